@@ -1,0 +1,48 @@
+/*
+ * A packet buffer with head and tail room, so sealing moves no payload. One owner at a time; queues
+ * link through `next`.
+ */
+#pragma once
+
+#include "base/span.h"
+#include "base/status.h"
+
+struct vn_pktbuf {
+    struct vn_pktbuf *next; /* for the queue that owns it */
+    uint8_t *data;          /* start of the content, inside storage */
+    size_t len;             /* length of the content */
+    size_t cap;             /* size of storage */
+    uint64_t stamp_us;      /* monotonic time, set by whoever queues it */
+    uint8_t storage[];
+};
+
+#define VN_PKTBUF_HEAD 128 /* room for every header below: hop, e2e, SCTP, DTLS */
+#define VN_PKTBUF_TAIL 64  /* room for every tag */
+
+/** A buffer with VN_PKTBUF_HEAD of head room and space for size bytes of content plus
+ * VN_PKTBUF_TAIL. len = 0. */
+VN_MUST_CHECK vn_status vn_pktbuf_new(size_t size, struct vn_pktbuf **ret);
+/** Returns NULL. */
+struct vn_pktbuf *vn_pktbuf_free(struct vn_pktbuf *b);
+void vn_pktbuf_freep(struct vn_pktbuf **b);
+size_t vn_pktbuf_headroom(const struct vn_pktbuf *b);
+size_t vn_pktbuf_tailroom(const struct vn_pktbuf *b);
+/** Grows the content by n in front; asserts the room is there (a bug, never a peer's doing). */
+uint8_t *vn_pktbuf_push(struct vn_pktbuf *b, size_t n);
+/** Grows the content by n at the end; asserts the room. */
+uint8_t *vn_pktbuf_put(struct vn_pktbuf *b, size_t n);
+static inline struct vn_span vn_pktbuf_span(const struct vn_pktbuf *b)
+{
+    return (struct vn_span){b->data, b->len};
+}
+
+/** First-in first-out list of buffers it owns. */
+struct vn_pktqueue {
+    struct vn_pktbuf *head, *tail;
+    size_t count;
+    size_t bytes;
+};
+void vn_pktqueue_push(struct vn_pktqueue *q, struct vn_pktbuf *b);
+/** NULL when empty. Ownership passes to the caller. */
+struct vn_pktbuf *vn_pktqueue_pop(struct vn_pktqueue *q);
+void vn_pktqueue_clear(struct vn_pktqueue *q);

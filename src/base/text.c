@@ -1,0 +1,122 @@
+#include "base/text.h"
+
+#include <stdbool.h>
+
+static const char B64URL[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char B64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char B32[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+static const char HEX[] = "0123456789abcdef";
+
+/* Groups of bits_per_char bits, most significant first; the last group is filled with zero bits. */
+static char *encode_bits(struct vn_span in, unsigned bits_per_char, const char *alphabet, char *out)
+{
+    unsigned acc = 0, have = 0;
+    const unsigned mask = (1u << bits_per_char) - 1;
+    for (size_t i = 0; i < in.n; i++) {
+        acc = (acc << 8 | in.p[i]) & 0xffff;
+        for (have += 8; have >= bits_per_char; have -= bits_per_char)
+            *out++ = alphabet[acc >> (have - bits_per_char) & mask];
+    }
+    if (have > 0)
+        *out++ = alphabet[acc << (bits_per_char - have) & mask];
+    return out;
+}
+
+static int b64url_value(uint8_t c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+static int b32_value(uint8_t c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    return c >= '2' && c <= '7' ? c - '2' + 26 : -1;
+}
+
+static int hex_value(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Two passes, so that nothing is written unless the whole text is good. */
+static vn_status decode_bits(struct vn_span text, unsigned bits_per_char, int (*value)(uint8_t),
+                             uint8_t *ret, size_t cap, size_t *ret_n)
+{
+    size_t bits;
+    if (!vn_ckd_mul(&bits, text.n, (size_t)bits_per_char))
+        return VN_ERR_LIMIT;
+    const unsigned left_over = (unsigned)(bits % 8);
+    /* As many left-over bits as a whole character: that character encodes nothing. */
+    if (left_over >= bits_per_char)
+        return VN_ERR_MALFORMED;
+    for (size_t i = 0; i < text.n; i++) {
+        if (value(text.p[i]) < 0)
+            return VN_ERR_MALFORMED;
+    }
+    if (left_over > 0 && (value(text.p[text.n - 1]) & ((1 << left_over) - 1)) != 0)
+        return VN_ERR_MALFORMED;
+    if (bits / 8 > cap)
+        return VN_ERR_LIMIT;
+
+    unsigned acc = 0, have = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        acc = (acc << bits_per_char | (unsigned)value(text.p[i])) & 0xffff;
+        have += bits_per_char;
+        if (have >= 8) {
+            have -= 8;
+            ret[n++] = (uint8_t)(acc >> have);
+        }
+    }
+    *ret_n = n;
+    return VN_OK;
+}
+
+void vn_b64url_encode(struct vn_span in, char *ret)
+{
+    *encode_bits(in, 6, B64URL, ret) = '\0';
+}
+
+vn_status vn_b64url_decode(struct vn_span text, uint8_t *ret, size_t cap, size_t *ret_n)
+{
+    return decode_bits(text, 6, b64url_value, ret, cap, ret_n);
+}
+
+void vn_b64_encode(struct vn_span in, char *ret)
+{
+    char *end = encode_bits(in, 6, B64, ret);
+    while ((end - ret) % 4 != 0)
+        *end++ = '=';
+    *end = '\0';
+}
+
+void vn_hex_encode(struct vn_span in, char *ret)
+{
+    *encode_bits(in, 4, HEX, ret) = '\0';
+}
+
+vn_status vn_hex_decode(struct vn_span text, uint8_t *ret, size_t cap, size_t *ret_n)
+{
+    return decode_bits(text, 4, hex_value, ret, cap, ret_n);
+}
+
+void vn_base32_encode(struct vn_span in, char *ret)
+{
+    *encode_bits(in, 5, B32, ret) = '\0';
+}
+
+vn_status vn_base32_decode(struct vn_span text, uint8_t *ret, size_t cap, size_t *ret_n)
+{
+    return decode_bits(text, 5, b32_value, ret, cap, ret_n);
+}
