@@ -49,6 +49,9 @@ if(VN_COVERAGE)
     add_link_options(--coverage)
 endif()
 
+# What gets installed, without the tests: ./dev demo and ./dev install build only this.
+add_custom_target(programs)
+
 # What our own code is compiled with; generated code is exempt.
 add_library(vn_own INTERFACE)
 target_include_directories(vn_own INTERFACE "${PROJECT_SOURCE_DIR}/src"
@@ -95,6 +98,7 @@ function(vn_program name)
     target_link_libraries(${name} PRIVATE vn_own ${arg_LINKS})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
     if(NOT arg_NOINSTALL)
+        add_dependencies(programs ${name})
         install(TARGETS ${name} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
     endif()
 endfunction()

@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 {
     int failed = 0;
     /* The empty input is in every corpus. */
-    uint8_t *none = malloc(1);
+    uint8_t *none = calloc(1, 1);
     LLVMFuzzerTestOneInput(none, 0);
     free(none);
     for (int i = 1; i < argc; i++)

@@ -1,0 +1,187 @@
+# The stages of ./dev test, sourced by it. Each stage prints what went wrong and adds to the counts;
+# a stage that only checks counts as one test.
+
+passed=0 failed=0 skipped=0
+stages=(format layers banned asan corpus release e2e bench clean)
+slow_stages=(tsan tidy fuzz)
+
+count() { # count PASSED FAILED SKIPPED
+    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+}
+
+check() { # check COMMAND...: one test, its output shown only when it fails
+    local out
+    if out=$("$@" 2>&1); then
+        count 1 0 0
+    else
+        printf '%s\n' "$out" | tail -n 60
+        count 0 1 0
+    fi
+}
+
+# ctest_counted PRESET [CTEST ARGUMENT...]
+ctest_counted() {
+    local preset=$1 xml=$here/build/$1.ctest.xml log=$here/build/$1.ctest.log
+    shift
+    rm -f "$xml"
+    # A leak is an error; so is undefined behaviour, wherever it happens.
+    ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1 \
+        UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+        ctest --test-dir "$here/build/$preset" -j2 --output-on-failure --no-tests=ignore \
+        --output-junit "$xml" "$@" >"$log" 2>&1 || true
+    if [ ! -s "$xml" ]; then
+        tail -n 40 "$log"
+        count 0 1 0
+        return
+    fi
+    local p f s
+    read -r p f s < <(python3 - "$xml" <<'END'
+import sys, xml.etree.ElementTree as et
+cases = et.parse(sys.argv[1]).getroot().findall("testcase")
+status = [c.get("status") for c in cases]
+print(status.count("run"), sum(s in ("fail", "notrun") and c.find("skipped") is None
+                               for s, c in zip(status, cases)),
+      sum(c.find("skipped") is not None for c in cases))
+END
+    )
+    count "$p" "$f" "$s"
+    [ "$f" = 0 ] || grep -vE '^ *[0-9]+/[0-9]+ Test.*Passed|^ *Start ' "$log" | tail -n 120
+}
+
+stage_format() { check "$here/scripts/check-format.sh"; }
+
+stage_layers() {
+    check "$here/scripts/check-layers.py" --self-test
+    check "$here/scripts/check-layers.py"
+}
+
+stage_banned() { check "$here/scripts/check-banned.sh"; }
+
+stage_unit() { # not in the list: what --fast runs
+    check build_preset asan && ctest_counted asan -LE corpus
+}
+
+stage_asan() {
+    local before=$failed
+    check build_preset asan
+    [ "$failed" = "$before" ] || return 0
+    ctest_counted asan -LE corpus
+}
+
+stage_corpus() {
+    local before=$failed
+    check build_preset asan
+    [ "$failed" = "$before" ] || return 0
+    ctest_counted asan -L corpus
+}
+
+stage_release() {
+    check build_preset release
+    # No test may hang on the debug build's assertions.
+    [ -e "$here/build/release/CTestTestfile.cmake" ] && ctest_counted release -L unit
+}
+
+stage_e2e() {
+    [ -x "$here/tests/e2e/run" ] || return 0
+    local before=$failed log=$here/build/e2e.log
+    check build_preset release
+    [ "$failed" = "$before" ] || return 0
+    VN_BUILD=$here/build/release VN_BIN=$here/build/release/bin VN_LONG=$long \
+        "$here/tests/e2e/run" 2>&1 | tee "$log" | sed 's/^/   /' || true
+    count "$(grep -c '^ok .*' "$log" | cat)" 0 0
+    local s
+    s=$(grep -c '^ok .*# SKIP' "$log" || true)
+    count "-$s" "$(grep -c '^not ok ' "$log" || true)" "$s"
+}
+
+stage_bench() {
+    local b before=$failed
+    check build_preset release
+    [ "$failed" = "$before" ] || return 0
+    for b in "$here"/bench/*; do
+        [ -f "$b" ] && [ -x "$b" ] || continue
+        VN_BUILD=$here/build/release VN_BIN=$here/build/release/bin check timeout 120 "$b" --smoke
+    done
+}
+
+# Building and testing leave nothing in the tree that git would see.
+stage_clean() {
+    local now
+    now=$(git -C "$here" status --porcelain)
+    if [ "$now" = "$tree_before" ]; then
+        count 1 0 0
+    else
+        echo "the tests changed the work tree:"
+        diff <(printf '%s\n' "$tree_before") <(printf '%s\n' "$now") || true
+        count 0 1 0
+    fi
+}
+
+stage_tsan() {
+    local before=$failed
+    check build_preset tsan
+    [ "$failed" = "$before" ] || return 0
+    ctest_counted tsan -LE corpus
+}
+
+stage_tidy() {
+    configure debug
+    check build_preset debug
+    check sh -c "git -C '$here' ls-files 'src/*.c' | sed 's|^|$here/|' |
+        xargs -r -P2 -n4 clang-tidy-19 --quiet -p '$here/build/debug' 2>/dev/null"
+}
+
+# A minute for each fuzz target, from its corpus.
+stage_fuzz() {
+    local target before=$failed
+    check build_preset fuzz
+    [ "$failed" = "$before" ] || return 0
+    for target in "$here"/build/fuzz/fuzz/fuzz_*; do
+        [ -x "$target" ] || continue
+        local scratch
+        scratch=$(mktemp -d)
+        check "$target" -max_total_time=60 -print_final_stats=0 -verbosity=0 \
+            -artifact_prefix="$here/build/fuzz/" "$scratch" \
+            "$here/fuzz/corpus/$(basename "$target" | sed 's/^fuzz_//')"
+        rm -rf "$scratch"
+    done
+}
+
+cmd_test() {
+    local chosen=() stage started all_started status
+    long=
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --list)
+            printf '%s\n' "${stages[@]}" "${slow_stages[@]/%/ (with --long)}"
+            return 0
+            ;;
+        --fast) chosen=(unit) ;;
+        --long) long=1 ;;
+        *)
+            declare -F "stage_$1" >/dev/null || die "no stage '$1'; ./dev test --list names them"
+            chosen+=("$1")
+            ;;
+        esac
+        shift
+    done
+    [ ${#chosen[@]} -gt 0 ] || chosen=("${stages[@]}" ${long:+"${slow_stages[@]}"})
+    all_started=$SECONDS
+    need_packages run build test
+    tree_before=$(git -C "$here" status --porcelain)
+    say "   packages: $((SECONDS - all_started)) s"
+    for stage in "${chosen[@]}"; do
+        started=$SECONDS
+        local p=$passed f=$failed s=$skipped
+        echo "== $stage"
+        "stage_$stage"
+        status=ok
+        [ "$failed" = "$f" ] || status=FAILED
+        echo "   $stage: $status, $((passed - p)) passed, $((failed - f)) failed," \
+            "$((skipped - s)) skipped, $((SECONDS - started)) s"
+    done
+    give_back
+    echo "total $((SECONDS - all_started)) s"
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" = 0 ]
+}
