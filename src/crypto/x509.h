@@ -1,0 +1,107 @@
+/*
+ * X.509 as VeilNet uses it: identity certificates with ML-DSA keys (RFC 9881) from a realm's
+ * authority, and ECDSA P-256 certificates for TLS and mutual TLS. DER throughout. Times are
+ * milliseconds since 1970 (protocol time).
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/id.h"
+#include "crypto/sig.h"
+
+#define VN_CERT_MAX 16384
+#define VN_CERT_ADDRS_MAX 4
+#define VN_CERT_PREFIXES_MAX 32
+#define VN_TAG_MAX 63 /* a tag is one DNS label */
+
+enum vn_cert_right {
+    VN_RIGHT_RELAY = 1u << 0,
+    VN_RIGHT_CONDUIT = 1u << 1,
+    VN_RIGHT_PORTAL = 1u << 2,
+    VN_RIGHT_BROWSER = 1u << 3,
+};
+
+/** What an identity certificate says (DESIGN section 4.5). */
+struct vn_identity {
+    struct vn_id realm;
+    struct vn_id node; /* SHA3-256(public key)[0..16) */
+    char tag[VN_TAG_MAX + 1];
+    struct vn_ip addrs[VN_CERT_ADDRS_MAX];
+    size_t addr_count;
+    struct vn_prefix prefixes[VN_CERT_PREFIXES_MAX]; /* a portal's approved prefixes */
+    size_t prefix_count;
+    uint32_t rights; /* enum vn_cert_right */
+    uint8_t serial[16];
+    uint64_t not_before_ms, not_after_ms;
+    enum vn_sig_alg alg;
+    uint8_t pk[2592];
+    size_t pk_len;
+};
+
+enum vn_authority_kind { VN_AUTHORITY_ROOT, VN_AUTHORITY_ISSUING, VN_AUTHORITY_COMMAND };
+
+/** Node id of a public key: SHA3-256(pk)[0..16). */
+VN_MUST_CHECK vn_status vn_node_id_of(struct vn_span pk, struct vn_id *ret);
+
+/**
+ * Makes the certificate of a realm authority key: the self-signed root (issuer_key = subject key,
+ * issuer_cert empty) or an issuing or command key certified by it. *ret_der is malloc'ed.
+ */
+VN_MUST_CHECK vn_status vn_x509_make_authority(enum vn_authority_kind kind,
+                                               const struct vn_id *realm, struct vn_span subject_pk,
+                                               const struct vn_sig_key *issuer_key,
+                                               struct vn_span issuer_cert, uint64_t not_before_ms,
+                                               uint64_t not_after_ms, uint8_t **ret_der,
+                                               size_t *ret_n);
+/** Verifies an authority certificate under the root (or the root under itself) and yields its key.
+ * VN_ERR_AUTH. */
+VN_MUST_CHECK vn_status vn_x509_check_authority(enum vn_authority_kind kind,
+                                                const struct vn_id *realm, struct vn_span der,
+                                                const struct vn_sig_pub *root, uint64_t now_ms,
+                                                struct vn_sig_pub **ret);
+
+/** Issues an identity certificate with the issuing key. id->node is computed from id->pk and
+ * checked. */
+VN_MUST_CHECK vn_status vn_x509_issue_identity(const struct vn_identity *id,
+                                               const struct vn_sig_key *issuing_key,
+                                               struct vn_span issuing_cert, uint8_t **ret_der,
+                                               size_t *ret_n);
+/**
+ * Parses and verifies an identity certificate: signature under the issuing key, SAN, node id = hash
+ * of the key, realm, validity at now_ms, no unknown critical extension. VN_ERR_AUTH,
+ * VN_ERR_EXPIRED, VN_ERR_MALFORMED.
+ */
+VN_MUST_CHECK vn_status vn_x509_check_identity(struct vn_span der, const struct vn_sig_pub *issuing,
+                                               const struct vn_id *realm, uint64_t now_ms,
+                                               struct vn_identity *ret);
+
+/* ---- ECDSA P-256 for TLS ---- */
+
+/** Private keys travel as PKCS#8 PEM (malloc'ed, NUL-terminated); free them with vn_secret_strp. */
+VN_MUST_CHECK vn_status vn_tls_key_new(char **ret_key_pem);
+/** SHA-256 of the DER SubjectPublicKeyInfo: what a join token pins. */
+VN_MUST_CHECK vn_status vn_tls_key_pin(const char *key_pem, uint8_t ret[32]);
+VN_MUST_CHECK vn_status vn_tls_cert_pin(const char *cert_pem, uint8_t ret[32]);
+/** Self-signed server certificate for Guardian's HTTPS. hosts: DNS names or addresses. PEM,
+ * malloc'ed. */
+VN_MUST_CHECK vn_status vn_tls_self_signed(const char *key_pem, const char *const *hosts,
+                                           size_t host_count, uint64_t not_before_ms,
+                                           uint64_t not_after_ms, char **ret_cert_pem);
+/** The certification authority for Master's and clients' certificates. */
+VN_MUST_CHECK vn_status vn_tls_ca_new(const char *key_pem, const char *common_name,
+                                      uint64_t not_before_ms, uint64_t not_after_ms,
+                                      char **ret_cert_pem);
+/** PKCS#10 request, DER, malloc'ed. */
+VN_MUST_CHECK vn_status vn_tls_csr(const char *key_pem, const char *common_name, uint8_t **ret_der,
+                                   size_t *ret_n);
+/** Signs a server certificate for key_pem's public key. */
+VN_MUST_CHECK vn_status vn_tls_ca_issue_server(const char *ca_key_pem, const char *ca_cert_pem,
+                                               const char *key_pem, const char *const *hosts,
+                                               size_t host_count, uint64_t not_before_ms,
+                                               uint64_t not_after_ms, char **ret_cert_pem);
+/** Checks the request's own signature and signs a client certificate with this common name. */
+VN_MUST_CHECK vn_status vn_tls_ca_issue_client(const char *ca_key_pem, const char *ca_cert_pem,
+                                               struct vn_span csr_der, const char *common_name,
+                                               uint64_t not_before_ms, uint64_t not_after_ms,
+                                               char **ret_cert_pem);
