@@ -111,8 +111,9 @@ class BootedMachine(Machine):
     def command(self, argv):
         if not self.leader:
             return super().command(argv)
-        # --all but the cgroup; and a session environment, not the test's.
-        return ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w", "--",
+        # A session environment, not the test's.
+        return ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w",
+                "--",
                 "env", "-i", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb",
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", *argv]
 
