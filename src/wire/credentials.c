@@ -1,0 +1,37 @@
+#include "wire/credentials.h"
+
+#include <stdlib.h>
+
+#include "base/secret.h"
+
+static void blob_done(struct vn_blob *b)
+{
+    free(b->p);
+    *b = (struct vn_blob){0};
+}
+
+struct vn_credentials *vn_credentials_free(struct vn_credentials *c)
+{
+    if (!c)
+        return NULL;
+    blob_done(&c->certificate);
+    blob_done(&c->statement);
+    free(c->mtls_cert_pem);
+    free(c->nats_jwt);
+    blob_done(&c->realm.guardian_ek);
+    blob_done(&c->realm.root_cert);
+    blob_done(&c->realm.issuing_cert);
+    blob_done(&c->realm.command_cert);
+    for (size_t i = 0; i < VN_ARRAY_LEN(c->realm.master_urls); i++)
+        free(c->realm.master_urls[i]);
+    free(c->realm.master_ca_pem);
+    /* identity keys, hour keys and the name key lie in the object itself */
+    vn_wipe(c, sizeof(*c));
+    free(c);
+    return NULL;
+}
+
+void vn_credentials_freep(struct vn_credentials **c)
+{
+    *c = vn_credentials_free(*c);
+}

@@ -1,0 +1,46 @@
+/* What a login brings to a node (DESIGN section 4.3). */
+#pragma once
+
+#include "wire/hourkeys.h"
+#include "wire/statement.h"
+
+struct vn_blob {
+    uint8_t *p; /* malloc'ed */
+    size_t n;
+};
+
+/** The realm descriptor of the login answer. */
+struct vn_realm_info {
+    struct vn_id id;
+    char name[64];
+    unsigned suite; /* enum vn_suite */
+    enum vn_access_rule access;
+    struct vn_prefix range4, range6;
+    struct vn_secret32 name_key;
+    struct vn_id gid; /* Guardian's id: SHA3-256(command public key)[0..16) */
+    struct vn_blob guardian_ek;
+    struct vn_blob root_cert, issuing_cert, command_cert; /* DER */
+    char *master_urls[8];
+    size_t master_url_count;
+    char *master_ca_pem;
+};
+
+/** What a login or renewal brings. Heap object; vn_credentials_free wipes and frees. */
+struct vn_credentials {
+    uint64_t guardian_time_ms; /* 1970-based, taken just before the answer was sent */
+    uint64_t expires_ms;       /* end of the certificate */
+    struct vn_id conflux_id;
+    char tag[64];
+    struct vn_ip ip4, ip6;
+    struct vn_blob certificate; /* identity certificate, DER */
+    struct vn_blob statement;   /* affinity statement as signed */
+    struct vn_own_identity identities[VN_TAINTS_MAX + VN_SCOPES_MAX];
+    size_t identity_count;
+    char *mtls_cert_pem;
+    char *nats_jwt;
+    struct vn_hour_keys hour_keys;
+    struct vn_realm_info realm;
+};
+
+struct vn_credentials *vn_credentials_free(struct vn_credentials *c); /* returns NULL */
+void vn_credentials_freep(struct vn_credentials **c);

@@ -1,0 +1,30 @@
+/*
+ * The hop secret of a tether (DESIGN section 9): a KEM in the signed offer and answer.
+ *
+ *   psk_i      = HKDF(ss, H(transcript) ‖ "dtls" ‖ i1)
+ *   transcript = tether16 ‖ realm16 ‖ generation4 ‖ offerer16 ‖ answerer16 ‖ roles1 ‖ u8,ufrag_o
+ *                ‖ u8,pwd_o ‖ u8,ufrag_a ‖ u8,pwd_a ‖ u16,ek ‖ u16,ct
+ */
+#pragma once
+
+#include "base/id.h"
+#include "crypto/suite.h"
+
+#define VN_ICE_UFRAG_LEN 8 /* characters of the ice-char alphabet, RFC 8839 section 5.4 */
+#define VN_ICE_PWD_LEN 24
+
+struct vn_ice_params {
+    char ufrag[VN_ICE_UFRAG_LEN + 1];
+    char pwd[VN_ICE_PWD_LEN + 1];
+};
+
+struct vn_hop_transcript {
+    struct vn_id tether, realm, offerer, answerer;
+    uint32_t generation;
+    uint8_t roles; /* 1: the offerer controls ICE and is DTLS server */
+    struct vn_ice_params ice_offerer, ice_answerer;
+    struct vn_span ek, ct;
+};
+VN_MUST_CHECK vn_status vn_hop_psk(const struct vn_suite_info *suite,
+                                   const struct vn_hop_transcript *t, const struct vn_secret *ss,
+                                   uint8_t i, struct vn_secret32 *ret);

@@ -1,0 +1,36 @@
+/* Hour keys K(g,e) (DESIGN section 4.7): they keep outsiders out and the broker blind; they are
+ * never an authority. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/secret.h"
+#include "base/status.h"
+#include "crypto/kdf.h"
+
+#define VN_HOUR_MS 3600000ull
+#define VN_HOURS_MAX 16
+
+struct vn_hour_keys {
+    uint32_t generation;
+    uint32_t first_hour;
+    size_t count;
+    struct vn_secret32 keys[VN_HOURS_MAX];
+};
+
+/** Guardian's side: K(g,e) = HMAC(hour root, g4 ‖ e4)[0..32). */
+VN_MUST_CHECK vn_status vn_hour_key_derive(enum vn_hash_alg alg, const struct vn_secret32 *root,
+                                           uint32_t generation, uint32_t hour,
+                                           struct vn_secret32 *ret);
+/** The hour of protocol time. */
+uint32_t vn_hour_of(uint64_t now_ms);
+/**
+ * The key of (generation, hour) if we hold it and the hour is acceptable at now_ms (the present
+ * one, or a neighbour within VN_HOUR_GRACE_MS of the boundary); else NULL. Borrowed.
+ */
+const struct vn_secret32 *vn_hour_keys_find(const struct vn_hour_keys *k, uint32_t generation,
+                                            uint32_t hour, uint64_t now_ms);
+/** The key to send with; NULL if the present hour is not among them. */
+const struct vn_secret32 *vn_hour_keys_now(const struct vn_hour_keys *k, uint64_t now_ms,
+                                           uint32_t *ret_hour);
+void vn_hour_keys_wipe(struct vn_hour_keys *k);
