@@ -1,0 +1,106 @@
+/*
+ * Port: tethers, groups of WebRTC data channels to one next hop (SPEC section 7). Data worker
+ * thread only. Implemented by src/transport (ICE, DTLS keyed with the hop secret, SCTP, DCEP) and
+ * by memory tethers in tests.
+ *
+ * Life: open -> candidate* callbacks (at least one or `down`) -> start(remote parameters, psk) ->
+ * up -> messages -> down or close. After `down` or close the handle makes no more calls; close
+ * frees it, also after `down`. close may be called inside any callback of that tether.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/id.h"
+#include "base/pktbuf.h"
+#include "base/secret.h"
+#include "wire/hop.h"
+
+enum vn_tether_class {
+    VN_TETHER_BULK = 0,     /* unordered, reliable for 30 s */
+    VN_TETHER_REALTIME = 1, /* unordered, never retransmitted */
+    VN_TETHER_CONTROL = 2,  /* ordered, reliable */
+};
+
+#define VN_TETHER_MSG_MAX 66560 /* bytes of one message between Conflux nodes */
+#define VN_ICE_CANDIDATES_MAX 16
+
+enum vn_candidate_type {
+    VN_CAND_HOST = 1,
+    VN_CAND_SRFLX = 2,
+    VN_CAND_PRFLX = 3,
+    VN_CAND_RELAY = 4
+};
+
+struct vn_candidate {
+    enum vn_candidate_type type;
+    uint32_t priority; /* RFC 8445 section 5.1.2 */
+    uint32_t foundation;
+    struct vn_addr addr; /* UDP */
+};
+
+struct vn_tether_config {
+    struct vn_id tether;        /* random id, named in the PSK identity */
+    struct vn_ice_params local; /* made by core, because the offer that carries them is signed */
+    bool controlling;           /* ICE role; the offerer controls */
+    bool dtls_client; /* the answerer is the DTLS client, as in JSEP's default (active answerer) */
+    uint64_t tie_breaker; /* RFC 8445 section 16.1 */
+};
+
+struct vn_tether_start {
+    struct vn_ice_params remote;
+    struct vn_secret32 psk; /* psk_0; copied, and wiped by the implementation after use */
+};
+
+enum vn_tether_down {
+    VN_TETHER_DOWN_CLOSED = 1, /* the peer closed */
+    VN_TETHER_DOWN_ICE_FAILED, /* no pair worked within VN_TETHER_CONNECT_MS */
+    VN_TETHER_DOWN_DTLS_FAILED,
+    VN_TETHER_DOWN_SCTP_FAILED,
+    VN_TETHER_DOWN_SILENT, /* consent or liveness lost */
+    VN_TETHER_DOWN_NO_INTERFACE,
+    VN_TETHER_DOWN_INTERNAL,
+};
+
+struct vn_tether_stats {
+    uint64_t tx_bytes, rx_bytes, tx_msgs, rx_msgs;
+    uint32_t srtt_us;             /* of ICE checks and SCTP */
+    size_t queued_bytes;          /* accepted, not yet acknowledged */
+    struct vn_addr local, remote; /* selected pair */
+    enum vn_candidate_type local_type, remote_type;
+};
+
+struct vn_tether; /* one tether of the implementation */
+
+struct vn_tether_handler {
+    void *arg;
+    void (*candidate)(void *arg, const struct vn_candidate *c);
+    /** All local candidates are known. */
+    void (*gathered)(void *arg);
+    void (*up)(void *arg);
+    void (*down)(void *arg, enum vn_tether_down why);
+    /** n messages of one class, in order of arrival; takes ownership of each buffer. */
+    void (*messages)(void *arg, enum vn_tether_class cls, struct vn_pktbuf **bufs, size_t n);
+    /** After a send returned fewer than asked: there is room again. */
+    void (*writable)(void *arg, enum vn_tether_class cls);
+};
+
+struct vn_tether_port {
+    void *self;
+    /** Opens sockets, starts gathering; callbacks come later, never inside the call. */
+    vn_status (*open)(void *self, const struct vn_tether_config *cfg,
+                      const struct vn_tether_handler *h, struct vn_tether **ret);
+    vn_status (*start)(struct vn_tether *t, const struct vn_tether_start *s);
+    /** Before or after start (trickle). Unusable ones are ignored. */
+    void (*add_remote_candidate)(struct vn_tether *t, const struct vn_candidate *c);
+    /**
+     * Hands over up to n messages; takes ownership of the first *ret_taken, the rest stay the
+     * caller's and `writable` follows. VN_ERR_STATE before `up` or after `down` (none taken).
+     * Nothing is sent later than the end of the batch.
+     */
+    vn_status (*send)(struct vn_tether *t, enum vn_tether_class cls, struct vn_pktbuf **bufs,
+                      size_t n, size_t *ret_taken);
+    void (*stats)(const struct vn_tether *t, struct vn_tether_stats *ret);
+    /** Tells the peer where possible, closes the sockets, frees. NULL is fine. */
+    void (*close)(struct vn_tether *t);
+};
