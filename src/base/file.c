@@ -34,7 +34,7 @@ vn_status vn_file_read(const char *path, struct vn_buf *ret)
         return VN_ERR_IO;
 
     const size_t start = ret->len;
-    size_t room = sb.st_size > 0 ? (size_t)sb.st_size : 0;
+    const size_t room = S_ISREG(sb.st_mode) && sb.st_size > 0 ? (size_t)sb.st_size : 0;
     vn_status st = vn_buf_reserve(ret, room); /* once, so secrets are not copied about */
     while (st == VN_OK) {
         if (ret->len == ret->cap) {

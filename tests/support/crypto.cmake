@@ -1,0 +1,4 @@
+# Makes OpenSSL's randomness a stream from a seed.
+add_library(vn_test_rand STATIC test_rand.c)
+target_link_libraries(vn_test_rand PRIVATE vn_own PUBLIC vn_crypto)
+target_include_directories(vn_test_rand PUBLIC "${PROJECT_SOURCE_DIR}/tests")

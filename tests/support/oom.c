@@ -1,0 +1,73 @@
+#include "support/oom.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t until; /* 0: not armed */
+static bool failed;
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t count, size_t n);
+void *__real_realloc(void *p, size_t n);
+char *__real_strdup(const char *s);
+char *__real_strndup(const char *s, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t count, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+char *__wrap_strdup(const char *s);
+char *__wrap_strndup(const char *s, size_t n);
+
+static bool fails(void)
+{
+    if (until == 0 || --until > 0)
+        return false;
+    failed = true;
+    return true;
+}
+
+void vn_oom_arm(size_t n)
+{
+    until = n;
+    failed = false;
+}
+
+bool vn_oom_disarm(void)
+{
+    until = 0;
+    return failed;
+}
+
+void *__wrap_malloc(size_t n)
+{
+    return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t count, size_t n)
+{
+    return fails() ? NULL : __real_calloc(count, n);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    return fails() ? NULL : __real_realloc(p, n);
+}
+
+char *__wrap_strdup(const char *s)
+{
+    return fails() ? NULL : __real_strdup(s);
+}
+
+char *__wrap_strndup(const char *s, size_t n)
+{
+    return fails() ? NULL : __real_strndup(s, n);
+}
+
+void *vn_oom_malloc(size_t n)
+{
+    return __wrap_malloc(n);
+}
+
+void *vn_oom_realloc(void *p, size_t n)
+{
+    return __wrap_realloc(p, n);
+}
