@@ -76,9 +76,11 @@ stage_corpus() {
 }
 
 stage_release() {
+    local before=$failed
     check build_preset release
-    # No test may hang on the debug build's assertions.
-    [ -e "$here/build/release/CTestTestfile.cmake" ] && ctest_counted release -L unit
+    # Once more as it ships: optimised, and with assertions compiled out.
+    [ "$failed" = "$before" ] && ctest_counted release -L unit
+    return 0
 }
 
 stage_e2e() {

@@ -174,6 +174,38 @@ def test_loss_hits_packets_not_super_packets():
     check_between(d["lost"] / d["received"], 0.003, 0.03, "1 % of packets of a TCP flow lost")
 
 
+def test_taking_apart():
+    """Super-packets that the emulator takes apart arrive as the kernel would have sent them."""
+    figures("--ab-loss", 0.000001)  # dice: enough to take apart, too little to lose one
+    for family, address in ((socket.AF_INET, "10.9.0.2"), (socket.AF_INET6, "fd09::2")):
+        rx = socket_in(b, family, socket.SOCK_DGRAM)
+        rx.bind((address, 0))
+        rx.settimeout(5)
+        tx = socket_in(a, family, socket.SOCK_DGRAM)
+        tx.setsockopt(socket.IPPROTO_UDP, 103, 1000)  # UDP_SEGMENT
+        sent = os.urandom(20500)
+        tx.sendto(sent, rx.getsockname())
+        got = [rx.recv(65536) for _ in range(21)]
+        check(b"".join(got) == sent and {len(g) for g in got} == {1000, 500},
+              f"20500 bytes of UDP to {address} arrive as 20 x 1000 + 500")
+        listener = socket_in(b, family, socket.SOCK_STREAM)
+        listener.bind((address, 0))
+        listener.listen(1)
+        client = socket_in(a, family, socket.SOCK_STREAM)
+        client.connect(listener.getsockname())
+        server, _ = listener.accept()
+        sent = os.urandom(4 << 20)
+        thread = threading.Thread(target=lambda: (client.sendall(sent), client.close()))
+        thread.start()
+        got = bytearray()
+        while data := server.recv(1 << 20):
+            got += data
+        thread.join()
+        check(got == sent, f"4 MB of TCP to {address} arrive")
+    errors = b.out(["cat", "/proc/net/snmp"])
+    check(re.findall(r"^Tcp: .* (\d+)$", errors, re.M) == ["0"], "no wrong TCP checksum")
+
+
 def test_gigabit_with_delay():
     """1 Gbit/s with 20 ms on one core: the process may use less than one core."""
     for m in (a, b):  # a window for 1 Gbit/s x 20 ms, twice over
@@ -198,4 +230,5 @@ def linkem_pid():
 
 
 main(test_transparent, test_delay, test_jitter, test_loss, test_duplication, test_reorder,
-     test_mtu, test_rate, test_loss_hits_packets_not_super_packets, test_gigabit_with_delay)
+     test_mtu, test_rate, test_loss_hits_packets_not_super_packets, test_taking_apart,
+     test_gigabit_with_delay)
