@@ -2,8 +2,8 @@
 # a stage that only checks counts as one test.
 
 passed=0 failed=0 skipped=0
-stages=(format layers banned asan corpus release e2e bench clean)
-slow_stages=(tsan tidy fuzz)
+stages=(format layers banned asan corpus tsan release e2e bench clean)
+slow_stages=(tidy fuzz)
 
 count() { # count PASSED FAILED SKIPPED
     passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
@@ -17,6 +17,15 @@ check() { # check COMMAND...: one test, its output shown only when it fails
         printf '%s\n' "$out" | tail -n 60
         count 0 1 0
     fi
+}
+
+# built PRESET: a build that fails is a failed test, one that works is none.
+built() {
+    local out
+    out=$(build_preset "$1" 2>&1) && return
+    printf '%s\n' "$out" | tail -n 60
+    count 0 1 0
+    return 1
 }
 
 # ctest_counted PRESET [CTEST ARGUMENT...]
@@ -58,36 +67,31 @@ stage_layers() {
 stage_banned() { check "$here/scripts/check-banned.sh"; }
 
 stage_unit() { # not in the list: what --fast runs
-    check build_preset asan && ctest_counted asan -LE corpus
+    built asan || return 0
+    ctest_counted asan -LE corpus
 }
 
 stage_asan() {
-    local before=$failed
-    check build_preset asan
-    [ "$failed" = "$before" ] || return 0
+    built asan || return 0
     ctest_counted asan -LE corpus
 }
 
 stage_corpus() {
-    local before=$failed
-    check build_preset asan
-    [ "$failed" = "$before" ] || return 0
+    built asan || return 0
     ctest_counted asan -L corpus
 }
 
 stage_release() {
-    local before=$failed
-    check build_preset release
+    built release || return 0
     # Once more as it ships: optimised, and with assertions compiled out.
-    [ "$failed" = "$before" ] && ctest_counted release -L unit
-    return 0
+    ctest_counted release -L unit
+    check "$here/scripts/check-binaries.sh" "$here/build/release"
 }
 
 stage_e2e() {
     [ -x "$here/tests/e2e/run" ] || return 0
-    local before=$failed log=$here/build/e2e.log
-    check build_preset release
-    [ "$failed" = "$before" ] || return 0
+    local log=$here/build/e2e.log
+    built release || return 0
     VN_BUILD=$here/build/release VN_BIN=$here/build/release/bin VN_LONG=$long \
         "$here/tests/e2e/run" 2>&1 | tee "$log" | sed 's/^/   /' || true
     count "$(grep -c '^ok .*' "$log" | cat)" 0 0
@@ -97,9 +101,8 @@ stage_e2e() {
 }
 
 stage_bench() {
-    local b before=$failed
-    check build_preset release
-    [ "$failed" = "$before" ] || return 0
+    local b
+    built release || return 0
     for b in "$here"/bench/*; do
         [ -f "$b" ] && [ -x "$b" ] || continue
         VN_BUILD=$here/build/release VN_BIN=$here/build/release/bin check timeout 120 "$b" --smoke
@@ -119,25 +122,22 @@ stage_clean() {
     fi
 }
 
+# Clang's warnings, and its thread sanitizer on everything that runs in CTest.
 stage_tsan() {
-    local before=$failed
-    check build_preset tsan
-    [ "$failed" = "$before" ] || return 0
+    built tsan || return 0
     ctest_counted tsan -LE corpus
 }
 
 stage_tidy() {
-    configure debug
-    check build_preset debug
+    built debug || return 0 # makes compile_commands.json and generated headers
     check sh -c "git -C '$here' ls-files 'src/*.c' | sed 's|^|$here/|' |
         xargs -r -P2 -n4 clang-tidy-19 --quiet -p '$here/build/debug' 2>/dev/null"
 }
 
 # A minute for each fuzz target, from its corpus.
 stage_fuzz() {
-    local target before=$failed
-    check build_preset fuzz
-    [ "$failed" = "$before" ] || return 0
+    local target
+    built fuzz || return 0
     for target in "$here"/build/fuzz/fuzz/fuzz_*; do
         [ -x "$target" ] || continue
         local scratch

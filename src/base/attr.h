@@ -35,7 +35,9 @@
         __typeof__(b) vn_max_b = (b);                                                              \
         vn_max_a > vn_max_b ? vn_max_a : vn_max_b;                                                 \
     })
-#define VN_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+/* Through void: the enclosing object is aligned, whatever its member is. */
+#define VN_CONTAINER_OF(ptr, type, member)                                                         \
+    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
 /** Checked arithmetic for values that come from outside; true on success. */
 #define vn_ckd_add(ret, a, b) (!__builtin_add_overflow((a), (b), (ret)))

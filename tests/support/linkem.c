@@ -313,7 +313,10 @@ static void run(struct emulator *em, int signals, uint64_t seed)
                 receive(em, i);
         }
         /* Bounded, or sending could keep us from receiving. */
-        for (int turn = 0; turn < 4 && (transmit(em, 0) | transmit(em, 1)); turn++) {
+        bool more = true;
+        for (int turn = 0; turn < 4 && more; turn++) {
+            more = transmit(em, 0);
+            more = transmit(em, 1) || more;
         }
         struct signalfd_siginfo si;
         if ((fds[2].revents & POLLIN) && read(signals, &si, sizeof(si)) == sizeof(si)) {

@@ -1,0 +1,45 @@
+#!/bin/sh
+# Checks what is shipped: check-binaries.sh BUILD_DIR.
+#   - hardened: position independent, RELRO and immediate binding, no executable stack, no run path
+#   - small: veilnet-conflux is at most 5 MB stripped (SPEC section 8)
+#   - complete: every library it needs comes from a package that packages/run.txt brings
+set -eu
+here=$(dirname "$(readlink -f "$0")")/..
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+DESTDIR=$stage cmake --install "$1" --prefix /usr --strip >/dev/null
+status=0
+bad() {
+    echo "$*"
+    status=1
+}
+# What run.txt brings, dependencies included.
+sed -e 's/#.*//' -e 's/\[.*//' "$here/packages/run.txt" | xargs apt-cache depends --recurse \
+    --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances 2>/dev/null |
+    grep '^[a-z0-9]' | sort -u >"$stage/brought"
+found=0
+for f in "$stage"/usr/bin/* "$stage"/usr/lib/*/*.so*; do
+    [ -f "$f" ] && [ ! -L "$f" ] || continue
+    name=$(basename "$f")
+    found=$((found + 1))
+    header=$(readelf -hldW "$f")
+    case $header in *'Type: '*DYN*) ;; *) bad "$name: not position independent" ;; esac
+    case $header in *GNU_RELRO*) ;; *) bad "$name: no RELRO" ;; esac
+    case $header in *NOW*) ;; *) bad "$name: not bound at start (-z now)" ;; esac
+    case $header in *RPATH* | *RUNPATH*) bad "$name: has a run path" ;; esac
+    echo "$header" | grep -q 'GNU_STACK.* RWE ' && bad "$name: executable stack"
+    readelf -sW --dyn-syms "$f" | grep -q __stack_chk_fail || bad "$name: no stack protector"
+    size=$(stat -c %s "$f")
+    [ "$name" != veilnet-conflux ] || [ "$size" -le 5242880 ] ||
+        bad "$name: $size bytes, at most 5 MB wanted"
+    for lib in $(ldd "$f" | awk '$2 == "=>" { print $3 }'); do
+        real=$(readlink -f "$lib")
+        package=$(dpkg -S "$real" 2>/dev/null | head -n 1 | cut -d: -f1)
+        [ -n "$package" ] || package=$(dpkg -S "*/$(basename "$real")" | head -n 1 | cut -d: -f1)
+        grep -qx "$package" "$stage/brought" ||
+            bad "$name needs $(basename "$lib") of $package, which packages/run.txt does not bring"
+    done
+    echo "$name: $size bytes"
+done
+[ $found -gt 0 ] || echo "nothing is installed yet"
+exit $status
