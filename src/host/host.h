@@ -17,31 +17,34 @@
 #define VN_HOST_IFNAME "veilnet"
 #define VN_HOST_IFNAME_MAX 15
 #define VN_HOST_MARK 0x766e0001u /* SO_MARK of every node's underlay sockets */
-#define VN_HOST_TUN_BURST 64     /* packets vn_host_tun_read takes at most: fairness bound of a turn */
+#define VN_HOST_TUN_BURST 64 /* packets vn_host_tun_read takes at most: fairness bound of a turn   \
+                              */
 
 struct vn_host;
 
 /** What stands in the way, so that the command line can name the fix. */
 enum vn_host_cause {
     VN_HOST_CAUSE_NONE = 0,
-    VN_HOST_NO_TUN_DEVICE, /* /dev/net/tun does not exist, or the kernel has no TUN: VN_ERR_UNSUPPORTED */
+    VN_HOST_NO_TUN_DEVICE, /* /dev/net/tun does not exist, or the kernel has no TUN:
+                              VN_ERR_UNSUPPORTED */
     VN_HOST_NO_PRIVILEGE,  /* CAP_NET_ADMIN is missing: VN_ERR_DENIED */
     VN_HOST_NAME_TAKEN,    /* the interface name belongs to something else: VN_ERR_EXISTS */
-    VN_HOST_ADDRESS_TAKEN, /* this machine has one of the addresses on another interface: VN_ERR_EXISTS */
-    VN_HOST_IN_USE,        /* another process holds the journal of this state folder: VN_ERR_STATE */
-    VN_HOST_STATE_DIR,     /* the journal cannot be written: VN_ERR_IO */
-    VN_HOST_BAD_CONFIG,    /* VN_ERR_ARG */
-    VN_HOST_KERNEL,        /* another system call failed: VN_ERR_IO */
+    VN_HOST_ADDRESS_TAKEN, /* this machine has one of the addresses on another interface:
+                              VN_ERR_EXISTS */
+    VN_HOST_IN_USE,     /* another process holds the journal of this state folder: VN_ERR_STATE */
+    VN_HOST_STATE_DIR,  /* the journal cannot be written: VN_ERR_IO */
+    VN_HOST_BAD_CONFIG, /* VN_ERR_ARG */
+    VN_HOST_KERNEL,     /* another system call failed: VN_ERR_IO */
 };
 
 struct vn_host_error {
     enum vn_host_cause cause;
-    int err;       /* errno, or 0 */
+    int err;        /* errno, or 0 */
     char what[192]; /* one sentence, with the fix where there is one */
 };
 
 struct vn_host_config {
-    const char *ifname;  /* NULL: VN_HOST_IFNAME */
+    const char *ifname; /* NULL: VN_HOST_IFNAME */
     uint16_t mtu_bytes;
     const struct vn_ip *addrs; /* own inner addresses */
     size_t addr_count;

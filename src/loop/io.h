@@ -1,6 +1,6 @@
 /*
- * Descriptors and timers of a loop, in the shape of the port ports/io.h, so that the layer that puts
- * a node together fills struct vn_io with these pointers (self is the struct vn_loop):
+ * Descriptors and timers of a loop, in the shape of the port ports/io.h, so that the layer that
+ * puts a node together fills struct vn_io with these pointers (self is the struct vn_loop):
  *
  *     struct vn_io io = { .self = loop, .watch = vn_loop_watch, .rewatch = vn_loop_rewatch,
  *                         .unwatch = vn_loop_unwatch, .timer_new = vn_loop_timer_new,

@@ -1,7 +1,8 @@
 /*
- * One thread's event loop over libuv: time read once a turn, hooks around a turn, signals as events.
- * Everything here and in io.h belongs to the thread that runs the loop. Make all of it before, and
- * free all of it after, without the loop running or inside its callbacks; then vn_loop_free.
+ * One thread's event loop over libuv: time read once a turn, hooks around a turn, signals as
+ * events. Everything here and in io.h belongs to the thread that runs the loop. Make all of it
+ * before, and free all of it after, without the loop running or inside its callbacks; then
+ * vn_loop_free.
  */
 #pragma once
 
@@ -37,7 +38,8 @@ struct vn_loop_turn {
     void *arg;
     /** Before the first callback of a turn that came through src/loop. May be NULL. */
     void (*begin)(void *arg);
-    /** After the last callback of every turn, before the loop waits: flush, arm timers. May be NULL. */
+    /** After the last callback of every turn, before the loop waits: flush, arm timers. May be
+     * NULL. */
     void (*end)(void *arg);
 };
 /** One pair of hooks per loop; NULL removes. Copied. */

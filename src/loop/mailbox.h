@@ -22,7 +22,8 @@ struct vn_mailbox_config {
 };
 
 /** On the consumer's thread, or before its loop runs. */
-VN_MUST_CHECK vn_status vn_mailbox_new(const struct vn_mailbox_config *cfg, struct vn_mailbox **ret);
+VN_MUST_CHECK vn_status vn_mailbox_new(const struct vn_mailbox_config *cfg,
+                                       struct vn_mailbox **ret);
 /**
  * From the consumer's thread or after that thread has ended, and after the last vn_mailbox_send has
  * returned. Items inside are dropped. Returns NULL; NULL is fine.
@@ -33,5 +34,7 @@ struct vn_mailbox *vn_mailbox_free(struct vn_mailbox *m);
  * @return VN_ERR_LIMIT when full, VN_ERR_NOMEM; the item then stays the caller's
  */
 VN_MUST_CHECK vn_status vn_mailbox_send(struct vn_mailbox *m, void *item);
+/** Delivers what is inside now, as the loop would. Consumer's thread. */
+void vn_mailbox_flush(struct vn_mailbox *m);
 /** Stops delivering: items sent from now on wait for vn_mailbox_free. Consumer's thread. */
 void vn_mailbox_close(struct vn_mailbox *m);

@@ -9,7 +9,8 @@ struct vn_thread;
 struct vn_thread_config {
     const char *name; /* at most 15 characters are shown by the system */
     void *arg;
-    /** First on the new thread. If it fails, the thread ends without `done`, and start returns why. */
+    /** First on the new thread. If it fails, the thread ends without `done`, and start returns why.
+     */
     vn_status (*init)(void *arg, struct vn_loop *loop);
     /** On the thread, once per posted item; takes ownership. */
     void (*item)(void *arg, void *item);
@@ -24,7 +25,8 @@ struct vn_thread_config {
 
 /** Returns when init has run. VN_ERR_NOMEM, VN_ERR_IO (no thread), or what init returned. */
 VN_MUST_CHECK vn_status vn_thread_start(const struct vn_thread_config *cfg, struct vn_thread **ret);
-/** From one thread only, the owner's. VN_ERR_LIMIT when the mailbox is full: item stays the caller's. */
+/** From one thread only, the owner's. VN_ERR_LIMIT when the mailbox is full: item stays the
+ * caller's. */
 VN_MUST_CHECK vn_status vn_thread_post(struct vn_thread *t, void *item);
 /**
  * Lets the thread handle what was posted before, runs `done` on it, joins, frees. Items that the
