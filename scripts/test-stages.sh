@@ -3,7 +3,7 @@
 
 passed=0 failed=0 skipped=0
 stages=(format layers banned asan corpus tsan release e2e bench clean)
-slow_stages=(tidy fuzz)
+slow_stages=(tidy coverage fuzz)
 
 count() { # count PASSED FAILED SKIPPED
     passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
@@ -132,6 +132,13 @@ stage_tidy() {
     built debug || return 0 # makes compile_commands.json and generated headers
     check sh -c "git -C '$here' ls-files 'src/*.c' | sed 's|^|$here/|' |
         xargs -r -P2 -n4 clang-tidy-19 --quiet -p '$here/build/debug' 2>/dev/null"
+}
+
+stage_coverage() {
+    built coverage || return 0
+    ctest_counted coverage
+    gcovr --root "$here" --filter "$here/src/" --object-directory "$here/build/coverage" \
+        --txt "$here/build/coverage.txt" --print-summary 2>/dev/null | sed 's/^/   /'
 }
 
 # A minute for each fuzz target, from its corpus.
