@@ -67,8 +67,9 @@ static vn_status wrap(enum vn_kem_alg alg, EVP_PKEY *pkey, struct vn_kem_dk **re
     dk->info = info_of(alg);
     dk->pkey = pkey;
     size_t n = 0;
-    if (EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY, dk->ek, sizeof(dk->ek),
-                                        &n) != 1 ||
+    /* OSSL_PKEY_PARAM_PUB_KEY, which the pure ML-KEM keys have too, is not known for the hybrid. */
+    if (EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, dk->ek,
+                                        sizeof(dk->ek), &n) != 1 ||
         n != dk->info->ek_len)
         return vn_ossl_error("kem key", VN_ERR_CRYPTO);
     *ret = VN_TAKE(dk);

@@ -205,43 +205,41 @@ vn_status vn_x509_issue_identity(const struct vn_identity *id, const struct vn_s
 
 /* ---- checking ---- */
 
-static bool is_identity_ext(const X509_EXTENSION *ext, const ASN1_OBJECT *oid)
-{
-    return OBJ_cmp(X509_EXTENSION_get_object((X509_EXTENSION *)(uintptr_t)ext), oid) == 0;
-}
-
 /*
- * Critical extensions are those we understand, the private one (whose body goes to *ret_body) at
- * most once and only in identities. X509_get_ext_d2i refuses duplicates of the others.
+ * Critical extensions are those we understand, the private one exactly once in identities and
+ * nowhere else; its value, if it is there, goes to *ret_value. Of the others OpenSSL refuses
+ * duplicates.
  */
-static bool check_extensions(const X509 *x, bool identity, struct vn_span *ret_body)
+static bool check_extensions(const X509 *x, bool identity, struct vn_span *ret_value)
 {
     VN_CLEANUP(object_freep) ASN1_OBJECT *oid = OBJ_txt2obj(VN_X509_EXT_OID, 1);
     if (!oid)
         return false;
-    size_t bodies = 0;
+    int found = 0;
     for (int i = 0; i < X509_get_ext_count(x); i++) {
         X509_EXTENSION *ext = X509_get_ext(x, i);
-        const int nid = OBJ_obj2nid(X509_EXTENSION_get_object(ext));
-        if (is_identity_ext(ext, oid)) {
+        const ASN1_OBJECT *type = X509_EXTENSION_get_object(ext);
+        const int nid = OBJ_obj2nid(type);
+        if (OBJ_cmp(type, oid) == 0) {
             const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data(ext);
-            *ret_body = VN_SPAN(ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value));
-            bodies++;
+            *ret_value = VN_SPAN(ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value));
+            found++;
         } else if (X509_EXTENSION_get_critical(ext) && nid != NID_basic_constraints &&
                    nid != NID_key_usage && nid != NID_subject_alt_name) {
             return false;
         }
     }
-    return bodies == (identity ? 1 : 0);
+    return found == (identity ? 1 : 0);
 }
 
 /* The shape all our certificates share, after their signature was verified. */
 static vn_status check_shape(X509 *x, bool ca, uint32_t key_usage, enum vn_authority_kind issuer,
-                             const struct vn_id *realm, uint64_t now_ms, struct vn_span *ret_body)
+                             const struct vn_id *realm, uint64_t now_ms, bool identity,
+                             struct vn_span *ret_value)
 {
     const uint32_t flags = X509_get_extension_flags(x);
     if ((flags & EXFLAG_INVALID) || !(flags & EXFLAG_BCONS) || ((flags & EXFLAG_CA) != 0) != ca ||
-        X509_get_key_usage(x) != key_usage || !check_extensions(x, ret_body != NULL, ret_body))
+        X509_get_key_usage(x) != key_usage || !check_extensions(x, identity, ret_value))
         return vn_ossl_error("certificate shape", VN_ERR_MALFORMED);
     VN_CLEANUP(name_freep) X509_NAME *name = authority_name(issuer, realm);
     if (!name)
@@ -342,8 +340,9 @@ vn_status vn_x509_check_authority(enum vn_authority_kind kind, const struct vn_i
         return vn_ossl_error("verify authority", VN_ERR_AUTH);
 
     const bool command = kind == VN_AUTHORITY_COMMAND;
+    struct vn_span no_ext;
     st = check_shape(x, !command, command ? KU_DIGITAL_SIGNATURE : KU_KEY_CERT_SIGN,
-                     VN_AUTHORITY_ROOT, realm, now_ms, NULL);
+                     VN_AUTHORITY_ROOT, realm, now_ms, false, &no_ext);
     if (st != VN_OK)
         return st;
     char uri[URI_MAX], expected[URI_MAX];
@@ -391,13 +390,13 @@ vn_status vn_x509_check_identity(struct vn_span der, const struct vn_sig_pub *is
         return vn_ossl_error("verify identity", VN_ERR_AUTH);
 
     struct vn_identity id = {.realm = *realm};
-    struct vn_span body, pk;
+    struct vn_span ext, pk;
     char uri[URI_MAX], expected[URI_MAX], node[VN_ID_TEXT];
-    vn_status st =
-        check_shape(x, false, KU_DIGITAL_SIGNATURE, VN_AUTHORITY_ISSUING, realm, now_ms, &body);
+    vn_status st = check_shape(x, false, KU_DIGITAL_SIGNATURE, VN_AUTHORITY_ISSUING, realm, now_ms,
+                               true, &ext);
     if (st != VN_OK || (st = read_key(x, &id.alg, &pk)) != VN_OK ||
         (st = read_names(x, uri, id.addrs, VN_CERT_ADDRS_MAX, &id.addr_count)) != VN_OK ||
-        (st = read_ext(body, &id)) != VN_OK || (st = read_serial(x, id.serial)) != VN_OK ||
+        (st = read_ext(ext, &id)) != VN_OK || (st = read_serial(x, id.serial)) != VN_OK ||
         (st = vn_node_id_of(pk, &id.node)) != VN_OK)
         return st;
     vn_id_format(&id.node, node);

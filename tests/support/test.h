@@ -16,6 +16,7 @@
 #define assert_status(expected, call)                                                              \
     assert_string_equal(vn_status_name(expected), vn_status_name(call))
 #define assert_ok(call) assert_status(VN_OK, call)
+#define assert_status_not_ok(call) assert_int_not_equal(VN_OK, call)
 
 /** Equal length and bytes. */
 #define assert_span_equal(a, b)                                                                    \

@@ -1,0 +1,132 @@
+#include "crypto/aead.h"
+
+#include "support/guard.h"
+#include "support/test.h"
+
+static struct vn_secret32 key_of(const char *hex)
+{
+    struct vn_secret32 k;
+    memcpy(k.b, vn_test_hex(hex).p, 32);
+    return k;
+}
+
+/* The GCM specification (McGrew, Viega), test cases 13 and 16. */
+static void specification_vectors(void **state)
+{
+    (void)state;
+    uint8_t tag[16], out[60];
+    VN_CLEANUP(vn_aead_freep) struct vn_aead *a = NULL;
+    struct vn_secret32 key = {0};
+    assert_ok(vn_aead_new(&key, &a));
+    assert_ok(vn_aead_seal(a, key.b, VN_SPAN_NONE, VN_SPAN_NONE, NULL, tag));
+    assert_span_equal(VN_SPAN_ARRAY(tag), vn_test_hex("530f8afbc74536b9a963b4f1c4cb738b"));
+    vn_aead_freep(&a);
+
+    key = key_of("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308");
+    const struct vn_span plain =
+        vn_test_hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+                    "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39");
+    const struct vn_span aad = vn_test_hex("feedfacedeadbeeffeedfacedeadbeefabaddad2");
+    const uint8_t *nonce = vn_test_hex("cafebabefacedbaddecaf888").p;
+    assert_ok(vn_aead_new(&key, &a));
+    assert_ok(vn_aead_seal(a, nonce, aad, plain, out, tag));
+    assert_span_equal(VN_SPAN_ARRAY(out),
+                      vn_test_hex("522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+                                  "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"));
+    assert_span_equal(VN_SPAN_ARRAY(tag), vn_test_hex("76fc6ece0f4e1768cddf8853bb2d551b"));
+    /* one object may turn round, and in place */
+    assert_ok(vn_aead_open(a, nonce, aad, VN_SPAN_ARRAY(out), tag, out));
+    assert_span_equal(VN_SPAN_ARRAY(out), plain);
+}
+
+static void every_flipped_bit_is_noticed_and_yields_zeros(void **state)
+{
+    (void)state;
+    uint8_t nonce[12], aad[20], plain[33], ct[33], tag[16], out[33];
+    struct vn_secret32 key;
+    VN_CLEANUP(vn_aead_freep) struct vn_aead *a = NULL;
+    vn_test_fill(&key, sizeof(key));
+    vn_test_fill(nonce, sizeof(nonce));
+    vn_test_fill(aad, sizeof(aad));
+    vn_test_fill(plain, sizeof(plain));
+    assert_ok(vn_aead_new(&key, &a));
+    assert_ok(vn_aead_seal(a, nonce, VN_SPAN_ARRAY(aad), VN_SPAN_ARRAY(plain), ct, tag));
+    struct {
+        uint8_t *p;
+        size_t n;
+    } const fields[] = {{nonce, 12}, {aad, 20}, {ct, 33}, {tag, 16}};
+    static const uint8_t ZERO[33];
+    for (size_t f = 0; f < VN_ARRAY_LEN(fields); f++) {
+        for (size_t bit = 0; bit < 8 * fields[f].n; bit++) {
+            fields[f].p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            memset(out, 0xee, sizeof(out));
+            assert_status(VN_ERR_AUTH,
+                          vn_aead_open(a, nonce, VN_SPAN_ARRAY(aad), VN_SPAN_ARRAY(ct), tag, out));
+            assert_memory_equal(out, ZERO, sizeof(out));
+            fields[f].p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        }
+    }
+    /* and a shorter AAD or text is another message */
+    assert_status(VN_ERR_AUTH,
+                  vn_aead_open(a, nonce, VN_SPAN(aad, 19), VN_SPAN_ARRAY(ct), tag, out));
+    assert_status(VN_ERR_AUTH,
+                  vn_aead_open(a, nonce, VN_SPAN_ARRAY(aad), VN_SPAN(ct, 32), tag, out));
+    assert_ok(vn_aead_open(a, nonce, VN_SPAN_ARRAY(aad), VN_SPAN_ARRAY(ct), tag, out));
+    assert_memory_equal(out, plain, sizeof(plain));
+}
+
+static void once_round_trip_and_every_truncation(void **state)
+{
+    (void)state;
+    uint8_t plain[100], sealed[116], out[100];
+    struct vn_secret32 key;
+    struct vn_guard g;
+    vn_guard_init(&g, sizeof(sealed));
+    vn_test_fill(&key, sizeof(key));
+    vn_test_fill(plain, sizeof(plain));
+    const struct vn_span aad = VN_SPAN_LIT("header");
+    for (size_t n = 0; n <= sizeof(plain); n += 25) {
+        assert_ok(vn_aead_seal_once(&key, aad, VN_SPAN(plain, n), sealed));
+        for (size_t cut = 0; cut < n + 16; cut++)
+            assert_status(
+                cut < 16 ? VN_ERR_MALFORMED : VN_ERR_AUTH,
+                vn_aead_open_once(&key, aad, vn_guard_copy(&g, VN_SPAN(sealed, cut)), out));
+        assert_ok(vn_aead_open_once(&key, aad, vn_guard_copy(&g, VN_SPAN(sealed, n + 16)), out));
+        assert_memory_equal(out, plain, n);
+    }
+    assert_status(VN_ERR_AUTH, vn_aead_open_once(&key, VN_SPAN_NONE, VN_SPAN_ARRAY(sealed), out));
+    vn_guard_done(&g);
+}
+
+static void sizes_from_nothing_to_64_kb(void **state)
+{
+    (void)state;
+    static const size_t SIZES[] = {0, 1, 15, 16, 17, 1200, 65535, 66560};
+    static uint8_t plain[66560], ct[66560], out[66560];
+    VN_CLEANUP(vn_aead_freep) struct vn_aead *seal = NULL;
+    VN_CLEANUP(vn_aead_freep) struct vn_aead *open = NULL;
+    struct vn_secret32 key;
+    vn_test_fill(&key, sizeof(key));
+    vn_test_fill(plain, sizeof(plain));
+    assert_ok(vn_aead_new(&key, &seal));
+    assert_ok(vn_aead_new(&key, &open));
+    for (uint8_t i = 0; i < VN_ARRAY_LEN(SIZES); i++) {
+        uint8_t tag[16];
+        const uint8_t nonce[12] = {i};
+        const struct vn_span aad = VN_SPAN(plain, i);
+        assert_ok(vn_aead_seal(seal, nonce, aad, VN_SPAN(plain, SIZES[i]), ct, tag));
+        assert_ok(vn_aead_open(open, nonce, aad, VN_SPAN(ct, SIZES[i]), tag, out));
+        assert_memory_equal(out, plain, SIZES[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(specification_vectors),
+        cmocka_unit_test(every_flipped_bit_is_noticed_and_yields_zeros),
+        cmocka_unit_test(once_round_trip_and_every_truncation),
+        cmocka_unit_test(sizes_from_nothing_to_64_kb),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
