@@ -1,0 +1,504 @@
+#include "control/http.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <curl/curl.h>
+#include <jansson.h>
+
+#include "base/list.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "crypto/tls.h"
+
+/* ---- memory that is wiped ---- */
+
+/* Both libraries copy tokens and keys into buffers of their own; what they give back is wiped here,
+ * whole. */
+static void wiping_free(void *p)
+{
+    if (p)
+        vn_wipe(p, malloc_usable_size(p));
+    free(p);
+}
+
+static void *wiping_realloc(void *p, size_t n)
+{
+    if (!p)
+        return malloc(n);
+    const size_t have = malloc_usable_size(p);
+    if (n <= have && n >= have / 2)
+        return p;
+    void *q = malloc(n ? n : 1);
+    if (!q)
+        return NULL;
+    memcpy(q, p, VN_MIN(have, n));
+    wiping_free(p);
+    return q;
+}
+
+vn_status vn_http_global_init(void)
+{
+    static bool done;
+    if (done)
+        return VN_OK;
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup,
+                             calloc))
+        return VN_ERR_NOMEM;
+    json_set_alloc_funcs(malloc, wiping_free);
+    done = true;
+    return VN_OK;
+}
+
+/* ---- one transfer, however it is driven ---- */
+
+struct transfer {
+    CURL *easy;
+    struct vn_buf *out;
+    struct vn_buf request;
+    struct curl_slist *headers;
+    char *url;
+    char error[CURL_ERROR_SIZE];
+    bool want_binding;
+    bool too_large;
+    uint32_t so_mark;
+    struct vn_http_response res;
+};
+
+static size_t on_body(char *p, size_t size, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+    const size_t len = size * n;
+    if (t->want_binding && !t->res.has_binding) {
+        /* libcurl shows the SSL object during a transfer only. */
+        struct curl_tlssessioninfo *info = NULL;
+        if (curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &info) == CURLE_OK && info &&
+            info->internals && info->backend == CURLSSLBACKEND_OPENSSL)
+            t->res.has_binding = vn_tls_binding(info->internals, t->res.binding) == VN_OK;
+    }
+    if (vn_buf_append(t->out, p, len) != VN_OK) {
+        t->too_large = true;
+        return 0;
+    }
+    return len;
+}
+
+static int on_socket_option(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+    const struct transfer *t = arg;
+    (void)purpose;
+    if (t->so_mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &t->so_mark, sizeof(t->so_mark)) != 0 &&
+        errno != EPERM)
+        return CURL_SOCKOPT_ERROR;
+    return CURL_SOCKOPT_OK;
+}
+
+static void transfer_done(struct transfer *t)
+{
+    curl_easy_cleanup(t->easy);
+    curl_slist_free_all(t->headers);
+    vn_buf_wipe(&t->request);
+    free(t->url);
+    vn_wipe(&t->res.binding, sizeof(t->res.binding));
+}
+
+static bool set_trust(CURL *e, const struct vn_http_config *cfg)
+{
+    if (!cfg->pinned)
+        return curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
+               curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK;
+    char pin[64] = "sha256//";
+    vn_b64_encode(VN_SPAN_ARRAY(cfg->pin), pin + 8);
+    /* The key is named in the token, so name and dates of its certificate add nothing. */
+    return curl_easy_setopt(e, CURLOPT_PINNEDPUBLICKEY, pin) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L) == CURLE_OK;
+}
+
+static bool set_request(struct transfer *t, const struct vn_http_request *req)
+{
+    CURL *e = t->easy;
+    bool ok = curl_easy_setopt(e, CURLOPT_URL, t->url) == CURLE_OK &&
+              curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, req->method) == CURLE_OK;
+    if (req->bearer)
+        ok = ok && curl_easy_setopt(e, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER) == CURLE_OK &&
+             curl_easy_setopt(e, CURLOPT_XOAUTH2_BEARER, req->bearer) == CURLE_OK;
+    const bool post = strcmp(req->method, "POST") == 0;
+    if (req->body.n || post) {
+        vn_buf_init(&t->request, req->body.n + 1);
+        if (vn_buf_reserve(&t->request, req->body.n + 1) != VN_OK ||
+            vn_buf_append(&t->request, req->body.p, req->body.n) != VN_OK)
+            return false;
+        struct curl_slist *l = curl_slist_append(NULL, "Content-Type: application/json");
+        t->headers = l;
+        /* No waiting for "100 Continue". */
+        if (!l || !curl_slist_append(l, "Expect:"))
+            return false;
+        ok = ok && curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK &&
+             curl_easy_setopt(e, CURLOPT_POSTFIELDS, (char *)t->request.p) == CURLE_OK &&
+             curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE, (long)req->body.n) == CURLE_OK;
+    }
+    return ok;
+}
+
+static vn_status transfer_init(struct transfer *t, const struct vn_http_config *cfg,
+                               const struct vn_http_request *req, struct vn_buf *out)
+{
+    *t = (struct transfer){.out = out, .want_binding = req->want_binding, .so_mark = cfg->so_mark};
+    t->res.connection = -1;
+    vn_buf_init(out, VN_HTTP_BODY_MAX);
+    t->url = strdup(req->url);
+    CURL *e = t->easy = curl_easy_init();
+    if (!t->url || !e || vn_buf_reserve(out, VN_HTTP_BODY_MAX) != VN_OK) {
+        transfer_done(t);
+        return VN_ERR_NOMEM;
+    }
+    const bool ok =
+        curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)VN_HTTP_CONNECT_MS) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)VN_HTTP_TIMEOUT_MS) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_USERAGENT, "veilnet/" VN_VERSION) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_WRITEDATA, t) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, on_socket_option) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, t) == CURLE_OK && set_trust(e, cfg) &&
+        set_request(t, req);
+    if (!ok) {
+        transfer_done(t);
+        return VN_ERR_NOMEM;
+    }
+    return VN_OK;
+}
+
+/* scheme://host:port of a URL, for messages */
+static void origin_of(const char *url, char *ret, size_t n)
+{
+    const char *host = strstr(url, "://");
+    const size_t len =
+        host ? (size_t)(host - url) + 3 + strcspn(host + 3, "/?#") : strcspn(url, "/?#");
+    snprintf(ret, n, "%.*s", (int)VN_MIN(len, (size_t)128), url);
+}
+
+static void explain(struct transfer *t, CURLcode rc)
+{
+    struct vn_http_response *r = &t->res;
+    char at[144];
+    origin_of(t->url, at, sizeof(at));
+    const char *why = t->error[0] ? t->error : curl_easy_strerror(rc);
+    r->status = VN_ERR_AGAIN;
+    switch ((int)rc) {
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        r->status = VN_ERR_ARG;
+        snprintf(r->detail, sizeof(r->detail), "%s is not an address of the form https://HOST:PORT",
+                 at);
+        break;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        snprintf(r->detail, sizeof(r->detail),
+                 "the name in %s does not resolve: check it, or this machine's DNS", at);
+        break;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT:
+        snprintf(r->detail, sizeof(r->detail),
+                 "cannot reach %s: check that it runs, and that this port is open in its firewall "
+                 "(%.100s)",
+                 at, why);
+        break;
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+        r->status = VN_ERR_AUTH;
+        snprintf(r->detail, sizeof(r->detail),
+                 "%s has not the key that the token names: check the address, or get a new token "
+                 "from its administrator",
+                 at);
+        break;
+    case CURLE_PEER_FAILED_VERIFICATION:
+        r->status = VN_ERR_AUTH;
+        snprintf(r->detail, sizeof(r->detail), "the certificate of %s does not verify (%.140s)", at,
+                 why);
+        break;
+    case CURLE_WRITE_ERROR:
+        r->status = t->too_large ? VN_ERR_LIMIT : VN_ERR_AGAIN;
+        snprintf(r->detail, sizeof(r->detail), "the answer of %s is too large", at);
+        break;
+    case CURLE_SSL_CONNECT_ERROR:
+        snprintf(r->detail, sizeof(r->detail), "%s does not speak TLS 1.3 (%.140s)", at, why);
+        break;
+    case CURLE_OUT_OF_MEMORY:
+        r->status = VN_ERR_NOMEM;
+        snprintf(r->detail, sizeof(r->detail), "out of memory");
+        break;
+    default:
+        snprintf(r->detail, sizeof(r->detail), "the request to %s failed (%.140s)", at, why);
+    }
+}
+
+static void transfer_finish(struct transfer *t, CURLcode rc)
+{
+    curl_off_t conn = -1;
+    if (curl_easy_getinfo(t->easy, CURLINFO_CONN_ID, &conn) == CURLE_OK)
+        t->res.connection = conn;
+    if (rc != CURLE_OK) {
+        explain(t, rc);
+        return;
+    }
+    t->res.status = VN_OK;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->res.code);
+    t->res.body = vn_buf_span(t->out);
+}
+
+void vn_http_perform(const struct vn_http_config *cfg, const struct vn_http_request *req,
+                     struct vn_http_response *ret, struct vn_buf *body)
+{
+    struct transfer t;
+    vn_buf_init(body, VN_HTTP_BODY_MAX);
+    if (vn_http_global_init() != VN_OK || transfer_init(&t, cfg, req, body) != VN_OK) {
+        *ret = (struct vn_http_response){.status = VN_ERR_NOMEM, .detail = "out of memory"};
+        return;
+    }
+    transfer_finish(&t, curl_easy_perform(t.easy));
+    *ret = t.res;
+    transfer_done(&t);
+}
+
+/* ---- the same on a loop ---- */
+
+struct vn_http {
+    const struct vn_io *io;
+    struct vn_http_config cfg;
+    CURLM *multi;                   /* NULL while idle */
+    struct vn_io_timer *timer;      /* libcurl's */
+    struct vn_io_timer *idle_timer; /* closes what is kept alive */
+    struct vn_list calls;
+};
+
+struct vn_http_call {
+    struct vn_list link;
+    struct vn_http *http;
+    struct transfer t;
+    struct vn_buf body;
+    void (*fn)(void *arg, const struct vn_http_response *res);
+    void *arg;
+};
+
+struct sock {
+    struct vn_http *http;
+    struct vn_io_watch *watch;
+    curl_socket_t fd;
+};
+
+static void call_free(struct vn_http_call *c)
+{
+    vn_list_remove(&c->link);
+    if (c->http->multi)
+        curl_multi_remove_handle(c->http->multi, c->t.easy);
+    transfer_done(&c->t);
+    vn_buf_wipe(&c->body);
+    free(c);
+}
+
+static void finish_ready(struct vn_http *h)
+{
+    int left;
+    CURLMsg *m;
+    while (h->multi && (m = curl_multi_info_read(h->multi, &left)) != NULL) {
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        const CURLcode rc = m->data.result;
+        struct vn_http_call *c = NULL;
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&c);
+        transfer_finish(&c->t, rc);
+        curl_multi_remove_handle(h->multi, c->t.easy);
+        /* Out of the list, so that a cancel inside fn does not meet it. */
+        vn_list_remove(&c->link);
+        c->fn(c->arg, &c->t.res);
+        call_free(c);
+    }
+    if (vn_list_empty(&h->calls))
+        h->io->timer_arm(h->idle_timer, VN_HTTP_IDLE_MS * 1000ull);
+}
+
+static void on_ready(void *arg, unsigned events)
+{
+    struct vn_http *h = ((struct sock *)arg)->http;
+    const curl_socket_t fd = ((struct sock *)arg)->fd; /* arg may be gone after the action */
+    const int mask =
+        (events & VN_IO_READ ? CURL_CSELECT_IN : 0) | (events & VN_IO_WRITE ? CURL_CSELECT_OUT : 0);
+    int running;
+    curl_multi_socket_action(h->multi, fd, mask, &running);
+    finish_ready(h);
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *sockp)
+{
+    struct vn_http *h = arg;
+    struct sock *k = sockp;
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (k) {
+            h->io->unwatch(k->watch);
+            curl_multi_assign(h->multi, fd, NULL);
+            free(k);
+        }
+        return 0;
+    }
+    const unsigned events =
+        (what & CURL_POLL_IN ? VN_IO_READ : 0u) | (what & CURL_POLL_OUT ? VN_IO_WRITE : 0u);
+    if (k) {
+        h->io->rewatch(k->watch, events);
+        return 0;
+    }
+    k = calloc(1, sizeof(*k));
+    if (!k)
+        return -1;
+    *k = (struct sock){.http = h, .fd = fd};
+    if (h->io->watch(h->io->self, fd, events, on_ready, k, &k->watch) != VN_OK) {
+        free(k);
+        return -1;
+    }
+    curl_multi_assign(h->multi, fd, k);
+    return 0;
+}
+
+static void on_timer(void *arg)
+{
+    struct vn_http *h = arg;
+    int running;
+    if (!h->multi)
+        return;
+    curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    finish_ready(h);
+}
+
+static int on_timeout_wish(CURLM *multi, long ms, void *arg)
+{
+    struct vn_http *h = arg;
+    (void)multi;
+    if (ms < 0)
+        h->io->timer_disarm(h->timer);
+    else
+        h->io->timer_arm(h->timer, (uint64_t)ms * 1000);
+    return 0;
+}
+
+static void close_multi(struct vn_http *h)
+{
+    if (!h->multi)
+        return;
+    curl_multi_cleanup(h->multi);
+    h->multi = NULL;
+    h->io->timer_disarm(h->timer);
+}
+
+static void on_idle(void *arg)
+{
+    struct vn_http *h = arg;
+    if (!vn_list_empty(&h->calls))
+        return;
+    close_multi(h);
+    malloc_trim(0);
+}
+
+static vn_status open_multi(struct vn_http *h)
+{
+    if (h->multi)
+        return VN_OK;
+    CURLM *m = h->multi = curl_multi_init();
+    if (!m)
+        return VN_ERR_NOMEM;
+    if (curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_socket) != CURLM_OK ||
+        curl_multi_setopt(m, CURLMOPT_SOCKETDATA, h) != CURLM_OK ||
+        curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_timeout_wish) != CURLM_OK ||
+        curl_multi_setopt(m, CURLMOPT_TIMERDATA, h) != CURLM_OK ||
+        curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, 4L) != CURLM_OK) {
+        close_multi(h);
+        return VN_ERR_NOMEM;
+    }
+    return VN_OK;
+}
+
+vn_status vn_http_new(const struct vn_io *io, const struct vn_http_config *cfg,
+                      struct vn_http **ret)
+{
+    vn_status st = vn_http_global_init();
+    if (st != VN_OK)
+        return st;
+    struct vn_http *h = calloc(1, sizeof(*h));
+    if (!h)
+        return VN_ERR_NOMEM;
+    h->io = io;
+    h->cfg = *cfg;
+    vn_list_init(&h->calls);
+    st = io->timer_new(io->self, on_timer, h, &h->timer);
+    if (st == VN_OK)
+        st = io->timer_new(io->self, on_idle, h, &h->idle_timer);
+    if (st != VN_OK) {
+        vn_http_free(h);
+        return st;
+    }
+    *ret = h;
+    return VN_OK;
+}
+
+struct vn_http *vn_http_free(struct vn_http *h)
+{
+    if (!h)
+        return NULL;
+    VN_LIST_EACH(it, &h->calls)
+    {
+        call_free(VN_LIST_ENTRY(it, struct vn_http_call, link));
+    }
+    close_multi(h);
+    h->io->timer_free(h->timer);
+    h->io->timer_free(h->idle_timer);
+    free(h);
+    return NULL;
+}
+
+vn_status vn_http_start(struct vn_http *h, const struct vn_http_request *req,
+                        void (*fn)(void *arg, const struct vn_http_response *res), void *arg,
+                        struct vn_http_call **ret)
+{
+    vn_status st = open_multi(h);
+    if (st != VN_OK)
+        return st;
+    struct vn_http_call *c = calloc(1, sizeof(*c));
+    if (!c)
+        return VN_ERR_NOMEM;
+    *c = (struct vn_http_call){.http = h, .fn = fn, .arg = arg};
+    vn_list_init(&c->link);
+    st = transfer_init(&c->t, &h->cfg, req, &c->body);
+    if (st != VN_OK) {
+        vn_buf_wipe(&c->body);
+        free(c);
+        return st;
+    }
+    h->io->timer_disarm(h->idle_timer);
+    if (curl_easy_setopt(c->t.easy, CURLOPT_PRIVATE, c) != CURLE_OK ||
+        curl_multi_add_handle(h->multi, c->t.easy) != CURLM_OK) {
+        call_free(c);
+        return VN_ERR_NOMEM;
+    }
+    vn_list_append(&h->calls, &c->link);
+    *ret = c;
+    return VN_OK;
+}
+
+void vn_http_cancel(struct vn_http_call *c)
+{
+    if (!c)
+        return;
+    struct vn_http *h = c->http;
+    call_free(c);
+    if (vn_list_empty(&h->calls))
+        h->io->timer_arm(h->idle_timer, VN_HTTP_IDLE_MS * 1000ull);
+}

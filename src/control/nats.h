@@ -1,0 +1,36 @@
+/*
+ * The control channel over libnats: the port ports/control.h.
+ *
+ * All work on connections is done by one thread, the pump: it polls the sockets, reads, writes,
+ * subscribes. Connecting blocks (names, TCP, TLS), so each attempt has a short-lived thread of its
+ * own and hands the finished connection to the pump; an attempt that hangs is abandoned. The core
+ * thread only appends to queues, and gets messages from a queue and an eventfd: it never waits for
+ * the network.
+ *
+ * New credentials make a second connection; the old one is read for two seconds more, so nothing on
+ * its way is lost. Subscriptions without a queue may then deliver a message twice; the envelope's
+ * replay check knows.
+ */
+#pragma once
+
+#include "ports/control.h"
+#include "ports/io.h"
+
+#define VN_NATS_CONNECT_MS 10000 /* an attempt that takes longer is abandoned */
+#define VN_NATS_RETIRE_MS 2000   /* how long a replaced connection is still read */
+#define VN_NATS_SILENCE_MS                                                                         \
+    150000 /* Master pings every 20 s (at most every 2 min): longer silence is a dead broker */
+#define VN_NATS_RETRY_MAX_MS 10000
+#define VN_NATS_OUT_MAX 4096 /* messages waiting to be written */
+#define VN_NATS_IN_MAX 16384 /* messages waiting for the core thread; more are dropped */
+
+struct vn_nats;
+
+/** io outlives the object. Starts the pump. Handler and connect come afterwards. */
+VN_MUST_CHECK vn_status vn_nats_new(const struct vn_io *io, struct vn_nats **ret);
+/** Writes what was published, closes, wipes. Not inside a callback. Returns NULL; NULL is fine. */
+struct vn_nats *vn_nats_free(struct vn_nats *n);
+/** Lives as long as n. */
+const struct vn_control *vn_nats_port(const struct vn_nats *n);
+/** Messages dropped because the core thread did not keep up. */
+uint64_t vn_nats_dropped(struct vn_nats *n);

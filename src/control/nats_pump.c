@@ -1,0 +1,342 @@
+/*
+ * The pump's timers, all on CLOCK_BOOTTIME:
+ *   retry    armed by a lost connection or a failed attempt; an attempt begins
+ *   attempt  armed with an attempt, VN_NATS_CONNECT_MS; it is abandoned
+ *   retire   armed when new credentials made a new connection; the old one is closed
+ *   silence  moved by every arrival; the connection is taken for dead
+ */
+#include "control/nats_internal.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "crypto/rng.h"
+
+#define BUFFERED_MAX (1 << 20) /* bytes libnats may hold before we keep messages in our own queue  \
+                                */
+
+struct pump {
+    struct nats_shared *s;
+    struct nats_link *current, *old;
+    struct nats_attempt *attempt;
+    uint64_t attempt_cred; /* what the attempt connects with */
+    uint64_t retry_ms;     /* not before */
+    uint64_t retire_ms;
+    unsigned failures; /* rounds through all URLs */
+    size_t next_url;
+    enum vn_control_state told;
+    uint64_t now_ms;
+};
+
+static void tell(struct pump *p, enum vn_control_state state, const char *reason)
+{
+    if (state == VN_CONTROL_UP && p->told == VN_CONTROL_UP)
+        return;
+    p->told = state;
+    vn_nats_deliver_state(p->s, state, reason);
+}
+
+/* Half to all of min(10 s, 0.5 s * 2^failures): nodes that lost the same broker do not come back
+ * together. */
+static uint64_t retry_delay_ms(unsigned failures)
+{
+    uint64_t max = 500ull << VN_MIN(failures, 5u);
+    max = VN_MIN(max, (uint64_t)VN_NATS_RETRY_MAX_MS);
+    uint32_t r = 0;
+    if (vn_rng_bytes(&r, sizeof(r)) != VN_OK)
+        r = UINT32_MAX / 2;
+    return max / 2 + (max / 2 * r) / UINT32_MAX;
+}
+
+static void *attempt_thread(void *arg)
+{
+    struct nats_attempt *a = arg;
+    struct nats_shared *s = a->shared;
+    vn_nats_shared_ref(s);
+    vn_nats_attempt_run(a);
+    pthread_mutex_lock(&s->mu);
+    /* Abandoned: s->finished names the attempt that is awaited. */
+    const bool awaited = !s->stop && s->awaited == a;
+    if (awaited)
+        s->finished = true;
+    pthread_mutex_unlock(&s->mu);
+    if (awaited)
+        vn_nats_wake(s->wake_pump);
+    else
+        vn_nats_attempt_free(a);
+    vn_nats_shared_unref(s);
+    return NULL;
+}
+
+/* With s->mu held. */
+static void begin_attempt(struct pump *p)
+{
+    struct nats_shared *s = p->s;
+    struct nats_attempt *a = calloc(1, sizeof(*a));
+    p->retry_ms = p->now_ms + 1000;
+    if (!a)
+        return;
+    vn_nats_shared_ref(s);
+    a->shared = s;
+    a->cred = vn_nats_cred_ref(s->cred);
+    a->url = p->next_url % s->cred->url_count;
+    a->started_ms = p->now_ms;
+    pthread_attr_t attr;
+    pthread_t t;
+    if (pthread_attr_init(&attr) != 0) {
+        vn_nats_attempt_free(a);
+        return;
+    }
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    s->awaited = a;
+    s->finished = false;
+    if (pthread_create(&t, &attr, attempt_thread, a) == 0) {
+        pthread_setname_np(t, "vn-connect");
+        p->attempt = a;
+        p->attempt_cred = s->cred_number;
+    } else {
+        s->awaited = NULL;
+        vn_nats_attempt_free(a);
+    }
+    pthread_attr_destroy(&attr);
+}
+
+static void attempt_failed(struct pump *p, natsStatus why, const char *reason)
+{
+    p->next_url++;
+    pthread_mutex_lock(&p->s->mu);
+    const size_t count = p->s->cred ? p->s->cred->url_count : 1;
+    const bool newer = p->s->cred_number != p->attempt_cred;
+    pthread_mutex_unlock(&p->s->mu);
+    p->retry_ms = p->now_ms;
+    if (p->next_url % count == 0 && !newer) {
+        p->retry_ms += retry_delay_ms(p->failures);
+        p->failures++;
+    }
+    vn_log(VN_LOG_DEBUG, "control_connect_failed", VN_KV_STR("reason", reason));
+    if (!p->current)
+        tell(p, why == NATS_CONNECTION_AUTH_FAILED ? VN_CONTROL_REFUSED : VN_CONTROL_DOWN, reason);
+}
+
+static void attempt_succeeded(struct pump *p, struct nats_link *l)
+{
+    l->cred_number = p->attempt_cred;
+    if (p->old)
+        vn_nats_link_free(p->old);
+    p->old = p->current;
+    p->current = l;
+    p->retire_ms = p->now_ms + VN_NATS_RETIRE_MS;
+    p->failures = 0;
+    p->next_url = 0;
+    /* SUB goes before every PUB on this connection, so an answer finds its subscription. */
+    pthread_mutex_lock(&p->s->mu);
+    vn_nats_link_sync(l, p->s);
+    pthread_mutex_unlock(&p->s->mu);
+    tell(p, VN_CONTROL_UP, NULL);
+}
+
+static void look_at_attempt(struct pump *p)
+{
+    struct nats_attempt *a = p->attempt;
+    if (!a)
+        return;
+    pthread_mutex_lock(&p->s->mu);
+    const bool finished = p->s->finished;
+    const bool expired = !finished && p->now_ms >= a->started_ms + VN_NATS_CONNECT_MS;
+    if (finished || expired)
+        p->s->awaited = NULL;
+    p->s->finished = false;
+    pthread_mutex_unlock(&p->s->mu);
+    if (expired) {
+        p->attempt = NULL; /* its thread frees it */
+        attempt_failed(p, NATS_TIMEOUT, "Master does not answer");
+    } else if (finished) {
+        p->attempt = NULL;
+        struct nats_link *l = VN_TAKE(a->link);
+        if (l)
+            attempt_succeeded(p, l);
+        else
+            attempt_failed(p, a->status, a->reason);
+        vn_nats_attempt_free(a);
+    }
+}
+
+static void drop_out_queue(struct nats_shared *s)
+{
+    pthread_mutex_lock(&s->mu);
+    VN_LIST_EACH(it, &s->out)
+    {
+        vn_list_remove(it);
+        free(VN_LIST_ENTRY(it, struct nats_out, link));
+    }
+    s->out_count = 0;
+    pthread_mutex_unlock(&s->mu);
+}
+
+static void lost_current(struct pump *p, const char *why)
+{
+    char reason[160];
+    snprintf(reason, sizeof(reason), "%s", why ? why : "");
+    if (!why && natsConnection_ReadLastError(p->current->nc, reason, sizeof(reason)) == NATS_OK)
+        snprintf(reason, sizeof(reason), "the connection was closed");
+    vn_nats_link_free(p->current);
+    p->current = NULL;
+    p->failures = 0;
+    p->next_url = 0;
+    p->retry_ms = p->now_ms + retry_delay_ms(0);
+    drop_out_queue(p->s);
+    tell(p, VN_CONTROL_DOWN, reason);
+}
+
+static void look_at_links(struct pump *p)
+{
+    if (p->old && (p->old->fd < 0 || p->now_ms >= p->retire_ms)) {
+        vn_nats_link_free(p->old);
+        p->old = NULL;
+    }
+    if (!p->current)
+        return;
+    if (p->current->fd < 0)
+        lost_current(p, NULL);
+    else if (p->now_ms >= p->current->last_rx_ms + VN_NATS_SILENCE_MS)
+        lost_current(p, "Master went silent");
+}
+
+static void write_out(struct pump *p)
+{
+    struct nats_shared *s = p->s;
+    while (p->current && p->current->fd >= 0 &&
+           natsConnection_Buffered(p->current->nc) < BUFFERED_MAX) {
+        struct nats_out *m = NULL;
+        pthread_mutex_lock(&s->mu);
+        if (p->current->subs_number != s->subs_number)
+            vn_nats_link_sync(p->current, s);
+        if (!vn_list_empty(&s->out)) {
+            m = VN_LIST_ENTRY(s->out.next, struct nats_out, link);
+            vn_list_remove(&m->link);
+            s->out_count--;
+        }
+        pthread_mutex_unlock(&s->mu);
+        if (!m)
+            break;
+        const natsStatus st =
+            natsConnection_Publish(p->current->nc, m->subject, m->payload, (int)m->n);
+        if (st != NATS_OK)
+            vn_log(VN_LOG_DEBUG, "control_publish_failed",
+                   VN_KV_STR("reason", natsStatus_GetText(st)));
+        free(m);
+    }
+    /* Most often the socket takes it now, and poll need not be asked. */
+    if (p->current && p->current->fd >= 0 && p->current->want_write)
+        natsConnection_ProcessWriteEvent(p->current->nc);
+}
+
+static void link_ready(struct nats_link *l, short revents, uint64_t now_ms)
+{
+    if (revents & (POLLIN | POLLERR | POLLHUP)) {
+        l->last_rx_ms = now_ms;
+        natsConnection_ProcessReadEvent(l->nc);
+    }
+    if (l->fd >= 0 && (revents & POLLOUT))
+        natsConnection_ProcessWriteEvent(l->nc);
+}
+
+static uint64_t next_deadline(const struct pump *p, bool idle)
+{
+    uint64_t at = UINT64_MAX;
+    if (p->attempt)
+        at = p->attempt->started_ms + VN_NATS_CONNECT_MS;
+    else if (!idle)
+        at = p->retry_ms;
+    if (p->old)
+        at = VN_MIN(at, p->retire_ms);
+    if (p->current)
+        at = VN_MIN(at, p->current->last_rx_ms + VN_NATS_SILENCE_MS);
+    return at;
+}
+
+static void close_all(struct pump *p)
+{
+    vn_nats_link_free(p->current);
+    vn_nats_link_free(p->old);
+    p->current = p->old = NULL;
+}
+
+/* Waits for something to do. */
+static void wait_turn(struct pump *p, bool idle)
+{
+    struct pollfd fds[3] = {{.fd = p->s->wake_pump, .events = POLLIN}, {.fd = -1}, {.fd = -1}};
+    struct nats_link *links[3] = {NULL, p->current, p->old};
+    for (size_t i = 1; i < VN_ARRAY_LEN(fds); i++) {
+        if (links[i] && links[i]->fd >= 0)
+            fds[i] =
+                (struct pollfd){.fd = links[i]->fd,
+                                .events = (short)(POLLIN | (links[i]->want_write ? POLLOUT : 0))};
+    }
+    const uint64_t at = next_deadline(p, idle);
+    int timeout = -1;
+    if (at != UINT64_MAX)
+        timeout = at > p->now_ms ? (int)VN_MIN(at - p->now_ms, (uint64_t)3600000) : 0;
+    if (poll(fds, VN_ARRAY_LEN(fds), timeout) < 0)
+        return;
+    p->now_ms = vn_clock_boot_ms();
+    if (fds[0].revents) {
+        eventfd_t ignored;
+        (void)!eventfd_read(p->s->wake_pump, &ignored);
+    }
+    for (size_t i = 1; i < VN_ARRAY_LEN(fds); i++) {
+        if (fds[i].revents)
+            link_ready(links[i], fds[i].revents, p->now_ms);
+    }
+}
+
+void *vn_nats_pump(void *arg)
+{
+    struct pump p = {.s = arg, .now_ms = vn_clock_boot_ms(), .told = VN_CONTROL_DOWN};
+    struct nats_shared *s = p.s;
+    uint64_t seen_cred = 0;
+    for (;;) {
+        p.now_ms = vn_clock_boot_ms();
+        look_at_attempt(&p);
+        look_at_links(&p);
+
+        pthread_mutex_lock(&s->mu);
+        const bool stop = s->stop, want = s->wanted;
+        if (seen_cred !=
+            s->cred_number) { /* new credentials do not wait for the old ones' back-off */
+            seen_cred = s->cred_number;
+            p.retry_ms = p.now_ms;
+            p.failures = 0;
+            p.next_url = 0;
+        }
+        const bool need =
+            want && !p.attempt && (!p.current || p.current->cred_number != s->cred_number);
+        if (!stop && need && p.now_ms >= p.retry_ms)
+            begin_attempt(&p);
+        pthread_mutex_unlock(&s->mu);
+
+        write_out(&p);
+        if (stop)
+            break;
+        if (!want && (p.current || p.old)) {
+            close_all(&p);
+            tell(&p, VN_CONTROL_DOWN, NULL);
+        }
+        wait_turn(&p, !need);
+    }
+    pthread_mutex_lock(&s->mu);
+    const bool finished = s->finished;
+    s->awaited = NULL;
+    pthread_mutex_unlock(&s->mu);
+    if (finished)
+        vn_nats_attempt_free(p.attempt);
+    close_all(&p);
+    nats_ReleaseThreadMemory();
+    vn_nats_shared_unref(s);
+    return NULL;
+}

@@ -1,0 +1,388 @@
+/* The control channel against a real nats-server on the loopback: mutual TLS, whom it trusts,
+ * reconnecting, hand-over. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "control/nats.h"
+#include "crypto/nkey.h"
+#include "crypto/x509.h"
+#include "loop/io.h"
+#include "loop/loop.h"
+
+struct world {
+    char dir[64];
+    pid_t server;
+    int port;
+    char *ca_key, *ca_cert, *other_ca_cert;
+    char *server_key, *server_cert;
+    char *client_key, *client_cert;
+    struct vn_loop *loop;
+    struct vn_io io;
+};
+
+struct seen {
+    enum vn_control_state state;
+    unsigned ups, downs, refusals;
+    char reason[256];
+    unsigned messages;
+    char last[64];
+};
+
+static struct world w;
+
+static void write_file(const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", w.dir, name);
+    assert_int_equal(vn_file_write_atomic(path, VN_SPAN_STR(text), 0600), VN_OK);
+}
+
+static void start_server(const char *extra)
+{
+    char conf[1024], path[128];
+    snprintf(conf, sizeof(conf),
+             "listen: 127.0.0.1:%d\nports_file_dir: \"%s\"\ntls { cert_file: "
+             "\"%s/s.pem\"\nkey_file: \"%s/s.key\"\n"
+             "ca_file: \"%s/ca.pem\"\nverify: true }\n%s\n",
+             w.port ? w.port : -1, w.dir, w.dir, w.dir, w.dir, extra);
+    write_file("conf", conf);
+    snprintf(path, sizeof(path), "%s/conf", w.dir);
+    w.server = fork();
+    if (w.server == 0) {
+        const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(null, 1);
+        dup2(null, 2);
+        execlp("nats-server", "nats-server", "-c", path, (char *)NULL);
+        _exit(127);
+    }
+    char ports[160];
+    snprintf(ports, sizeof(ports), "%s/nats-server_%d.ports", w.dir, (int)w.server);
+    for (int i = 0; i < 1000; i++) {
+        FILE *f = fopen(ports, "re");
+        char text[512] = "";
+        if (f) {
+            const size_t n = fread(text, 1, sizeof(text) - 1, f);
+            text[n] = 0;
+            fclose(f);
+            const char *at = strstr(text, "127.0.0.1:");
+            if (at) {
+                w.port = (int)strtol(at + 10, NULL, 10);
+                return;
+            }
+        }
+        usleep(10000);
+    }
+    fail_msg("nats-server does not start");
+}
+
+static void stop_server(void)
+{
+    if (w.server > 0) {
+        kill(w.server, SIGKILL);
+        waitpid(w.server, NULL, 0);
+    }
+    w.server = 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    if (access("/usr/sbin/nats-server", X_OK) != 0 && access("/usr/bin/nats-server", X_OK) != 0)
+        exit(77);
+    setenv("PATH", "/usr/local/bin:/usr/bin:/usr/sbin:/bin", 1);
+    snprintf(w.dir, sizeof(w.dir), "/tmp/vn-nats-XXXXXX");
+    assert_non_null(mkdtemp(w.dir));
+    const uint64_t from = vn_clock_wall_ms() - 86400000, to = from + 10 * 86400000ull;
+    const char *hosts[] = {"127.0.0.1"};
+    char *other_key;
+    uint8_t *csr;
+    size_t csr_n;
+    assert_int_equal(vn_tls_key_new(&w.ca_key), VN_OK);
+    assert_int_equal(vn_tls_key_new(&other_key), VN_OK);
+    assert_int_equal(vn_tls_key_new(&w.server_key), VN_OK);
+    assert_int_equal(vn_tls_key_new(&w.client_key), VN_OK);
+    assert_int_equal(vn_tls_ca_new(w.ca_key, "ca", from, to, &w.ca_cert), VN_OK);
+    assert_int_equal(vn_tls_ca_new(other_key, "other", from, to, &w.other_ca_cert), VN_OK);
+    vn_secret_strp(&other_key);
+    assert_int_equal(vn_tls_ca_issue_server(w.ca_key, w.ca_cert, w.server_key, hosts, 1, from, to,
+                                            &w.server_cert),
+                     VN_OK);
+    assert_int_equal(vn_tls_csr(w.client_key, "node", &csr, &csr_n), VN_OK);
+    assert_int_equal(vn_tls_ca_issue_client(w.ca_key, w.ca_cert, VN_SPAN(csr, csr_n), "node", from,
+                                            to, &w.client_cert),
+                     VN_OK);
+    free(csr);
+    write_file("ca.pem", w.ca_cert);
+    write_file("s.pem", w.server_cert);
+    write_file("s.key", w.server_key);
+    assert_int_equal(vn_loop_new(&w.loop), VN_OK);
+    w.io = (struct vn_io){.self = w.loop,
+                          .watch = vn_loop_watch,
+                          .rewatch = vn_loop_rewatch,
+                          .unwatch = vn_loop_unwatch,
+                          .timer_new = vn_loop_timer_new,
+                          .timer_arm = vn_loop_timer_arm,
+                          .timer_disarm = vn_loop_timer_disarm,
+                          .timer_free = vn_loop_timer_free,
+                          .now_us = vn_loop_io_now_us};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    stop_server();
+    vn_loop_free(w.loop);
+    char cmd[128];
+    snprintf(cmd, sizeof(cmd), "%s", w.dir);
+    const pid_t p = fork();
+    if (p == 0) {
+        execlp("rm", "rm", "-rf", cmd, (char *)NULL);
+        _exit(127);
+    }
+    waitpid(p, NULL, 0);
+    vn_secret_strp(&w.ca_key);
+    vn_secret_strp(&w.server_key);
+    vn_secret_strp(&w.client_key);
+    free(w.ca_cert);
+    free(w.other_ca_cert);
+    free(w.server_cert);
+    free(w.client_cert);
+    return 0;
+}
+
+static void on_message(void *arg, const char *subject, struct vn_span payload)
+{
+    struct seen *s = arg;
+    s->messages++;
+    snprintf(s->last, sizeof(s->last), "%s %.*s", subject, (int)payload.n, (const char *)payload.p);
+}
+
+static void on_state(void *arg, enum vn_control_state state, const char *reason)
+{
+    struct seen *s = arg;
+    s->state = state;
+    s->ups += state == VN_CONTROL_UP;
+    s->downs += state == VN_CONTROL_DOWN;
+    s->refusals += state == VN_CONTROL_REFUSED;
+    snprintf(s->reason, sizeof(s->reason), "%s", reason ? reason : "");
+}
+
+static struct vn_nats *client(struct seen *seen)
+{
+    struct vn_nats *n;
+    *seen = (struct seen){0};
+    assert_int_equal(vn_nats_new(&w.io, &n), VN_OK);
+    const struct vn_control_handler h = {.arg = seen, .message = on_message, .state = on_state};
+    const struct vn_control *c = vn_nats_port(n);
+    c->set_handler(c->self, &h);
+    return n;
+}
+
+static void connect_to(struct vn_nats *n, const char *host, const char *ca)
+{
+    char url[64];
+    snprintf(url, sizeof(url), "tls://%s:%d", host, w.port);
+    const char *urls[] = {url};
+    const struct vn_control_credentials cred = {.urls = urls,
+                                                .url_count = 1,
+                                                .jwt = "header.payload.signature",
+                                                .nkey_seed = {{7}},
+                                                .ca_pem = ca,
+                                                .cert_pem = w.client_cert,
+                                                .key_pem = w.client_key};
+    const struct vn_control *c = vn_nats_port(n);
+    assert_int_equal(c->connect(c->self, &cred), VN_OK);
+}
+
+/* Turns the loop until *counter reaches value. */
+static void until(const unsigned *counter, unsigned value)
+{
+    for (int i = 0; i < 15000 && *counter < value; i++) {
+        vn_loop_poll(w.loop);
+        usleep(1000);
+    }
+    assert_true(*counter >= value);
+}
+
+static void publish(struct vn_nats *n, const char *subject, const char *text)
+{
+    const struct vn_control *c = vn_nats_port(n);
+    assert_int_equal(c->publish(c->self, subject, VN_SPAN_STR(text)), VN_OK);
+}
+
+static void test_messages(void **state)
+{
+    (void)state;
+    struct seen sa, sb;
+    start_server("");
+    struct vn_nats *a = client(&sa), *b = client(&sb);
+    const struct vn_control *ca = vn_nats_port(a), *cb = vn_nats_port(b);
+    assert_int_equal(ca->publish(ca->self, "x", VN_SPAN_LIT("y")), VN_ERR_AGAIN);
+    assert_int_equal(cb->subscribe(cb->self, "a.in.b.*", NULL), VN_OK);
+    assert_int_equal(cb->subscribe(cb->self, "a.in.b.*", NULL), VN_ERR_EXISTS);
+    connect_to(a, "127.0.0.1", w.ca_cert);
+    connect_to(b, "127.0.0.1", w.ca_cert);
+    until(&sa.ups, 1);
+    until(&sb.ups, 1);
+    /* b's SUB may still be on its way when a publishes, so ask until it is there. */
+    for (int i = 0; i < 200 && sb.messages == 0; i++) {
+        publish(a, "a.in.b.a", "hello");
+        for (int k = 0; k < 20; k++) {
+            vn_loop_poll(w.loop);
+            usleep(1000);
+        }
+    }
+    assert_string_equal(sb.last, "a.in.b.a hello");
+    /* one that comes after the connection, and one that goes */
+    assert_int_equal(cb->subscribe(cb->self, "a.own.h.*", "q1"), VN_OK);
+    cb->unsubscribe(cb->self, "a.in.b.*");
+    publish(b, "a.in.nobody.b", "barrier");
+    usleep(100000);
+    const unsigned before = sb.messages;
+    publish(a, "a.in.b.a", "into the void");
+    publish(a, "a.own.h.a", "query");
+    until(&sb.messages, before + 1);
+    assert_string_equal(sb.last, "a.own.h.a query");
+    assert_int_equal(sb.messages, before + 1);
+    /* what the broker would close the connection for */
+    static const uint8_t big[24577];
+    assert_int_equal(ca->publish(ca->self, "x", VN_SPAN_ARRAY(big)), VN_ERR_LIMIT);
+    vn_nats_free(a);
+    vn_nats_free(b);
+    stop_server();
+}
+
+static void test_survives_broker(void **state)
+{
+    (void)state;
+    struct seen s;
+    start_server("");
+    struct vn_nats *n = client(&s);
+    const struct vn_control *c = vn_nats_port(n);
+    assert_int_equal(c->subscribe(c->self, "a.in.n.*", NULL), VN_OK);
+    connect_to(n, "127.0.0.1", w.ca_cert);
+    until(&s.ups, 1);
+    stop_server();
+    until(&s.downs, 1);
+    assert_int_equal(c->publish(c->self, "x", VN_SPAN_LIT("y")), VN_ERR_AGAIN);
+    start_server("");
+    until(&s.ups, 2);
+    struct seen other;
+    struct vn_nats *b = client(&other);
+    connect_to(b, "127.0.0.1", w.ca_cert);
+    until(&other.ups, 1);
+    publish(b, "a.in.n.b", "again");
+    until(&s.messages, 1);
+    vn_nats_free(b);
+    vn_nats_free(n);
+    stop_server();
+}
+
+static void test_hand_over(void **state)
+{
+    (void)state;
+    struct seen s, other;
+    start_server("");
+    struct vn_nats *n = client(&s), *b = client(&other);
+    const struct vn_control *c = vn_nats_port(n);
+    assert_int_equal(c->subscribe(c->self, "a.own.n.*", "q1"), VN_OK);
+    connect_to(n, "127.0.0.1", w.ca_cert);
+    connect_to(b, "127.0.0.1", w.ca_cert);
+    until(&s.ups, 1);
+    until(&other.ups, 1);
+    usleep(100000);
+    /* Credentials change five times while messages flow: each arrives, once. */
+    unsigned sent = 0;
+    for (int round = 0; round < 5; round++) {
+        connect_to(n, "127.0.0.1", w.ca_cert);
+        for (int i = 0; i < 50; i++) {
+            publish(b, "a.own.n.b", "m");
+            sent++;
+            vn_loop_poll(w.loop);
+            usleep(2000);
+        }
+    }
+    until(&s.messages, sent);
+    assert_int_equal(s.messages, sent);
+    assert_int_equal(s.downs, 0);
+    vn_nats_free(n);
+    vn_nats_free(b);
+    stop_server();
+}
+
+static void test_wrong_authority(void **state)
+{
+    (void)state;
+    struct seen s;
+    start_server("");
+    struct vn_nats *n = client(&s);
+    connect_to(n, "127.0.0.1", w.other_ca_cert);
+    until(&s.downs, 1);
+    assert_int_equal(s.ups, 0);
+    vn_nats_free(n);
+    /* its authority is right, its name is not */
+    n = client(&s);
+    connect_to(n, "localhost", w.ca_cert);
+    until(&s.downs, 1);
+    assert_int_equal(s.ups, 0);
+    vn_nats_free(n);
+    stop_server();
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    struct seen s;
+    start_server("authorization { user: u, password: p }");
+    struct vn_nats *n = client(&s);
+    connect_to(n, "127.0.0.1", w.ca_cert);
+    until(&s.refusals, 1);
+    assert_non_null(strcasestr(s.reason, "authorization"));
+    assert_int_equal(s.ups, 0);
+    vn_nats_free(n);
+    stop_server();
+}
+
+static void test_stops_while_connecting(void **state)
+{
+    (void)state;
+    struct seen s;
+    /* nobody there */
+    w.port = 1;
+    struct vn_nats *n = client(&s);
+    connect_to(n, "127.0.0.1", w.ca_cert);
+    vn_nats_free(n);
+    n = client(&s);
+    connect_to(n, "127.0.0.1", w.ca_cert);
+    until(&s.downs, 2);
+    const struct vn_control *c = vn_nats_port(n);
+    c->disconnect(c->self);
+    vn_nats_free(n);
+    w.port = 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_messages),  cmocka_unit_test(test_survives_broker),
+        cmocka_unit_test(test_hand_over), cmocka_unit_test(test_wrong_authority),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_stops_while_connecting),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
