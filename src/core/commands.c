@@ -1,0 +1,114 @@
+#include "core/commands.h"
+
+#include <stdlib.h>
+
+static void free_plain(struct vn_post_msg *m)
+{
+    free(m);
+}
+
+static void free_tether_start(struct vn_post_msg *m)
+{
+    struct vn_cmd_tether_start *c = (struct vn_cmd_tether_start *)m;
+    vn_wipe(&c->start, sizeof(c->start));
+    free(c);
+}
+
+static void free_tether_send(struct vn_post_msg *m)
+{
+    struct vn_cmd_tether_send *c = (struct vn_cmd_tether_send *)m;
+    vn_pktbuf_free(c->buf);
+    free(c);
+}
+
+static void free_tx_open(struct vn_post_msg *m)
+{
+    struct vn_cmd_tx_open *c = (struct vn_cmd_tx_open *)m;
+    vn_secret32_wipe(&c->ck);
+    free(c);
+}
+
+static void free_rx_open(struct vn_post_msg *m)
+{
+    struct vn_cmd_rx_open *c = (struct vn_cmd_rx_open *)m;
+    vn_secret32_wipe(&c->ck);
+    free(c);
+}
+
+static void free_tether_message(struct vn_post_msg *m)
+{
+    struct vn_ev_tether_message *e = (struct vn_ev_tether_message *)m;
+    vn_pktbuf_free(e->buf);
+    free(e);
+}
+
+static void free_stats(struct vn_post_msg *m)
+{
+    struct vn_ev_stats *e = (struct vn_ev_stats *)m;
+    free(e->tx);
+    free(e->rx);
+    free(e->tethers);
+    free(e);
+}
+
+vn_status vn_post_msg_new(unsigned type, size_t size, void *ret_msg)
+{
+    struct vn_post_msg *m = calloc(1, size);
+    if (!m)
+        return VN_ERR_NOMEM;
+    m->type = type;
+    switch (type) {
+    case VN_CMD_TETHER_START:
+        m->free_fn = free_tether_start;
+        break;
+    case VN_CMD_TETHER_SEND:
+        m->free_fn = free_tether_send;
+        break;
+    case VN_CMD_TX_OPEN:
+        m->free_fn = free_tx_open;
+        break;
+    case VN_CMD_RX_OPEN:
+        m->free_fn = free_rx_open;
+        break;
+    case VN_EV_TETHER_MESSAGE:
+        m->free_fn = free_tether_message;
+        break;
+    case VN_EV_STATS:
+        m->free_fn = free_stats;
+        break;
+    default:
+        m->free_fn = free_plain;
+        break;
+    }
+    *(struct vn_post_msg **)ret_msg = m;
+    return VN_OK;
+}
+
+void vn_post_msg_free(struct vn_post_msg *m)
+{
+    if (m)
+        m->free_fn(m);
+}
+
+const char *vn_worker_drop_name(enum vn_worker_drop d)
+{
+    static const char *const names[VN_DROP_COUNT] = {
+        [VN_DROP_TUN_MALFORMED] = "tun_malformed",
+        [VN_DROP_NO_ROUTE] = "no_route",
+        [VN_DROP_QUEUE_FULL] = "queue_full",
+        [VN_DROP_REJECTED] = "rejected",
+        [VN_DROP_EGRESS_GONE] = "egress_gone",
+        [VN_DROP_HOP_MALFORMED] = "hop_malformed",
+        [VN_DROP_LABEL_UNKNOWN] = "label_unknown",
+        [VN_DROP_EARLY_FULL] = "early_full",
+        [VN_DROP_FRAME_MALFORMED] = "frame_malformed",
+        [VN_DROP_EPOCH_UNKNOWN] = "epoch_unknown",
+        [VN_DROP_REPLAY] = "replay",
+        [VN_DROP_TAG] = "tag",
+        [VN_DROP_INNER_SOURCE] = "inner_source",
+        [VN_DROP_INNER_DEST] = "inner_destination",
+        [VN_DROP_INNER_MALFORMED] = "inner_malformed",
+        [VN_DROP_TUN_FULL] = "tun_full",
+    };
+    return (unsigned)d < VN_DROP_COUNT ? names[d] : "unknown";
+}

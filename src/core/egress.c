@@ -1,0 +1,269 @@
+#include "core/egress.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "core/tx.h"
+#include "core/unreachable.h"
+
+/* ICMP errors to programs here, per second and worker: RFC 1812 section 4.3.2.8. */
+#define UNREACHABLE_RATE 1000
+#define UNREACHABLE_BURST 256
+
+static size_t queued(const struct vn_egresser *e)
+{
+    return e->queue[VN_TETHER_BULK].count + e->queue[VN_TETHER_REALTIME].count;
+}
+
+static size_t queued_bytes(const struct vn_egresser *e)
+{
+    return e->queue[VN_TETHER_BULK].bytes + e->queue[VN_TETHER_REALTIME].bytes;
+}
+
+static void set_state(struct vn_egresser *e, enum vn_egress_state state)
+{
+    static const char *const names[] = {"expect_verdict", "use", "wait", "reject"};
+    assert((state == VN_EGRESS_USE) == (e->tx != NULL));
+    if (e->state != state)
+        vn_log(VN_LOG_DEBUG, "egresser_state", VN_KV_IP("destination", &e->ip),
+               VN_KV_STR("from", names[e->state]), VN_KV_STR("to", names[state]));
+    e->state = state;
+}
+
+static size_t clear(struct vn_egresser *e)
+{
+    size_t n = queued(e);
+    for (size_t cls = 0; cls < VN_CLASSES; cls++) {
+        vn_pktqueue_clear(&e->queue[cls]);
+        vn_list_remove(&e->ready[cls]);
+    }
+    return n;
+}
+
+static void detach(struct vn_egresser *e)
+{
+    for (size_t cls = 0; cls < VN_CLASSES; cls++)
+        vn_list_remove(&e->ready[cls]);
+    vn_list_remove(&e->of_tx);
+    e->tx = NULL;
+}
+
+static void attach(struct vn_egresser *e, struct vn_tx *tx)
+{
+    e->tx = tx;
+    vn_list_append(&tx->egressers, &e->of_tx);
+    for (enum vn_tether_class cls = 0; cls < VN_CLASSES; cls++)
+        if (e->queue[cls].count)
+            vn_tx_ready(tx, e, cls);
+}
+
+static void egresser_free(struct vn_worker *w, struct vn_egresser *e, enum vn_worker_drop why)
+{
+    vn_worker_drop_n(w, why, clear(e));
+    detach(e);
+    vn_map_take(w->egresser_by_ip, e->ip.b);
+    if (w->last_egresser == e)
+        w->last_egresser = NULL;
+    vn_log(VN_LOG_DEBUG, "egresser_destroyed", VN_KV_IP("destination", &e->ip));
+    free(e);
+}
+
+static struct vn_egresser *find(struct vn_worker *w, const struct vn_ip *ip)
+{
+    if (w->last_egresser && vn_ip_equal(&w->last_egresser->ip, ip))
+        return w->last_egresser;
+    struct vn_egresser *e = vn_map_get(w->egresser_by_ip, ip->b);
+    if (e)
+        w->last_egresser = e;
+    return e;
+}
+
+static struct vn_egresser *create(struct vn_worker *w, const struct vn_ip *ip)
+{
+    struct vn_egresser *e = calloc(1, sizeof(*e));
+    if (!e)
+        return NULL;
+    e->ip = *ip;
+    vn_list_init(&e->of_tx);
+    for (size_t cls = 0; cls < VN_CLASSES; cls++)
+        vn_list_init(&e->ready[cls]);
+    e->active_us = w->now_us;
+    if (vn_map_put(w->egresser_by_ip, e->ip.b, e) != VN_OK) {
+        free(e);
+        return NULL;
+    }
+    w->last_egresser = e;
+    vn_worker_wake_at(w, w->now_us + w->idle_us);
+    vn_log(VN_LOG_DEBUG, "egresser_created", VN_KV_IP("destination", &e->ip));
+    return e;
+}
+
+static void tell_unreachable(struct vn_worker *w, struct vn_span bytes)
+{
+    struct vn_packet p;
+    uint8_t out[VN_UNREACHABLE_MAX];
+    if (!vn_packet_parse(bytes, &p) ||
+        !vn_bucket_take(&w->unreachable, UNREACHABLE_RATE, UNREACHABLE_BURST, w->now_us / 1000))
+        return;
+    size_t n = vn_unreachable_build(&p, bytes, out);
+    if (n && w->cfg.tun->write(w->cfg.tun->self, VN_SPAN(out, n)) != VN_OK)
+        vn_worker_drop(w, VN_DROP_TUN_FULL);
+}
+
+static void reject_waiting(struct vn_worker *w, struct vn_egresser *e)
+{
+    for (size_t cls = 0; cls < VN_CLASSES; cls++) {
+        struct vn_pktbuf *b;
+        while ((b = vn_pktqueue_pop(&e->queue[cls]))) {
+            tell_unreachable(w, vn_pktbuf_span(b));
+            vn_worker_drop(w, VN_DROP_REJECTED);
+            vn_pktbuf_free(b);
+        }
+        vn_list_remove(&e->ready[cls]);
+    }
+}
+
+static bool in_ranges(const struct vn_worker *w, const struct vn_ip *ip)
+{
+    for (size_t i = 0; i < w->range_count; i++)
+        if (vn_prefix_contains(&w->ranges[i], ip))
+            return true;
+    return false;
+}
+
+/* Takes the packet in, or says why not. */
+static bool admit(struct vn_worker *w, struct vn_egresser *e, const struct vn_packet *p,
+                  struct vn_pktbuf *b, enum vn_worker_drop *ret_why)
+{
+    if (e->state == VN_EGRESS_REJECT) {
+        if (w->now_us < e->reject_until_us) {
+            tell_unreachable(w, vn_pktbuf_span(b));
+            *ret_why = VN_DROP_REJECTED;
+            return false;
+        }
+        e->asked = false;
+        set_state(e, VN_EGRESS_EXPECT_VERDICT);
+    }
+    size_t max = e->state == VN_EGRESS_USE ? VN_EGRESS_QUEUE_PACKETS : VN_EGRESS_WAIT_PACKETS;
+    if (queued(e) >= max || queued_bytes(e) + b->len > VN_EGRESS_QUEUE_BYTES) {
+        *ret_why = VN_DROP_QUEUE_FULL;
+        return false;
+    }
+    enum vn_tether_class cls = vn_packet_class(p);
+    b->stamp_us = w->now_us;
+    vn_pktqueue_push(&e->queue[cls], b);
+    e->active_us = w->now_us;
+    if (e->state == VN_EGRESS_USE && e->queue[cls].count == 1)
+        vn_tx_ready(e->tx, e, cls);
+    return true;
+}
+
+void vn_egress_input(struct vn_worker *w, struct vn_pktbuf *b)
+{
+    w->counters.tun_rx_packets++;
+    w->counters.tun_rx_bytes += b->len;
+    struct vn_packet p;
+    enum vn_worker_drop why;
+    struct vn_egresser *e;
+    if (b->len > VN_TX_PACKET_MAX || !vn_packet_parse(vn_pktbuf_span(b), &p))
+        why = VN_DROP_TUN_MALFORMED;
+    else if (!in_ranges(w, &p.dst))
+        why = VN_DROP_NO_ROUTE;
+    else if (!(e = find(w, &p.dst)) && !(e = create(w, &p.dst)))
+        why = VN_DROP_QUEUE_FULL;
+    else if (admit(w, e, &p, b, &why)) {
+        if (e->state == VN_EGRESS_EXPECT_VERDICT && !e->asked)
+            e->asked = vn_worker_tell_dest(w, VN_EV_DEST_WANTED, &e->ip);
+        return;
+    }
+    vn_worker_drop(w, why);
+    vn_pktbuf_free(b);
+}
+
+void vn_egress_verdict(struct vn_worker *w, const struct vn_cmd_dest *cmd)
+{
+    struct vn_egresser *e = find(w, &cmd->ip);
+    if (!e) {
+        /* A verdict may come before the first packet: the node knows that a peer is unreachable. */
+        if (cmd->verdict != VN_DEST_USE && cmd->verdict != VN_DEST_REJECT)
+            return;
+        if (!(e = create(w, &cmd->ip)))
+            return;
+    }
+    detach(e);
+    switch (cmd->verdict) {
+    case VN_DEST_USE: {
+        struct vn_tx *tx = vn_map_get(w->tx_by_handle, &cmd->tx);
+        if (tx) {
+            attach(e, tx);
+            e->active_us = w->now_us;
+            set_state(e, VN_EGRESS_USE);
+            vn_worker_wake_at(w, w->now_us + w->idle_us);
+            return;
+        }
+        /* Closed meanwhile: as if that had come after. */
+        vn_egress_lost_tx(w, e);
+        return;
+    }
+    case VN_DEST_REJECT:
+        reject_waiting(w, e);
+        e->reject_until_us = w->now_us + (uint64_t)cmd->for_ms * 1000;
+        set_state(e, VN_EGRESS_REJECT);
+        vn_worker_wake_at(w, e->reject_until_us);
+        return;
+    case VN_DEST_WAIT:
+        set_state(e, VN_EGRESS_WAIT);
+        e->active_us = w->now_us;
+        return;
+    case VN_DEST_FORGET:
+        egresser_free(w, e, VN_DROP_EGRESS_GONE);
+        return;
+    }
+}
+
+void vn_egress_lost_tx(struct vn_worker *w, struct vn_egresser *e)
+{
+    detach(e);
+    if (queued(e) == 0) {
+        struct vn_ip ip = e->ip;
+        egresser_free(w, e, VN_DROP_EGRESS_GONE);
+        vn_worker_tell_dest(w, VN_EV_DEST_IDLE, &ip);
+        return;
+    }
+    set_state(e, VN_EGRESS_EXPECT_VERDICT);
+    e->asked = vn_worker_tell_dest(w, VN_EV_DEST_WANTED, &e->ip);
+}
+
+static uint64_t ends_us(const struct vn_worker *w, const struct vn_egresser *e)
+{
+    return e->state == VN_EGRESS_REJECT ? e->reject_until_us : e->active_us + w->idle_us;
+}
+
+uint64_t vn_egress_tick(struct vn_worker *w)
+{
+    uint64_t next = UINT64_MAX;
+    size_t cursor = 0;
+    const void *key;
+    void *value;
+    while (vn_map_next(w->egresser_by_ip, &cursor, &key, &value)) {
+        struct vn_egresser *e = value;
+        if (ends_us(w, e) > w->now_us) {
+            next = VN_MIN(next, ends_us(w, e));
+            continue;
+        }
+        struct vn_ip ip = e->ip;
+        egresser_free(w, e, VN_DROP_EGRESS_GONE);
+        vn_worker_tell_dest(w, VN_EV_DEST_IDLE, &ip);
+    }
+    return next;
+}
+
+void vn_egress_free_all(struct vn_worker *w)
+{
+    size_t cursor = 0;
+    const void *key;
+    void *value;
+    while (vn_map_next(w->egresser_by_ip, &cursor, &key, &value))
+        egresser_free(w, value, VN_DROP_EGRESS_GONE);
+}

@@ -1,0 +1,241 @@
+#include "core/end.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "core/rx.h"
+#include "core/tx.h"
+
+/* Control messages that wait for `writable`, at most. */
+#define CONTROL_QUEUE_MAX 256
+
+static void on_candidate(void *arg, const struct vn_candidate *c)
+{
+    struct vn_end *end = arg;
+    struct vn_ev_tether_candidate *ev;
+    if (vn_post_msg_new(VN_EV_TETHER_CANDIDATE, sizeof(*ev), &ev) != VN_OK)
+        return;
+    ev->tether = end->handle;
+    ev->candidate = *c;
+    vn_worker_tell(end->worker, &ev->msg);
+}
+
+static void on_gathered(void *arg)
+{
+    struct vn_end *end = arg;
+    vn_worker_tell_handle(end->worker, VN_EV_TETHER_GATHERED, end->handle);
+}
+
+/* Back to the head: this channel is ordered. */
+static void put_back(struct vn_pktqueue *q, struct vn_pktbuf *b)
+{
+    b->next = q->head;
+    q->head = b;
+    if (!q->tail)
+        q->tail = b;
+    q->count++;
+    q->bytes += b->len;
+}
+
+static void flush_control(struct vn_end *end)
+{
+    const struct vn_tether_port *port = end->worker->cfg.tether;
+    while (end->up && !end->control_blocked && end->control.count) {
+        struct vn_pktbuf *b = vn_pktqueue_pop(&end->control);
+        size_t taken = 0;
+        vn_status st = port->send(end->port, VN_TETHER_CONTROL, &b, 1, &taken);
+        if (taken)
+            continue;
+        if (st != VN_OK && st != VN_ERR_AGAIN)
+            vn_log(VN_LOG_DEBUG, "tether_send_failed", VN_KV_STATUS(st));
+        put_back(&end->control, b);
+        end->control_blocked = true;
+    }
+}
+
+static void on_up(void *arg)
+{
+    struct vn_end *end = arg;
+    end->up = true;
+    for (size_t cls = 0; cls < VN_CLASSES; cls++)
+        end->blocked[cls] = false;
+    end->control_blocked = false;
+    vn_log(VN_LOG_DEBUG, "tether_up", VN_KV_U64("tether", end->handle));
+    vn_worker_tell_handle(end->worker, VN_EV_TETHER_UP, end->handle);
+    flush_control(end);
+}
+
+/* Takes the end out of everything and closes the tether. The object itself stays for vn_end_bury:
+ * its callbacks may be on the stack. */
+static void end_gone(struct vn_end *end)
+{
+    struct vn_worker *w = end->worker;
+    end->up = false;
+    VN_LIST_EACH(it, &end->txs)
+    {
+        vn_tx_detach(VN_LIST_ENTRY(it, struct vn_tx, of_end));
+    }
+    vn_rx_end_gone(end);
+    vn_pktqueue_clear(&end->control);
+    vn_map_take(w->end_by_handle, &end->handle);
+    vn_list_remove(&end->link);
+    vn_list_append(&w->buried, &end->link);
+    struct vn_tether *port = VN_TAKE(end->port);
+    w->cfg.tether->close(port);
+    vn_log(VN_LOG_DEBUG, "tether_destroyed", VN_KV_U64("tether", end->handle));
+}
+
+static void on_down(void *arg, enum vn_tether_down why)
+{
+    struct vn_end *end = arg;
+    struct vn_ev_tether_down *ev;
+    vn_log(VN_LOG_DEBUG, "tether_down", VN_KV_U64("tether", end->handle), VN_KV_U64("why", why));
+    if (vn_post_msg_new(VN_EV_TETHER_DOWN, sizeof(*ev), &ev) == VN_OK) {
+        ev->tether = end->handle;
+        ev->why = why;
+        vn_worker_tell(end->worker, &ev->msg);
+    }
+    end_gone(end);
+}
+
+static void on_control(struct vn_end *end, struct vn_pktbuf *b)
+{
+    struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
+    struct vn_hop_header hop;
+    struct vn_ev_tether_message *ev;
+    if (!vn_hop_decode(&r, &hop) || hop.type == VN_HOP_FRAME) {
+        vn_worker_drop(end->worker, VN_DROP_HOP_MALFORMED);
+        vn_pktbuf_free(b);
+        return;
+    }
+    if (vn_post_msg_new(VN_EV_TETHER_MESSAGE, sizeof(*ev), &ev) != VN_OK) {
+        vn_pktbuf_free(b);
+        return;
+    }
+    ev->tether = end->handle;
+    ev->buf = b;
+    vn_worker_tell(end->worker, &ev->msg);
+}
+
+static void on_messages(void *arg, enum vn_tether_class cls, struct vn_pktbuf **bufs, size_t n)
+{
+    struct vn_end *end = arg;
+    if (cls != VN_TETHER_CONTROL) {
+        vn_rx_input(end, bufs, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        on_control(end, bufs[i]);
+}
+
+static void on_writable(void *arg, enum vn_tether_class cls)
+{
+    struct vn_end *end = arg;
+    if (cls == VN_TETHER_CONTROL) {
+        end->control_blocked = false;
+        flush_control(end);
+    } else if ((size_t)cls < VN_CLASSES) {
+        end->blocked[cls] = false; /* vn_worker_flush goes on */
+    }
+}
+
+static void end_free(struct vn_end *end)
+{
+    vn_pktqueue_clear(&end->control);
+    free(end);
+}
+
+static void tell_failed(struct vn_worker *w, uint32_t tether)
+{
+    struct vn_ev_tether_down *ev;
+    if (vn_post_msg_new(VN_EV_TETHER_DOWN, sizeof(*ev), &ev) != VN_OK)
+        return;
+    ev->tether = tether;
+    ev->why = VN_TETHER_DOWN_INTERNAL;
+    vn_worker_tell(w, &ev->msg);
+}
+
+void vn_end_open(struct vn_worker *w, const struct vn_cmd_tether_open *cmd)
+{
+    if (vn_worker_end(w, cmd->tether))
+        return;
+    struct vn_end *end = calloc(1, sizeof(*end));
+    if (!end) {
+        tell_failed(w, cmd->tether);
+        return;
+    }
+    end->worker = w;
+    end->handle = cmd->tether;
+    vn_list_init(&end->txs);
+    vn_list_init(&end->labels);
+    vn_list_init(&end->link);
+    for (size_t cls = 0; cls < VN_CLASSES; cls++)
+        vn_list_init(&end->ready[cls]);
+    struct vn_tether_handler h = {.arg = end,
+                                  .candidate = on_candidate,
+                                  .gathered = on_gathered,
+                                  .up = on_up,
+                                  .down = on_down,
+                                  .messages = on_messages,
+                                  .writable = on_writable};
+    vn_status st = vn_map_put(w->end_by_handle, &end->handle, end);
+    if (st == VN_OK) {
+        vn_list_append(&w->ends, &end->link);
+        st = w->cfg.tether->open(w->cfg.tether->self, &cmd->config, &h, &end->port);
+    }
+    if (st != VN_OK) {
+        vn_log(VN_LOG_WARN, "tether_failed", VN_KV_STATUS(st));
+        vn_map_take(w->end_by_handle, &end->handle);
+        vn_list_remove(&end->link);
+        end_free(end);
+        tell_failed(w, cmd->tether);
+        return;
+    }
+    vn_log(VN_LOG_DEBUG, "tether_created", VN_KV_U64("tether", end->handle));
+}
+
+void vn_end_start(struct vn_worker *w, const struct vn_cmd_tether_start *cmd)
+{
+    struct vn_end *end = vn_worker_end(w, cmd->tether);
+    if (!end)
+        return;
+    vn_status st = w->cfg.tether->start(end->port, &cmd->start);
+    if (st != VN_OK) {
+        vn_log(VN_LOG_WARN, "tether_failed", VN_KV_STATUS(st));
+        on_down(end, VN_TETHER_DOWN_INTERNAL);
+    }
+}
+
+void vn_end_candidate(struct vn_worker *w, const struct vn_cmd_tether_candidate *cmd)
+{
+    struct vn_end *end = vn_worker_end(w, cmd->tether);
+    if (end)
+        w->cfg.tether->add_remote_candidate(end->port, &cmd->candidate);
+}
+
+void vn_end_send(struct vn_worker *w, struct vn_cmd_tether_send *cmd)
+{
+    struct vn_end *end = vn_worker_end(w, cmd->tether);
+    struct vn_pktbuf *b = VN_TAKE(cmd->buf);
+    if (!end || !b || end->control.count >= CONTROL_QUEUE_MAX) {
+        vn_pktbuf_free(b);
+        return;
+    }
+    vn_pktqueue_push(&end->control, b);
+    flush_control(end);
+}
+
+void vn_end_close(struct vn_worker *w, struct vn_end *end)
+{
+    (void)w;
+    end_gone(end);
+}
+
+void vn_end_bury(struct vn_worker *w)
+{
+    VN_LIST_EACH(it, &w->buried)
+    {
+        vn_list_remove(it);
+        end_free(VN_LIST_ENTRY(it, struct vn_end, link));
+    }
+}

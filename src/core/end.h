@@ -1,0 +1,13 @@
+/* Our ends of tethers: commands about them, and what their implementation calls. */
+#pragma once
+
+#include "core/worker_i.h"
+
+void vn_end_open(struct vn_worker *w, const struct vn_cmd_tether_open *cmd);
+void vn_end_start(struct vn_worker *w, const struct vn_cmd_tether_start *cmd);
+void vn_end_candidate(struct vn_worker *w, const struct vn_cmd_tether_candidate *cmd);
+/** Takes cmd->buf. */
+void vn_end_send(struct vn_worker *w, struct vn_cmd_tether_send *cmd);
+void vn_end_close(struct vn_worker *w, struct vn_end *end);
+/** Frees ends that went down inside a call to them. */
+void vn_end_bury(struct vn_worker *w);

@@ -1,0 +1,394 @@
+#include "core/rx.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "core/packet.h"
+
+/* As long as a circuit may take to come about. */
+#define EARLY_US (VN_SETUP_WAIT_MS * UINT64_C(1000))
+
+/* ---- labels ---- */
+
+static void make_key(uint32_t tether, uint32_t label, uint8_t ret[8])
+{
+    struct vn_writer w = vn_writer_of(ret, 8);
+    vn_write_u32(&w, tether);
+    vn_write_u32(&w, label);
+}
+
+static struct vn_label *label_new(struct vn_end *end, uint32_t label)
+{
+    struct vn_label *l = calloc(1, sizeof(*l));
+    if (!l)
+        return NULL;
+    make_key(end->handle, label, l->key);
+    l->end = end;
+    vn_list_init(&l->of_rx);
+    if (vn_map_put(end->worker->label_by_key, l->key, l) != VN_OK) {
+        free(l);
+        return NULL;
+    }
+    vn_list_append(&end->labels, &l->of_end);
+    return l;
+}
+
+/* Takes the held frames out. */
+static struct vn_pktqueue end_early(struct vn_label *l)
+{
+    struct vn_pktqueue q = l->early;
+    l->early = (struct vn_pktqueue){0};
+    if (q.count) {
+        l->end->early_bytes -= q.bytes;
+        l->end->early_labels--;
+    }
+    return q;
+}
+
+static void label_free(struct vn_label *l)
+{
+    struct vn_worker *w = l->end->worker;
+    struct vn_pktqueue q = end_early(l);
+    vn_worker_drop_n(w, VN_DROP_LABEL_UNKNOWN, q.count);
+    vn_pktqueue_clear(&q);
+    vn_list_remove(&l->of_end);
+    vn_list_remove(&l->of_rx);
+    vn_map_take(w->label_by_key, l->key);
+    free(l);
+}
+
+static void hold(struct vn_end *end, uint32_t label, struct vn_label *l, struct vn_pktbuf *b)
+{
+    struct vn_worker *w = end->worker;
+    bool fits =
+        end->early_bytes + b->len <= VN_EARLY_BYTES_MAX &&
+        (l ? l->early.count < VN_EARLY_FRAMES_MAX : end->early_labels < VN_EARLY_LABELS_MAX);
+    if (!fits || (!l && !(l = label_new(end, label)))) {
+        vn_worker_drop(w, VN_DROP_EARLY_FULL);
+        vn_pktbuf_free(b);
+        return;
+    }
+    if (l->early.count == 0) {
+        end->early_labels++;
+        l->early_until_us = w->now_us + EARLY_US;
+        vn_worker_wake_at(w, l->early_until_us);
+    }
+    end->early_bytes += b->len;
+    vn_pktqueue_push(&l->early, b);
+}
+
+/* ---- streams ---- */
+
+static void lane_free(struct vn_rx_lane *lane)
+{
+    if (!lane)
+        return;
+    vn_aead_free(lane->aead);
+    vn_replay_done(&lane->replay);
+    vn_wipe(lane, sizeof(*lane));
+    free(lane);
+}
+
+static vn_status lane_set_keys(struct vn_rx *rx, uint8_t number, struct vn_rx_lane *lane)
+{
+    struct vn_lane_keys keys;
+    vn_status st = vn_lane_keys_derive(rx->hash_alg, &rx->ck, number, &keys);
+    struct vn_aead *aead = NULL;
+    if (st == VN_OK)
+        st = vn_aead_new(&keys.key, &aead);
+    if (st == VN_OK) {
+        vn_aead_free(lane->aead);
+        lane->aead = aead;
+        memcpy(lane->iv, keys.iv, sizeof(lane->iv));
+    }
+    vn_wipe(&keys, sizeof(keys));
+    return st;
+}
+
+static struct vn_rx_lane *get_lane(struct vn_rx *rx, uint8_t number)
+{
+    if (rx->lanes[number])
+        return rx->lanes[number];
+    struct vn_rx_lane *lane = calloc(1, sizeof(*lane));
+    if (!lane)
+        return NULL;
+    vn_status st = vn_replay_init(&lane->replay, VN_REPLAY_BITS_MIN);
+    if (st == VN_OK)
+        st = lane_set_keys(rx, number, lane);
+    if (st != VN_OK) {
+        lane_free(lane);
+        return NULL;
+    }
+    rx->lanes[number] = lane;
+    return lane;
+}
+
+static void rx_free(struct vn_rx *rx)
+{
+    VN_LIST_EACH(it, &rx->labels)
+    {
+        label_free(VN_LIST_ENTRY(it, struct vn_label, of_rx));
+    }
+    for (size_t i = 0; i < VN_LANES_MAX; i++)
+        lane_free(rx->lanes[i]);
+    vn_wipe(rx, sizeof(*rx));
+    free(rx);
+}
+
+static struct vn_rx *rx_new(struct vn_worker *w, const struct vn_cmd_rx_open *cmd)
+{
+    struct vn_rx *rx = calloc(1, sizeof(*rx));
+    if (!rx)
+        return NULL;
+    rx->worker = w;
+    rx->handle = cmd->rx;
+    rx->active_us = w->now_us;
+    vn_list_init(&rx->labels);
+    if (vn_map_put(w->rx_by_handle, &rx->handle, rx) != VN_OK) {
+        rx_free(rx);
+        return NULL;
+    }
+    return rx;
+}
+
+/* A new epoch replaces the keys of the lanes in use; their windows go on, since sequence numbers
+ * do. */
+static void set_epoch(struct vn_rx *rx, const struct vn_cmd_rx_open *cmd)
+{
+    rx->hash_alg = (enum vn_hash_alg)cmd->hash_alg;
+    rx->epoch = cmd->epoch;
+    rx->ck = cmd->ck;
+    for (size_t i = 0; i < VN_LANES_MAX; i++) {
+        if (rx->lanes[i] && lane_set_keys(rx, (uint8_t)i, rx->lanes[i]) != VN_OK) {
+            /* With the old key nothing opens, which is safe, and shows as wrong tags. */
+            vn_log(VN_LOG_ERROR, "rx_failed", VN_KV_U64("lane", i));
+        }
+    }
+}
+
+static void bind_label(struct vn_label *l, struct vn_rx *rx)
+{
+    vn_list_remove(&l->of_rx);
+    l->rx = rx;
+    vn_list_append(&rx->labels, &l->of_rx);
+}
+
+static void frame_input(struct vn_rx *rx, struct vn_pktbuf *b);
+
+void vn_rx_open(struct vn_worker *w, const struct vn_cmd_rx_open *cmd)
+{
+    struct vn_rx *rx = vn_map_get(w->rx_by_handle, &cmd->rx);
+    bool fresh = !rx;
+    if (fresh && !(rx = rx_new(w, cmd)))
+        return;
+    if (fresh || rx->epoch != cmd->epoch)
+        set_epoch(rx, cmd);
+    memcpy(rx->addrs, cmd->addrs, sizeof(rx->addrs));
+    rx->addr_count = VN_MIN(cmd->addr_count, VN_ARRAY_LEN(rx->addrs));
+    memcpy(rx->prefixes, cmd->prefixes, sizeof(rx->prefixes));
+    rx->prefix_count = VN_MIN(cmd->prefix_count, VN_ARRAY_LEN(rx->prefixes));
+
+    struct vn_end *end = vn_worker_end(w, cmd->tether);
+    if (!end)
+        return; /* the tether went first: frames may come by another label later */
+    uint8_t key[8];
+    make_key(cmd->tether, cmd->label, key);
+    struct vn_label *l = vn_map_get(w->label_by_key, key);
+    if (!l && !(l = label_new(end, cmd->label)))
+        return;
+    bind_label(l, rx);
+    struct vn_pktqueue early = end_early(l);
+    struct vn_pktbuf *b;
+    while ((b = vn_pktqueue_pop(&early)))
+        frame_input(rx, b);
+}
+
+void vn_rx_close(struct vn_worker *w, struct vn_rx *rx)
+{
+    vn_map_take(w->rx_by_handle, &rx->handle);
+    rx_free(rx);
+}
+
+/* ---- packets ---- */
+
+static bool source_allowed(const struct vn_rx *rx, const struct vn_ip *ip)
+{
+    for (size_t i = 0; i < rx->addr_count; i++)
+        if (vn_ip_equal(&rx->addrs[i], ip))
+            return true;
+    for (size_t i = 0; i < rx->prefix_count; i++)
+        if (vn_prefix_contains(&rx->prefixes[i], ip))
+            return true;
+    return false;
+}
+
+/* VN_DROP_COUNT: let it in. */
+static enum vn_worker_drop judge(const struct vn_rx *rx, const struct vn_packet *p,
+                                 struct vn_span bytes)
+{
+    const struct vn_worker *w = rx->worker;
+    if (!vn_worker_is_own(w, &p->dst))
+        return VN_DROP_INNER_DEST;
+    struct vn_packet quoted;
+    switch (vn_packet_icmp_kind(p, bytes)) {
+    case VN_ICMP_LINK:
+        return VN_DROP_INNER_MALFORMED;
+    case VN_ICMP_ERROR:
+        /* Routers behind the peer may speak; but only of what we sent to the peer (DESIGN 4.5). */
+        if (!vn_packet_icmp_quoted(p, bytes, &quoted))
+            return VN_DROP_INNER_MALFORMED;
+        return vn_worker_is_own(w, &quoted.src) && source_allowed(rx, &quoted.dst)
+                   ? VN_DROP_COUNT
+                   : VN_DROP_INNER_SOURCE;
+    case VN_ICMP_NONE:
+    case VN_ICMP_OTHER:
+        break;
+    }
+    return source_allowed(rx, &p->src) ? VN_DROP_COUNT : VN_DROP_INNER_SOURCE;
+}
+
+static void packet_input(struct vn_rx *rx, const struct vn_frame_packet *fp)
+{
+    struct vn_worker *w = rx->worker;
+    struct vn_packet p;
+    enum vn_worker_drop why;
+    if (fp->kind != VN_PKT_NONE || !vn_packet_parse(fp->packet, &p))
+        why = VN_DROP_INNER_MALFORMED;
+    else
+        why = judge(rx, &p, fp->packet);
+    if (why == VN_DROP_COUNT && w->cfg.tun->write(w->cfg.tun->self, fp->packet) != VN_OK)
+        why = VN_DROP_TUN_FULL;
+    if (why != VN_DROP_COUNT) {
+        vn_worker_drop(w, why);
+        return;
+    }
+    rx->packets++;
+    rx->bytes += fp->packet.n;
+    w->counters.tun_tx_packets++;
+    w->counters.tun_tx_bytes += fp->packet.n;
+}
+
+/* ---- frames ---- */
+
+/* Opens in place. VN_DROP_COUNT: good, and *ret is the plaintext. */
+static enum vn_worker_drop open_frame(struct vn_rx *rx, struct vn_pktbuf *b, struct vn_span *ret)
+{
+    struct vn_e2e_header h;
+    struct vn_reader r =
+        vn_reader_of(VN_SPAN(b->data + VN_HOP_HEADER_LEN, b->len - VN_HOP_HEADER_LEN));
+    /* Batches belong to signed evidence, which no stream of today has (DESIGN section 8). */
+    if (!vn_e2e_decode(&r, &h) || r.left < 2 + VN_AEAD_TAG_LEN || h.lane >= VN_LANES_MAX ||
+        h.cls >= VN_CLASSES || h.batch != 0 || h.idx != 0)
+        return VN_DROP_FRAME_MALFORMED;
+    if (h.epoch != rx->epoch)
+        return VN_DROP_EPOCH_UNKNOWN;
+    struct vn_rx_lane *lane = get_lane(rx, h.lane);
+    if (!lane)
+        return VN_DROP_TAG;
+    if (!vn_replay_check(&lane->replay, h.seq))
+        return VN_DROP_REPLAY;
+    uint8_t nonce[12];
+    vn_lane_nonce(lane->iv, h.seq, nonce);
+    uint8_t *text = b->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN;
+    size_t n = r.left - VN_AEAD_TAG_LEN;
+    if (vn_aead_open(lane->aead, nonce, VN_SPAN(b->data + VN_HOP_HEADER_LEN, VN_E2E_HEADER_LEN),
+                     VN_SPAN(text, n), text + n, text) != VN_OK)
+        return VN_DROP_TAG;
+    vn_replay_commit(&lane->replay, h.seq, rx->worker->now_us);
+    *ret = VN_SPAN(text, n);
+    return VN_DROP_COUNT;
+}
+
+static void frame_input(struct vn_rx *rx, struct vn_pktbuf *b)
+{
+    struct vn_worker *w = rx->worker;
+    struct vn_span plain;
+    enum vn_worker_drop why = open_frame(rx, b, &plain);
+    if (why != VN_DROP_COUNT) {
+        vn_worker_drop(w, why);
+        vn_pktbuf_free(b);
+        return;
+    }
+    w->counters.frames_opened++;
+    rx->frames++;
+    rx->active_us = w->now_us;
+    if (!rx->first_told)
+        rx->first_told = vn_worker_tell_handle(w, VN_EV_RX_FIRST, rx->handle);
+
+    struct vn_reader r;
+    size_t count;
+    if (!vn_frame_open(plain, &r, &count)) {
+        vn_worker_drop(w, VN_DROP_INNER_MALFORMED);
+    } else {
+        struct vn_frame_packet fp;
+        while (count-- && vn_frame_next_packet(&r, &fp))
+            packet_input(rx, &fp);
+    }
+    vn_pktbuf_free(b);
+}
+
+static void message_input(struct vn_end *end, struct vn_pktbuf *b)
+{
+    struct vn_worker *w = end->worker;
+    struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
+    struct vn_hop_header hop;
+    if (!vn_hop_decode(&r, &hop) || hop.type != VN_HOP_FRAME) {
+        vn_worker_drop(w, VN_DROP_HOP_MALFORMED);
+        vn_pktbuf_free(b);
+        return;
+    }
+    uint8_t key[8];
+    make_key(end->handle, hop.label, key);
+    struct vn_label *l = vn_map_get(w->label_by_key, key);
+    if (l && l->rx)
+        frame_input(l->rx, b);
+    else
+        hold(end, hop.label, l, b);
+}
+
+void vn_rx_input(struct vn_end *end, struct vn_pktbuf **bufs, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        message_input(end, bufs[i]);
+}
+
+void vn_rx_end_gone(struct vn_end *end)
+{
+    VN_LIST_EACH(it, &end->labels)
+    {
+        label_free(VN_LIST_ENTRY(it, struct vn_label, of_end));
+    }
+}
+
+uint64_t vn_rx_tick(struct vn_worker *w)
+{
+    uint64_t next = UINT64_MAX;
+    VN_LIST_EACH(it, &w->ends)
+    {
+        struct vn_end *end = VN_LIST_ENTRY(it, struct vn_end, link);
+        if (end->early_labels == 0)
+            continue;
+        VN_LIST_EACH(lt, &end->labels)
+        {
+            struct vn_label *l = VN_LIST_ENTRY(lt, struct vn_label, of_end);
+            if (l->early.count == 0)
+                continue;
+            if (l->early_until_us <= w->now_us)
+                label_free(l);
+            else
+                next = VN_MIN(next, l->early_until_us);
+        }
+    }
+    return next;
+}
+
+void vn_rx_free_all(struct vn_worker *w)
+{
+    size_t cursor = 0;
+    const void *key;
+    void *value;
+    while (vn_map_next(w->rx_by_handle, &cursor, &key, &value)) {
+        vn_map_take(w->rx_by_handle, key);
+        rx_free(value);
+    }
+}

@@ -1,0 +1,59 @@
+/*
+ * The receiving side of streams: label -> stream -> lane. Frames that come before the label is
+ * bound (VN_CMD_RX_OPEN) are held, a few per label and for a short time.
+ */
+#pragma once
+
+#include "core/replay.h"
+#include "core/worker_i.h"
+#include "wire/frame.h"
+
+#define VN_LANES_MAX 16 /* workers of a peer: 4 bits of a label */
+/* Held frames of one tether: a neighbour need not be a friend. */
+#define VN_EARLY_LABELS_MAX 64
+#define VN_EARLY_BYTES_MAX (2u << 20)
+
+struct vn_rx_lane {
+    struct vn_aead *aead;
+    uint8_t iv[12];
+    struct vn_replay replay;
+};
+
+struct vn_rx {
+    struct vn_worker *worker;
+    uint32_t handle;
+    enum vn_hash_alg hash_alg;
+    uint32_t epoch;
+    struct vn_secret32 ck;
+    struct vn_rx_lane *lanes[VN_LANES_MAX]; /* made with the first frame of each */
+    struct vn_list labels;
+    struct vn_ip addrs[VN_CERT_ADDRS_MAX];
+    size_t addr_count;
+    struct vn_prefix prefixes[VN_CERT_PREFIXES_MAX];
+    size_t prefix_count;
+
+    bool first_told;
+    uint64_t packets, bytes, frames;
+    uint64_t active_us;
+};
+
+/** A label of a tether: bound to a stream, or with frames that wait for that. */
+struct vn_label {
+    uint8_t key[8]; /* tether4 label4 */
+    struct vn_end *end;
+    struct vn_list of_end; /* end.labels */
+    struct vn_rx *rx;      /* NULL: early */
+    struct vn_list of_rx;
+    struct vn_pktqueue early;
+    uint64_t early_until_us;
+};
+
+void vn_rx_open(struct vn_worker *w, const struct vn_cmd_rx_open *cmd);
+void vn_rx_close(struct vn_worker *w, struct vn_rx *rx);
+/** Messages of the bulk or real-time channel; takes ownership. */
+void vn_rx_input(struct vn_end *end, struct vn_pktbuf **bufs, size_t n);
+/** The tether is gone. */
+void vn_rx_end_gone(struct vn_end *end);
+/** Lets held frames go whose time is over; returns when to look again. */
+uint64_t vn_rx_tick(struct vn_worker *w);
+void vn_rx_free_all(struct vn_worker *w);

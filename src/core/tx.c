@@ -1,0 +1,372 @@
+#include "core/tx.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+/* What stands before the first packet's own header, and after the last packet. */
+#define FRAME_HEAD (VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN + 2)
+#define PLAIN_MAX (VN_FRAME_MAX - VN_FRAME_OVERHEAD)
+
+/* An event that found no room is tried again. */
+#define TELL_AGAIN_US 1000000
+
+static bool has_work(const struct vn_tx *tx, enum vn_tether_class cls)
+{
+    return tx->sealed[cls] || (!vn_list_empty(&tx->ready[cls]) && !tx->spent);
+}
+
+static void queue_on_end(struct vn_tx *tx, enum vn_tether_class cls)
+{
+    if (tx->end && has_work(tx, cls) && vn_list_empty(&tx->of_ready[cls]))
+        vn_list_append(&tx->end->ready[cls], &tx->of_ready[cls]);
+}
+
+void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, enum vn_tether_class cls)
+{
+    if (vn_list_empty(&e->ready[cls]))
+        vn_list_append(&tx->ready[cls], &e->ready[cls]);
+    tx->active_us = tx->worker->now_us;
+    tx->idle_told = false;
+    queue_on_end(tx, cls);
+}
+
+void vn_tx_detach(struct vn_tx *tx)
+{
+    for (size_t cls = 0; cls < VN_CLASSES; cls++)
+        vn_list_remove(&tx->of_ready[cls]);
+    vn_list_remove(&tx->of_end);
+    tx->end = NULL;
+}
+
+static void attach(struct vn_tx *tx, struct vn_end *end)
+{
+    tx->end = end;
+    vn_list_append(&end->txs, &tx->of_end);
+    for (enum vn_tether_class cls = 0; cls < VN_CLASSES; cls++)
+        queue_on_end(tx, cls);
+}
+
+static vn_status set_keys(struct vn_tx *tx, const struct vn_cmd_tx_open *cmd)
+{
+    struct vn_lane_keys keys;
+    vn_status st = vn_lane_keys_derive((enum vn_hash_alg)cmd->hash_alg, &cmd->ck,
+                                       tx->worker->cfg.number, &keys);
+    struct vn_aead *aead = NULL;
+    if (st == VN_OK)
+        st = vn_aead_new(&keys.key, &aead);
+    if (st == VN_OK) {
+        vn_aead_free(tx->aead);
+        tx->aead = aead;
+        memcpy(tx->iv, keys.iv, sizeof(tx->iv));
+        tx->epoch = cmd->epoch;
+        tx->key_frames = tx->key_bytes = 0;
+        tx->spent = false;
+    }
+    vn_wipe(&keys, sizeof(keys));
+    return st;
+}
+
+static void tx_free(struct vn_tx *tx)
+{
+    vn_tx_detach(tx);
+    vn_aead_free(tx->aead);
+    vn_wipe(tx->iv, sizeof(tx->iv));
+    for (size_t cls = 0; cls < VN_CLASSES; cls++)
+        vn_pktbuf_free(tx->sealed[cls]);
+    free(tx);
+}
+
+static struct vn_tx *tx_new(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
+{
+    struct vn_tx *tx = calloc(1, sizeof(*tx));
+    if (!tx)
+        return NULL;
+    tx->worker = w;
+    tx->handle = cmd->tx;
+    vn_list_init(&tx->of_end);
+    vn_list_init(&tx->egressers);
+    for (size_t cls = 0; cls < VN_CLASSES; cls++) {
+        vn_list_init(&tx->of_ready[cls]);
+        vn_list_init(&tx->ready[cls]);
+    }
+    tx->active_us = w->now_us;
+    vn_status st = set_keys(tx, cmd);
+    if (st == VN_OK)
+        st = vn_map_put(w->tx_by_handle, &tx->handle, tx);
+    if (st != VN_OK) {
+        vn_log(VN_LOG_ERROR, "tx_failed", VN_KV_STATUS(st));
+        tx_free(tx);
+        return NULL;
+    }
+    vn_worker_wake_at(w, w->now_us + w->idle_us);
+    return tx;
+}
+
+/* A sealed frame that waits goes by the new circuit: the hop header is not under the seal. */
+static void relabel(struct vn_tx *tx)
+{
+    for (size_t cls = 0; cls < VN_CLASSES; cls++) {
+        if (!tx->sealed[cls])
+            continue;
+        struct vn_writer hop = vn_writer_of(tx->sealed[cls]->data, VN_HOP_HEADER_LEN);
+        vn_hop_encode(&hop, &(struct vn_hop_header){.type = VN_HOP_FRAME, .label = tx->label});
+    }
+}
+
+void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
+{
+    struct vn_tx *tx = vn_map_get(w->tx_by_handle, &cmd->tx);
+    if (!tx) {
+        if (!(tx = tx_new(w, cmd)))
+            return;
+    } else if (tx->epoch != cmd->epoch) {
+        vn_status st = set_keys(tx, cmd);
+        if (st != VN_OK)
+            vn_log(VN_LOG_ERROR, "tx_failed", VN_KV_STATUS(st));
+    }
+    tx->label = cmd->label;
+    relabel(tx);
+    vn_tx_detach(tx);
+    struct vn_end *end = vn_worker_end(w, cmd->tether);
+    if (end)
+        attach(tx, end);
+}
+
+void vn_tx_close(struct vn_worker *w, struct vn_tx *tx)
+{
+    vn_map_take(w->tx_by_handle, &tx->handle);
+    VN_LIST_EACH(it, &tx->egressers)
+    {
+        vn_egress_lost_tx(w, VN_LIST_ENTRY(it, struct vn_egresser, of_tx));
+    }
+    tx_free(tx);
+}
+
+/* ---- building ---- */
+
+static struct vn_pktbuf *take_packet(struct vn_tx *tx, struct vn_egresser *e,
+                                     enum vn_tether_class cls)
+{
+    struct vn_pktbuf *b = vn_pktqueue_pop(&e->queue[cls]);
+    if (e->queue[cls].count == 0)
+        vn_list_remove(&e->ready[cls]);
+    tx->packets++;
+    tx->bytes += b->len;
+    return b;
+}
+
+struct plan {
+    size_t count, bytes; /* packets, and plaintext bytes after the count */
+};
+
+/* How much goes into the next frame: from the egresser in turn as much as fits, then from others.
+ */
+static struct plan plan_frame(const struct vn_tx *tx, enum vn_tether_class cls)
+{
+    struct plan p = {0};
+    VN_LIST_EACH(it, &tx->ready[cls])
+    {
+        const struct vn_egresser *e = VN_CONTAINER_OF(it, struct vn_egresser, ready[cls]);
+        for (const struct vn_pktbuf *b = e->queue[cls].head; b; b = b->next) {
+            size_t n = VN_FRAME_PACKET_OVERHEAD + b->len;
+            if (p.count == VN_FRAME_PACKETS_MAX || p.bytes + n > PLAIN_MAX)
+                return p;
+            p.count++;
+            p.bytes += n;
+        }
+    }
+    return p;
+}
+
+/* The packet's own buffer becomes the frame. */
+static struct vn_pktbuf *build_single(struct vn_tx *tx, enum vn_tether_class cls)
+{
+    struct vn_egresser *e = VN_CONTAINER_OF(tx->ready[cls].next, struct vn_egresser, ready[cls]);
+    struct vn_pktbuf *b = take_packet(tx, e, cls);
+    size_t n = b->len;
+    vn_pktbuf_push(b, FRAME_HEAD + VN_FRAME_PACKET_OVERHEAD);
+    struct vn_writer w =
+        vn_writer_of(b->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN, 2 + VN_FRAME_PACKET_OVERHEAD);
+    vn_write_u16(&w, 1);
+    vn_write_u24(&w, (uint32_t)n);
+    vn_write_u8(&w, VN_PKT_NONE);
+    return b;
+}
+
+static struct vn_pktbuf *build_bundle(struct vn_tx *tx, enum vn_tether_class cls, struct plan plan)
+{
+    struct vn_pktbuf *f;
+    if (vn_pktbuf_new(FRAME_HEAD + plan.bytes, &f) != VN_OK)
+        return NULL;
+    vn_pktbuf_put(f, FRAME_HEAD + plan.bytes);
+    struct vn_writer w =
+        vn_writer_of(f->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN, 2 + plan.bytes);
+    vn_write_u16(&w, (uint16_t)plan.count);
+    for (size_t i = 0; i < plan.count; i++) {
+        struct vn_egresser *e =
+            VN_CONTAINER_OF(tx->ready[cls].next, struct vn_egresser, ready[cls]);
+        struct vn_pktbuf *b = take_packet(tx, e, cls);
+        vn_frame_put_packet(&w, &(struct vn_frame_packet){.packet = vn_pktbuf_span(b)});
+        vn_pktbuf_free(b);
+    }
+    assert(vn_writer_ok(&w) && w.len == w.cap);
+    return f;
+}
+
+static bool fits_in_place(const struct vn_tx *tx, enum vn_tether_class cls)
+{
+    const struct vn_egresser *e =
+        VN_CONTAINER_OF(tx->ready[cls].next, struct vn_egresser, ready[cls]);
+    const struct vn_pktbuf *b = e->queue[cls].head;
+    return vn_pktbuf_headroom(b) >= FRAME_HEAD + VN_FRAME_PACKET_OVERHEAD &&
+           vn_pktbuf_tailroom(b) >= VN_AEAD_TAG_LEN;
+}
+
+static struct vn_pktbuf *build(struct vn_tx *tx, enum vn_tether_class cls, struct plan plan)
+{
+    struct vn_pktbuf *f = plan.count == 1 && fits_in_place(tx, cls) ? build_single(tx, cls)
+                                                                    : build_bundle(tx, cls, plan);
+    /* The next frame begins with another destination. */
+    struct vn_list *first = tx->ready[cls].next;
+    if (f && first != &tx->ready[cls]) {
+        vn_list_remove(first);
+        vn_list_append(&tx->ready[cls], first);
+    }
+    return f;
+}
+
+static vn_status seal(struct vn_tx *tx, enum vn_tether_class cls, struct vn_pktbuf *f)
+{
+    struct vn_writer w = vn_writer_of(f->data, VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN);
+    vn_hop_encode(&w, &(struct vn_hop_header){.type = VN_HOP_FRAME, .label = tx->label});
+    vn_e2e_encode(&w, &(struct vn_e2e_header){.epoch = tx->epoch,
+                                              .lane = tx->worker->cfg.number,
+                                              .cls = (uint8_t)cls,
+                                              .seq = tx->seq});
+    uint8_t nonce[12];
+    vn_lane_nonce(tx->iv, tx->seq, nonce);
+    tx->seq++; /* whatever happens now: no nonce twice */
+    uint8_t *plain = f->data + w.len;
+    size_t n = f->len - w.len;
+    return vn_aead_seal(tx->aead, nonce, VN_SPAN(f->data + VN_HOP_HEADER_LEN, VN_E2E_HEADER_LEN),
+                        VN_SPAN(plain, n), plain, vn_pktbuf_put(f, VN_AEAD_TAG_LEN));
+}
+
+static void check_spent(struct vn_tx *tx)
+{
+    if (tx->spent ||
+        (tx->key_frames < VN_LANE_FRAMES_MAX && tx->key_bytes < VN_LANE_BYTES_MAX - VN_FRAME_MAX))
+        return;
+    tx->spent = true;
+    vn_worker_tell_handle(tx->worker, VN_EV_TX_SPENT, tx->handle);
+}
+
+/* The next sealed frame of that class, or NULL. */
+static struct vn_pktbuf *next_frame(struct vn_tx *tx, enum vn_tether_class cls)
+{
+    if (tx->sealed[cls])
+        return VN_TAKE(tx->sealed[cls]);
+    check_spent(tx);
+    if (tx->spent || vn_list_empty(&tx->ready[cls]))
+        return NULL;
+    struct plan plan = plan_frame(tx, cls);
+    struct vn_pktbuf *f = build(tx, cls, plan);
+    if (!f)
+        return NULL;
+    tx->active_us = tx->worker->now_us;
+    vn_status st = seal(tx, cls, f);
+    if (st != VN_OK) {
+        vn_log(VN_LOG_ERROR, "seal_failed", VN_KV_STATUS(st));
+        vn_worker_drop_n(tx->worker, VN_DROP_EGRESS_GONE, plan.count);
+        vn_pktbuf_free(f);
+        return NULL;
+    }
+    tx->frames++;
+    tx->key_frames++;
+    tx->key_bytes += f->len;
+    tx->worker->counters.frames_sealed++;
+    return f;
+}
+
+/* One frame of one stream; false when the tether is full or the stream has nothing. */
+static void flush_one(struct vn_end *end, struct vn_tx *tx, enum vn_tether_class cls)
+{
+    struct vn_pktbuf *f = next_frame(tx, cls);
+    if (f) {
+        const struct vn_tether_port *port = end->worker->cfg.tether;
+        size_t taken = 0;
+        vn_status st = port->send(end->port, cls, &f, 1, &taken);
+        if (taken == 0) {
+            tx->sealed[cls] = f;
+            /* Before `up` or after `down` there is no `writable`; those events unblock. */
+            end->blocked[cls] = true;
+            if (st != VN_OK && st != VN_ERR_AGAIN)
+                vn_log(VN_LOG_DEBUG, "tether_send_failed", VN_KV_STATUS(st));
+        }
+    }
+    /* Behind the others, if there is more. */
+    if (tx->end == end)
+        queue_on_end(tx, cls);
+}
+
+void vn_tx_flush(struct vn_end *end)
+{
+    static const enum vn_tether_class order[] = {VN_TETHER_REALTIME, VN_TETHER_BULK};
+    for (size_t i = 0; i < VN_ARRAY_LEN(order); i++) {
+        enum vn_tether_class cls = order[i];
+        struct vn_list *ready = &end->ready[cls];
+        while (end->up && !end->blocked[cls] && !vn_list_empty(ready)) {
+            struct vn_tx *tx = VN_CONTAINER_OF(ready->next, struct vn_tx, of_ready[cls]);
+            vn_list_remove(&tx->of_ready[cls]);
+            uint64_t before = tx->frames;
+            flush_one(end, tx, cls);
+            /* Out of memory: its packets wait for the next flush. */
+            if (tx->frames == before && !tx->sealed[cls] && has_work(tx, cls))
+                break;
+        }
+    }
+}
+
+/* ---- time ---- */
+
+size_t vn_tx_queued(const struct vn_tx *tx)
+{
+    size_t n = 0;
+    VN_LIST_EACH(it, &tx->egressers)
+    {
+        const struct vn_egresser *e = VN_LIST_ENTRY(it, struct vn_egresser, of_tx);
+        n += e->queue[VN_TETHER_BULK].count + e->queue[VN_TETHER_REALTIME].count;
+    }
+    return n;
+}
+
+uint64_t vn_tx_tick(struct vn_worker *w)
+{
+    uint64_t next = UINT64_MAX;
+    size_t cursor = 0;
+    const void *key;
+    void *value;
+    while (vn_map_next(w->tx_by_handle, &cursor, &key, &value)) {
+        struct vn_tx *tx = value;
+        if (tx->idle_told)
+            continue;
+        if (tx->active_us + w->idle_us > w->now_us)
+            next = VN_MIN(next, tx->active_us + w->idle_us);
+        else if (!(tx->idle_told = vn_worker_tell_handle(w, VN_EV_TX_IDLE, tx->handle)))
+            next = VN_MIN(next, w->now_us + TELL_AGAIN_US);
+    }
+    return next;
+}
+
+void vn_tx_free_all(struct vn_worker *w)
+{
+    size_t cursor = 0;
+    const void *key;
+    void *value;
+    while (vn_map_next(w->tx_by_handle, &cursor, &key, &value)) {
+        vn_map_take(w->tx_by_handle, key);
+        tx_free(value);
+    }
+}

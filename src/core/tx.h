@@ -1,0 +1,48 @@
+/*
+ * The sending side of a stream on this worker: its lane. Builds frames from what its egressers hold
+ * when the tether takes them, seals them, hands them over.
+ */
+#pragma once
+
+#include "core/egress.h"
+#include "core/worker_i.h"
+#include "wire/frame.h"
+
+/** Longest packet that fits in a frame. */
+#define VN_TX_PACKET_MAX (VN_FRAME_MAX - VN_FRAME_OVERHEAD - VN_FRAME_PACKET_OVERHEAD)
+
+struct vn_tx {
+    struct vn_worker *worker;
+    uint32_t handle;
+    uint32_t label;
+    struct vn_end *end;                  /* NULL: its tether is gone, packets wait */
+    struct vn_list of_end;               /* end.txs */
+    struct vn_list of_ready[VN_CLASSES]; /* end.ready, while there is something to send */
+    struct vn_list egressers;
+    struct vn_list ready[VN_CLASSES]; /* egressers with packets, next in turn first */
+
+    uint32_t epoch;
+    struct vn_aead *aead;
+    uint8_t iv[12];
+    uint64_t seq;                   /* of the next frame; never reset */
+    uint64_t key_frames, key_bytes; /* under this key */
+    bool spent;
+    struct vn_pktbuf *sealed[VN_CLASSES]; /* refused by the tether: the very next to go */
+
+    uint64_t packets, bytes, frames;
+    uint64_t active_us;
+    bool idle_told;
+};
+
+void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd);
+void vn_tx_close(struct vn_worker *w, struct vn_tx *tx);
+/** e, one of tx's, has packets of that class now. */
+void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, enum vn_tether_class cls);
+/** The tether is gone. */
+void vn_tx_detach(struct vn_tx *tx);
+/** Sends what is ready on this tether, as far as it takes it. */
+void vn_tx_flush(struct vn_end *end);
+/** Tells of idle ones; returns when to look again. */
+uint64_t vn_tx_tick(struct vn_worker *w);
+size_t vn_tx_queued(const struct vn_tx *tx);
+void vn_tx_free_all(struct vn_worker *w);

@@ -1,0 +1,81 @@
+/*
+ * What the files behind worker.h share. One thread.
+ *
+ *   egresser* ── tx ─┐                       label* ── rx
+ *   (destination)    ├── end (tether) ──────────┘
+ *                tx ─┘
+ */
+#pragma once
+
+#include "base/list.h"
+#include "base/map.h"
+#include "core/bucket.h"
+#include "core/worker.h"
+
+#define VN_LABELS_MAX 65536 /* bound and early, over all tethers */
+#define VN_CLASSES 2        /* of frames: VN_TETHER_BULK, VN_TETHER_REALTIME */
+
+/** Our end of a tether. */
+struct vn_end {
+    struct vn_worker *worker;
+    uint32_t handle;
+    struct vn_tether *port;
+    bool up;
+    bool blocked[VN_CLASSES];   /* until `writable` */
+    struct vn_pktqueue control; /* of that channel, waits for `up` or `writable` */
+    bool control_blocked;
+    struct vn_list ready[VN_CLASSES]; /* tx with something to send */
+    struct vn_list link;              /* worker.ends */
+    struct vn_list txs;               /* all that go through it */
+    struct vn_list labels;            /* all that come through it, held frames too */
+    size_t early_bytes, early_labels;
+};
+
+struct vn_worker {
+    struct vn_worker_config cfg;
+    uint64_t now_us;
+    uint64_t deadline_us; /* when tick has to look at everything again */
+
+    /* from VN_CMD_LOCAL */
+    struct vn_ip addrs[VN_CERT_ADDRS_MAX];
+    size_t addr_count;
+    struct vn_prefix ranges[2];
+    size_t range_count;
+    uint16_t mtu_bytes;
+    uint64_t idle_us;
+
+    struct vn_list ends;
+    struct vn_list buried; /* gone, but their callbacks may be on the stack */
+    struct vn_map *end_by_handle;
+    struct vn_map *tx_by_handle;
+    struct vn_map *rx_by_handle;
+    struct vn_map *label_by_key; /* tether4 label4 */
+    struct vn_map *egresser_by_ip;
+    struct vn_egresser *last_egresser; /* of the packet before: most come in runs */
+    struct vn_bucket unreachable;      /* ICMP errors we make */
+
+    struct vn_worker_counters counters;
+};
+
+static inline void vn_worker_drop(struct vn_worker *w, enum vn_worker_drop why)
+{
+    w->counters.drops[why]++;
+}
+static inline void vn_worker_drop_n(struct vn_worker *w, enum vn_worker_drop why, size_t n)
+{
+    w->counters.drops[why] += n;
+}
+/** tick runs at that time or before. */
+static inline void vn_worker_wake_at(struct vn_worker *w, uint64_t at_us)
+{
+    if (at_us < w->deadline_us)
+        w->deadline_us = at_us;
+}
+bool vn_worker_is_own(const struct vn_worker *w, const struct vn_ip *ip);
+
+/* Events. Without memory, or with the mailbox full, one is lost and logged; false then. */
+bool vn_worker_tell_handle(struct vn_worker *w, enum vn_ev_type type, uint32_t handle);
+bool vn_worker_tell_dest(struct vn_worker *w, enum vn_ev_type type, const struct vn_ip *ip);
+bool vn_worker_tell(struct vn_worker *w, struct vn_post_msg *m);
+
+struct vn_end *vn_worker_end(const struct vn_worker *w, uint32_t handle);
