@@ -12,14 +12,14 @@
 
 struct sig_info {
     const char *name;
-    size_t pk_len, sig_len;
+    size_t pk_len, sig_len, sk_len;
 };
 
 static const struct sig_info *info_of(enum vn_sig_alg alg)
 {
-    static const struct sig_info MLDSA65 = {"ML-DSA-65", 1952, 3309};
-    static const struct sig_info MLDSA87 = {"ML-DSA-87", 2592, 4627};
-    static const struct sig_info ED25519 = {"ED25519", 32, 64};
+    static const struct sig_info MLDSA65 = {"ML-DSA-65", 1952, 3309, 4032};
+    static const struct sig_info MLDSA87 = {"ML-DSA-87", 2592, 4627, 4896};
+    static const struct sig_info ED25519 = {"ED25519", 32, 64, 32};
     switch (alg) {
     case VN_SIG_MLDSA65:
         return &MLDSA65;
@@ -116,6 +116,30 @@ vn_status vn_sig_from_seed(enum vn_sig_alg alg, struct vn_span seed, struct vn_s
     return wrap(alg, pkey, ret);
 }
 
+vn_status vn_sig_from_sk(enum vn_sig_alg alg, struct vn_span sk, struct vn_sig_key **ret)
+{
+    const struct sig_info *info = info_of(alg);
+    if (!info)
+        return VN_ERR_ARG;
+    if (sk.n != info->sk_len)
+        return VN_ERR_MALFORMED;
+    EVP_PKEY *pkey = EVP_PKEY_new_raw_private_key_ex(NULL, info->name, NULL, sk.p, sk.n);
+    if (!pkey)
+        return vn_ossl_error("sig sk", VN_ERR_MALFORMED);
+    return wrap(alg, pkey, ret);
+}
+
+vn_status vn_sig_export_sk(const struct vn_sig_key *key, uint8_t *ret, size_t cap, size_t *ret_n)
+{
+    size_t n = key->h.info->sk_len;
+    if (cap < n)
+        return VN_ERR_LIMIT;
+    if (EVP_PKEY_get_raw_private_key(key->h.pkey, ret, &n) != 1 || n != key->h.info->sk_len)
+        return vn_ossl_error("sig export", VN_ERR_CRYPTO);
+    *ret_n = n;
+    return VN_OK;
+}
+
 vn_status vn_sig_seed(const struct vn_sig_key *key, struct vn_secret32 *ret)
 {
     VN_CLEANUP(vn_secret32_wipe) struct vn_secret32 seed;
@@ -189,14 +213,13 @@ static struct vn_span never_null(struct vn_span s)
     return s.n == 0 ? VN_SPAN("", 0) : s;
 }
 
-static vn_status sign(const struct half *h, const char *context, struct vn_span msg,
+static vn_status sign(const struct half *h, struct vn_span context, struct vn_span msg,
                       int deterministic, uint8_t *ret)
 {
-    const struct vn_span ctx_bytes = context ? VN_SPAN_STR(context) : VN_SPAN_NONE;
-    if (ctx_bytes.n > CONTEXT_MAX)
+    if (context.n > CONTEXT_MAX)
         return VN_ERR_ARG;
     OSSL_PARAM params[3];
-    set_params(h, ctx_bytes, &deterministic, params);
+    set_params(h, context, &deterministic, params);
     msg = never_null(msg);
     EVP_SIGNATURE *alg = evp_sig_of(h->alg);
     VN_CLEANUP(vn_pkey_ctx_freep)
@@ -208,8 +231,19 @@ static vn_status sign(const struct half *h, const char *context, struct vn_span 
     return VN_OK;
 }
 
+static struct vn_span context_bytes(const char *context)
+{
+    return context ? VN_SPAN_STR(context) : VN_SPAN_NONE;
+}
+
 vn_status vn_sig_sign(const struct vn_sig_key *key, const char *context, struct vn_span msg,
                       uint8_t *ret)
+{
+    return sign(&key->h, context_bytes(context), msg, 0, ret);
+}
+
+vn_status vn_sig_sign_ctx(const struct vn_sig_key *key, struct vn_span context, struct vn_span msg,
+                          uint8_t *ret)
 {
     return sign(&key->h, context, msg, 0, ret);
 }
@@ -217,7 +251,7 @@ vn_status vn_sig_sign(const struct vn_sig_key *key, const char *context, struct 
 vn_status vn_sig_sign_deterministic(const struct vn_sig_key *key, const char *context,
                                     struct vn_span msg, uint8_t *ret)
 {
-    return sign(&key->h, context, msg, 1, ret);
+    return sign(&key->h, context_bytes(context), msg, 1, ret);
 }
 
 vn_status vn_sig_pub_new(enum vn_sig_alg alg, struct vn_span pk, struct vn_sig_pub **ret)
@@ -259,21 +293,11 @@ struct vn_span vn_sig_pub_bytes(const struct vn_sig_pub *pub)
     return VN_SPAN(pub->h.pk, pub->h.info->pk_len);
 }
 
-vn_status vn_sig_verify(const struct vn_sig_pub *pub, const char *context, struct vn_span msg,
+static vn_status verify(const struct half *h, const OSSL_PARAM params[], struct vn_span msg,
                         struct vn_span sig)
 {
-    return vn_sig_verify_ctx(pub, context ? VN_SPAN_STR(context) : VN_SPAN_NONE, msg, sig);
-}
-
-vn_status vn_sig_verify_ctx(const struct vn_sig_pub *pub, struct vn_span context,
-                            struct vn_span msg, struct vn_span sig)
-{
-    const struct half *h = &pub->h;
-    /* FIPS 204 algorithm 3, line 1: too long a context makes the answer false, not an error. */
-    if (sig.n != h->info->sig_len || context.n > CONTEXT_MAX)
+    if (sig.n != h->info->sig_len)
         return VN_ERR_AUTH;
-    OSSL_PARAM params[3];
-    set_params(h, context, NULL, params);
     msg = never_null(msg);
     EVP_SIGNATURE *alg = evp_sig_of(h->alg);
     VN_CLEANUP(vn_pkey_ctx_freep)
@@ -283,4 +307,34 @@ vn_status vn_sig_verify_ctx(const struct vn_sig_pub *pub, struct vn_span context
     if (EVP_PKEY_verify(ctx, sig.p, sig.n, msg.p, msg.n) != 1)
         return vn_ossl_error("verify", VN_ERR_AUTH);
     return VN_OK;
+}
+
+vn_status vn_sig_verify(const struct vn_sig_pub *pub, const char *context, struct vn_span msg,
+                        struct vn_span sig)
+{
+    return vn_sig_verify_ctx(pub, context_bytes(context), msg, sig);
+}
+
+vn_status vn_sig_verify_ctx(const struct vn_sig_pub *pub, struct vn_span context,
+                            struct vn_span msg, struct vn_span sig)
+{
+    /* FIPS 204 algorithm 3, line 1: too long a context makes the answer false, not an error. */
+    if (context.n > CONTEXT_MAX)
+        return VN_ERR_AUTH;
+    OSSL_PARAM params[3];
+    set_params(&pub->h, context, NULL, params);
+    return verify(&pub->h, params, msg, sig);
+}
+
+vn_status vn_sig_verify_internal(const struct vn_sig_pub *pub, struct vn_span msg,
+                                 struct vn_span sig)
+{
+    if (pub->h.alg == VN_SIG_ED25519)
+        return VN_ERR_UNSUPPORTED;
+    int raw = 0;
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_int(OSSL_SIGNATURE_PARAM_MESSAGE_ENCODING, &raw),
+        OSSL_PARAM_construct_end(),
+    };
+    return verify(&pub->h, params, msg, sig);
 }

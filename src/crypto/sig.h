@@ -17,8 +17,16 @@ VN_MUST_CHECK vn_status vn_sig_generate(enum vn_sig_alg alg, struct vn_sig_key *
 /** From the 32-byte seed (FIPS 204 xi; RFC 8032 private key). */
 VN_MUST_CHECK vn_status vn_sig_from_seed(enum vn_sig_alg alg, struct vn_span seed,
                                          struct vn_sig_key **ret);
-/** The 32-byte seed, to be stored by Guardian. */
+/** The 32-byte seed, to be stored by Guardian. VN_ERR_CRYPTO for a key of vn_sig_from_sk. */
 VN_MUST_CHECK vn_status vn_sig_seed(const struct vn_sig_key *key, struct vn_secret32 *ret);
+/** From the encoded private key (FIPS 204 skEncode; Ed25519: the seed); for vectors.
+ * VN_ERR_MALFORMED. */
+VN_MUST_CHECK vn_status vn_sig_from_sk(enum vn_sig_alg alg, struct vn_span sk,
+                                       struct vn_sig_key **ret);
+/** The encoded private key, at most VN_SIG_SK_MAX bytes; for vectors. */
+VN_MUST_CHECK vn_status vn_sig_export_sk(const struct vn_sig_key *key, uint8_t *ret, size_t cap,
+                                         size_t *ret_n);
+#define VN_SIG_SK_MAX 4896
 struct vn_sig_key *vn_sig_free(struct vn_sig_key *key); /* returns NULL */
 void vn_sig_freep(struct vn_sig_key **key);
 enum vn_sig_alg vn_sig_alg_of(const struct vn_sig_key *key);
@@ -32,6 +40,9 @@ struct vn_span vn_sig_pk(const struct vn_sig_key *key);
  */
 VN_MUST_CHECK vn_status vn_sig_sign(const struct vn_sig_key *key, const char *context,
                                     struct vn_span msg, uint8_t *ret);
+/** Same with the context as bytes. */
+VN_MUST_CHECK vn_status vn_sig_sign_ctx(const struct vn_sig_key *key, struct vn_span context,
+                                        struct vn_span msg, uint8_t *ret);
 /** Deterministic variant (rnd = 0^32), for recorded vectors. */
 VN_MUST_CHECK vn_status vn_sig_sign_deterministic(const struct vn_sig_key *key, const char *context,
                                                   struct vn_span msg, uint8_t *ret);
@@ -50,3 +61,9 @@ VN_MUST_CHECK vn_status vn_sig_verify(const struct vn_sig_pub *pub, const char *
 /** Same with the context as bytes (vectors have contexts that are no text). */
 VN_MUST_CHECK vn_status vn_sig_verify_ctx(const struct vn_sig_pub *pub, struct vn_span context,
                                           struct vn_span msg, struct vn_span sig);
+/**
+ * ML-DSA.Verify_internal (FIPS 204 algorithm 8) of a formatted message M'; for vectors, since
+ * without the context's prefix a signature says nothing about what it was made for.
+ */
+VN_MUST_CHECK vn_status vn_sig_verify_internal(const struct vn_sig_pub *pub, struct vn_span msg,
+                                               struct vn_span sig);

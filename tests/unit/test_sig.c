@@ -121,6 +121,18 @@ static void seed_is_the_key(void **state)
         assert_ok(vn_sig_seed(again, &seed2));
         assert_memory_equal(seed.b, seed2.b, 32);
         vn_sig_freep(&again);
+        uint8_t sk[VN_SIG_SK_MAX], sig[SIG_MAX];
+        size_t n = 0;
+        assert_status(VN_ERR_LIMIT, vn_sig_export_sk(key, sk, 31, &n));
+        assert_ok(vn_sig_export_sk(key, sk, sizeof(sk), &n));
+        assert_ok(vn_sig_from_sk(ALGS[i], VN_SPAN(sk, n), &again));
+        assert_span_equal(vn_sig_pk(key), vn_sig_pk(again));
+        VN_CLEANUP(vn_sig_pub_freep) struct vn_sig_pub *pub = pub_of(key);
+        assert_ok(vn_sig_sign_ctx(again, VN_SPAN("\0\xff", 2), VN_SPAN_LIT("m"), sig));
+        assert_ok(vn_sig_verify_ctx(pub, VN_SPAN("\0\xff", 2), VN_SPAN_LIT("m"),
+                                    VN_SPAN(sig, vn_sig_len(ALGS[i]))));
+        vn_sig_freep(&again);
+        assert_status(VN_ERR_MALFORMED, vn_sig_from_sk(ALGS[i], VN_SPAN(sk, n - 1), &again));
         assert_status(VN_ERR_ARG, vn_sig_from_seed(ALGS[i], VN_SPAN(seed.b, 31), &again));
         assert_null(again);
     }
