@@ -1,0 +1,110 @@
+#include "guardian/json.h"
+
+#include "base/text.h"
+
+void vn_json_freep(json_t **j)
+{
+    json_decref(*j);
+    *j = NULL;
+}
+
+void vn_json_strp(char **s)
+{
+    free(*s);
+    *s = NULL;
+}
+
+json_t *vn_json_b64(struct vn_span bytes)
+{
+    char *text = malloc(VN_B64URL_LEN(bytes.n) + 1);
+    if (!text)
+        return NULL;
+    vn_b64url_encode(bytes, text);
+    json_t *j = json_string(text);
+    free(text);
+    return j;
+}
+
+json_t *vn_json_id(const struct vn_id *id)
+{
+    char text[VN_ID_TEXT];
+    vn_id_format(id, text);
+    return json_string(text);
+}
+
+json_t *vn_json_ip(const struct vn_ip *ip)
+{
+    char text[VN_IP_TEXT];
+    vn_ip_format(ip, text);
+    return json_string(text);
+}
+
+vn_status vn_json_get_bytes(const json_t *o, const char *name, uint8_t *ret, size_t cap,
+                            size_t *ret_n)
+{
+    const json_t *v = json_object_get(o, name);
+    if (!v)
+        return VN_ERR_NOTFOUND;
+    if (!json_is_string(v) || vn_b64url_decode(VN_SPAN(json_string_value(v), json_string_length(v)),
+                                               ret, cap, ret_n) != VN_OK)
+        return VN_ERR_MALFORMED;
+    return VN_OK;
+}
+
+static bool is_strings(const json_t *v)
+{
+    if (!json_is_array(v))
+        return false;
+    for (size_t i = 0; i < json_array_size(v); i++)
+        if (!json_is_string(json_array_get(v, i)))
+            return false;
+    return true;
+}
+
+static const char *type_problem(const json_t *v, enum vn_member_type type)
+{
+    switch (type) {
+    case VN_MEMBER_STRING:
+        return json_is_string(v) ? NULL : "a string";
+    case VN_MEMBER_INTEGER:
+        return json_is_integer(v) && json_integer_value(v) >= 0 ? NULL : "a number, 0 or more";
+    case VN_MEMBER_STRINGS:
+        return is_strings(v) ? NULL : "a list of strings";
+    case VN_MEMBER_STRINGS_STAR:
+        if (json_is_string(v) && strcmp(json_string_value(v), "*") == 0)
+            return NULL;
+        return is_strings(v) ? NULL : "a list of strings, or \"*\"";
+    }
+    return "something else";
+}
+
+vn_status vn_json_check(const json_t *o, const struct vn_member *members, char *why, size_t why_n)
+{
+    if (!json_is_object(o)) {
+        snprintf(why, why_n, "the body must be one JSON object");
+        return VN_ERR_MALFORMED;
+    }
+    for (void *it = json_object_iter((json_t *)o); it;
+         it = json_object_iter_next((json_t *)o, it)) {
+        const char *name = json_object_iter_key(it);
+        const struct vn_member *m = members;
+        while (m && m->name && strcmp(m->name, name) != 0)
+            m++;
+        if (!m || !m->name) {
+            snprintf(why, why_n, "unknown member \"%.40s\": remove it or correct its name", name);
+            return VN_ERR_MALFORMED;
+        }
+        const char *must_be = type_problem(json_object_iter_value(it), m->type);
+        if (must_be) {
+            snprintf(why, why_n, "member \"%s\" must be %s", name, must_be);
+            return VN_ERR_MALFORMED;
+        }
+    }
+    for (const struct vn_member *m = members; m && m->name; m++) {
+        if (m->required && !json_object_get(o, m->name)) {
+            snprintf(why, why_n, "member \"%s\" is missing: add it", m->name);
+            return VN_ERR_MALFORMED;
+        }
+    }
+    return VN_OK;
+}

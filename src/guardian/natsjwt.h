@@ -1,0 +1,46 @@
+/*
+ * NATS JWTs, claims version 2 with the header {"typ":"JWT","alg":"ed25519-nkey"}, as an unmodified
+ * nats-server reads them (nats-io/jwt v2). The issuer is named by its public nkey; there is no
+ * other trust path.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/status.h"
+#include "crypto/nkey.h"
+#include "crypto/sig.h"
+
+/** An Ed25519 key with its nkey text form. */
+struct vn_nats_key {
+    struct vn_sig_key *key;
+    enum vn_nkey_kind kind;
+    char public[VN_NKEY_TEXT];
+};
+VN_MUST_CHECK vn_status vn_nats_key_init(struct vn_nats_key *k, enum vn_nkey_kind kind,
+                                         const struct vn_secret32 *seed);
+void vn_nats_key_done(struct vn_nats_key *k);
+
+/** Signs complete claims with iss, iat and jti added. *ret malloc'ed. Takes no reference. */
+VN_MUST_CHECK vn_status vn_natsjwt_encode(const struct vn_nats_key *issuer, json_t *claims,
+                                          uint64_t now_ms, char **ret);
+/** Self-signed operator that names its system account. */
+VN_MUST_CHECK vn_status vn_natsjwt_operator(const struct vn_nats_key *operator_key,
+                                            const char *name, const char *system_account,
+                                            uint64_t now_ms, char **ret);
+/** signing: public key of the account's signing key, or NULL. */
+VN_MUST_CHECK vn_status vn_natsjwt_account(const struct vn_nats_key *operator_key,
+                                           const char *account, const char *signing,
+                                           const char *name, uint64_t now_ms, char **ret);
+
+struct vn_nats_user {
+    const char *user; /* "U..." */
+    const char
+        *account; /* "A...": whose signing key signs; NULL when the account key itself does */
+    const char *name;
+    json_t *pub, *sub;     /* arrays of permitted subjects, borrowed; NULL: everything */
+    int64_t subs, payload; /* limits, -1 for none */
+    uint64_t expires_ms;   /* 0: never */
+};
+VN_MUST_CHECK vn_status vn_natsjwt_user(const struct vn_nats_key *signer,
+                                        const struct vn_nats_user *u, uint64_t now_ms, char **ret);

@@ -1,0 +1,185 @@
+/*
+ * The only door to SQL. Loop thread only (a second process, such as `veilnet-guardian token
+ * create`, may work on the same file). Records are copied out. Functions that change something
+ * leave no trace when they fail; several changes that belong together stand between vn_store_begin
+ * and vn_store_commit.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/id.h"
+#include "base/secret.h"
+#include "base/status.h"
+#include "crypto/suite.h"
+#include "guardian/taints.h"
+#include "wire/credentials.h"
+
+#define VN_USER_NAME_MAX 64
+#define VN_PASSWORD_HASH_MAX 160
+#define VN_REALM_NAME_MAX 63
+
+struct vn_store;
+
+/** Opens or (create) makes the file with mode 0600 and brings its schema up to date. */
+VN_MUST_CHECK vn_status vn_store_open(const char *path, bool create, struct vn_store **ret);
+struct vn_store *vn_store_close(struct vn_store *s); /* returns NULL */
+void vn_store_closep(struct vn_store **s);
+
+/** durable: on disk at commit. Without it a power cut may lose the change, but never tear it. */
+VN_MUST_CHECK vn_status vn_store_begin(struct vn_store *s, bool durable);
+VN_MUST_CHECK vn_status vn_store_commit(struct vn_store *s);
+/** Harmless when no transaction is open. */
+void vn_store_rollback(struct vn_store *s);
+/** For VN_CLEANUP: rolls back what was not committed. */
+void vn_store_rollbackp(struct vn_store **s);
+/** True when another process changed the store since the last call. */
+bool vn_store_changed_outside(struct vn_store *s);
+
+/* ---- settings ---- */
+
+/** *ret malloc'ed with a NUL behind it (not counted). VN_ERR_NOTFOUND. */
+VN_MUST_CHECK vn_status vn_store_get(struct vn_store *s, const char *name, char **ret,
+                                     size_t *ret_n);
+VN_MUST_CHECK vn_status vn_store_put(struct vn_store *s, const char *name, struct vn_span value);
+
+/* ---- users ---- */
+
+enum vn_role { VN_ROLE_MEMBER = 1, VN_ROLE_ADMIN = 2 };
+
+struct vn_user_record {
+    struct vn_id id;
+    char name[VN_USER_NAME_MAX + 1];
+    char password[VN_PASSWORD_HASH_MAX];
+    enum vn_role role;
+    uint64_t created_ms;
+};
+VN_MUST_CHECK vn_status vn_store_user_add(struct vn_store *s, const struct vn_user_record *u);
+VN_MUST_CHECK vn_status vn_store_user_by_name(struct vn_store *s, const char *name,
+                                              struct vn_user_record *ret);
+VN_MUST_CHECK vn_status vn_store_user_get(struct vn_store *s, const struct vn_id *id,
+                                          struct vn_user_record *ret);
+
+/* ---- realms ---- */
+
+struct vn_realm_record {
+    struct vn_id id;
+    char name[VN_REALM_NAME_MAX + 1];
+    enum vn_suite suite;
+    enum vn_access_rule access;
+    struct vn_prefix range4, range6;
+    uint32_t session_lifetime_s;
+    uint64_t created_ms;
+    struct vn_secret32 root_seed, issuing_seed, command_seed;
+    struct vn_blob root_cert, issuing_cert, command_cert, kem_dk;
+    struct vn_secret32 affinity_root, hour_root, name_key, address_key;
+    uint32_t hour_generation;
+    struct vn_secret32 nats_account_seed, nats_signing_seed;
+};
+void vn_realm_record_done(struct vn_realm_record *r); /* wipes; for VN_CLEANUP too */
+
+/** VN_ERR_EXISTS when the name is taken. */
+VN_MUST_CHECK vn_status vn_store_realm_add(struct vn_store *s, const struct vn_realm_record *r);
+VN_MUST_CHECK vn_status vn_store_realm_get(struct vn_store *s, const struct vn_id *id,
+                                           struct vn_realm_record *ret);
+VN_MUST_CHECK vn_status vn_store_realm_by_name(struct vn_store *s, const char *name,
+                                               struct vn_id *ret);
+/** fn returns false to stop. */
+VN_MUST_CHECK vn_status vn_store_realm_list(struct vn_store *s,
+                                            bool (*fn)(void *arg, const struct vn_id *id),
+                                            void *arg);
+/** VN_ERR_STATE while nodes are registered. */
+VN_MUST_CHECK vn_status vn_store_realm_delete(struct vn_store *s, const struct vn_id *id);
+
+/* ---- registration tokens ---- */
+
+struct vn_token_record {
+    struct vn_id id, realm, owner;
+    uint8_t hash[32];
+    uint64_t created_ms, expires_ms;
+    int64_t uses_left; /* -1: any number */
+    struct vn_taint_set taints;
+    struct vn_allowed_taints allowed;
+    bool revoked;
+};
+VN_MUST_CHECK vn_status vn_store_token_add(struct vn_store *s, const struct vn_token_record *t);
+VN_MUST_CHECK vn_status vn_store_token_get(struct vn_store *s, const struct vn_id *id,
+                                           struct vn_token_record *ret);
+VN_MUST_CHECK vn_status vn_store_token_list(struct vn_store *s, const struct vn_id *realm,
+                                            bool (*fn)(void *arg, const struct vn_token_record *t),
+                                            void *arg);
+VN_MUST_CHECK vn_status vn_store_token_revoke(struct vn_store *s, const struct vn_id *id);
+/** Takes one use, if there is one: VN_ERR_EXPIRED, VN_ERR_DENIED (revoked), VN_ERR_LIMIT (none
+ * left). Atomic. */
+VN_MUST_CHECK vn_status vn_store_token_use(struct vn_store *s, const struct vn_id *id,
+                                           uint64_t now_ms);
+
+/* ---- nodes ---- */
+
+struct vn_session_record {
+    struct vn_id node;
+    uint8_t sig_pk[VN_PK_MAX];
+    size_t sig_pk_n;
+    uint8_t session_ek[VN_EK_MAX];
+    size_t session_ek_n;
+    uint8_t nkey[32];
+    uint8_t serial[16];
+    uint64_t not_after_ms;
+    uint64_t login_ms;
+};
+
+struct vn_conflux_record {
+    struct vn_id id, realm, token, owner;
+    struct vn_allowed_taints allowed;
+    char tag[64];
+    uint32_t ip4; /* host order */
+    struct vn_ip ip6;
+    struct vn_taint_set taints;
+    uint64_t created_ms;
+    uint64_t statement_number;
+    bool has_session;
+    struct vn_session_record session; /* not_after_ms and login_ms also without one */
+};
+VN_MUST_CHECK vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_record *c);
+VN_MUST_CHECK vn_status vn_store_conflux_get(struct vn_store *s, const struct vn_id *id,
+                                             struct vn_conflux_record *ret);
+VN_MUST_CHECK vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_id *realm,
+                                              bool (*fn)(void *arg,
+                                                         const struct vn_conflux_record *c),
+                                              void *arg);
+/** Also gives up its address: free again at its certificate's end. */
+VN_MUST_CHECK vn_status vn_store_conflux_delete(struct vn_store *s,
+                                                const struct vn_conflux_record *c, uint64_t now_ms);
+/** Sets taints and statement number. */
+VN_MUST_CHECK vn_status vn_store_conflux_set_taints(struct vn_store *s, const struct vn_id *id,
+                                                    const struct vn_taint_set *taints,
+                                                    uint64_t statement_number);
+VN_MUST_CHECK vn_status vn_store_conflux_set_session(struct vn_store *s, const struct vn_id *id,
+                                                     const struct vn_session_record *session,
+                                                     uint64_t statement_number);
+/** Logout; the last certificate's end stays known. */
+VN_MUST_CHECK vn_status vn_store_conflux_end_session(struct vn_store *s, const struct vn_id *id);
+/** True when a node of another owner and another registration token has this tag. */
+VN_MUST_CHECK vn_status vn_store_tag_foreign(struct vn_store *s, const struct vn_id *realm,
+                                             const char *tag, const struct vn_id *owner,
+                                             const struct vn_id *token, bool *ret);
+
+/* ---- address leases ---- */
+
+/** Lowest free address in [first, last]. VN_ERR_LIMIT when there is none. */
+VN_MUST_CHECK vn_status vn_store_lease_find(struct vn_store *s, const struct vn_id *realm,
+                                            uint32_t first, uint32_t last, uint64_t now_ms,
+                                            uint32_t *ret);
+/** VN_ERR_EXISTS with the holder's tag, and when it becomes free (0: when that node unregisters).
+ */
+VN_MUST_CHECK vn_status vn_store_lease_take(struct vn_store *s, const struct vn_id *realm,
+                                            uint32_t ip4, const struct vn_id *conflux,
+                                            const char *tag, uint64_t now_ms, char ret_holder[64],
+                                            uint64_t *ret_until_ms);
+
+/* ---- audit ---- */
+
+VN_MUST_CHECK vn_status vn_store_audit_add(struct vn_store *s, uint64_t at_ms,
+                                           const struct vn_id *realm, const char *actor,
+                                           const char *action, const char *subject,
+                                           const char *detail);
