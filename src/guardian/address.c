@@ -1,0 +1,192 @@
+#include "guardian/address.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static bool port_of(const char *text, uint16_t *ret)
+{
+    char *end;
+    errno = 0;
+    unsigned long v = strtoul(text, &end, 10);
+    if (errno || end == text || *end || v > 65535 || text[0] == '-' || text[0] == '+')
+        return false;
+    *ret = (uint16_t)v;
+    return true;
+}
+
+vn_status vn_host_port_parse(const char *text, char ret_host[VN_HOST_MAX], uint16_t *ret_port)
+{
+    const char *host = text, *port = NULL;
+    size_t host_n;
+    if (text[0] == '[') {
+        const char *close_at = strchr(text, ']');
+        if (!close_at || (close_at[1] && close_at[1] != ':'))
+            return VN_ERR_MALFORMED;
+        host = text + 1;
+        host_n = (size_t)(close_at - host);
+        port = close_at[1] ? close_at + 2 : NULL;
+    } else {
+        const char *colon = strchr(text, ':');
+        /* More than one colon without brackets: a bare IPv6 address. */
+        bool v6 = colon && strchr(colon + 1, ':');
+        host_n = colon && !v6 ? (size_t)(colon - text) : strlen(text);
+        port = colon && !v6 ? colon + 1 : NULL;
+    }
+    if (host_n == 0 || host_n >= VN_HOST_MAX ||
+        strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:*") < host_n)
+        return VN_ERR_MALFORMED;
+    uint16_t value = 0;
+    if (port && !port_of(port, &value))
+        return VN_ERR_MALFORMED;
+    memcpy(ret_host, host, host_n);
+    ret_host[host_n] = 0;
+    if (port)
+        *ret_port = value;
+    return VN_OK;
+}
+
+void vn_host_format(const char *host, char ret[VN_HOST_MAX + 2])
+{
+    snprintf(ret, VN_HOST_MAX + 2, strchr(host, ':') ? "[%s]" : "%s", host);
+}
+
+static bool ip_of_sockaddr(const struct sockaddr *sa, struct vn_ip *ret)
+{
+    if (sa->sa_family == AF_INET) {
+        struct sockaddr_in in;
+        memcpy(&in, sa, sizeof(in));
+        uint8_t v4[4];
+        memcpy(v4, &in.sin_addr, 4);
+        *ret = vn_ip_from_v4(v4);
+        return true;
+    }
+    if (sa->sa_family == AF_INET6) {
+        struct sockaddr_in6 in;
+        memcpy(&in, sa, sizeof(in));
+        memcpy(ret->b, &in.sin6_addr, 16);
+        return true;
+    }
+    return false;
+}
+
+/* Connecting a datagram socket sends nothing, but makes the kernel choose route and source address.
+ */
+static bool source_towards(const struct sockaddr *to, socklen_t n, struct vn_ip *ret)
+{
+    int fd = socket(to->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    struct sockaddr_storage own;
+    socklen_t own_n = sizeof(own);
+    bool ok = connect(fd, to, n) == 0 && getsockname(fd, (struct sockaddr *)&own, &own_n) == 0 &&
+              ip_of_sockaddr((struct sockaddr *)&own, ret);
+    close(fd);
+    return ok;
+}
+
+static bool first_interface(int family, struct vn_ip *ret)
+{
+    struct ifaddrs *list;
+    if (getifaddrs(&list))
+        return false;
+    bool found = false;
+    for (struct ifaddrs *i = list; i && !found; i = i->ifa_next) {
+        if (!i->ifa_addr || i->ifa_addr->sa_family != family || (i->ifa_flags & IFF_LOOPBACK) ||
+            !(i->ifa_flags & IFF_UP) || !ip_of_sockaddr(i->ifa_addr, ret))
+            continue;
+        found = family == AF_INET || !(ret->b[0] == 0xfe && (ret->b[1] & 0xc0) == 0x80);
+    }
+    freeifaddrs(list);
+    return found;
+}
+
+vn_status vn_own_address(struct vn_ip *ret)
+{
+    /* Documentation addresses (RFC 5737, RFC 3849): routed by the default route and nothing else.
+     */
+    struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(9)};
+    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
+    inet_pton(AF_INET, "192.0.2.1", &to4.sin_addr);
+    inet_pton(AF_INET6, "2001:db8::1", &to6.sin6_addr);
+    if (source_towards((struct sockaddr *)&to4, sizeof(to4), ret) ||
+        source_towards((struct sockaddr *)&to6, sizeof(to6), ret) ||
+        first_interface(AF_INET, ret) || first_interface(AF_INET6, ret))
+        return VN_OK;
+    return VN_ERR_NOTFOUND;
+}
+
+static bool in_any(const struct vn_ip *ip, const char *const *prefixes)
+{
+    for (; *prefixes; prefixes++) {
+        struct vn_prefix p;
+        if (vn_prefix_parse(*prefixes, &p) == VN_OK && vn_prefix_contains(&p, ip))
+            return true;
+    }
+    return false;
+}
+
+bool vn_ip_is_private(const struct vn_ip *ip)
+{
+    static const char *const PRIVATE[] = {
+        "10.0.0.0/8",  "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
+        "127.0.0.0/8", "fc00::/7",      "fe80::/10",      "::1/128",       NULL};
+    return in_any(ip, PRIVATE);
+}
+
+bool vn_prefix_fits_realm(const struct vn_prefix *p)
+{
+    static const char *const BLOCKS[] = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+                                         "100.64.0.0/10", NULL};
+    for (const char *const *b = BLOCKS; *b; b++) {
+        struct vn_prefix block;
+        if (vn_prefix_parse(*b, &block) == VN_OK && p->bits >= block.bits &&
+            vn_prefix_contains(&block, &p->ip))
+            return true;
+    }
+    return false;
+}
+
+bool vn_have_ipv6(void)
+{
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6};
+    bool ok = bind(fd, (struct sockaddr *)&any, sizeof(any)) == 0;
+    close(fd);
+    return ok;
+}
+
+vn_status vn_port_check(const char *addr, uint16_t *port)
+{
+    struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(*port)};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(*port)};
+    bool all = strcmp(addr, "*") == 0;
+    bool v6 = all ? vn_have_ipv6() : strchr(addr, ':') != NULL;
+    if (!all && inet_pton(v6 ? AF_INET6 : AF_INET, addr,
+                          v6 ? (void *)&in6.sin6_addr : (void *)&in4.sin_addr) != 1)
+        return VN_ERR_ARG;
+    int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return VN_ERR_IO;
+    int on = 1, off = 0;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (v6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, all ? &off : &on, sizeof(on));
+    struct sockaddr *sa = v6 ? (struct sockaddr *)&in6 : (struct sockaddr *)&in4;
+    socklen_t n = v6 ? sizeof(in6) : sizeof(in4);
+    vn_status st = VN_OK;
+    if (bind(fd, sa, n) || listen(fd, 1))
+        st = errno == EADDRINUSE ? VN_ERR_EXISTS : VN_ERR_IO;
+    else if (!*port && getsockname(fd, sa, &n) == 0)
+        *port = ntohs(v6 ? in6.sin6_port : in4.sin_port);
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return st;
+}

@@ -1,0 +1,205 @@
+#include "guardian/config.h"
+
+#include "crypto/rng.h"
+#include "crypto/x509.h"
+#include "guardian/json.h"
+
+#define DAY_MS 86400000ull
+#define YEAR_MS (365 * DAY_MS)
+
+static vn_status put_u16(struct vn_store *s, const char *name, uint16_t v)
+{
+    char text[8];
+    snprintf(text, sizeof(text), "%u", v);
+    return vn_store_put(s, name, VN_SPAN_STR(text));
+}
+
+static vn_status put_random(struct vn_store *s, const char *name)
+{
+    VN_CLEANUP(vn_secret32_wipe) struct vn_secret32 v;
+    vn_status st = vn_rng_bytes(v.b, sizeof(v.b));
+    return st == VN_OK ? vn_store_put(s, name, VN_SPAN_ARRAY(v.b)) : st;
+}
+
+static vn_status put_str(struct vn_store *s, const char *name, const char *v)
+{
+    return vn_store_put(s, name, VN_SPAN_STR(v));
+}
+
+static vn_status create_https(struct vn_store *s, const struct vn_config_init *init,
+                              uint64_t now_ms)
+{
+    vn_status st;
+    if (init->tls_cert_pem) {
+        st = put_str(s, "https_cert", init->tls_cert_pem);
+        if (st == VN_OK)
+            st = put_str(s, "https_key", init->tls_key_pem);
+        return st == VN_OK ? put_str(s, "pinned", "0") : st;
+    }
+    VN_CLEANUP(vn_secret_strp) char *key = NULL;
+    VN_CLEANUP(vn_secret_strp) char *cert = NULL;
+    const char *hosts[] = {init->public_host, "localhost", "127.0.0.1"};
+    st = vn_tls_key_new(&key);
+    /* Nodes ignore the dates of a pinned key, but browsers and curl do not. */
+    if (st == VN_OK)
+        st = vn_tls_self_signed(key, hosts, VN_ARRAY_LEN(hosts), now_ms - DAY_MS,
+                                now_ms + 10 * YEAR_MS, &cert);
+    if (st == VN_OK)
+        st = put_str(s, "https_cert", cert);
+    if (st == VN_OK)
+        st = put_str(s, "https_key", key);
+    return st == VN_OK ? put_str(s, "pinned", "1") : st;
+}
+
+static vn_status create_ca(struct vn_store *s, uint64_t now_ms)
+{
+    VN_CLEANUP(vn_secret_strp) char *key = NULL;
+    VN_CLEANUP(vn_secret_strp) char *cert = NULL;
+    vn_status st = vn_tls_key_new(&key);
+    /* libnats checks dates by the wall clock, which may be wrong on a node: a year of slack. */
+    if (st == VN_OK)
+        st =
+            vn_tls_ca_new(key, "VeilNet Master CA", now_ms - YEAR_MS, now_ms + 20 * YEAR_MS, &cert);
+    if (st == VN_OK)
+        st = put_str(s, "ca_cert", cert);
+    return st == VN_OK ? put_str(s, "ca_key", key) : st;
+}
+
+vn_status vn_config_create(struct vn_store *s, const struct vn_config_init *init, uint64_t now_ms)
+{
+    vn_status st = put_str(s, "public_host", init->public_host);
+    if (st == VN_OK)
+        st = put_u16(s, "public_port", init->public_port);
+    if (st == VN_OK)
+        st = put_str(s, "listen_host", init->listen_host);
+    if (st == VN_OK)
+        st = put_u16(s, "listen_port", init->listen_port);
+    if (st == VN_OK)
+        st = put_u16(s, "master_port", init->master_port);
+    if (st == VN_OK)
+        st = create_https(s, init, now_ms);
+    if (st == VN_OK)
+        st = create_ca(s, now_ms);
+    if (st == VN_OK)
+        st = put_random(s, "token_secret");
+    if (st == VN_OK)
+        st = put_random(s, "nats_operator_seed");
+    return st == VN_OK ? put_random(s, "nats_system_seed") : st;
+}
+
+static vn_status get_str(struct vn_store *s, const char *name, char *dst, size_t cap)
+{
+    VN_CLEANUP(vn_json_strp) char *v = NULL;
+    vn_status st = vn_store_get(s, name, &v, NULL);
+    if (st != VN_OK)
+        return st;
+    return (size_t)snprintf(dst, cap, "%s", v) < cap ? VN_OK : VN_ERR_MALFORMED;
+}
+
+static vn_status get_u16(struct vn_store *s, const char *name, uint16_t *ret)
+{
+    char text[8];
+    vn_status st = get_str(s, name, text, sizeof(text));
+    if (st != VN_OK)
+        return st;
+    char *end;
+    unsigned long v = strtoul(text, &end, 10);
+    if (*end || v > 65535)
+        return VN_ERR_MALFORMED;
+    *ret = (uint16_t)v;
+    return VN_OK;
+}
+
+static vn_status get_secret(struct vn_store *s, const char *name, struct vn_secret32 *ret)
+{
+    char *v = NULL;
+    size_t n;
+    vn_status st = vn_store_get(s, name, &v, &n);
+    if (st != VN_OK)
+        return st;
+    if (n == sizeof(ret->b))
+        memcpy(ret->b, v, n);
+    else
+        st = VN_ERR_MALFORMED;
+    vn_wipe(v, n);
+    free(v);
+    return st;
+}
+
+static vn_status get_nats_key(struct vn_store *s, const char *name, enum vn_nkey_kind kind,
+                              struct vn_nats_key *ret)
+{
+    VN_CLEANUP(vn_secret32_wipe) struct vn_secret32 seed;
+    vn_status st = get_secret(s, name, &seed);
+    return st == VN_OK ? vn_nats_key_init(ret, kind, &seed) : st;
+}
+
+vn_status vn_config_load(struct vn_store *s, struct vn_guardian_config *ret)
+{
+    VN_CLEANUP(vn_config_done) struct vn_guardian_config c = {0};
+    VN_CLEANUP(vn_secret32_wipe) struct vn_secret32 token_secret;
+    char pinned[4];
+    vn_status st = get_str(s, "public_host", c.public_host, sizeof(c.public_host));
+    if (st == VN_OK)
+        st = get_u16(s, "public_port", &c.public_port);
+    if (st == VN_OK)
+        st = get_str(s, "listen_host", c.listen_host, sizeof(c.listen_host));
+    if (st == VN_OK)
+        st = get_u16(s, "listen_port", &c.listen_port);
+    if (st == VN_OK)
+        st = get_u16(s, "master_port", &c.master_port);
+    if (st == VN_OK)
+        st = get_str(s, "pinned", pinned, sizeof(pinned));
+    if (st == VN_OK)
+        st = vn_store_get(s, "https_key", &c.https_key_pem, NULL);
+    if (st == VN_OK)
+        st = vn_store_get(s, "https_cert", &c.https_cert_pem, NULL);
+    if (st == VN_OK)
+        st = vn_store_get(s, "ca_key", &c.ca_key_pem, NULL);
+    if (st == VN_OK)
+        st = vn_store_get(s, "ca_cert", &c.ca_cert_pem, NULL);
+    if (st == VN_OK)
+        st = get_secret(s, "token_secret", &token_secret);
+    if (st == VN_OK)
+        st = vn_token_keys_derive(&token_secret, &c.token_keys);
+    if (st == VN_OK)
+        st = get_nats_key(s, "nats_operator_seed", VN_NKEY_OPERATOR, &c.nats_operator);
+    if (st == VN_OK)
+        st = get_nats_key(s, "nats_system_seed", VN_NKEY_ACCOUNT, &c.nats_system);
+    if (st != VN_OK)
+        return st;
+    c.pinned = pinned[0] == '1';
+    if (c.pinned) {
+        st = vn_tls_key_pin(c.https_key_pem, c.pin);
+        if (st != VN_OK)
+            return st;
+    }
+    *ret = c;
+    memset(&c, 0, sizeof(c)); /* handed over */
+    return VN_OK;
+}
+
+void vn_config_done(struct vn_guardian_config *c)
+{
+    vn_secret_strp(&c->https_key_pem);
+    vn_secret_strp(&c->https_cert_pem);
+    vn_secret_strp(&c->ca_key_pem);
+    vn_secret_strp(&c->ca_cert_pem);
+    vn_nats_key_done(&c->nats_operator);
+    vn_nats_key_done(&c->nats_system);
+    vn_wipe(c, sizeof(*c));
+}
+
+void vn_config_url(const struct vn_guardian_config *c, char ret[VN_URL_MAX])
+{
+    char host[VN_HOST_MAX + 2];
+    vn_host_format(c->public_host, host);
+    snprintf(ret, VN_URL_MAX, "https://%s:%u", host, c->public_port);
+}
+
+void vn_config_master_url(const struct vn_guardian_config *c, char ret[VN_URL_MAX])
+{
+    char host[VN_HOST_MAX + 2];
+    vn_host_format(c->public_host, host);
+    snprintf(ret, VN_URL_MAX, "tls://%s:%u", host, c->master_port);
+}

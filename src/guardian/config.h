@@ -1,0 +1,47 @@
+/* What the installation is: settings and secrets of `init`, read once at start. Constant
+ * afterwards. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/secret.h"
+#include "guardian/address.h"
+#include "guardian/natsjwt.h"
+#include "guardian/store.h"
+#include "guardian/token.h"
+
+struct vn_guardian_config {
+    char public_host[VN_HOST_MAX]; /* what nodes connect to */
+    uint16_t public_port; /* of HTTPS there; differs from listen_port behind a port forward */
+    char listen_host[VN_HOST_MAX]; /* "*" for every address */
+    uint16_t listen_port;
+    uint16_t master_port;
+    char *https_key_pem, *https_cert_pem;
+    bool pinned; /* join tokens carry the key's pin; false with --tls-cert */
+    uint8_t pin[32];
+    struct vn_token_keys token_keys;
+    char *ca_key_pem, *ca_cert_pem; /* of Master's and clients' certificates */
+    struct vn_nats_key nats_operator, nats_system;
+};
+
+struct vn_config_init {
+    const char *public_host;
+    uint16_t public_port;
+    const char *listen_host;
+    uint16_t listen_port, master_port;
+    const char *tls_cert_pem, *tls_key_pem; /* NULL: made, and pinned */
+};
+
+/** Makes keys and certificates and puts all of it into the store (inside the caller's transaction).
+ */
+VN_MUST_CHECK vn_status vn_config_create(struct vn_store *store, const struct vn_config_init *init,
+                                         uint64_t now_ms);
+VN_MUST_CHECK vn_status vn_config_load(struct vn_store *store, struct vn_guardian_config *ret);
+/** Wipes. For VN_CLEANUP too. */
+void vn_config_done(struct vn_guardian_config *c);
+
+/** "https://host:port" */
+#define VN_URL_MAX (VN_HOST_MAX + 24)
+void vn_config_url(const struct vn_guardian_config *c, char ret[VN_URL_MAX]);
+/** "tls://host:port" of the embedded Master. */
+void vn_config_master_url(const struct vn_guardian_config *c, char ret[VN_URL_MAX]);

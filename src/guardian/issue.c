@@ -1,0 +1,382 @@
+#include "guardian/issue.h"
+
+#include <stdarg.h>
+
+#include "base/limits.h"
+#include "base/text.h"
+#include "crypto/x509.h"
+#include "guardian/json.h"
+#include "wire/hourkeys.h"
+#include "wire/names.h"
+#include "wire/statement.h"
+
+#define USER_SUBSCRIPTIONS 64
+#define CERT_EARLY_MS 60000 /* certificates begin so much before now */
+
+/* ---- identities ---- */
+
+static vn_status add_identity(const struct vn_realm *realm, enum vn_identity_kind kind,
+                              const char *label, struct vn_own_identity *ret)
+{
+    ret->kind = kind;
+    snprintf(ret->label, sizeof(ret->label), "%s", label);
+    /* Generations of single identities rise with revocation; until then every one is at its first.
+     */
+    return vn_affinity_key(realm->suite->hash, &realm->r.affinity_root, 1, kind, label, &ret->key);
+}
+
+vn_status vn_issue_identities(const struct vn_realm *realm, const struct vn_conflux_record *c,
+                              struct vn_own_identity *ret, size_t cap, size_t *ret_n)
+{
+    if (c->taints.n + 1 > cap)
+        return VN_ERR_LIMIT;
+    vn_status st = VN_OK;
+    size_t n = 0;
+    for (; st == VN_OK && n < c->taints.n; n++)
+        st = add_identity(realm, VN_KIND_TAINT, c->taints.t[n], &ret[n]);
+    char user[VN_ID_TEXT];
+    vn_id_format(&c->owner, user);
+    if (st == VN_OK)
+        st = add_identity(realm, VN_KIND_USER, user, &ret[n++]);
+    if (st == VN_OK)
+        *ret_n = n;
+    return st;
+}
+
+static const char *kind_name(enum vn_identity_kind kind)
+{
+    switch (kind) {
+    case VN_KIND_TAINT:
+        return "taint";
+    case VN_KIND_TEAM:
+        return "team";
+    case VN_KIND_USER:
+        return "user";
+    case VN_KIND_OAUTH:
+        return "oauth";
+    }
+    return "?";
+}
+
+#define IDENTITIES_MAX (VN_TAINTS_MAX + VN_SCOPES_MAX)
+
+vn_status vn_issue_identities_json(const struct vn_realm *realm, const struct vn_conflux_record *c,
+                                   json_t **ret)
+{
+    struct vn_own_identity ids[IDENTITIES_MAX];
+    size_t n;
+    vn_status st = vn_issue_identities(realm, c, ids, VN_ARRAY_LEN(ids), &n);
+    json_t *list = st == VN_OK ? json_array() : NULL;
+    for (size_t i = 0; list && i < n; i++)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "kind", kind_name(ids[i].kind),
+                                              "label", ids[i].label, "key",
+                                              vn_json_b64(VN_SPAN_ARRAY(ids[i].key.b))));
+    vn_wipe(ids, sizeof(ids));
+    if (st == VN_OK && json_array_size(list) != n) {
+        json_decref(list);
+        return VN_ERR_NOMEM;
+    }
+    if (st == VN_OK)
+        *ret = list;
+    return st;
+}
+
+vn_status vn_issue_statement(const struct vn_realm *realm, const struct vn_conflux_record *c,
+                             uint8_t *ret, size_t *ret_n)
+{
+    struct vn_own_identity ids[IDENTITIES_MAX];
+    size_t n = 0;
+    vn_status st = vn_issue_identities(realm, c, ids, VN_ARRAY_LEN(ids), &n);
+    struct vn_statement s = {
+        .realm = realm->r.id,
+        .node = c->session.node,
+        .number = c->statement_number,
+        .not_after_ms = c->session.not_after_ms,
+    };
+    if (st == VN_OK)
+        st = vn_hash(realm->suite->hash, VN_PARTS(VN_SPAN(c->session.sig_pk, c->session.sig_pk_n)),
+                     &s.pk_hash);
+    for (size_t i = 0; st == VN_OK && i < n; i++) {
+        bool taint = ids[i].kind == VN_KIND_TAINT;
+        struct vn_affinity_tag *tag =
+            taint ? &s.taints[s.taint_count++] : &s.scopes[s.scope_count++];
+        st = vn_affinity_tag(realm->suite->hash, &ids[i].key, ids[i].kind, &s.pk_hash, tag);
+    }
+    vn_wipe(ids, sizeof(ids));
+    return st == VN_OK ? vn_statement_issue(&s, realm->command_key, ret, ret_n) : st;
+}
+
+/* ---- NATS ---- */
+
+static void allow(json_t *list, const char *fmt, ...) VN_PRINTF(2, 3);
+
+static void allow(json_t *list, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    json_array_append_new(list, json_vsprintf(fmt, ap));
+    va_end(ap);
+}
+
+static vn_status allow_name(const struct vn_realm *realm, json_t *list,
+                            enum vn_subject_kind subject, enum vn_name_kind kind,
+                            struct vn_span name, const char *queue)
+{
+    struct vn_id h;
+    vn_status st = vn_name_hash(realm->suite->hash, &realm->r.name_key, kind, name, &h);
+    if (st != VN_OK)
+        return st;
+    char pattern[VN_SUBJECT_MAX];
+    vn_subject_pattern(subject, &h, pattern);
+    allow(list, "%s %s", pattern, queue);
+    return VN_OK;
+}
+
+vn_status vn_issue_nats_jwt(const struct vn_realm *realm, const struct vn_conflux_record *c,
+                            uint64_t now_ms, char **ret)
+{
+    VN_CLEANUP(vn_json_freep) json_t *pub = json_array();
+    VN_CLEANUP(vn_json_freep) json_t *sub = json_array();
+    if (!pub || !sub)
+        return VN_ERR_NOMEM;
+    char self[VN_ID_TEXT], queue[4], user[VN_NKEY_TEXT];
+    vn_id_format(&c->session.node, self);
+    vn_subject_queue(&c->session.node, queue);
+    allow(pub, "a.in.*.%s", self);
+    allow(pub, "a.own.*.%s", self);
+    allow(pub, "a.grp.*.%s", self);
+    allow(pub, "a.hub.%s", self);
+    allow(pub, "a.net.%s", self);
+    allow(sub, "a.in.%s.*", self);
+    allow(sub, "a.adm.%s", self);
+    allow(sub, "a.rev");
+    allow(sub, "a.hub.* hub");
+    struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
+    vn_status st =
+        allow_name(realm, sub, VN_SUBJ_OWN, VN_NAME_ID, VN_SPAN_ARRAY(c->session.node.b), queue);
+    if (st == VN_OK)
+        st = allow_name(realm, sub, VN_SUBJ_OWN, VN_NAME_IP4, VN_SPAN(ip4.b + 12, 4), queue);
+    if (st == VN_OK)
+        st = allow_name(realm, sub, VN_SUBJ_OWN, VN_NAME_IP6, VN_SPAN_ARRAY(c->ip6.b), queue);
+    if (st == VN_OK)
+        st = allow_name(realm, sub, VN_SUBJ_OWN, VN_NAME_TAG, VN_SPAN_STR(c->tag), queue);
+    for (size_t i = 0; st == VN_OK && i < c->taints.n; i++)
+        st = allow_name(realm, sub, VN_SUBJ_GRP, VN_NAME_TAINT, VN_SPAN_STR(c->taints.t[i]), queue);
+    if (st == VN_OK)
+        st = vn_nkey_public(VN_NKEY_USER, c->session.nkey, user);
+    if (st != VN_OK)
+        return st;
+    const struct vn_nats_user u = {
+        .user = user,
+        .account = realm->account.public,
+        .name = self,
+        .pub = pub,
+        .sub = sub,
+        .subs = USER_SUBSCRIPTIONS,
+        .payload = VN_CONTROL_PAYLOAD_MAX,
+        .expires_ms = c->session.not_after_ms,
+    };
+    return vn_natsjwt_user(&realm->signing, &u, now_ms, ret);
+}
+
+vn_status vn_issue_guardian_jwt(const struct vn_realm *realm, const char *user_nkey,
+                                uint64_t now_ms, uint64_t expires_ms, char **ret)
+{
+    VN_CLEANUP(vn_json_freep) json_t *pub = json_array();
+    VN_CLEANUP(vn_json_freep) json_t *sub = json_array();
+    if (!pub || !sub)
+        return VN_ERR_NOMEM;
+    char gid[VN_ID_TEXT];
+    vn_id_format(&realm->gid, gid);
+    allow(pub, "a.adm.*");
+    allow(pub, "a.rev");
+    allow(pub, "a.in.*.%s", gid);
+    allow(sub, "a.in.%s.*", gid);
+    const struct vn_nats_user u = {
+        .user = user_nkey,
+        .account = realm->account.public,
+        .name = "guardian",
+        .pub = pub,
+        .sub = sub,
+        .subs = -1,
+        .payload = -1,
+        .expires_ms = expires_ms,
+    };
+    return vn_natsjwt_user(&realm->signing, &u, now_ms, ret);
+}
+
+/* ---- answers ---- */
+
+static bool put(json_t *o, const char *name, json_t *take)
+{
+    return json_object_set_new(o, name, take) == 0;
+}
+
+static vn_status add_statement(const struct vn_realm *realm, const struct vn_conflux_record *c,
+                               json_t *o)
+{
+    uint8_t statement[VN_STATEMENT_MAX];
+    size_t n;
+    vn_status st = vn_issue_statement(realm, c, statement, &n);
+    if (st != VN_OK)
+        return st;
+    return put(o, "statement", vn_json_b64(VN_SPAN(statement, n))) ? VN_OK : VN_ERR_NOMEM;
+}
+
+static vn_status add_identities(const struct vn_realm *realm, const struct vn_conflux_record *c,
+                                json_t *o)
+{
+    json_t *list;
+    vn_status st = vn_issue_identities_json(realm, c, &list);
+    if (st != VN_OK)
+        return st;
+    return put(o, "identities", list) ? VN_OK : VN_ERR_NOMEM;
+}
+
+static vn_status add_nats_jwt(const struct vn_realm *realm, const struct vn_conflux_record *c,
+                              uint64_t now_ms, json_t *o)
+{
+    VN_CLEANUP(vn_json_strp) char *jwt = NULL;
+    vn_status st = vn_issue_nats_jwt(realm, c, now_ms, &jwt);
+    if (st != VN_OK)
+        return st;
+    return put(o, "nats_jwt", json_string(jwt)) ? VN_OK : VN_ERR_NOMEM;
+}
+
+vn_status vn_issue_taints_answer(const struct vn_realm *realm, const struct vn_conflux_record *c,
+                                 uint64_t now_ms, json_t **ret)
+{
+    VN_CLEANUP(vn_json_freep)
+    json_t *o = json_pack("{s:o}", "taints", vn_taints_to_json(&c->taints));
+    if (!o)
+        return VN_ERR_NOMEM;
+    if (c->has_session && c->session.not_after_ms > now_ms) {
+        vn_status st = add_statement(realm, c, o);
+        if (st == VN_OK)
+            st = add_identities(realm, c, o);
+        if (st == VN_OK)
+            st = add_nats_jwt(realm, c, now_ms, o);
+        if (st != VN_OK)
+            return st;
+    }
+    *ret = VN_TAKE(o);
+    return VN_OK;
+}
+
+static vn_status add_certificate(const struct vn_realm *realm, const struct vn_conflux_record *c,
+                                 uint64_t now_ms, json_t *o)
+{
+    struct vn_identity id = {
+        .realm = realm->r.id,
+        .node = c->session.node,
+        .addrs = {vn_ip_from_u32(c->ip4), c->ip6},
+        .addr_count = 2,
+        .rights =
+            VN_RIGHT_RELAY, /* A9: every verified member may relay unless policy says otherwise */
+        .not_before_ms = now_ms - CERT_EARLY_MS,
+        .not_after_ms = c->session.not_after_ms,
+        .alg = realm->suite->sig,
+        .pk_len = c->session.sig_pk_n,
+    };
+    snprintf(id.tag, sizeof(id.tag), "%s", c->tag);
+    memcpy(id.serial, c->session.serial, sizeof(id.serial));
+    memcpy(id.pk, c->session.sig_pk, c->session.sig_pk_n);
+    uint8_t *der = NULL;
+    size_t n = 0;
+    vn_status st =
+        vn_x509_issue_identity(&id, realm->issuing_key,
+                               VN_SPAN(realm->r.issuing_cert.p, realm->r.issuing_cert.n), &der, &n);
+    if (st != VN_OK)
+        return st;
+    bool ok = put(o, "certificate", vn_json_b64(VN_SPAN(der, n)));
+    free(der);
+    return ok ? VN_OK : VN_ERR_NOMEM;
+}
+
+static vn_status add_mtls(const struct vn_guardian_config *cfg, const struct vn_conflux_record *c,
+                          struct vn_span csr, uint64_t now_ms, json_t *o)
+{
+    char name[VN_ID_TEXT];
+    vn_id_format(&c->session.node, name);
+    VN_CLEANUP(vn_json_strp) char *pem = NULL;
+    vn_status st = vn_tls_ca_issue_client(cfg->ca_key_pem, cfg->ca_cert_pem, csr, name,
+                                          now_ms - CERT_EARLY_MS, c->session.not_after_ms, &pem);
+    if (st != VN_OK)
+        return st;
+    return put(o, "mtls_certificate", json_string(pem)) ? VN_OK : VN_ERR_NOMEM;
+}
+
+static vn_status add_hour_keys(const struct vn_realm *realm, uint64_t now_ms, uint64_t until_ms,
+                               json_t *o)
+{
+    uint32_t first = vn_hour_of(now_ms) - 1, last = vn_hour_of(until_ms) + 1;
+    json_t *keys = json_array();
+    vn_status st = keys ? VN_OK : VN_ERR_NOMEM;
+    for (uint32_t h = first; st == VN_OK && h <= last; h++) {
+        VN_CLEANUP(vn_secret32_wipe) struct vn_secret32 k;
+        st = vn_hour_key_derive(realm->suite->hash, &realm->r.hour_root, realm->r.hour_generation,
+                                h, &k);
+        if (st == VN_OK && json_array_append_new(keys, vn_json_b64(VN_SPAN_ARRAY(k.b))))
+            st = VN_ERR_NOMEM;
+    }
+    if (st != VN_OK) {
+        json_decref(keys);
+        return st;
+    }
+    return put(o, "hour_keys",
+               json_pack("{s:I, s:I, s:o}", "generation", (json_int_t)realm->r.hour_generation,
+                         "first_hour", (json_int_t)first, "keys", keys))
+               ? VN_OK
+               : VN_ERR_NOMEM;
+}
+
+static json_t *blob_json(const struct vn_blob *b)
+{
+    return vn_json_b64(VN_SPAN(b->p, b->n));
+}
+
+static json_t *realm_json(const struct vn_guardian_config *cfg, const struct vn_realm *realm)
+{
+    char range4[VN_PREFIX_TEXT], range6[VN_PREFIX_TEXT], master[VN_URL_MAX];
+    vn_prefix_format(&realm->r.range4, range4);
+    vn_prefix_format(&realm->r.range6, range6);
+    vn_config_master_url(cfg, master);
+    return json_pack(
+        "{s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:[s], s:s}", "id",
+        vn_json_id(&realm->r.id), "name", realm->r.name, "suite", realm->suite->name, "access",
+        vn_access_name(realm->r.access), "ipv4", range4, "ipv6", range6, "name_key",
+        vn_json_b64(VN_SPAN_ARRAY(realm->r.name_key.b)), "guardian_id", vn_json_id(&realm->gid),
+        "guardian_ek", vn_json_b64(vn_kem_ek(realm->kem)), "root_cert",
+        blob_json(&realm->r.root_cert), "issuing_cert", blob_json(&realm->r.issuing_cert),
+        "command_cert", blob_json(&realm->r.command_cert), "masters", master, "master_ca",
+        cfg->ca_cert_pem);
+}
+
+vn_status vn_issue_login_answer(const struct vn_guardian_config *cfg, const struct vn_realm *realm,
+                                const struct vn_conflux_record *c, struct vn_span csr,
+                                uint64_t now_ms, json_t **ret)
+{
+    struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
+    VN_CLEANUP(vn_json_freep)
+    json_t *o = json_pack("{s:I, s:o, s:s, s:o, s:o, s:o}", "expires_at",
+                          (json_int_t)c->session.not_after_ms, "conflux_id", vn_json_id(&c->id),
+                          "tag", c->tag, "ip4", vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6),
+                          "realm", realm_json(cfg, realm));
+    if (!o)
+        return VN_ERR_NOMEM;
+    vn_status st = add_certificate(realm, c, now_ms, o);
+    if (st == VN_OK)
+        st = add_statement(realm, c, o);
+    if (st == VN_OK)
+        st = add_identities(realm, c, o);
+    if (st == VN_OK)
+        st = add_mtls(cfg, c, csr, now_ms, o);
+    if (st == VN_OK)
+        st = add_nats_jwt(realm, c, now_ms, o);
+    if (st == VN_OK)
+        st = add_hour_keys(realm, now_ms, c->session.not_after_ms, o);
+    if (st != VN_OK)
+        return st;
+    *ret = VN_TAKE(o);
+    return VN_OK;
+}

@@ -1,0 +1,42 @@
+/*
+ * What a node gets: certificate, statement, identity keys, hour keys, NATS permissions. Pure
+ * functions of the realm's authority and a snapshot of the registration; callable from pool
+ * threads.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "guardian/config.h"
+#include "guardian/realm.h"
+
+/** The subjects that a node may use (DESIGN section 5), written into its NATS user JWT. */
+VN_MUST_CHECK vn_status vn_issue_nats_jwt(const struct vn_realm *realm,
+                                          const struct vn_conflux_record *c, uint64_t now_ms,
+                                          char **ret);
+/** Of Guardian itself in this realm's account. */
+VN_MUST_CHECK vn_status vn_issue_guardian_jwt(const struct vn_realm *realm, const char *user_nkey,
+                                              uint64_t now_ms, uint64_t expires_ms, char **ret);
+/** Affinity statement over the session's key with the record's number. ret: VN_STATEMENT_MAX bytes.
+ */
+VN_MUST_CHECK vn_status vn_issue_statement(const struct vn_realm *realm,
+                                           const struct vn_conflux_record *c, uint8_t *ret,
+                                           size_t *ret_n);
+/** The node's identities with their keys: its taints, and its user as scope. */
+VN_MUST_CHECK vn_status vn_issue_identities(const struct vn_realm *realm,
+                                            const struct vn_conflux_record *c,
+                                            struct vn_own_identity *ret, size_t cap, size_t *ret_n);
+VN_MUST_CHECK vn_status vn_issue_identities_json(const struct vn_realm *realm,
+                                                 const struct vn_conflux_record *c, json_t **ret);
+
+/** What changes with the node's taints: {"taints","statement","identities","nats_jwt"}; the last
+ * three only with a session. */
+VN_MUST_CHECK vn_status vn_issue_taints_answer(const struct vn_realm *realm,
+                                               const struct vn_conflux_record *c, uint64_t now_ms,
+                                               json_t **ret);
+/** The whole login answer. c.session holds the new session, c.statement_number the number to sign.
+ */
+VN_MUST_CHECK vn_status vn_issue_login_answer(const struct vn_guardian_config *cfg,
+                                              const struct vn_realm *realm,
+                                              const struct vn_conflux_record *c, struct vn_span csr,
+                                              uint64_t now_ms, json_t **ret);
