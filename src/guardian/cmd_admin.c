@@ -1,0 +1,364 @@
+/* token, realm, node: small administration on Guardian's host, on the store directly. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "guardian/commands.h"
+#include "guardian/guardian.h"
+#include "guardian/json.h"
+#include "guardian/options.h"
+#include "guardian/realm_make.h"
+#include "guardian/regtoken.h"
+#include "guardian/statedir.h"
+
+struct common {
+    const char *dir_option, *realm;
+    bool json;
+    struct vn_guardian g;
+    struct vn_id realm_id;
+    json_t *items; /* of a list */
+};
+
+static int open_state(struct common *c)
+{
+    struct vn_statedir dir;
+    vn_log_setup(VN_LOG_WARN, -1); /* what was done is said on standard output */
+    if (vn_statedir_init(c->dir_option, &dir) != VN_OK || !vn_statedir_exists(&dir))
+        return vn_die("there is no Guardian in %s: name its folder with --state-dir", dir.dir);
+    vn_status st = vn_guardian_open(&c->g, &dir);
+    return st == VN_OK ? 0
+                       : vn_die("cannot read the state in %s (%s): run as its owner", dir.dir,
+                                vn_status_name(st));
+}
+
+/* Opens, and finds --realm when one is needed. */
+static int begin(struct common *c, bool realm)
+{
+    int code = open_state(c);
+    if (code || !realm)
+        return code;
+    if (!c->realm)
+        return vn_die("name the realm with --realm NAME (veilnet-guardian realm list shows them)");
+    if (vn_store_realm_by_name(c->g.store, c->realm, &c->realm_id) != VN_OK)
+        return vn_die("there is no realm %s (veilnet-guardian realm list shows them)", c->realm);
+    return 0;
+}
+
+static void print_time(uint64_t ms)
+{
+    time_t t = (time_t)(ms / 1000);
+    struct tm tm;
+    char text[32];
+    gmtime_r(&t, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%d %H:%MZ", &tm);
+    fputs(text, stdout);
+}
+
+static int print_items(struct common *c)
+{
+    json_t *o = json_pack("{s:o}", "items", c->items);
+    json_dumpf(o, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(o);
+    return 0;
+}
+
+static int usage(const char *what)
+{
+    vn_die("%s; see veilnet-guardian help", what);
+    return 2;
+}
+
+/* ---- token ---- */
+
+static int token_create(int argc, char **argv)
+{
+    struct common c = {0};
+    const char *taints = NULL, *allowed = NULL, *uses = NULL, *expires = NULL, *owner = NULL;
+    const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
+                                        {"--realm", &c.realm, NULL},
+                                        {"--taints", &taints, NULL},
+                                        {"--allow-taints", &allowed, NULL},
+                                        {"--uses", &uses, NULL},
+                                        {"--expires", &expires, NULL},
+                                        {"--owner", &owner, NULL},
+                                        {"--json", NULL, &c.json},
+                                        {0}};
+    if (vn_options_parse(argc, argv, options) != VN_OK)
+        return 2;
+    struct vn_regtoken_init init = {
+        .expires_in_s = VN_REGTOKEN_LIFE_DEFAULT_S, .uses = -1, .allowed = {.any = true}};
+    if (taints && vn_taints_parse(taints, &init.taints) != VN_OK)
+        return usage(
+            "--taints is a comma list of at most 16 labels of 1 to 64 characters a-z 0-9 . _ -");
+    if (allowed && vn_allowed_parse(allowed, &init.allowed) != VN_OK)
+        return usage("--allow-taints is * or a comma list of taints");
+    if (expires && vn_duration_parse(expires, &init.expires_in_s) != VN_OK)
+        return usage("--expires is a duration, such as 24h or 7d");
+    if (uses) {
+        char *end;
+        errno = 0;
+        init.uses = strtoll(uses, &end, 10);
+        if (errno || *end || init.uses < 1)
+            return usage("--uses is a number, 1 or more");
+    }
+    int code = begin(&c, true);
+    struct vn_user_record user;
+    if (!code && vn_store_user_by_name(c.g.store, owner ? owner : "admin", &user) != VN_OK)
+        code = vn_die("there is no user %s: choose another with --owner", owner ? owner : "admin");
+    if (!code) {
+        struct vn_regtoken t = {0};
+        char why[200] = "";
+        init.realm = c.realm_id;
+        init.owner = user.id;
+        vn_status st = vn_regtoken_create(c.g.store, &c.g.cfg, &init, vn_clock_wall_ms(), &t, why,
+                                          sizeof(why));
+        if (st != VN_OK) {
+            code = vn_die("%s", why[0] ? why : vn_status_name(st));
+        } else if (c.json) {
+            char id[VN_ID_TEXT];
+            vn_id_format(&t.record.id, id);
+            json_t *o = json_pack("{s:s, s:s, s:s, s:I}", "id", id, "token", t.jwt, "join_token",
+                                  t.join, "expires_at", (json_int_t)t.record.expires_ms);
+            json_dumpf(o, stdout, JSON_INDENT(2));
+            putchar('\n');
+            json_decref(o);
+        } else {
+            puts(t.join);
+        }
+        if (st == VN_OK) {
+            char id[VN_ID_TEXT];
+            vn_id_format(&t.record.id, id);
+            vn_guardian_audit(&c.g, &c.realm_id, "host", "registration_token_created", id, "");
+        }
+        vn_regtoken_done(&t);
+    }
+    vn_guardian_close(&c.g);
+    return code;
+}
+
+static bool token_line(void *arg, const struct vn_token_record *t)
+{
+    struct common *c = arg;
+    char id[VN_ID_TEXT], taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT], uses[24] = "any";
+    vn_id_format(&t->id, id);
+    vn_taints_format(&t->taints, taints);
+    vn_allowed_format(&t->allowed, allowed);
+    if (t->uses_left >= 0)
+        snprintf(uses, sizeof(uses), "%" PRId64, t->uses_left);
+    if (c->json)
+        return json_array_append_new(
+                   c->items, json_pack("{s:s, s:I, s:o, s:o, s:o, s:b}", "id", id, "expires_at",
+                                       (json_int_t)t->expires_ms, "uses_left",
+                                       t->uses_left < 0 ? json_null() : json_integer(t->uses_left),
+                                       "taints", vn_taints_to_json(&t->taints), "allowed_taints",
+                                       vn_allowed_to_json(&t->allowed), "revoked", t->revoked)) ==
+               0;
+    printf("%s  uses %s  taints %s  allowed %s  until ", id, uses, taints[0] ? taints : "none",
+           allowed);
+    print_time(t->expires_ms);
+    puts(t->revoked ? "  revoked" : t->expires_ms < vn_clock_wall_ms() ? "  expired" : "");
+    return true;
+}
+
+static int token_list(int argc, char **argv)
+{
+    struct common c = {.items = json_array()};
+    const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
+                                        {"--realm", &c.realm, NULL},
+                                        {"--json", NULL, &c.json},
+                                        {0}};
+    if (vn_options_parse(argc, argv, options) != VN_OK)
+        return 2;
+    int code = begin(&c, true);
+    if (!code && vn_store_token_list(c.g.store, &c.realm_id, token_line, &c) != VN_OK)
+        code = vn_die("cannot read the store");
+    if (!code && c.json)
+        code = print_items(&c);
+    vn_guardian_close(&c.g);
+    return code;
+}
+
+static int token_revoke(int argc, char **argv)
+{
+    struct common c = {0};
+    const char *text = NULL;
+    const struct vn_option options[] = {
+        {"--state-dir", &c.dir_option, NULL}, {"--id", &text, NULL}, {0}};
+    struct vn_id id;
+    if (vn_options_parse(argc, argv, options) != VN_OK)
+        return 2;
+    if (!text || vn_id_parse(VN_SPAN_STR(text), &id) != VN_OK)
+        return usage("name the token with --id ID (token list shows them)");
+    int code = begin(&c, false);
+    if (!code) {
+        vn_status st = vn_store_token_revoke(c.g.store, &id);
+        if (st == VN_OK)
+            vn_guardian_audit(&c.g, NULL, "host", "registration_token_revoked", text, "");
+        else
+            code = vn_die(st == VN_ERR_NOTFOUND ? "there is no such token (token list shows them)"
+                                                : "cannot write the store");
+    }
+    vn_guardian_close(&c.g);
+    return code;
+}
+
+/* ---- realm ---- */
+
+static int realm_create(int argc, char **argv)
+{
+    struct common c = {0};
+    const char *name = NULL, *suite = NULL, *ipv4 = NULL, *access = NULL, *lifetime = NULL;
+    const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
+                                        {"--name", &name, NULL},
+                                        {"--suite", &suite, NULL},
+                                        {"--ipv4", &ipv4, NULL},
+                                        {"--access", &access, NULL},
+                                        {"--session-lifetime", &lifetime, NULL},
+                                        {0}};
+    if (vn_options_parse(argc, argv, options) != VN_OK)
+        return 2;
+    if (!name)
+        return usage("name the realm with --name NAME");
+    uint64_t lifetime_s = 0;
+    if (lifetime && (vn_duration_parse(lifetime, &lifetime_s) != VN_OK || lifetime_s > INT64_MAX))
+        return usage("--session-lifetime is a duration, such as 30m or 12h");
+    int code = begin(&c, false);
+    if (!code) {
+        const struct vn_realm_wish wish = {name, suite, ipv4, access,
+                                           lifetime ? (int64_t)lifetime_s : -1};
+        struct vn_realm_init init;
+        VN_CLEANUP(vn_realm_record_done) struct vn_realm_record record = {0};
+        char why[200] = "";
+        vn_status st = vn_realm_wish_check(c.g.store, &wish, &init, why, sizeof(why));
+        if (st == VN_OK)
+            st = vn_realm_generate(&init, vn_clock_wall_ms(), &record);
+        if (st == VN_OK)
+            st = vn_store_realm_add(c.g.store, &record);
+        if (st == VN_OK)
+            vn_guardian_audit(&c.g, &record.id, "host", "realm_created", name, "");
+        else
+            code = st == VN_ERR_EXISTS
+                       ? vn_die("a realm named %s exists: choose another name", name)
+                       : vn_die("%s", why[0] ? why : vn_status_name(st));
+    }
+    vn_guardian_close(&c.g);
+    return code;
+}
+
+static bool realm_line(void *arg, const struct vn_id *id)
+{
+    struct common *c = arg;
+    VN_CLEANUP(vn_realm_record_done) struct vn_realm_record r = {0};
+    if (vn_store_realm_get(c->g.store, id, &r) != VN_OK)
+        return false;
+    char text[VN_ID_TEXT], range4[VN_PREFIX_TEXT], range6[VN_PREFIX_TEXT];
+    vn_id_format(id, text);
+    vn_prefix_format(&r.range4, range4);
+    vn_prefix_format(&r.range6, range6);
+    const char *suite = vn_suite_get(r.suite) ? vn_suite_get(r.suite)->name : "?";
+    if (c->json)
+        return json_array_append_new(c->items,
+                                     json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "id", text, "name",
+                                               r.name, "suite", suite, "ipv4", range4, "ipv6",
+                                               range6, "access", vn_access_name(r.access))) == 0;
+    printf("%s  %s  %s  %s  suite %s  access %s\n", text, r.name, range4, range6, suite,
+           vn_access_name(r.access));
+    return true;
+}
+
+static int realm_list(int argc, char **argv)
+{
+    struct common c = {.items = json_array()};
+    const struct vn_option options[] = {
+        {"--state-dir", &c.dir_option, NULL}, {"--json", NULL, &c.json}, {0}};
+    if (vn_options_parse(argc, argv, options) != VN_OK)
+        return 2;
+    int code = begin(&c, false);
+    if (!code && vn_store_realm_list(c.g.store, realm_line, &c) != VN_OK)
+        code = vn_die("cannot read the store");
+    if (!code && c.json)
+        code = print_items(&c);
+    vn_guardian_close(&c.g);
+    return code;
+}
+
+/* ---- node ---- */
+
+static bool node_line(void *arg, const struct vn_conflux_record *n)
+{
+    struct common *c = arg;
+    char id[VN_ID_TEXT], ip4[VN_IP_TEXT], ip6[VN_IP_TEXT], taints[VN_TAINTS_TEXT];
+    struct vn_ip ip = vn_ip_from_u32(n->ip4);
+    vn_id_format(&n->id, id);
+    vn_ip_format(&ip, ip4);
+    vn_ip_format(&n->ip6, ip6);
+    vn_taints_format(&n->taints, taints);
+    if (c->json)
+        return json_array_append_new(c->items,
+                                     json_pack("{s:s, s:s, s:s, s:s, s:o}", "conflux_id", id, "tag",
+                                               n->tag, "ip4", ip4, "ip6", ip6, "taints",
+                                               vn_taints_to_json(&n->taints))) == 0;
+    printf("%s  %s  %s  %s  taints %s\n", id, n->tag, ip4, ip6, taints[0] ? taints : "none");
+    return true;
+}
+
+static int node_list(int argc, char **argv)
+{
+    struct common c = {.items = json_array()};
+    const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
+                                        {"--realm", &c.realm, NULL},
+                                        {"--json", NULL, &c.json},
+                                        {0}};
+    if (vn_options_parse(argc, argv, options) != VN_OK)
+        return 2;
+    int code = begin(&c, true);
+    if (!code && vn_store_conflux_list(c.g.store, &c.realm_id, node_line, &c) != VN_OK)
+        code = vn_die("cannot read the store");
+    if (!code && c.json)
+        code = print_items(&c);
+    vn_guardian_close(&c.g);
+    return code;
+}
+
+/* ---- dispatch ---- */
+
+struct sub {
+    const char *name;
+    int (*run)(int argc, char **argv);
+};
+
+static int dispatch(int argc, char **argv, const struct sub *subs, size_t count)
+{
+    for (size_t i = 0; argc >= 2 && i < count; i++)
+        if (strcmp(argv[1], subs[i].name) == 0)
+            return subs[i].run(argc - 1, argv + 1);
+    char what[128];
+    size_t n = (size_t)snprintf(what, sizeof(what), "say what to do: %s", argv[0]);
+    for (size_t i = 0; i < count && n < sizeof(what); i++)
+        n += (size_t)snprintf(what + n, sizeof(what) - n, "%s %s", i ? " |" : "", subs[i].name);
+    return usage(what);
+}
+
+int vn_cmd_token(int argc, char **argv)
+{
+    static const struct sub SUBS[] = {
+        {"create", token_create}, {"list", token_list}, {"revoke", token_revoke}};
+    return dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
+}
+
+int vn_cmd_realm(int argc, char **argv)
+{
+    static const struct sub SUBS[] = {{"create", realm_create}, {"list", realm_list}};
+    return dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
+}
+
+int vn_cmd_node(int argc, char **argv)
+{
+    static const struct sub SUBS[] = {{"list", node_list}};
+    return dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
+}

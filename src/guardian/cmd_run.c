@@ -1,0 +1,131 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "guardian/commands.h"
+#include "guardian/guardian.h"
+#include "guardian/http.h"
+#include "guardian/master.h"
+#include "guardian/options.h"
+
+#define DESCRIPTORS                                                                                \
+    8192 /* connections and then some; libwebsockets makes tables for as many as there may be */
+#define POOL_THREADS "4"
+
+struct serving {
+    struct vn_guardian g;
+    uv_signal_t term, interrupt;
+    bool stopping;
+};
+
+static void on_signal(uv_signal_t *h, int number)
+{
+    struct serving *s = h->data;
+    if (s->stopping)
+        return;
+    s->stopping = true;
+    vn_log(VN_LOG_INFO, "guardian_stopping", VN_KV_I64("signal", number));
+    vn_http_close(VN_TAKE(s->g.http));
+    vn_master_close(VN_TAKE(s->g.master));
+    uv_close((uv_handle_t *)&s->term, NULL);
+    uv_close((uv_handle_t *)&s->interrupt, NULL);
+}
+
+static int explain_http(const struct vn_guardian *g, vn_status st)
+{
+    if (st == VN_ERR_EXISTS)
+        return vn_die("port %u/tcp is in use: stop the program that holds it (ss -ltnp shows it)",
+                      g->cfg.listen_port);
+    return vn_die("cannot listen on %s port %u/tcp (%s): check that this machine has that address",
+                  g->cfg.listen_host, g->cfg.listen_port,
+                  st == VN_ERR_IO && errno ? strerror(errno) : vn_status_name(st));
+}
+
+static int explain_master(vn_status st)
+{
+    if (st == VN_ERR_UNSUPPORTED)
+        return vn_die("nats-server is missing: install it (apt install nats-server)");
+    return vn_die("cannot start Master (%s): see the log", vn_status_name(st));
+}
+
+static void ignore(uv_handle_t *h, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(h))
+        uv_close(h, NULL);
+}
+
+int vn_guardian_serve(const struct vn_statedir *dir)
+{
+    static struct serving s;
+    struct rlimit files = {0};
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = VN_MIN((rlim_t)DESCRIPTORS, files.rlim_max);
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0);
+    signal(SIGPIPE, SIG_IGN);
+    vn_status st = vn_guardian_open(&s.g, dir);
+    if (st != VN_OK)
+        return vn_die("cannot read the state in %s (%s)", dir->dir, vn_status_name(st));
+    if (uv_loop_init(&s.g.loop))
+        return vn_die("cannot make an event loop: out of memory or descriptors");
+    int code = 0;
+    st = vn_http_open(&s.g, &s.g.http);
+    if (st != VN_OK)
+        code = explain_http(&s.g, st);
+    if (st == VN_OK) {
+        st = vn_master_open(&s.g, &s.g.master);
+        if (st != VN_OK)
+            code = explain_master(st);
+    }
+    if (st == VN_OK) {
+        uv_signal_init(&s.g.loop, &s.term);
+        uv_signal_init(&s.g.loop, &s.interrupt);
+        s.term.data = s.interrupt.data = &s;
+        uv_signal_start(&s.term, on_signal, SIGTERM);
+        uv_signal_start(&s.interrupt, on_signal, SIGINT);
+        vn_log(VN_LOG_INFO, "guardian_ready", VN_KV_STR("public", s.g.cfg.public_host),
+               VN_KV_U64("port", s.g.cfg.listen_port),
+               VN_KV_U64("master_port", s.g.cfg.master_port));
+    } else {
+        vn_http_close(VN_TAKE(s.g.http));
+    }
+    uv_run(&s.g.loop, UV_RUN_DEFAULT);
+    uv_walk(&s.g.loop, ignore, NULL);
+    uv_run(&s.g.loop, UV_RUN_DEFAULT);
+    uv_loop_close(&s.g.loop);
+    vn_guardian_close(&s.g);
+    vn_log(VN_LOG_INFO, "guardian_stopped");
+    return code;
+}
+
+int vn_cmd_run(int argc, char **argv)
+{
+    const char *dir_option = NULL;
+    bool debug = false;
+    const struct vn_option options[] = {
+        {"--state-dir", &dir_option, NULL}, {"--debug", NULL, &debug}, {0}};
+    if (vn_options_parse(argc, argv, options) != VN_OK)
+        return 2;
+    if (debug)
+        vn_log_setup(VN_LOG_DEBUG, -1);
+    struct vn_statedir dir;
+    if (vn_statedir_init(dir_option, &dir) != VN_OK)
+        return vn_die(
+            "the path of the state folder is too long: choose a shorter one with --state-dir");
+    if (!vn_statedir_exists(&dir))
+        return vn_die("%s holds no Guardian: make one with veilnet-guardian init%s%s", dir.dir,
+                      dir_option ? " --state-dir " : "", dir_option ? dir_option : "");
+    pid_t holder = 0;
+    vn_status st = vn_statedir_lock(&dir, &holder);
+    if (st == VN_ERR_EXISTS)
+        return vn_die("Guardian runs already (process %d): stop it with veilnet-guardian stop",
+                      (int)holder);
+    if (st != VN_OK)
+        return vn_die("cannot lock %s (%s): run as the user who owns it", dir.lock,
+                      strerror(errno));
+    return vn_guardian_serve(&dir);
+}

@@ -1,0 +1,38 @@
+/* The running program: what the routes work with. Loop thread only, except where a field says
+ * otherwise. */
+#pragma once
+
+#include <uv.h>
+
+#include "base/map.h"
+#include "guardian/config.h"
+#include "guardian/realm.h"
+#include "guardian/statedir.h"
+#include "guardian/store.h"
+
+struct vn_http;
+struct vn_master;
+
+struct vn_guardian {
+    struct vn_statedir dir;        /* constant */
+    struct vn_guardian_config cfg; /* constant: pool threads read it */
+    uv_loop_t loop;
+    struct vn_store *store;
+    struct vn_map *realms; /* id → struct vn_realm *, loaded on first use, a reference each */
+    struct vn_http *http;
+    struct vn_master *master;
+    unsigned passwords_running; /* Argon2 under way: each holds 19 MiB */
+};
+
+/** Opens store and settings; no loop, no sockets. For `run` and for the commands on the host. */
+VN_MUST_CHECK vn_status vn_guardian_open(struct vn_guardian *g, const struct vn_statedir *dir);
+void vn_guardian_close(struct vn_guardian *g);
+
+/** Returns a strong reference. VN_ERR_NOTFOUND. */
+VN_MUST_CHECK vn_status vn_guardian_realm(struct vn_guardian *g, const struct vn_id *id,
+                                          struct vn_realm **ret);
+/** Forgets a realm that was deleted. */
+void vn_guardian_drop_realm(struct vn_guardian *g, const struct vn_id *id);
+/** Audit row and log line; failing to write one fails nothing else. */
+void vn_guardian_audit(struct vn_guardian *g, const struct vn_id *realm, const char *actor,
+                       const char *action, const char *subject, const char *detail);

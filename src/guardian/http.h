@@ -1,0 +1,95 @@
+/*
+ * HTTPS by libwebsockets on Guardian's libuv loop. Reads a request whole (bounded in bytes and
+ * time), finds its route, authenticates, checks the body, calls the handler. A handler answers
+ * exactly once, at once or later.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guardian/guardian.h"
+#include "guardian/json.h"
+#include "guardian/token.h"
+
+#define VN_HTTP_BODY_MAX 65536
+#define VN_HTTP_REQUEST_MS 15000 /* a request must have arrived whole by then */
+#define VN_HTTP_ANSWER_S 30      /* and be answered */
+#define VN_NONCE_LIFE_MS 60000
+
+enum vn_http_role {
+    VN_HTTP_PUBLIC,
+    VN_HTTP_USER,
+    VN_HTTP_ADMIN,
+    VN_HTTP_REGISTRATION,
+    VN_HTTP_CONFLUX,
+};
+enum vn_http_method { VN_HTTP_GET = 1, VN_HTTP_POST = 2, VN_HTTP_DELETE = 3 };
+
+struct vn_request;
+
+/** One row declares everything about an endpoint; rows live in routes.c. */
+struct vn_route {
+    enum vn_http_method method;
+    const char *path; /* "{id}" stands for one segment, an id */
+    enum vn_http_role role;
+    const struct vn_member *body; /* NULL: none */
+    void (*handle)(struct vn_request *r);
+    const char *summary;
+};
+extern const struct vn_route vn_routes[];
+extern const size_t vn_route_count;
+
+struct vn_http_conn;
+
+struct vn_request {
+    struct vn_guardian *g;
+    struct vn_http_conn *conn; /* NULL once the connection is gone */
+    const struct vn_route *route;
+    uint64_t now_ms; /* wall clock at arrival */
+    struct vn_id path_id;
+    bool has_realm; /* ?realm= */
+    struct vn_id realm;
+    json_t *body;
+    /* Who calls, by the route's role: */
+    struct vn_user_record user;
+    struct vn_token_record registration;
+    struct vn_conflux_record conflux;
+    uint8_t token_hash[32]; /* of the bearer token */
+    bool answered;
+};
+
+/** Sends {"detail": …} or the object; both end the request: do not touch r afterwards. */
+void vn_request_error(struct vn_request *r, unsigned status, const char *fmt, ...) VN_PRINTF(3, 4);
+/** Takes body (NULL with 204). */
+void vn_request_reply(struct vn_request *r, unsigned status, json_t *take_body);
+/** 500, or what the status stands for, for failures that are not the caller's doing. */
+void vn_request_fail(struct vn_request *r, vn_status st, const char *what);
+/** What the log calls the caller. Borrowed from r. */
+const char *vn_request_actor(const struct vn_request *r, char ret[VN_USER_NAME_MAX + 8]);
+
+/**
+ * Runs work(arg) on the pool, then done(r, arg) on the loop, also when the connection is gone
+ * meanwhile (answers then go nowhere). Answers 503 and frees arg by free_fn when the pool refuses.
+ */
+void vn_request_work(struct vn_request *r, void (*work)(void *arg),
+                     void (*done)(struct vn_request *r, void *arg), void (*free_fn)(void *arg),
+                     void *arg);
+
+/** A fresh nonce for this connection, replacing an older one. */
+VN_MUST_CHECK vn_status vn_request_nonce_new(struct vn_request *r, uint8_t ret[32]);
+/** Uses up the connection's nonce and tells whether it was this one. */
+bool vn_request_nonce_take(struct vn_request *r, const uint8_t nonce[32]);
+/** The TLS exporter of the connection. */
+VN_MUST_CHECK vn_status vn_request_binding(struct vn_request *r, uint8_t ret[32]);
+
+/** Listens. VN_ERR_EXISTS: the port is taken. */
+VN_MUST_CHECK vn_status vn_http_open(struct vn_guardian *g, struct vn_http **ret);
+/** Stops listening, closes connections; the loop must run until it is idle. */
+void vn_http_close(struct vn_http *h);
+
+/** Finds the route of a path; *ret_allowed is a bit per method when only the method does not fit.
+ * For tests too. */
+const struct vn_route *vn_route_find(enum vn_http_method method, const char *path,
+                                     struct vn_id *ret_id, unsigned *ret_allowed);

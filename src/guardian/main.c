@@ -1,0 +1,85 @@
+/* veilnet-guardian: authentication and authorisation of VeilNet. */
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "guardian/commands.h"
+#include "guardian/options.h"
+
+static const char HELP[] =
+    "usage: veilnet-guardian VERB [OPTION...]\n"
+    "\n"
+    "  init    make a Guardian: keys, first administrator, first realm, first registration token\n"
+    "            --run                 serve afterwards\n"
+    "            --public HOST[:PORT]  what nodes connect to (default: this machine's address)\n"
+    "            --realm NAME          name of the first realm (default: home)\n"
+    "            --suite default|cnsa  its cryptography\n"
+    "            --ipv4 RANGE          its addresses (default: 10.77.0.0/16)\n"
+    "            --listen ADDR:PORT    HTTPS (default: every address, port 8443)\n"
+    "            --master-port PORT    of the embedded nats-server (default: 4222)\n"
+    "            --tls-cert FILE --tls-key FILE   own certificate, checked by name instead of "
+    "pinned\n"
+    "  run     serve; starts the Master, or adopts the one that runs\n"
+    "  stop    end Guardian; --with-master ends the Master too\n"
+    "  token   create | list | revoke: registration tokens\n"
+    "            create --realm NAME [--taints a,b] [--allow-taints a,b|*] [--uses N] [--expires "
+    "24h]\n"
+    "            list --realm NAME; revoke --id ID\n"
+    "  realm   create | list\n"
+    "            create --name NAME [--suite default|cnsa] [--ipv4 RANGE] [--access "
+    "taints|teams|both]\n"
+    "                   [--session-lifetime 12h]\n"
+    "  node    list --realm NAME\n"
+    "  version\n"
+    "\n"
+    "Every verb takes --state-dir DIR (VEILNET_GUARDIAN_DIR; default /var/lib/veilnet-guardian), "
+    "and --json\n"
+    "where it prints something.\n";
+
+static int cmd_help(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    fputs(HELP, stdout);
+    return 0;
+}
+
+static int cmd_version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts("veilnet-guardian " VN_VERSION);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } VERBS[] = {
+        {"init", vn_cmd_init},    {"run", vn_cmd_run},        {"stop", vn_cmd_stop},
+        {"token", vn_cmd_token},  {"realm", vn_cmd_realm},    {"node", vn_cmd_node},
+        {"version", cmd_version}, {"help", cmd_help},         {"--help", cmd_help},
+        {"-h", cmd_help},         {"--version", cmd_version},
+    };
+    /* Keys are in this process: no core dumps, no ptrace by others, nothing readable by others. */
+    const struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__ /* its leak checker must attach */
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+    umask(077);
+    vn_log_setup(VN_LOG_INFO, -1);
+    if (argc < 2) {
+        fputs(HELP, stderr);
+        return 2;
+    }
+    for (size_t i = 0; i < VN_ARRAY_LEN(VERBS); i++)
+        if (strcmp(argv[1], VERBS[i].name) == 0)
+            return VERBS[i].run(argc - 1, argv + 1);
+    vn_die("unknown verb %s; see veilnet-guardian help", argv[1]);
+    return 2;
+}

@@ -1,0 +1,30 @@
+/*
+ * The embedded Master's process: started detached in its own session, so it survives Guardian's
+ * stop, crash and upgrade; adopted again at start; started anew when it is gone. Loop thread only.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "guardian/guardian.h"
+
+/** Adopts a running Master or starts one. VN_ERR_UNSUPPORTED: there is no nats-server program. */
+VN_MUST_CHECK vn_status vn_master_open(struct vn_guardian *g, struct vn_master **ret);
+/** Lets go of it; the process stays. */
+void vn_master_close(struct vn_master *m);
+/** It runs and listens. */
+bool vn_master_is_up(const struct vn_master *m);
+/** A realm was made or deleted: tells Master of the accounts. */
+void vn_master_realms_changed(struct vn_master *m);
+/** Sends vn.IdentityUpdate to the node of c, from a taints answer; a node that is offline gets it
+ * at its next login. */
+void vn_master_push_identity(struct vn_master *m, struct vn_realm *realm,
+                             const struct vn_conflux_record *c, const json_t *answer);
+
+/** The process that runs with this state's configuration, or 0. */
+pid_t vn_master_find(const char *master_dir);
+/** Ends it. VN_ERR_NOTFOUND when none runs. */
+VN_MUST_CHECK vn_status vn_master_stop(const char *master_dir);
+/** Path of the nats-server program. VN_ERR_NOTFOUND. */
+VN_MUST_CHECK vn_status vn_master_program(char ret[VN_PATH_MAX]);

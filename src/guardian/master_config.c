@@ -1,0 +1,178 @@
+#include "guardian/master_config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "crypto/x509.h"
+#include "guardian/address.h"
+#include "guardian/json.h"
+
+#define CONFIG_MAX (64u << 20) /* account JWTs of 4,096 realms and more */
+#define YEAR_MS (365ull * 86400000)
+
+void vn_master_paths_init(struct vn_master_paths *p, const char *dir)
+{
+    snprintf(p->dir, sizeof(p->dir), "%s", dir);
+    snprintf(p->conf, sizeof(p->conf), "%s/nats-server.conf", dir);
+    snprintf(p->pid, sizeof(p->pid), "%s/nats-server.pid", dir);
+    snprintf(p->log, sizeof(p->log), "%s/nats-server.log", dir);
+    snprintf(p->err, sizeof(p->err), "%s/nats-server.err", dir);
+    snprintf(p->cert, sizeof(p->cert), "%s/server.crt", dir);
+    snprintf(p->key, sizeof(p->key), "%s/server.key", dir);
+    snprintf(p->ca, sizeof(p->ca), "%s/ca.crt", dir);
+    snprintf(p->jwt, sizeof(p->jwt), "%s/jwt", dir);
+}
+
+/* Text is collected here; overflow and memory are asked about once, at the end. */
+struct text {
+    struct vn_buf buf;
+    vn_status st;
+};
+
+static void add(struct text *t, const char *fmt, ...) VN_PRINTF(2, 3);
+
+static void add(struct text *t, const char *fmt, ...)
+{
+    char *line = NULL;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vasprintf(&line, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        t->st = VN_ERR_NOMEM;
+    else if (t->st == VN_OK)
+        t->st = vn_buf_append(&t->buf, line, (size_t)n);
+    if (n >= 0)
+        free(line);
+}
+
+/* A quoted string of the configuration language. */
+static void add_path(struct text *t, const char *name, const char *path)
+{
+    char quoted[2 * VN_PATH_MAX + 64];
+    size_t n = 0;
+    for (; *path && n < sizeof(quoted) - 2; path++) {
+        if (*path == '"' || *path == '\\')
+            quoted[n++] = '\\';
+        quoted[n++] = *path;
+    }
+    quoted[n] = 0;
+    add(t, "%s: \"%s\"\n", name, quoted);
+}
+
+struct accounts {
+    struct vn_guardian *g;
+    struct text *t;
+};
+
+static vn_status add_account(struct accounts *a, const char *public, const char *signing,
+                             const char *name, uint64_t made_ms)
+{
+    VN_CLEANUP(vn_json_strp) char *jwt = NULL;
+    vn_status st =
+        vn_natsjwt_account(&a->g->cfg.nats_operator, public, signing, name, made_ms, &jwt);
+    if (st == VN_OK)
+        add(a->t, "  %s: \"%s\"\n", public, jwt);
+    return st;
+}
+
+static bool add_realm(void *arg, const struct vn_id *id)
+{
+    struct accounts *a = arg;
+    VN_CLEANUP(vn_realm_unrefp) struct vn_realm *r = NULL;
+    vn_status st = vn_guardian_realm(a->g, id, &r);
+    /* Dated by the realm, so that the same realms give the same bytes. */
+    if (st == VN_OK)
+        st = add_account(a, r->account.public, r->signing.public, r->r.name, r->r.created_ms);
+    if (st != VN_OK)
+        a->t->st = st;
+    return st == VN_OK;
+}
+
+static vn_status render(struct vn_guardian *g, const struct vn_master_paths *p, struct text *t)
+{
+    const struct vn_guardian_config *c = &g->cfg;
+    VN_CLEANUP(vn_json_strp) char *operator_jwt = NULL;
+    vn_status st = vn_natsjwt_operator(&c->nats_operator, "veilnet", c->nats_system.public, 1000,
+                                       &operator_jwt);
+    if (st != VN_OK)
+        return st;
+    const char *host = strcmp(c->listen_host, "*") != 0 ? c->listen_host
+                       : vn_have_ipv6()                 ? "::"
+                                                        : "0.0.0.0";
+    add(t, "# Written by veilnet-guardian at every start: changes are lost.\n");
+    add(t, "server_name: \"veilnet-master\"\n");
+    add(t, "host: \"%s\"\nport: %u\n", host, c->master_port);
+    add_path(t, "pid_file", p->pid);
+    add_path(t, "ports_file_dir", p->dir);
+    add_path(t, "log_file", p->log);
+    add(t, "logfile_size_limit: 16MB\nlogfile_max_num: 4\n");
+    /* DESIGN section 5 */
+    add(t, "ping_interval: \"20s\"\nping_max: 3\nwrite_deadline: \"2s\"\nmax_pending: "
+           "8MB\nmax_payload: 1MB\n");
+    add(t, "tls {\n");
+    add_path(t, "  cert_file", p->cert);
+    add_path(t, "  key_file", p->key);
+    add_path(t, "  ca_file", p->ca);
+    add(t, "  verify: true\n  timeout: 5\n}\n");
+    add(t, "operator: \"%s\"\nsystem_account: \"%s\"\n", operator_jwt, c->nats_system.public);
+    add(t, "resolver {\n  type: full\n");
+    add_path(t, "  dir", p->jwt);
+    add(t, "  allow_delete: true\n  interval: \"2m\"\n}\n");
+    add(t, "resolver_preload {\n");
+    struct accounts a = {g, t};
+    st = add_account(&a, c->nats_system.public, NULL, "SYS", 1000);
+    if (st == VN_OK)
+        st = vn_store_realm_list(g->store, add_realm, &a);
+    add(t, "}\n");
+    return st == VN_OK ? t->st : st;
+}
+
+/* Master's TLS files: made once; the certificate is dated a year back because libnats checks by the
+ * wall clock. */
+static vn_status write_tls(const struct vn_guardian_config *c, const struct vn_master_paths *p)
+{
+    if (access(p->cert, F_OK) == 0 && access(p->key, F_OK) == 0 && access(p->ca, F_OK) == 0)
+        return VN_OK;
+    VN_CLEANUP(vn_secret_strp) char *key = NULL;
+    VN_CLEANUP(vn_secret_strp) char *cert = NULL;
+    const char *hosts[] = {c->public_host, "localhost", "127.0.0.1", "::1"};
+    uint64_t now = vn_clock_wall_ms();
+    vn_status st = vn_tls_key_new(&key);
+    if (st == VN_OK)
+        st = vn_tls_ca_issue_server(c->ca_key_pem, c->ca_cert_pem, key, hosts, VN_ARRAY_LEN(hosts),
+                                    now - YEAR_MS, now + 10 * YEAR_MS, &cert);
+    if (st == VN_OK)
+        st = vn_file_write_atomic(p->key, VN_SPAN_STR(key), 0600);
+    if (st == VN_OK)
+        st = vn_file_write_atomic(p->ca, VN_SPAN_STR(c->ca_cert_pem), 0600);
+    return st == VN_OK ? vn_file_write_atomic(p->cert, VN_SPAN_STR(cert), 0600) : st;
+}
+
+vn_status vn_master_config_write(struct vn_guardian *g, const struct vn_master_paths *p,
+                                 bool *ret_changed)
+{
+    vn_status st = vn_file_mkdirs(p->dir, 0700);
+    if (st == VN_OK)
+        st = write_tls(&g->cfg, p);
+    if (st != VN_OK)
+        return st;
+    struct text t = {.st = VN_OK};
+    struct vn_buf old;
+    vn_buf_init(&t.buf, CONFIG_MAX);
+    vn_buf_init(&old, CONFIG_MAX);
+    st = render(g, p, &t);
+    if (st == VN_OK) {
+        *ret_changed = vn_file_read(p->conf, &old) != VN_OK ||
+                       !vn_span_equal(vn_buf_span(&old), vn_buf_span(&t.buf));
+        if (*ret_changed)
+            st = vn_file_write_atomic(p->conf, vn_buf_span(&t.buf), 0600);
+    }
+    vn_buf_done(&t.buf);
+    vn_buf_done(&old);
+    return st;
+}

@@ -1,0 +1,16 @@
+/* The files of the embedded Master: an unmodified nats-server in operator mode, <state>/master/. */
+#pragma once
+
+#include "guardian/guardian.h"
+
+struct vn_master_paths {
+    char dir[VN_PATH_MAX];
+    char conf[VN_PATH_MAX + 32], pid[VN_PATH_MAX + 32], log[VN_PATH_MAX + 32],
+        err[VN_PATH_MAX + 32];
+    char cert[VN_PATH_MAX + 32], key[VN_PATH_MAX + 32], ca[VN_PATH_MAX + 32], jwt[VN_PATH_MAX + 32];
+};
+void vn_master_paths_init(struct vn_master_paths *p, const char *dir);
+
+/** Writes what is missing or different; *ret_changed when the configuration is not what it was. */
+VN_MUST_CHECK vn_status vn_master_config_write(struct vn_guardian *g,
+                                               const struct vn_master_paths *p, bool *ret_changed);

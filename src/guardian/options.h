@@ -1,0 +1,21 @@
+/* Command line of veilnet-guardian: long options with a value, "--name value" or "--name=value". */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/status.h"
+
+struct vn_option {
+    const char *name;   /* "--public"; NULL ends a list */
+    const char **value; /* takes a value … */
+    bool *flag;         /* … or is there or not */
+};
+
+/** Reads argv[1..]; VN_ERR_ARG after saying on standard error what is wrong. Positional words are
+ * refused. */
+VN_MUST_CHECK vn_status vn_options_parse(int argc, char **argv, const struct vn_option *options);
+/** "90s", "30m", "24h", "7d", or seconds. */
+VN_MUST_CHECK vn_status vn_duration_parse(const char *text, uint64_t *ret_s);
+
+/** Prints "veilnet-guardian: …" to standard error; returns exit code 1. */
+int vn_die(const char *fmt, ...) VN_PRINTF(1, 2);

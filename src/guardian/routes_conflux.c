@@ -1,0 +1,244 @@
+/* Nodes: peers, taints, listing, removal. */
+#include "guardian/http.h"
+#include "guardian/issue.h"
+#include "guardian/master.h"
+#include "guardian/policy.h"
+#include "guardian/routes.h"
+
+/* ---- peers ---- */
+
+struct peers {
+    const struct vn_conflux_record *self;
+    enum vn_access_rule rule;
+    json_t *items;
+};
+
+static bool add_peer(void *arg, const struct vn_conflux_record *c)
+{
+    struct peers *p = arg;
+    if (vn_id_equal(&c->id, &p->self->id) || !vn_policy_allows(p->rule, p->self, c))
+        return true;
+    struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
+    return json_array_append_new(p->items,
+                                 json_pack("{s:o, s:s, s:o, s:o}", "conflux_id", vn_json_id(&c->id),
+                                           "tag", c->tag, "ip4", vn_json_ip(&ip4), "ip6",
+                                           vn_json_ip(&c->ip6))) == 0;
+}
+
+void vn_route_peers(struct vn_request *r)
+{
+    VN_CLEANUP(vn_realm_unrefp) struct vn_realm *realm = NULL;
+    vn_status st = vn_guardian_realm(r->g, &r->conflux.realm, &realm);
+    struct peers p = {.self = &r->conflux, .items = json_array()};
+    if (st == VN_OK) {
+        p.rule = realm->r.access;
+        st = vn_store_conflux_list(r->g->store, &realm->r.id, add_peer, &p);
+    }
+    if (st != VN_OK) {
+        json_decref(p.items);
+        vn_request_fail(r, st, "peers");
+        return;
+    }
+    vn_request_reply(r, 200, json_pack("{s:o}", "items", p.items));
+}
+
+/* ---- taints ---- */
+
+struct change {
+    struct vn_realm *realm;
+    struct vn_conflux_record c;
+    uint64_t now_ms;
+    bool push; /* the node must be told */
+    vn_status result;
+    json_t *answer;
+};
+
+static void change_free(void *arg)
+{
+    struct change *ch = arg;
+    vn_realm_unref(ch->realm);
+    json_decref(ch->answer);
+    free(ch);
+}
+
+static void change_work(void *arg)
+{
+    struct change *ch = arg;
+    ch->result = vn_issue_taints_answer(ch->realm, &ch->c, ch->now_ms, &ch->answer);
+}
+
+static void change_done(struct vn_request *r, void *arg)
+{
+    struct change *ch = arg;
+    if (ch->result != VN_OK) {
+        vn_request_fail(r, ch->result, "statement");
+    } else {
+        if (ch->push && ch->c.has_session)
+            vn_master_push_identity(r->g->master, ch->realm, &ch->c, ch->answer);
+        json_t *answer = VN_TAKE(ch->answer);
+        if (ch->push) { /* the keys are the node's, not the administrator's */
+            json_object_del(answer, "identities");
+            json_object_del(answer, "nats_jwt");
+            json_object_del(answer, "statement");
+        }
+        vn_request_reply(r, 200, answer);
+    }
+    change_free(ch);
+}
+
+/* Applies {"add","remove"}. Returns false after answering. */
+static bool apply(struct vn_request *r, struct vn_conflux_record *c)
+{
+    struct vn_taint_set add, remove, taints = c->taints;
+    if (vn_taints_from_json(json_object_get(r->body, "add"), &add) != VN_OK ||
+        vn_taints_from_json(json_object_get(r->body, "remove"), &remove) != VN_OK) {
+        vn_request_error(r, 400,
+                         "taints are at most 16 labels of 1 to 64 characters a-z 0-9 . _ -");
+        return false;
+    }
+    const char *refused = vn_allowed_refuses(&c->allowed, &add);
+    if (refused) {
+        char allowed[VN_TAINTS_TEXT];
+        vn_allowed_format(&c->allowed, allowed);
+        vn_request_error(r, 403,
+                         "this node's registration does not allow the taint %s; it allows: %.200s",
+                         refused, allowed[0] ? allowed : "none");
+        return false;
+    }
+    for (size_t i = 0; i < remove.n; i++)
+        vn_taints_remove(&taints, remove.t[i]);
+    for (size_t i = 0; i < add.n; i++) {
+        if (vn_taints_add(&taints, add.t[i]) != VN_OK) {
+            vn_request_error(r, 400, "a node has at most %d taints: remove some", VN_TAINTS_MAX);
+            return false;
+        }
+    }
+    c->taints = taints;
+    return true;
+}
+
+static void change_taints(struct vn_request *r, const struct vn_conflux_record *of, bool push)
+{
+    struct change *ch = calloc(1, sizeof(*ch));
+    if (!ch) {
+        vn_request_fail(r, VN_ERR_NOMEM, "taints");
+        return;
+    }
+    ch->c = *of;
+    ch->now_ms = r->now_ms;
+    ch->push = push;
+    if (!apply(r, &ch->c)) {
+        change_free(ch);
+        return;
+    }
+    vn_status st = vn_guardian_realm(r->g, &of->realm, &ch->realm);
+    if (st == VN_OK) {
+        /* Also when nothing changed: a node that asks has perhaps lost the answer before. */
+        ch->c.statement_number = VN_MAX(of->statement_number + 1, r->now_ms);
+        st = vn_store_begin(r->g->store, true);
+        VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
+        if (st == VN_OK)
+            st = vn_store_conflux_set_taints(tx, &of->id, &ch->c.taints, ch->c.statement_number);
+        if (st == VN_OK)
+            st = vn_store_commit(tx);
+    }
+    if (st != VN_OK) {
+        vn_request_fail(r, st, "taints");
+        change_free(ch);
+        return;
+    }
+    char actor[VN_USER_NAME_MAX + 8], text[VN_TAINTS_TEXT];
+    vn_taints_format(&ch->c.taints, text);
+    vn_guardian_audit(r->g, &of->realm, vn_request_actor(r, actor), "taints_changed", of->tag,
+                      text);
+    vn_request_work(r, change_work, change_done, change_free, ch);
+}
+
+void vn_route_taints_get(struct vn_request *r)
+{
+    vn_request_reply(r, 200, json_pack("{s:o}", "taints", vn_taints_to_json(&r->conflux.taints)));
+}
+
+void vn_route_taints_change(struct vn_request *r)
+{
+    change_taints(r, &r->conflux, false);
+}
+
+/* ---- administration ---- */
+
+static json_t *node_json(const struct vn_conflux_record *c)
+{
+    struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
+    return json_pack(
+        "{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o}", "conflux_id", vn_json_id(&c->id), "tag", c->tag,
+        "ip4", vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6), "taints",
+        vn_taints_to_json(&c->taints), "created_at", (json_int_t)c->created_ms, "last_login_at",
+        c->session.login_ms ? json_integer((json_int_t)c->session.login_ms) : json_null(),
+        "node_id", c->has_session ? vn_json_id(&c->session.node) : json_null());
+}
+
+static bool add_node(void *arg, const struct vn_conflux_record *c)
+{
+    return json_array_append_new(arg, node_json(c)) == 0;
+}
+
+void vn_route_node_list(struct vn_request *r)
+{
+    if (!r->has_realm) {
+        vn_request_error(r, 400, "name the realm: ?realm=ID");
+        return;
+    }
+    json_t *items = json_array();
+    vn_status st = vn_store_conflux_list(r->g->store, &r->realm, add_node, items);
+    if (st != VN_OK) {
+        json_decref(items);
+        vn_request_fail(r, st, "list");
+        return;
+    }
+    vn_request_reply(r, 200, json_pack("{s:o}", "items", items));
+}
+
+/* Returns false after answering. */
+static bool find_node(struct vn_request *r, struct vn_conflux_record *ret)
+{
+    vn_status st = vn_store_conflux_get(r->g->store, &r->path_id, ret);
+    if (st == VN_ERR_NOTFOUND)
+        vn_request_error(r, 404, "there is no such node: see GET /conflux?realm=ID");
+    else if (st != VN_OK)
+        vn_request_fail(r, st, "node");
+    return st == VN_OK;
+}
+
+void vn_route_node_get(struct vn_request *r)
+{
+    struct vn_conflux_record c;
+    if (find_node(r, &c))
+        vn_request_reply(r, 200, node_json(&c));
+}
+
+void vn_route_node_delete(struct vn_request *r)
+{
+    struct vn_conflux_record c;
+    if (!find_node(r, &c))
+        return;
+    vn_status st = vn_store_begin(r->g->store, true);
+    VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
+    if (st == VN_OK)
+        st = vn_store_conflux_delete(tx, &c, r->now_ms);
+    if (st == VN_OK)
+        st = vn_store_commit(tx);
+    if (st != VN_OK) {
+        vn_request_fail(r, st, "remove");
+        return;
+    }
+    char actor[VN_USER_NAME_MAX + 8];
+    vn_guardian_audit(r->g, &c.realm, vn_request_actor(r, actor), "conflux_removed", c.tag, "");
+    vn_request_reply(r, 204, NULL);
+}
+
+void vn_route_node_taints(struct vn_request *r)
+{
+    struct vn_conflux_record c;
+    if (find_node(r, &c))
+        change_taints(r, &c, true);
+}

@@ -1,0 +1,267 @@
+/* Enrolling a node and undoing it. */
+#include <ctype.h>
+
+#include "crypto/rng.h"
+#include "guardian/http.h"
+#include "guardian/routes.h"
+
+#define TAG_TRIES 16
+
+/* "node-" and four characters that nobody in the realm has. */
+static vn_status generate_tag(struct vn_request *r, char ret[64])
+{
+    static const char ALPHABET[] = "abcdefghijkmnpqrstuvwxyz23456789";
+    static const struct vn_id NOBODY = {{0}};
+    for (unsigned try = 0; try < TAG_TRIES; try++) {
+        uint8_t random[4];
+        vn_status st = vn_rng_bytes(random, sizeof(random));
+        if (st != VN_OK)
+            return st;
+        snprintf(ret, 64, "node-%c%c%c%c", ALPHABET[random[0] & 31], ALPHABET[random[1] & 31],
+                 ALPHABET[random[2] & 31], ALPHABET[random[3] & 31]);
+        bool taken;
+        st = vn_store_tag_foreign(r->g->store, &r->registration.realm, ret, &NOBODY, &NOBODY,
+                                  &taken);
+        if (st != VN_OK || !taken)
+            return st;
+    }
+    return VN_ERR_LIMIT;
+}
+
+/* Each step returns false after answering. */
+
+static bool choose_tag(struct vn_request *r, char ret[64])
+{
+    const char *wanted = json_string_value(json_object_get(r->body, "tag"));
+    if (!wanted) {
+        vn_status st = generate_tag(r, ret);
+        if (st != VN_OK)
+            vn_request_fail(r, st, "tag");
+        return st == VN_OK;
+    }
+    if (!vn_label_valid(wanted)) {
+        vn_request_error(r, 400,
+                         "the tag must be one DNS label: 1 to 63 characters a-z 0-9 -, no hyphen "
+                         "at its ends; choose "
+                         "another with --tag");
+        return false;
+    }
+    bool foreign;
+    vn_status st = vn_store_tag_foreign(r->g->store, &r->registration.realm, wanted,
+                                        &r->registration.owner, &r->registration.id, &foreign);
+    if (st != VN_OK) {
+        vn_request_fail(r, st, "tag");
+        return false;
+    }
+    if (foreign) {
+        vn_request_error(
+            r, 409, "tag %s belongs to a node of another owner; choose another with --tag", wanted);
+        return false;
+    }
+    snprintf(ret, 64, "%s", wanted);
+    return true;
+}
+
+static bool choose_taints(struct vn_request *r, struct vn_taint_set *ret)
+{
+    const json_t *wanted = json_object_get(r->body, "taints");
+    if (!wanted) {
+        *ret = r->registration.taints;
+        return true;
+    }
+    if (vn_taints_from_json(wanted, ret) != VN_OK) {
+        vn_request_error(
+            r, 400,
+            "taints are at most 16 labels of 1 to 64 characters a-z 0-9 . _ -; correct --taints");
+        return false;
+    }
+    const char *refused = vn_allowed_refuses(&r->registration.allowed, ret);
+    if (refused) {
+        char allowed[VN_TAINTS_TEXT];
+        vn_allowed_format(&r->registration.allowed, allowed);
+        vn_request_error(r, 403,
+                         "this registration token does not allow the taint %s; it allows: %.200s",
+                         refused, allowed[0] ? allowed : "none");
+        return false;
+    }
+    return true;
+}
+
+static bool parse_ip(struct vn_request *r, const struct vn_realm *realm, uint32_t *ret)
+{
+    const char *wanted = json_string_value(json_object_get(r->body, "ip"));
+    uint32_t first, last;
+    vn_realm_ip4_bounds(&realm->r.range4, &first, &last);
+    *ret = 0;
+    if (!wanted)
+        return true;
+    char range[VN_PREFIX_TEXT];
+    vn_prefix_format(&realm->r.range4, range);
+    /* VEILNET_CONFLUX_CIDR gives "10.77.0.5/16": the length says nothing that the realm does not
+     * say better. */
+    char text[VN_IP_TEXT] = "";
+    size_t n = strcspn(wanted, "/");
+    struct vn_ip ip;
+    if (n < sizeof(text))
+        memcpy(text, wanted, n);
+    if (vn_ip_parse(text, &ip) != VN_OK || !vn_ip_is_v4(&ip)) {
+        vn_request_error(r, 400, "%.60s is no IPv4 address; choose one in %s with --ip", wanted,
+                         range);
+        return false;
+    }
+    *ret = vn_ip_to_u32(&ip);
+    if (*ret < first || *ret > last) {
+        vn_request_error(r, 400,
+                         "address %s is outside the realm's range; choose one in %s with --ip",
+                         text, range);
+        return false;
+    }
+    return true;
+}
+
+static bool use_token(struct vn_request *r)
+{
+    switch (vn_store_token_use(r->g->store, &r->registration.id, r->now_ms)) {
+    case VN_OK:
+        return true;
+    case VN_ERR_EXPIRED:
+        vn_request_error(r, 401,
+                         "this registration token has expired: ask an administrator for a new one");
+        return false;
+    case VN_ERR_DENIED:
+        vn_request_error(r, 401,
+                         "this registration token was revoked: ask an administrator for a new one");
+        return false;
+    case VN_ERR_LIMIT:
+        vn_request_error(
+            r, 401, "this registration token has no uses left: ask an administrator for a new one");
+        return false;
+    default:
+        vn_request_fail(r, VN_ERR_IO, "token");
+        return false;
+    }
+}
+
+static bool lease(struct vn_request *r, const struct vn_realm *realm, struct vn_conflux_record *c)
+{
+    uint32_t first, last;
+    vn_realm_ip4_bounds(&realm->r.range4, &first, &last);
+    vn_status st = VN_OK;
+    if (!c->ip4)
+        st = vn_store_lease_find(r->g->store, &realm->r.id, first, last, r->now_ms, &c->ip4);
+    if (st == VN_ERR_LIMIT) {
+        vn_request_error(r, 409,
+                         "every address of realm %s is taken: unregister nodes that are gone",
+                         realm->r.name);
+        return false;
+    }
+    char holder[64];
+    uint64_t until = 0;
+    if (st == VN_OK)
+        st = vn_store_lease_take(r->g->store, &realm->r.id, c->ip4, &c->id, c->tag, r->now_ms,
+                                 holder, &until);
+    if (st == VN_OK)
+        return true;
+    struct vn_ip ip = vn_ip_from_u32(c->ip4);
+    char text[VN_IP_TEXT];
+    vn_ip_format(&ip, text);
+    if (st != VN_ERR_EXISTS)
+        vn_request_fail(r, st, "address");
+    else if (until)
+        vn_request_error(r, 409,
+                         "address %s was node %s's and stays reserved for %llu more minutes, until "
+                         "its certificate has "
+                         "expired; choose another with --ip",
+                         text, holder, (unsigned long long)((until - r->now_ms) / 60000 + 1));
+    else
+        vn_request_error(r, 409, "address %s is taken by node %s; choose another with --ip", text,
+                         holder);
+    return false;
+}
+
+static json_t *answer(struct vn_request *r, const struct vn_realm *realm,
+                      const struct vn_conflux_record *c, const char *token)
+{
+    json_t *warnings = json_array();
+    if (json_array_size(json_object_get(r->body, "teams")))
+        json_array_append_new(warnings,
+                              json_string("teams were ignored: this Guardian has no teams yet"));
+    if (c->taints.n == 0 && realm->r.access != VN_ACCESS_TEAMS)
+        json_array_append_new(
+            warnings, json_string("this node has no taints: it reaches nobody; add one with "
+                                  "veilnet-conflux taint add NAME"));
+    struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
+    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:{s:o, s:s, s:s}, s:o}", "conflux_id",
+                     vn_json_id(&c->id), "conflux_token", token, "tag", c->tag, "ip4",
+                     vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6), "taints",
+                     vn_taints_to_json(&c->taints), "realm", "id", vn_json_id(&realm->r.id), "name",
+                     realm->r.name, "suite", realm->suite->name, "warnings", warnings);
+}
+
+void vn_route_register(struct vn_request *r)
+{
+    struct vn_store *store = r->g->store;
+    VN_CLEANUP(vn_realm_unrefp) struct vn_realm *realm = NULL;
+    vn_status st = vn_guardian_realm(r->g, &r->registration.realm, &realm);
+    if (st != VN_OK) {
+        vn_request_fail(r, st, "realm");
+        return;
+    }
+    struct vn_conflux_record c = {
+        .realm = realm->r.id,
+        .token = r->registration.id,
+        .owner = r->registration.owner,
+        .allowed = r->registration.allowed,
+        .created_ms = r->now_ms,
+    };
+    VN_CLEANUP(vn_secret_strp) char *token = NULL;
+    st = vn_rng_bytes(c.id.b, sizeof(c.id.b));
+    if (st == VN_OK)
+        st = vn_realm_ip6(realm, &c.id, &c.ip6);
+    const struct vn_token claims = {
+        .type = VN_TOKEN_CONFLUX, .id = c.id, .realm = c.realm, .issued_ms = r->now_ms};
+    if (st == VN_OK)
+        st = vn_token_issue(&r->g->cfg.token_keys, &claims, &token);
+    if (st != VN_OK) {
+        vn_request_fail(r, st, "conflux token");
+        return;
+    }
+    /* The token's use, the address and the node are taken together or not at all. */
+    st = vn_store_begin(store, true);
+    VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = store;
+    if (st != VN_OK) {
+        vn_request_fail(r, st, "store");
+        return;
+    }
+    if (!choose_tag(r, c.tag) || !choose_taints(r, &c.taints) || !parse_ip(r, realm, &c.ip4) ||
+        !use_token(r) || !lease(r, realm, &c))
+        return;
+    st = vn_store_conflux_add(store, &c);
+    if (st == VN_OK)
+        st = vn_store_commit(store);
+    if (st != VN_OK) {
+        vn_request_fail(r, st, "register");
+        return;
+    }
+    char actor[VN_USER_NAME_MAX + 8];
+    vn_guardian_audit(r->g, &c.realm, vn_request_actor(r, actor), "conflux_registered", c.tag, "");
+    vn_request_reply(r, 201, answer(r, realm, &c, token));
+}
+
+void vn_route_unregister(struct vn_request *r)
+{
+    char actor[VN_USER_NAME_MAX + 8];
+    vn_status st = vn_store_begin(r->g->store, true);
+    VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
+    if (st == VN_OK)
+        st = vn_store_conflux_delete(tx, &r->conflux, r->now_ms);
+    if (st == VN_OK)
+        st = vn_store_commit(tx);
+    if (st != VN_OK && st != VN_ERR_NOTFOUND) {
+        vn_request_fail(r, st, "unregister");
+        return;
+    }
+    vn_guardian_audit(r->g, &r->conflux.realm, vn_request_actor(r, actor), "conflux_unregistered",
+                      r->conflux.tag, "");
+    vn_request_reply(r, 204, NULL);
+}
