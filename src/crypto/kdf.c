@@ -122,11 +122,10 @@ vn_status vn_hmac(enum vn_hash_alg alg, struct vn_span key, const struct vn_span
                   size_t count, struct vn_hash *ret)
 {
     VN_CLEANUP(mac_ctx_freep) EVP_MAC_CTX *ctx = hmac_keyed(alg, key);
-    struct vn_hash h;
+    VN_CLEANUP(hash_wipe) struct vn_hash h; /* key material, when HKDF extracts */
     if (!ctx || !mac_update(ctx, parts, count) || !mac_final(ctx, &h))
         return vn_ossl_error("hmac", VN_ERR_CRYPTO);
     *ret = h;
-    hash_wipe(&h); /* a KDF step may be using us */
     return VN_OK;
 }
 

@@ -4,8 +4,12 @@
 #include <openssl/err.h>
 #include <openssl/params.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+
+#define LINES_PER_SECOND 20
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct vn_ossl algs;
@@ -56,6 +60,23 @@ const struct vn_ossl *vn_ossl(void)
     return complete ? &algs : NULL;
 }
 
+/* Peers can cause errors at will, so there is a bound on the lines of one second. */
+static bool may_log(void)
+{
+    static _Atomic uint64_t window; /* second, then the lines in it as the low 8 bits */
+    if (vn_log_level_now() < VN_LOG_DEBUG)
+        return false;
+    const uint64_t second = vn_clock_mono_us() / 1000000;
+    uint64_t seen = atomic_load(&window);
+    uint64_t next;
+    do {
+        next = seen >> 8 == second ? seen + 1 : second << 8;
+        if ((next & 0xff) >= LINES_PER_SECOND)
+            return false;
+    } while (!atomic_compare_exchange_weak(&window, &seen, next));
+    return true;
+}
+
 vn_status vn_ossl_error(const char *what, vn_status otherwise)
 {
     /* The first entry is the cause; those after it say what failed because of it. */
@@ -64,7 +85,7 @@ vn_status vn_ossl_error(const char *what, vn_status otherwise)
     bool nomem = false;
     for (unsigned long e; (e = ERR_get_error()) != 0; count++)
         nomem |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
-    if (count > 0) {
+    if (count > 0 && may_log()) {
         const char *reason = ERR_reason_error_string(first);
         vn_log(VN_LOG_DEBUG, "openssl_error", VN_KV_STR("call", what),
                VN_KV_STR("error", reason ? reason : "unknown"), VN_KV_U64("count", count));

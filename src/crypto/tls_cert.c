@@ -7,7 +7,15 @@
 #include "crypto/x509.h"
 #include "crypto/x509_util.h"
 
+#define CN_MAX 64 /* RFC 5280 appendix A.1, ub-common-name */
+
 static const uint8_t SERIAL_DRAWN[16];
+
+static bool cn_good(const char *cn)
+{
+    const size_t n = strnlen(cn, CN_MAX + 1);
+    return n >= 1 && n <= CN_MAX;
+}
 
 static void bio_freep(BIO **b)
 {
@@ -162,8 +170,7 @@ static bool add_usages(X509 *x, X509 *issuer, enum usage usage)
 
 static vn_status make(const struct tls_cert *c, char **ret_cert_pem)
 {
-    const size_t cn_len = strlen(c->cn);
-    if (cn_len < 1 || cn_len > 64 || c->not_before_ms > c->not_after_ms)
+    if (!cn_good(c->cn) || c->not_before_ms > c->not_after_ms)
         return VN_ERR_ARG;
     VN_CLEANUP(vn_x509_freep) X509 *x = X509_new();
     VN_CLEANUP(name_freep) X509_NAME *subject = vn_x509_common_name(c->cn);
@@ -221,6 +228,8 @@ vn_status vn_tls_ca_new(const char *key_pem, const char *common_name, uint64_t n
 
 vn_status vn_tls_csr(const char *key_pem, const char *common_name, uint8_t **ret_der, size_t *ret_n)
 {
+    if (!cn_good(common_name))
+        return VN_ERR_ARG;
     VN_CLEANUP(vn_pkey_freep) EVP_PKEY *pkey = read_key(key_pem);
     if (!pkey)
         return vn_ossl_error("read key", VN_ERR_MALFORMED);

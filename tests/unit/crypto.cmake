@@ -1,5 +1,5 @@
-foreach(name IN ITEMS aead kdf kem nkey sig x509)
-    vn_unit_test(${name} SOURCES test_${name}.c LINKS vn_crypto vn_test_support)
+foreach(name IN ITEMS aead kdf kem nkey sig threads x509)
+    vn_unit_test(${name} SOURCES test_${name}.c LINKS vn_crypto vn_test_support dep::threads)
 endforeach()
 vn_unit_test(tls_cert SOURCES test_tls_cert.c LINKS vn_crypto vn_test_support dep::ssl)
 vn_unit_test(test_rand SOURCES test_test_rand.c LINKS vn_test_rand vn_crypto vn_test_support)

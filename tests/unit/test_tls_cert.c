@@ -231,6 +231,13 @@ static void bad_input_is_told(void **state)
     /* an authority's certificate with another key */
     assert_status(VN_ERR_ARG, vn_tls_ca_issue_server(k.client_key, k.ca, k.server_key, HOSTS, 3, T0,
                                                      T0 + DAY, &cert));
+    char longest[66];
+    memset(longest, 'n', 65);
+    longest[65] = '\0';
+    assert_status(VN_ERR_ARG, vn_tls_csr(k.client_key, longest, &csr, &n));
+    assert_status(VN_ERR_ARG, vn_tls_csr(k.client_key, "", &csr, &n));
+    assert_ok(vn_tls_csr(k.client_key, longest + 1, &csr, &n));
+    free(csr);
     /* a request nobody signed: one bit off, cut, or with something behind it */
     assert_ok(vn_tls_csr(k.client_key, "x", &csr, &n));
     csr[n - 1] ^= 1;

@@ -1,7 +1,9 @@
 #include "crypto/x509.h"
 
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 
+#include "crypto/sig_evp.h"
 #include "crypto/x509_ext.h"
 #include "support/guard.h"
 #include "support/test.h"
@@ -282,6 +284,16 @@ static void truncations_flips_and_trailing_bytes_fail(void **state)
     }
     assert_ok(vn_x509_check_identity(VN_SPAN(der, n), r.issuing_pub, &r.id, T0, &got));
 
+    /* Version 2: told from a wrong signature by coming first. X509_sign makes no such certificate.
+     */
+    static const uint8_t VERSION_3[] = {0xa0, 0x03, 0x02, 0x01, 0x02};
+    uint8_t *version = memmem(der, n, VERSION_3, sizeof(VERSION_3));
+    assert_non_null(version);
+    version[4] = 1;
+    assert_status(VN_ERR_MALFORMED,
+                  vn_x509_check_identity(VN_SPAN(der, n), r.issuing_pub, &r.id, T0, &got));
+    version[4] = 2;
+
     /* The same certificate in BER: a longer form of the outer length. Peers would know it by
      * another hash. */
     uint8_t *ber = malloc(n + 1);
@@ -295,6 +307,221 @@ static void truncations_flips_and_trailing_bytes_fail(void **state)
                   vn_x509_check_identity(VN_SPAN(ber, n + 1), r.issuing_pub, &r.id, T0, &got));
     free(ber);
     vn_guard_done(&g);
+    free(der);
+    realm_done(&r);
+}
+
+/* ---- certificates the issuing key did sign, but that are not as they should be ---- */
+
+typedef void change_fn(X509 *x);
+
+static void add_ext(X509 *x, const char *oid, int critical, const char *value)
+{
+    ASN1_OBJECT *obj = OBJ_txt2obj(oid, 1);
+    ASN1_OCTET_STRING *s = ASN1_OCTET_STRING_new();
+    ASN1_OCTET_STRING_set(s, (const uint8_t *)value, (int)strlen(value));
+    X509_EXTENSION *ext = X509_EXTENSION_create_by_OBJ(NULL, obj, critical, s);
+    assert_int_equal(X509_add_ext(x, ext, -1), 1);
+    X509_EXTENSION_free(ext);
+    ASN1_OCTET_STRING_free(s);
+    ASN1_OBJECT_free(obj);
+}
+
+static void drop_ext(X509 *x, int nid)
+{
+    X509_EXTENSION_free(X509_delete_ext(x, X509_get_ext_by_NID(x, nid, -1)));
+}
+
+static void drop_ours(X509 *x)
+{
+    ASN1_OBJECT *obj = OBJ_txt2obj(VN_X509_EXT_OID, 1);
+    X509_EXTENSION_free(X509_delete_ext(x, X509_get_ext_by_OBJ(x, obj, -1)));
+    ASN1_OBJECT_free(obj);
+}
+
+static void set_names(X509 *x, const char *names)
+{
+    drop_ext(x, NID_subject_alt_name);
+    X509_EXTENSION *ext = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
+    assert_non_null(ext);
+    X509_add_ext(x, ext, -1);
+    X509_EXTENSION_free(ext);
+}
+
+static void set_conf(X509 *x, int nid, const char *value)
+{
+    drop_ext(x, nid);
+    X509_EXTENSION *ext = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+    assert_non_null(ext);
+    X509_add_ext(x, ext, -1);
+    X509_EXTENSION_free(ext);
+}
+
+static char good_uri[64];
+
+static const char *uri_and(const char *more)
+{
+    static char names[256];
+    snprintf(names, sizeof(names), "URI:%s%s", good_uri, more);
+    return names;
+}
+
+static void harmless(X509 *x)
+{
+    add_ext(x, "1.2.3.4", 0, "anything");
+}
+static void unknown_critical(X509 *x)
+{
+    add_ext(x, "1.2.3.4", 1, "anything");
+}
+static void name_constraints_critical(X509 *x)
+{
+    set_conf(x, NID_name_constraints, "critical,permitted;DNS:example");
+}
+static void ours_twice(X509 *x)
+{
+    add_ext(x, VN_X509_EXT_OID, 1, "\x04\x01x");
+}
+static void ours_garbled(X509 *x)
+{
+    drop_ours(x);
+    add_ext(x, VN_X509_EXT_OID, 1, "\x04\x01x");
+}
+static void ours_not_der(X509 *x)
+{
+    drop_ours(x);
+    add_ext(x, VN_X509_EXT_OID, 1, "\x30\x01x");
+}
+static void authority(X509 *x)
+{
+    set_conf(x, NID_basic_constraints, "critical,CA:TRUE");
+}
+static void constraints_missing(X509 *x)
+{
+    drop_ext(x, NID_basic_constraints);
+}
+static void usage_missing(X509 *x)
+{
+    drop_ext(x, NID_key_usage);
+}
+static void usage_more(X509 *x)
+{
+    set_conf(x, NID_key_usage, "critical,digitalSignature,keyCertSign");
+}
+static void names_missing(X509 *x)
+{
+    drop_ext(x, NID_subject_alt_name);
+}
+static void names_without_uri(X509 *x)
+{
+    set_names(x, "IP:10.0.0.1");
+}
+static void two_uris(X509 *x)
+{
+    set_names(x, uri_and(",URI:veilnet://x/y"));
+}
+static void another_node(X509 *x)
+{
+    good_uri[strlen(good_uri) - 2] ^= 1;
+    set_names(x, uri_and(""));
+    good_uri[strlen(good_uri) - 2] ^= 1;
+}
+static void uri_longer(X509 *x)
+{
+    set_names(x, uri_and("x"));
+}
+static void a_dns_name(X509 *x)
+{
+    set_names(x, uri_and(",DNS:node.example"));
+}
+static void five_addresses(X509 *x)
+{
+    set_names(x, uri_and(",IP:10.0.0.1,IP:10.0.0.2,IP:10.0.0.3,IP:10.0.0.4,IP:10.0.0.5"));
+}
+static void mapped_address(X509 *x)
+{
+    set_names(x, uri_and(",IP:::ffff:10.0.0.1"));
+}
+static void other_issuer_name(X509 *x)
+{
+    X509_NAME *name = X509_NAME_dup(X509_get_subject_name(x));
+    X509_set_issuer_name(x, name);
+    X509_NAME_free(name);
+}
+static void serial_zero(X509 *x)
+{
+    ASN1_INTEGER_set(X509_get_serialNumber(x), 0);
+}
+static void serial_negative(X509 *x)
+{
+    ASN1_INTEGER_set(X509_get_serialNumber(x), -5);
+}
+static void classical_key(X509 *x)
+{
+    EVP_PKEY *ec = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+    X509_set_pubkey(x, ec);
+    EVP_PKEY_free(ec);
+}
+
+static void signed_but_wrong_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        change_fn *change;
+        vn_status expected;
+    } CASES[] = {
+        {"harmless", harmless, VN_OK},
+        {"unknown critical", unknown_critical, VN_ERR_MALFORMED},
+        {"critical, known to OpenSSL", name_constraints_critical, VN_ERR_MALFORMED},
+        {"ours twice", ours_twice, VN_ERR_MALFORMED},
+        {"ours missing", drop_ours, VN_ERR_MALFORMED},
+        {"ours garbled", ours_garbled, VN_ERR_MALFORMED},
+        {"ours not DER", ours_not_der, VN_ERR_MALFORMED},
+        {"authority", authority, VN_ERR_MALFORMED},
+        {"no basic constraints", constraints_missing, VN_ERR_MALFORMED},
+        {"no key usage", usage_missing, VN_ERR_MALFORMED},
+        {"more key usage", usage_more, VN_ERR_MALFORMED},
+        {"no names", names_missing, VN_ERR_MALFORMED},
+        {"no URI", names_without_uri, VN_ERR_MALFORMED},
+        {"two URIs", two_uris, VN_ERR_MALFORMED},
+        {"another node", another_node, VN_ERR_AUTH},
+        {"longer URI", uri_longer, VN_ERR_AUTH},
+        {"a DNS name", a_dns_name, VN_ERR_MALFORMED},
+        {"five addresses", five_addresses, VN_ERR_MALFORMED},
+        {"IPv4 as IPv6", mapped_address, VN_ERR_MALFORMED},
+        {"another issuer", other_issuer_name, VN_ERR_AUTH},
+        {"serial 0", serial_zero, VN_ERR_MALFORMED},
+        {"serial -5", serial_negative, VN_ERR_MALFORMED},
+        {"classical key", classical_key, VN_ERR_MALFORMED},
+    };
+    struct realm r;
+    struct vn_identity got;
+    uint8_t *der;
+    size_t n;
+    VN_CLEANUP(vn_sig_freep) struct vn_sig_key *key = NULL;
+    realm_init(&r, VN_SIG_MLDSA65);
+    assert_ok(vn_sig_generate(VN_SIG_MLDSA65, &key));
+    const struct vn_identity id = identity_of(&r, key);
+    assert_ok(issue(&r, &id, &der, &n));
+    char realm_text[VN_ID_TEXT], node_text[VN_ID_TEXT];
+    vn_id_format(&r.id, realm_text);
+    vn_id_format(&id.node, node_text);
+    snprintf(good_uri, sizeof(good_uri), "veilnet://%s/%s", realm_text, node_text);
+    for (size_t i = 0; i < VN_ARRAY_LEN(CASES); i++) {
+        const uint8_t *p = der;
+        X509 *x = d2i_X509(NULL, &p, (long)n);
+        CASES[i].change(x);
+        assert_true(X509_sign(x, vn_sig_key_evp(r.issuing), NULL) > 0);
+        uint8_t *changed = NULL;
+        const int changed_n = i2d_X509(x, &changed);
+        const vn_status st = vn_x509_check_identity(VN_SPAN(changed, (size_t)changed_n),
+                                                    r.issuing_pub, &r.id, T0, &got);
+        if (st != CASES[i].expected)
+            fail_msg("%s: %s", CASES[i].name, vn_status_name(st));
+        OPENSSL_free(changed);
+        X509_free(x);
+    }
     free(der);
     realm_done(&r);
 }
@@ -403,6 +630,7 @@ int main(void)
         cmocka_unit_test(authorities_verify_under_the_root_alone),
         cmocka_unit_test(identity_is_bound_to_realm_time_and_issuer),
         cmocka_unit_test(truncations_flips_and_trailing_bytes_fail),
+        cmocka_unit_test(signed_but_wrong_is_refused),
         cmocka_unit_test(issuing_checks_its_arguments),
         cmocka_unit_test(extension_round_trip_and_every_truncation),
     };
