@@ -20,7 +20,8 @@ struct common {
     bool json;
     struct vn_guardian g;
     struct vn_id realm_id;
-    json_t *items; /* of a list */
+    unsigned realms; /* counted to find the only one */
+    json_t *items;   /* of a list */
 };
 
 static int open_state(struct common *c)
@@ -35,14 +36,29 @@ static int open_state(struct common *c)
                                 vn_status_name(st));
 }
 
-/* Opens, and finds --realm when one is needed. */
+static bool count_realm(void *arg, const struct vn_id *id)
+{
+    struct common *c = arg;
+    c->realm_id = *id;
+    return ++c->realms < 2;
+}
+
+/* Without --realm: the only one there is. */
+static int only_realm(struct common *c)
+{
+    if (vn_store_realm_list(c->g.store, count_realm, c) != VN_OK || c->realms != 1)
+        return vn_die("name the realm with --realm NAME (veilnet-guardian realm list shows them)");
+    return 0;
+}
+
+/* Opens, and finds the realm when one is needed. */
 static int begin(struct common *c, bool realm)
 {
     int code = open_state(c);
     if (code || !realm)
         return code;
     if (!c->realm)
-        return vn_die("name the realm with --realm NAME (veilnet-guardian realm list shows them)");
+        return only_realm(c);
     if (vn_store_realm_by_name(c->g.store, c->realm, &c->realm_id) != VN_OK)
         return vn_die("there is no realm %s (veilnet-guardian realm list shows them)", c->realm);
     return 0;
@@ -188,12 +204,12 @@ static int token_revoke(int argc, char **argv)
     struct common c = {0};
     const char *text = NULL;
     const struct vn_option options[] = {
-        {"--state-dir", &c.dir_option, NULL}, {"--id", &text, NULL}, {0}};
+        {"--state-dir", &c.dir_option, NULL}, {"", &text, NULL}, {0}};
     struct vn_id id;
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;
     if (!text || vn_id_parse(VN_SPAN_STR(text), &id) != VN_OK)
-        return usage("name the token with --id ID (token list shows them)");
+        return usage("name the token: token revoke ID (token list shows them)");
     int code = begin(&c, false);
     if (!code) {
         vn_status st = vn_store_token_revoke(c.g.store, &id);

@@ -27,7 +27,7 @@ static void on_signal(uv_signal_t *h, int number)
         return;
     s->stopping = true;
     vn_log(VN_LOG_INFO, "guardian_stopping", VN_KV_I64("signal", number));
-    vn_http_close(VN_TAKE(s->g.http));
+    vn_web_close(VN_TAKE(s->g.http));
     vn_master_close(VN_TAKE(s->g.master));
     uv_close((uv_handle_t *)&s->term, NULL);
     uv_close((uv_handle_t *)&s->interrupt, NULL);
@@ -73,7 +73,7 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     if (uv_loop_init(&s.g.loop))
         return vn_die("cannot make an event loop: out of memory or descriptors");
     int code = 0;
-    st = vn_http_open(&s.g, &s.g.http);
+    st = vn_web_open(&s.g, &s.g.http);
     if (st != VN_OK)
         code = explain_http(&s.g, st);
     if (st == VN_OK) {
@@ -91,7 +91,7 @@ int vn_guardian_serve(const struct vn_statedir *dir)
                VN_KV_U64("port", s.g.cfg.listen_port),
                VN_KV_U64("master_port", s.g.cfg.master_port));
     } else {
-        vn_http_close(VN_TAKE(s.g.http));
+        vn_web_close(VN_TAKE(s.g.http));
     }
     uv_run(&s.g.loop, UV_RUN_DEFAULT);
     uv_walk(&s.g.loop, ignore, NULL);

@@ -10,7 +10,7 @@
 #include "guardian/statedir.h"
 #include "guardian/store.h"
 
-struct vn_http;
+struct vn_web;
 struct vn_master;
 
 struct vn_guardian {
@@ -19,7 +19,7 @@ struct vn_guardian {
     uv_loop_t loop;
     struct vn_store *store;
     struct vn_map *realms; /* id → struct vn_realm *, loaded on first use, a reference each */
-    struct vn_http *http;
+    struct vn_web *http;
     struct vn_master *master;
     unsigned passwords_running; /* Argon2 under way: each holds 19 MiB */
 };

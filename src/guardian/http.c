@@ -19,14 +19,14 @@
  */
 #define ONLY_TLS13 ((1l << 26) | (1l << 28) | (1l << 27))
 
-struct vn_http {
+struct vn_web {
     struct vn_guardian *g;
     struct lws_context *context;
     char cert_path[VN_PATH_MAX + 16], key_path[VN_PATH_MAX + 16];
 };
 
 /* Lives as long as the TLS connection, over all its requests. */
-struct vn_http_conn {
+struct vn_web_conn {
     struct lws *wsi;
     bool has_nonce;
     uint8_t nonce[32];
@@ -37,8 +37,8 @@ struct vn_http_conn {
     bool receiving;
     bool close_after;
     struct vn_buf body;
-    enum vn_http_method method;
-    char path[256], bearer[VN_HTTP_BODY_MAX / 16], realm[VN_ID_TEXT];
+    enum vn_web_method method;
+    char path[256], bearer[VN_WEB_BODY_MAX / 16], realm[VN_ID_TEXT];
 
     /* the answer */
     unsigned status;
@@ -57,7 +57,7 @@ static void request_free(struct vn_request *r)
 }
 
 /* Takes text (malloc'ed by jansson; NULL for none). */
-static void conn_answer(struct vn_http_conn *c, unsigned status, char *take_text)
+static void conn_answer(struct vn_web_conn *c, unsigned status, char *take_text)
 {
     c->status = status;
     c->receiving = false;
@@ -75,11 +75,11 @@ static void conn_answer(struct vn_http_conn *c, unsigned status, char *take_text
         vn_wipe(take_text, n); /* may hold credentials */
     free(take_text);
     lws_set_timer_usecs(c->wsi, LWS_SET_TIMER_USEC_CANCEL);
-    lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, VN_HTTP_ANSWER_S);
+    lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, VN_WEB_ANSWER_S);
     lws_callback_on_writable(c->wsi);
 }
 
-static void conn_error(struct vn_http_conn *c, unsigned status, const char *detail)
+static void conn_error(struct vn_web_conn *c, unsigned status, const char *detail)
 {
     c->close_after = true;
     json_t *o = json_pack("{s:s}", "detail", detail);
@@ -89,7 +89,7 @@ static void conn_error(struct vn_http_conn *c, unsigned status, const char *deta
 
 void vn_request_reply(struct vn_request *r, unsigned status, json_t *take_body)
 {
-    struct vn_http_conn *c = r->conn;
+    struct vn_web_conn *c = r->conn;
     if (c) {
         c->req = NULL;
         char *text = take_body ? json_dumps(take_body, JSON_COMPACT) : NULL;
@@ -129,26 +129,26 @@ const char *vn_request_actor(const struct vn_request *r, char ret[VN_USER_NAME_M
 {
     char id[VN_ID_TEXT] = "";
     switch (r->route->role) {
-    case VN_HTTP_PUBLIC:
+    case VN_WEB_PUBLIC:
         return "anyone";
-    case VN_HTTP_USER:
-    case VN_HTTP_ADMIN:
+    case VN_WEB_USER:
+    case VN_WEB_ADMIN:
         snprintf(ret, VN_USER_NAME_MAX + 8, "user %s", r->user.name);
         return ret;
-    case VN_HTTP_REGISTRATION:
+    case VN_WEB_REGISTRATION:
         vn_id_format(&r->registration.id, id);
         break;
-    case VN_HTTP_CONFLUX:
+    case VN_WEB_CONFLUX:
         vn_id_format(&r->conflux.id, id);
         break;
     }
     snprintf(ret, VN_USER_NAME_MAX + 8, "%s %s",
-             r->route->role == VN_HTTP_CONFLUX ? "conflux" : "token", id);
+             r->route->role == VN_WEB_CONFLUX ? "conflux" : "token", id);
     return ret;
 }
 
 /* Returns nonzero when the connection shall end. */
-static int conn_write(struct vn_http_conn *c)
+static int conn_write(struct vn_web_conn *c)
 {
     if (!c->status)
         return 0;
@@ -208,17 +208,17 @@ static int conn_write(struct vn_http_conn *c)
 static bool authenticate(struct vn_request *r, const char *bearer)
 {
     static const enum vn_token_type TYPE[] = {
-        [VN_HTTP_USER] = VN_TOKEN_ACCESS,
-        [VN_HTTP_ADMIN] = VN_TOKEN_ACCESS,
-        [VN_HTTP_REGISTRATION] = VN_TOKEN_REGISTRATION,
-        [VN_HTTP_CONFLUX] = VN_TOKEN_CONFLUX,
+        [VN_WEB_USER] = VN_TOKEN_ACCESS,
+        [VN_WEB_ADMIN] = VN_TOKEN_ACCESS,
+        [VN_WEB_REGISTRATION] = VN_TOKEN_REGISTRATION,
+        [VN_WEB_CONFLUX] = VN_TOKEN_CONFLUX,
     };
     static const char *const NAME[] = {
         [VN_TOKEN_ACCESS] = "an access token of POST /auth/login",
         [VN_TOKEN_REGISTRATION] = "a registration token",
         [VN_TOKEN_CONFLUX] = "a conflux token",
     };
-    if (r->route->role == VN_HTTP_PUBLIC)
+    if (r->route->role == VN_WEB_PUBLIC)
         return true;
     enum vn_token_type type = TYPE[r->route->role];
     if (!*bearer) {
@@ -271,7 +271,7 @@ static bool authenticate(struct vn_request *r, const char *bearer)
         vn_request_fail(r, st, "token");
         return false;
     }
-    if (r->route->role == VN_HTTP_ADMIN && r->user.role != VN_ROLE_ADMIN) {
+    if (r->route->role == VN_WEB_ADMIN && r->user.role != VN_ROLE_ADMIN) {
         vn_request_error(r, 403, "only an administrator may do this: ask one");
         return false;
     }
@@ -306,14 +306,14 @@ static bool read_body(struct vn_request *r, struct vn_span body)
     return true;
 }
 
-static void dispatch(struct vn_http_conn *c, struct vn_guardian *g)
+static void dispatch(struct vn_web_conn *c, struct vn_guardian *g)
 {
     struct vn_id path_id = {0};
     unsigned allowed;
     const struct vn_route *route = vn_route_find(c->method, c->path, &path_id, &allowed);
     c->receiving = false;
     lws_set_timer_usecs(c->wsi, LWS_SET_TIMER_USEC_CANCEL);
-    lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, VN_HTTP_ANSWER_S);
+    lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, VN_WEB_ANSWER_S);
     if (!route) {
         if (allowed)
             conn_error(c, 405, "this path exists, but not with this method: see docs/api.md");
@@ -347,27 +347,27 @@ static void dispatch(struct vn_http_conn *c, struct vn_guardian *g)
 
 /* ---- libwebsockets ---- */
 
-static void conn_reset(struct vn_http_conn *c)
+static void conn_reset(struct vn_web_conn *c)
 {
     if (c->req)
         c->req->conn = NULL; /* finishes without us */
     c->req = NULL;
     vn_buf_done(&c->body);
-    vn_buf_init(&c->body, VN_HTTP_BODY_MAX);
+    vn_buf_init(&c->body, VN_WEB_BODY_MAX);
     c->receiving = false;
     c->status = 0;
     free(c->out);
     c->out = NULL;
 }
 
-static struct vn_http_conn *conn_of(struct lws *wsi, bool make)
+static struct vn_web_conn *conn_of(struct lws *wsi, bool make)
 {
-    struct vn_http_conn *c = lws_get_opaque_user_data(wsi);
+    struct vn_web_conn *c = lws_get_opaque_user_data(wsi);
     if (!c && make) {
         c = calloc(1, sizeof(*c));
         if (c) {
             c->wsi = wsi;
-            vn_buf_init(&c->body, VN_HTTP_BODY_MAX);
+            vn_buf_init(&c->body, VN_WEB_BODY_MAX);
             lws_set_opaque_user_data(wsi, c);
         }
     }
@@ -383,9 +383,9 @@ static bool header(struct lws *wsi, enum lws_token_indexes token, char *dst, siz
 }
 
 /* The head of a request is there. */
-static int on_head(struct vn_http *h, struct lws *wsi, const char *uri, size_t uri_n)
+static int on_head(struct vn_web *h, struct lws *wsi, const char *uri, size_t uri_n)
 {
-    struct vn_http_conn *c = conn_of(wsi, true);
+    struct vn_web_conn *c = conn_of(wsi, true);
     if (!c)
         return -1;
     conn_reset(c);
@@ -393,13 +393,13 @@ static int on_head(struct vn_http *h, struct lws *wsi, const char *uri, size_t u
     int unused_n;
     switch (lws_http_get_uri_and_method(wsi, &unused, &unused_n)) {
     case LWSHUMETH_GET:
-        c->method = VN_HTTP_GET;
+        c->method = VN_WEB_GET;
         break;
     case LWSHUMETH_POST:
-        c->method = VN_HTTP_POST;
+        c->method = VN_WEB_POST;
         break;
     case LWSHUMETH_DELETE:
-        c->method = VN_HTTP_DELETE;
+        c->method = VN_WEB_DELETE;
         break;
     default:
         conn_error(c, 405, "use GET, POST or DELETE");
@@ -426,7 +426,7 @@ static int on_head(struct vn_http *h, struct lws *wsi, const char *uri, size_t u
             return 0;
         }
         length = strtoul(value, &end, 10);
-        if (length > VN_HTTP_BODY_MAX) {
+        if (length > VN_WEB_BODY_MAX) {
             conn_error(c, 413, "the body may have 65536 bytes at most: send less");
             return 0;
         }
@@ -452,7 +452,7 @@ static int on_head(struct vn_http *h, struct lws *wsi, const char *uri, size_t u
     }
     c->receiving = true;
     /* One deadline for the whole body: a sender who drips bytes gains nothing. */
-    lws_set_timer_usecs(wsi, (lws_usec_t)VN_HTTP_REQUEST_MS * 1000);
+    lws_set_timer_usecs(wsi, (lws_usec_t)VN_WEB_REQUEST_MS * 1000);
     return 0;
 }
 
@@ -460,8 +460,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
                     size_t n)
 {
     (void)user;
-    struct vn_http *h = lws_context_user(lws_get_context(wsi));
-    struct vn_http_conn *c;
+    struct vn_web *h = lws_context_user(lws_get_context(wsi));
+    struct vn_web_conn *c;
     switch (reason) {
     case LWS_CALLBACK_HTTP:
         return on_head(h, wsi, in, n);
@@ -508,9 +508,9 @@ static void on_log(int level, const char *line)
            VN_KV_STR("detail", text));
 }
 
-vn_status vn_http_open(struct vn_guardian *g, struct vn_http **ret)
+vn_status vn_web_open(struct vn_guardian *g, struct vn_web **ret)
 {
-    struct vn_http *h = calloc(1, sizeof(*h));
+    struct vn_web *h = calloc(1, sizeof(*h));
     if (!h)
         return VN_ERR_NOMEM;
     h->g = g;
@@ -549,7 +549,7 @@ vn_status vn_http_open(struct vn_guardian *g, struct vn_http **ret)
         .alpn = "http/1.1",
         .server_string = "veilnet-guardian",
         .max_http_header_data = HEADER_BYTES_MAX,
-        .timeout_secs = VN_HTTP_REQUEST_MS / 1000,
+        .timeout_secs = VN_WEB_REQUEST_MS / 1000,
         .keepalive_timeout = KEEPALIVE_S,
         .gid = (gid_t)-1,
         .uid = (uid_t)-1,
@@ -563,7 +563,7 @@ vn_status vn_http_open(struct vn_guardian *g, struct vn_http **ret)
     return VN_OK;
 }
 
-void vn_http_close(struct vn_http *h)
+void vn_web_close(struct vn_web *h)
 {
     if (!h)
         return;
@@ -617,7 +617,7 @@ void vn_request_work(struct vn_request *r, void (*work)(void *arg),
 
 vn_status vn_request_nonce_new(struct vn_request *r, uint8_t ret[32])
 {
-    struct vn_http_conn *c = r->conn;
+    struct vn_web_conn *c = r->conn;
     vn_status st = vn_rng_bytes(c->nonce, sizeof(c->nonce));
     if (st != VN_OK)
         return st;
@@ -629,7 +629,7 @@ vn_status vn_request_nonce_new(struct vn_request *r, uint8_t ret[32])
 
 bool vn_request_nonce_take(struct vn_request *r, const uint8_t nonce[32])
 {
-    struct vn_http_conn *c = r->conn;
+    struct vn_web_conn *c = r->conn;
     bool ok = c->has_nonce && vn_clock_mono_us() / 1000 < c->nonce_until_ms &&
               vn_ct_equal(c->nonce, nonce, sizeof(c->nonce));
     c->has_nonce = false;

@@ -13,27 +13,27 @@
 #include "guardian/json.h"
 #include "guardian/token.h"
 
-#define VN_HTTP_BODY_MAX 65536
-#define VN_HTTP_REQUEST_MS 15000 /* a request must have arrived whole by then */
-#define VN_HTTP_ANSWER_S 30      /* and be answered */
+#define VN_WEB_BODY_MAX 65536
+#define VN_WEB_REQUEST_MS 15000 /* a request must have arrived whole by then */
+#define VN_WEB_ANSWER_S 30      /* and be answered */
 #define VN_NONCE_LIFE_MS 60000
 
-enum vn_http_role {
-    VN_HTTP_PUBLIC,
-    VN_HTTP_USER,
-    VN_HTTP_ADMIN,
-    VN_HTTP_REGISTRATION,
-    VN_HTTP_CONFLUX,
+enum vn_web_role {
+    VN_WEB_PUBLIC,
+    VN_WEB_USER,
+    VN_WEB_ADMIN,
+    VN_WEB_REGISTRATION,
+    VN_WEB_CONFLUX,
 };
-enum vn_http_method { VN_HTTP_GET = 1, VN_HTTP_POST = 2, VN_HTTP_DELETE = 3 };
+enum vn_web_method { VN_WEB_GET = 1, VN_WEB_POST = 2, VN_WEB_DELETE = 3 };
 
 struct vn_request;
 
 /** One row declares everything about an endpoint; rows live in routes.c. */
 struct vn_route {
-    enum vn_http_method method;
+    enum vn_web_method method;
     const char *path; /* "{id}" stands for one segment, an id */
-    enum vn_http_role role;
+    enum vn_web_role role;
     const struct vn_member *body; /* NULL: none */
     void (*handle)(struct vn_request *r);
     const char *summary;
@@ -41,11 +41,11 @@ struct vn_route {
 extern const struct vn_route vn_routes[];
 extern const size_t vn_route_count;
 
-struct vn_http_conn;
+struct vn_web_conn;
 
 struct vn_request {
     struct vn_guardian *g;
-    struct vn_http_conn *conn; /* NULL once the connection is gone */
+    struct vn_web_conn *conn; /* NULL once the connection is gone */
     const struct vn_route *route;
     uint64_t now_ms; /* wall clock at arrival */
     struct vn_id path_id;
@@ -85,11 +85,11 @@ bool vn_request_nonce_take(struct vn_request *r, const uint8_t nonce[32]);
 VN_MUST_CHECK vn_status vn_request_binding(struct vn_request *r, uint8_t ret[32]);
 
 /** Listens. VN_ERR_EXISTS: the port is taken. */
-VN_MUST_CHECK vn_status vn_http_open(struct vn_guardian *g, struct vn_http **ret);
+VN_MUST_CHECK vn_status vn_web_open(struct vn_guardian *g, struct vn_web **ret);
 /** Stops listening, closes connections; the loop must run until it is idle. */
-void vn_http_close(struct vn_http *h);
+void vn_web_close(struct vn_web *h);
 
 /** Finds the route of a path; *ret_allowed is a bit per method when only the method does not fit.
  * For tests too. */
-const struct vn_route *vn_route_find(enum vn_http_method method, const char *path,
+const struct vn_route *vn_route_find(enum vn_web_method method, const char *path,
                                      struct vn_id *ret_id, unsigned *ret_allowed);

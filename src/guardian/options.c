@@ -24,13 +24,16 @@ static vn_status bad(const char *what, const char *arg)
 vn_status vn_options_parse(int argc, char **argv, const struct vn_option *options)
 {
     for (int i = 1; i < argc; i++) {
-        size_t n = strcspn(argv[i], "=");
+        bool word = argv[i][0] != '-';
+        size_t n = word ? 0 : strcspn(argv[i], "=");
         const struct vn_option *o = options;
         while (o->name && (strlen(o->name) != n || memcmp(o->name, argv[i], n) != 0))
             o++;
         if (!o->name)
             return bad("unknown argument", argv[i]);
-        if (o->flag) {
+        if (word) {
+            *o->value = argv[i];
+        } else if (o->flag) {
             if (argv[i][n])
                 return bad("this option takes no value:", argv[i]);
             *o->flag = true;

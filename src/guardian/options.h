@@ -6,13 +6,12 @@
 #include "base/status.h"
 
 struct vn_option {
-    const char *name;   /* "--public"; NULL ends a list */
+    const char *name;   /* "--public"; "" for one word without a name; NULL ends a list */
     const char **value; /* takes a value … */
     bool *flag;         /* … or is there or not */
 };
 
-/** Reads argv[1..]; VN_ERR_ARG after saying on standard error what is wrong. Positional words are
- * refused. */
+/** Reads argv[1..]; VN_ERR_ARG after saying on standard error what is wrong. */
 VN_MUST_CHECK vn_status vn_options_parse(int argc, char **argv, const struct vn_option *options);
 /** "90s", "30m", "24h", "7d", or seconds. */
 VN_MUST_CHECK vn_status vn_duration_parse(const char *text, uint64_t *ret_s);
