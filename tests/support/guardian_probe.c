@@ -1,0 +1,601 @@
+/*
+ * guardian_probe CONFLUX_TOKEN_FILE [STEP...]: a node reduced to its credentials. The file holds a
+ * "vc1." or "vn1."-like text {"g","k","c"}. Logs in, verifies everything in the answer as a node
+ * would, then does the steps:
+ *
+ *   renew            log in again with the same keys
+ *   other-keys       renew with new keys (to be refused)
+ *   taint+X taint-X  change taints
+ *   peers            list
+ *   nats             connect to Master and try what is allowed and what is not
+ *   hold             stay connected; print each message's subject and size; until standard input
+ * ends logout
+ *
+ * One JSON object per step on standard output. Exit 0: every step did what it should say; the test
+ * judges the rest.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+#include <nats/nats.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/writer.h"
+#include "control/guardian_api.h"
+#include "control/http.h"
+#include "crypto/nkey.h"
+#include "crypto/rng.h"
+#include "crypto/x509.h"
+#include "loop/io.h"
+#include "loop/loop.h"
+#include "wire/names.h"
+
+struct probe {
+    struct vn_loop *loop;
+    struct vn_io io;
+    struct vn_join join;
+    struct vn_guardian_api *api;
+    const struct vn_authority *port;
+    const struct vn_suite_info *suite;
+    struct vn_id realm;
+    /* keys */
+    struct vn_sig_key *identity, *nkey;
+    struct vn_kem_dk *session;
+    struct vn_secret32 nkey_seed;
+    char *tls_key;
+    uint8_t *csr;
+    size_t csr_n;
+    /* credentials */
+    struct vn_credentials *cred;
+    struct vn_id node;
+    /* result of the step under way */
+    bool failed;
+    char detail[512];
+    json_t *result;
+};
+
+static void must(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "guardian_probe: %s failed\n", what);
+    exit(1);
+}
+
+static void say(const char *step, json_t *o)
+{
+    json_object_set_new(o, "step", json_string(step));
+    json_dumpf(o, stdout, JSON_COMPACT);
+    putchar('\n');
+    fflush(stdout);
+    json_decref(o);
+}
+
+static void make_keys(struct probe *p)
+{
+    p->identity = vn_sig_free(p->identity);
+    p->nkey = vn_sig_free(p->nkey);
+    p->session = vn_kem_free(p->session);
+    vn_secret_strp(&p->tls_key);
+    p->tls_key = NULL;
+    free(p->csr);
+    must(vn_sig_generate(p->suite->sig, &p->identity) == VN_OK, "ML-DSA key");
+    must(vn_rng_bytes(p->nkey_seed.b, 32) == VN_OK, "random");
+    must(vn_sig_from_seed(VN_SIG_ED25519, VN_SPAN_ARRAY(p->nkey_seed.b), &p->nkey) == VN_OK,
+         "nkey");
+    must(vn_kem_generate(p->suite->kem, &p->session) == VN_OK, "KEM key");
+    must(vn_tls_key_new(&p->tls_key) == VN_OK, "TLS key");
+    must(vn_tls_csr(p->tls_key, "node", &p->csr, &p->csr_n) == VN_OK, "CSR");
+    must(vn_node_id_of(vn_sig_pk(p->identity), &p->node) == VN_OK, "node id");
+}
+
+static vn_status sign(void *arg, const uint8_t nonce[32], const uint8_t binding[32],
+                      const uint8_t token_hash[32], uint8_t *ret_sig, size_t *ret_sig_n,
+                      uint8_t ret_nkey_sig[64])
+{
+    struct probe *p = arg;
+    static uint8_t buf[16384];
+    struct vn_writer w = vn_writer_of(buf, sizeof(buf));
+    vn_write_bytes(&w, nonce, 32);
+    vn_write_bytes(&w, binding, 32);
+    vn_write_bytes(&w, token_hash, 32);
+    vn_write_bytes(&w, p->realm.b, VN_ID_LEN);
+    vn_write_block16(&w, vn_sig_pk(p->identity));
+    vn_write_block16(&w, vn_kem_ek(p->session));
+    vn_write_span(&w, vn_sig_pk(p->nkey));
+    vn_write_block16(&w, VN_SPAN(p->csr, p->csr_n));
+    vn_status st = vn_sig_sign(p->identity, "anchor-pop-v1", vn_writer_span(&w), ret_sig);
+    *ret_sig_n = p->suite->sig_len;
+    return st == VN_OK ? vn_sig_sign(p->nkey, NULL, vn_writer_span(&w), ret_nkey_sig) : st;
+}
+
+static bool failed(struct probe *p, const struct vn_authority_error *err)
+{
+    if (!err)
+        return false;
+    p->failed = true;
+    snprintf(p->detail, sizeof(p->detail), "%s: %s", vn_status_name(err->status), err->detail);
+    return true;
+}
+
+static void report_failure(struct probe *p, const char *step)
+{
+    if (p->failed)
+        say(step, json_pack("{s:b, s:s}", "ok", 0, "detail", p->detail));
+}
+
+/* ---- login ---- */
+
+static void on_login(void *arg, struct vn_credentials *cred, const struct vn_authority_error *err)
+{
+    struct probe *p = arg;
+    if (!failed(p, err)) {
+        p->cred = vn_credentials_free(p->cred);
+        p->cred = cred;
+    }
+    vn_loop_stop(p->loop);
+}
+
+static struct vn_span span(const struct vn_blob *b)
+{
+    return VN_SPAN(b->p, b->n);
+}
+
+/* What a node checks before it believes an answer. */
+static json_t *check_credentials(struct probe *p)
+{
+    const struct vn_credentials *c = p->cred;
+    uint64_t now = c->guardian_time_ms;
+    struct vn_sig_pub *root = NULL, *issuing = NULL, *command = NULL;
+    must(c->realm.suite == p->suite->id, "suite of the realm");
+    /* The root comes over pinned HTTPS: its own key is taken from it, then everything hangs from
+     * that. */
+    must(vn_x509_check_authority(VN_AUTHORITY_ROOT, &p->realm, span(&c->realm.root_cert), NULL, now,
+                                 &root) == VN_OK,
+         "root certificate");
+    must(vn_x509_check_authority(VN_AUTHORITY_ISSUING, &p->realm, span(&c->realm.issuing_cert),
+                                 root, now, &issuing) == VN_OK,
+         "issuing certificate");
+    must(vn_x509_check_authority(VN_AUTHORITY_COMMAND, &p->realm, span(&c->realm.command_cert),
+                                 root, now, &command) == VN_OK,
+         "command certificate");
+    struct vn_id gid;
+    must(vn_node_id_of(vn_sig_pub_bytes(command), &gid) == VN_OK &&
+             vn_id_equal(&gid, &c->realm.gid),
+         "Guardian's id");
+    must(c->realm.guardian_ek.n == p->suite->ek_len, "Guardian's KEM key");
+
+    struct vn_identity id;
+    must(vn_x509_check_identity(span(&c->certificate), issuing, &p->realm, now, &id) == VN_OK,
+         "identity certificate");
+    must(vn_id_equal(&id.node, &p->node) && strcmp(id.tag, c->tag) == 0 && id.addr_count == 2 &&
+             vn_ip_equal(&id.addrs[0], &c->ip4) && vn_ip_equal(&id.addrs[1], &c->ip6),
+         "names in the certificate");
+    must(vn_prefix_contains(&c->realm.range4, &c->ip4) &&
+             vn_prefix_contains(&c->realm.range6, &c->ip6),
+         "addresses in the realm's ranges");
+    must(id.not_after_ms / 1000 == c->expires_ms / 1000, "end of the certificate");
+
+    struct vn_statement s;
+    must(vn_statement_check(span(&c->statement), command, p->suite, &p->realm, now, &s) == VN_OK,
+         "statement");
+    must(vn_id_equal(&s.node, &p->node), "node of the statement");
+    must(s.taint_count + s.scope_count == c->identity_count, "identities and tags are as many");
+    /* each identity's key gives one of the statement's tags */
+    json_t *taints = json_array();
+    for (size_t i = 0; i < c->identity_count; i++) {
+        struct vn_affinity_tag tag;
+        must(vn_affinity_tag(p->suite->hash, &c->identities[i].key, c->identities[i].kind,
+                             &s.pk_hash, &tag) == VN_OK,
+             "tag");
+        bool taint = c->identities[i].kind == VN_KIND_TAINT, found = false;
+        for (size_t k = 0; k < (taint ? s.taint_count : s.scope_count); k++)
+            found = found || memcmp((taint ? s.taints : s.scopes)[k].b, tag.b, sizeof(tag.b)) == 0;
+        must(found, "every identity has its tag in the statement");
+        if (taint)
+            json_array_append_new(taints, json_string(c->identities[i].label));
+    }
+    uint32_t hour;
+    must(vn_hour_keys_now(&c->hour_keys, now, &hour) && hour == vn_hour_of(now), "hour key of now");
+    must(vn_hour_keys_now(&c->hour_keys, c->expires_ms, &hour) != NULL,
+         "hour key of the certificate's end");
+
+    char node[VN_ID_TEXT], ip4[VN_IP_TEXT], ip6[VN_IP_TEXT];
+    vn_id_format(&p->node, node);
+    vn_ip_format(&c->ip4, ip4);
+    vn_ip_format(&c->ip6, ip6);
+    vn_sig_pub_free(root);
+    vn_sig_pub_free(issuing);
+    vn_sig_pub_free(command);
+    return json_pack("{s:b, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:i, s:I}", "ok", 1, "node",
+                     node, "tag", c->tag, "ip4", ip4, "ip6", ip6, "statement", (json_int_t)s.number,
+                     "time", (json_int_t)now, "expires", (json_int_t)c->expires_ms, "taints",
+                     taints, "hours", (int)c->hour_keys.count, "nats_jwt_bytes",
+                     (json_int_t)strlen(c->nats_jwt));
+}
+
+static void login(struct probe *p, const char *step, bool renew)
+{
+    struct vn_login_request req = {
+        .renew = renew,
+        .sig_pk = vn_sig_pk(p->identity),
+        .session_ek = vn_kem_ek(p->session),
+        .csr = VN_SPAN(p->csr, p->csr_n),
+        .sign = sign,
+        .sign_arg = p,
+    };
+    memcpy(req.nkey_pk, vn_sig_pk(p->nkey).p, 32);
+    p->failed = false;
+    must(p->port->login(p->port->self, &req, on_login, p) == VN_OK, "login");
+    vn_loop_run(p->loop);
+    if (p->failed)
+        report_failure(p, step);
+    else
+        say(step, check_credentials(p));
+}
+
+/* ---- other calls ---- */
+
+static void on_logout(void *arg, const struct vn_authority_error *err)
+{
+    failed(arg, err);
+    vn_loop_stop(((struct probe *)arg)->loop);
+}
+
+static void on_taints(void *arg, const struct vn_taint_result *res,
+                      const struct vn_authority_error *err)
+{
+    struct probe *p = arg;
+    if (!failed(p, err)) {
+        struct vn_statement s;
+        struct vn_span part, sig;
+        must(vn_statement_decode(span(&res->statement), p->suite, &s, &part, &sig) == VN_OK,
+             "new statement");
+        json_t *taints = json_array();
+        for (size_t i = 0; i < res->identity_count; i++)
+            if (res->identities[i].kind == VN_KIND_TAINT)
+                json_array_append_new(taints, json_string(res->identities[i].label));
+        if (res->nats_jwt) {
+            free(p->cred->nats_jwt);
+            p->cred->nats_jwt = strdup(res->nats_jwt);
+        }
+        p->result = json_pack("{s:b, s:I, s:o, s:i, s:b}", "ok", 1, "statement",
+                              (json_int_t)s.number, "taints", taints, "tags", (int)s.taint_count,
+                              "nats_jwt", res->nats_jwt != NULL);
+    }
+    vn_loop_stop(p->loop);
+}
+
+static void on_peers(void *arg, const struct vn_peer_entry *list, size_t n,
+                     const struct vn_authority_error *err)
+{
+    struct probe *p = arg;
+    if (!failed(p, err)) {
+        json_t *items = json_array();
+        for (size_t i = 0; i < n; i++)
+            json_array_append_new(items, json_string(list[i].tag));
+        p->result = json_pack("{s:b, s:o}", "ok", 1, "peers", items);
+    }
+    vn_loop_stop(p->loop);
+}
+
+static void finish(struct probe *p, const char *step, vn_status st)
+{
+    must(st == VN_OK, step);
+    vn_loop_run(p->loop);
+    if (p->failed)
+        report_failure(p, step);
+    else
+        say(step, p->result ? p->result : json_pack("{s:b}", "ok", 1));
+    p->result = NULL;
+}
+
+/* ---- Master ---- */
+
+struct heard {
+    pthread_mutex_t lock;
+    char error[256]; /* the last permission violation */
+    unsigned violations, messages;
+    bool print;
+    natsSubscription *subs[64]; /* until the connection ends */
+    size_t sub_count;
+};
+
+static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus err, void *arg)
+{
+    struct heard *h = arg;
+    (void)sub;
+    const char *text = NULL;
+    (void)err;
+    natsConnection_GetLastError(nc, &text);
+    pthread_mutex_lock(&h->lock);
+    h->violations++;
+    snprintf(h->error, sizeof(h->error), "%s", text ? text : "");
+    pthread_mutex_unlock(&h->lock);
+}
+
+static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *arg)
+{
+    struct heard *h = arg;
+    (void)nc;
+    (void)sub;
+    pthread_mutex_lock(&h->lock);
+    h->messages++;
+    pthread_mutex_unlock(&h->lock);
+    if (h->print)
+        say("message", json_pack("{s:s, s:i}", "subject", natsMsg_GetSubject(msg), "bytes",
+                                 natsMsg_GetDataLength(msg)));
+    natsMsg_Destroy(msg);
+}
+
+static natsStatus give_jwt(char **jwt, char **err, void *arg)
+{
+    struct probe *p = arg;
+    *err = NULL;
+    *jwt = strdup(p->cred->nats_jwt);
+    return *jwt ? NATS_OK : NATS_NO_MEMORY;
+}
+
+static natsStatus give_sig(char **err, unsigned char **sig, int *sig_n, const char *nonce,
+                           void *arg)
+{
+    struct probe *p = arg;
+    *err = NULL;
+    *sig = malloc(64);
+    *sig_n = 64;
+    return *sig && vn_sig_sign(p->nkey, NULL, VN_SPAN_STR(nonce), *sig) == VN_OK ? NATS_OK
+                                                                                 : NATS_ERR;
+}
+
+static natsStatus connect_master(struct probe *p, struct heard *h, natsConnection **ret)
+{
+    natsOptions *o = NULL;
+    must(natsOptions_Create(&o) == NATS_OK, "options");
+    natsOptions_SetURL(o, p->cred->realm.master_urls[0]);
+    natsOptions_SetAllowReconnect(o, false);
+    natsOptions_SetSecure(o, true);
+    must(natsOptions_SetCATrustedCertificates(o, p->cred->realm.master_ca_pem) == NATS_OK, "CA");
+    must(natsOptions_SetCertificatesChain(o, p->cred->mtls_cert_pem, p->tls_key) == NATS_OK,
+         "mTLS certificate");
+    natsOptions_SetUserCredentialsCallbacks(o, give_jwt, p, give_sig, p);
+    natsOptions_SetErrorHandler(o, on_error, h);
+    natsStatus st = natsConnection_Connect(ret, o);
+    natsOptions_Destroy(o);
+    return st;
+}
+
+/* True when the broker refused the last action; waits for its answer to a PING behind it. */
+static bool refused(natsConnection *nc, struct heard *h)
+{
+    natsConnection_FlushTimeout(nc, 5000);
+    for (int i = 0; i < 20; i++) { /* the handler runs on libnats's thread */
+        pthread_mutex_lock(&h->lock);
+        bool yes = h->violations > 0;
+        h->violations = 0;
+        pthread_mutex_unlock(&h->lock);
+        if (yes)
+            return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+static bool publish_refused(natsConnection *nc, struct heard *h, const char *subject, int size)
+{
+    static char data[65536];
+    /* libnats knows the limit of the payload from Master and refuses a larger one itself */
+    return natsConnection_Publish(nc, subject, data, size) != NATS_OK || refused(nc, h);
+}
+
+static bool subscribe_refused(natsConnection *nc, struct heard *h, const char *subject,
+                              const char *queue)
+{
+    if (h->sub_count == VN_ARRAY_LEN(h->subs))
+        return true;
+    natsSubscription **sub = &h->subs[h->sub_count++];
+    natsStatus st = queue ? natsConnection_QueueSubscribe(sub, nc, subject, queue, on_message, h)
+                          : natsConnection_Subscribe(sub, nc, subject, on_message, h);
+    return st != NATS_OK || refused(nc, h);
+}
+
+static void disconnect(natsConnection *nc, struct heard *h)
+{
+    for (size_t i = 0; i < h->sub_count; i++)
+        natsSubscription_Destroy(h->subs[i]);
+    h->sub_count = 0;
+    natsConnection_Close(nc);
+    natsConnection_Destroy(nc);
+}
+
+static void name_pattern(struct probe *p, enum vn_subject_kind kind, enum vn_name_kind name_kind,
+                         struct vn_span name, char ret[VN_SUBJECT_MAX])
+{
+    struct vn_id h;
+    must(vn_name_hash(p->suite->hash, &p->cred->realm.name_key, name_kind, name, &h) == VN_OK,
+         "name");
+    vn_subject_pattern(kind, &h, ret);
+}
+
+static void step_nats(struct probe *p, bool hold)
+{
+    struct heard h = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    natsConnection *nc = NULL;
+    natsStatus st = connect_master(p, &h, &nc);
+    if (st != NATS_OK) {
+        say(hold ? "hold" : "nats",
+            json_pack("{s:b, s:s}", "ok", 0, "detail", natsStatus_GetText(st)));
+        return;
+    }
+    char self[VN_ID_TEXT], other[VN_ID_TEXT], gid[VN_ID_TEXT], queue[4], wrong[4] = "q0";
+    struct vn_id stranger;
+    must(vn_rng_bytes(stranger.b, sizeof(stranger.b)) == VN_OK, "random");
+    vn_id_format(&p->node, self);
+    vn_id_format(&stranger, other);
+    vn_id_format(&p->cred->realm.gid, gid);
+    vn_subject_queue(&p->node, queue);
+    wrong[1] = queue[1] == '0' ? '1' : '0';
+    char s[VN_SUBJECT_MAX + 80], own[VN_SUBJECT_MAX], grp[VN_SUBJECT_MAX], foreign[VN_SUBJECT_MAX];
+    name_pattern(p, VN_SUBJ_OWN, VN_NAME_ID, VN_SPAN_ARRAY(p->node.b), own);
+    name_pattern(p, VN_SUBJ_OWN, VN_NAME_ID, VN_SPAN_ARRAY(stranger.b), foreign);
+    if (hold) {
+        h.print = true;
+        snprintf(s, sizeof(s), "a.in.%s.*", self);
+        must(!subscribe_refused(nc, &h, s, NULL), "inbox");
+        snprintf(s, sizeof(s), "a.adm.%s", self);
+        must(!subscribe_refused(nc, &h, s, NULL), "commands");
+        say("hold", json_pack("{s:b, s:s}", "ok", 1, "self", self));
+        while (getchar() != EOF)
+            continue;
+        disconnect(nc, &h);
+        return;
+    }
+    json_t *o = json_pack("{s:b}", "ok", 1);
+#define TRY(name, call) json_object_set_new(o, name, json_boolean(!(call)))
+    /* allowed */
+    snprintf(s, sizeof(s), "a.in.%s.*", self);
+    TRY("inbox", subscribe_refused(nc, &h, s, NULL));
+    snprintf(s, sizeof(s), "a.adm.%s", self);
+    TRY("commands", subscribe_refused(nc, &h, s, NULL));
+    TRY("revocations", subscribe_refused(nc, &h, "a.rev", NULL));
+    TRY("hubs", subscribe_refused(nc, &h, "a.hub.*", "hub"));
+    TRY("own_name", subscribe_refused(nc, &h, own, queue));
+    name_pattern(p, VN_SUBJ_OWN, VN_NAME_TAG, VN_SPAN_STR(p->cred->tag), own);
+    TRY("own_tag", subscribe_refused(nc, &h, own, queue));
+    name_pattern(p, VN_SUBJ_OWN, VN_NAME_IP4, VN_SPAN(p->cred->ip4.b + 12, 4), own);
+    TRY("own_ip4", subscribe_refused(nc, &h, own, queue));
+    name_pattern(p, VN_SUBJ_OWN, VN_NAME_IP6, VN_SPAN_ARRAY(p->cred->ip6.b), own);
+    TRY("own_ip6", subscribe_refused(nc, &h, own, queue));
+    for (size_t i = 0; i < p->cred->identity_count; i++) {
+        if (p->cred->identities[i].kind != VN_KIND_TAINT)
+            continue;
+        name_pattern(p, VN_SUBJ_GRP, VN_NAME_TAINT, VN_SPAN_STR(p->cred->identities[i].label), grp);
+        TRY("own_group", subscribe_refused(nc, &h, grp, queue));
+    }
+    snprintf(s, sizeof(s), "a.in.%s.%s", other, self);
+    TRY("send", publish_refused(nc, &h, s, 100));
+    snprintf(s, sizeof(s), "a.own.%s.%s", other, self);
+    TRY("ask_name", publish_refused(nc, &h, s, 100));
+    snprintf(s, sizeof(s), "a.hub.%s", self);
+    TRY("offer_relay", publish_refused(nc, &h, s, 100));
+    /* delivered to oneself: the path works at all */
+    snprintf(s, sizeof(s), "a.in.%s.%s", self, self);
+    h.messages = 0;
+    natsConnection_Publish(nc, s, "x", 1);
+    for (int i = 0; i < 200 && !h.messages; i++)
+        usleep(10000);
+    TRY("delivered", h.messages == 0);
+
+    /* not allowed; the answers must be false */
+    snprintf(s, sizeof(s), "a.in.%s.%s", self, other);
+    TRY("forged_sender", publish_refused(nc, &h, s, 100));
+    snprintf(s, sizeof(s), "a.own.%s.%s", other, other);
+    TRY("forged_query", publish_refused(nc, &h, s, 100));
+    snprintf(s, sizeof(s), "a.hub.%s", other);
+    TRY("forged_hub", publish_refused(nc, &h, s, 100));
+    snprintf(s, sizeof(s), "a.adm.%s", other);
+    TRY("forged_command", publish_refused(nc, &h, s, 100));
+    TRY("forged_revocation", publish_refused(nc, &h, "a.rev", 100));
+    snprintf(s, sizeof(s), "a.in.%s.%s", self, gid);
+    TRY("forged_guardian", publish_refused(nc, &h, s, 100));
+    snprintf(s, sizeof(s), "a.in.%s.*", other);
+    TRY("others_inbox", subscribe_refused(nc, &h, s, NULL));
+    TRY("all_inboxes", subscribe_refused(nc, &h, "a.in.*.*", NULL));
+    TRY("everything", subscribe_refused(nc, &h, ">", NULL));
+    snprintf(s, sizeof(s), "a.adm.%s", other);
+    TRY("others_commands", subscribe_refused(nc, &h, s, NULL));
+    TRY("others_name", subscribe_refused(nc, &h, foreign, queue));
+    TRY("without_queue", subscribe_refused(nc, &h, own, NULL));
+    TRY("wrong_queue", subscribe_refused(nc, &h, own, wrong));
+    name_pattern(p, VN_SUBJ_GRP, VN_NAME_TAINT, VN_SPAN_LIT("not-mine"), grp);
+    TRY("others_group", subscribe_refused(nc, &h, grp, queue));
+    TRY("nets", subscribe_refused(nc, &h, "a.net.*", NULL));
+    TRY("system", subscribe_refused(nc, &h, "$SYS.>", NULL));
+    TRY("own_inbox_prefix", subscribe_refused(nc, &h, "_INBOX.>", NULL));
+    disconnect(nc, &h);
+
+    /* too large: the broker ends the connection */
+    memset(h.error, 0, sizeof(h.error));
+    h.violations = 0;
+    nc = NULL;
+    must(connect_master(p, &h, &nc) == NATS_OK, "second connection");
+    snprintf(s, sizeof(s), "a.in.%s.%s", other, self);
+    TRY("payload_24576", publish_refused(nc, &h, s, 24576) || natsConnection_IsClosed(nc));
+    TRY("payload_24577", publish_refused(nc, &h, s, 24577) || natsConnection_IsClosed(nc));
+    disconnect(nc, &h);
+    say("nats", o);
+}
+
+int main(int argc, char **argv)
+{
+    vn_log_setup(VN_LOG_WARN, 0);
+    must(argc >= 2, "arguments");
+    must(vn_http_global_init() == VN_OK, "HTTP");
+    struct probe p = {0};
+    struct vn_buf text;
+    vn_buf_init(&text, VN_JOIN_TEXT_MAX);
+    must(vn_file_read(argv[1], &text) == VN_OK, "token file");
+    must(vn_join_parse(vn_buf_span(&text), &p.join) == VN_OK, "token");
+    must(vn_join_realm(p.join.jwt, &p.realm) == VN_OK, "realm of the token");
+    p.suite = vn_suite_get(p.join.cnsa ? VN_SUITE_CNSA : VN_SUITE_DEFAULT);
+    must(vn_loop_new(&p.loop) == VN_OK, "loop");
+    p.io = (struct vn_io){
+        .self = p.loop,
+        .watch = vn_loop_watch,
+        .rewatch = vn_loop_rewatch,
+        .unwatch = vn_loop_unwatch,
+        .timer_new = vn_loop_timer_new,
+        .timer_arm = vn_loop_timer_arm,
+        .timer_disarm = vn_loop_timer_disarm,
+        .timer_free = vn_loop_timer_free,
+        .now_us = vn_loop_io_now_us,
+    };
+    const struct vn_guardian_api_config cfg = {
+        .io = &p.io, .guardian = &p.join.guardian, .conflux_token = p.join.jwt};
+    must(vn_guardian_api_new(&cfg, &p.api) == VN_OK, "client");
+    p.port = vn_guardian_api_port(p.api);
+    make_keys(&p);
+    login(&p, "login", false);
+    for (int i = 2; i < argc && p.cred; i++) {
+        const char *step = argv[i];
+        const char *label = step + 6;
+        p.failed = false;
+        if (strcmp(step, "renew") == 0) {
+            login(&p, step, true);
+        } else if (strcmp(step, "other-keys") == 0) {
+            make_keys(&p); /* the last step that makes sense for this session */
+            login(&p, step, true);
+        } else if (strncmp(step, "taint+", 6) == 0) {
+            finish(&p, step,
+                   p.port->change_taints(p.port->self, &label, 1, NULL, 0, on_taints, &p));
+        } else if (strncmp(step, "taint-", 6) == 0) {
+            finish(&p, step,
+                   p.port->change_taints(p.port->self, NULL, 0, &label, 1, on_taints, &p));
+        } else if (strcmp(step, "peers") == 0) {
+            finish(&p, step, p.port->peers(p.port->self, on_peers, &p));
+        } else if (strcmp(step, "logout") == 0) {
+            finish(&p, step, p.port->logout(p.port->self, on_logout, &p));
+        } else if (strcmp(step, "nats") == 0 || strcmp(step, "hold") == 0) {
+            step_nats(&p, step[0] == 'h');
+        } else {
+            must(false, step);
+        }
+    }
+    nats_CloseAndWait(5000);
+    vn_guardian_api_free(p.api);
+    vn_loop_free(p.loop);
+    vn_credentials_free(p.cred);
+    vn_sig_free(p.identity);
+    vn_sig_free(p.nkey);
+    vn_kem_free(p.session);
+    vn_secret_strp(&p.tls_key);
+    free(p.csr);
+    vn_join_wipe(&p.join);
+    vn_buf_wipe(&text);
+    return 0;
+}
