@@ -1,73 +1,73 @@
 /*
- * Every protocol constant and timer, with unit and source. D n: DESIGN section n of the protocol (docs/protocol.md keeps
- * the same numbers). Transport's own are in src/transport/limits.h.
+ * Every protocol constant and timer, with unit and source. D n: DESIGN section n of the protocol
+ * (docs/protocol.md keeps the same numbers). Transport's own are in src/transport/limits.h.
  */
 #pragma once
 
 /* ---- control channel ---- */
-#define VN_CONTROL_PAYLOAD_MAX 24576  /* bytes of one message of a node, broker limit */
-#define VN_ENVELOPE_FRESH_MS 90000    /* |sender's time - ours|, protocol time */
-#define VN_ENVELOPE_REPLAY_MAX 65536  /* remembered (src, nonce) pairs; oldest go first */
-#define VN_ENVELOPE_SRC_RATE 50       /* envelopes per second and source */
+#define VN_CONTROL_PAYLOAD_MAX 24576 /* bytes of one message of a node, broker limit */
+#define VN_ENVELOPE_FRESH_MS 90000   /* |sender's time - ours|, protocol time */
+#define VN_ENVELOPE_REPLAY_MAX 65536 /* remembered (src, nonce) pairs; oldest go first */
+#define VN_ENVELOPE_SRC_RATE 50      /* envelopes per second and source */
 #define VN_ENVELOPE_SRC_BURST 100
-#define VN_SOURCES_MAX 4096           /* token buckets kept; the least recently used goes */
-#define VN_HOUR_GRACE_MS 120000       /* neighbouring hours accepted around the boundary */
-#define VN_QUERY_WAIT_1_MS 500        /* no answer after 0.5, 1 and 2 s: host unreachable */
+#define VN_SOURCES_MAX 4096     /* token buckets kept; the least recently used goes */
+#define VN_HOUR_GRACE_MS 120000 /* neighbouring hours accepted around the boundary */
+#define VN_QUERY_WAIT_1_MS 500  /* no answer after 0.5, 1 and 2 s: host unreachable */
 #define VN_QUERY_WAIT_2_MS 1000
 #define VN_QUERY_WAIT_3_MS 2000
-#define VN_QUERY_COLLECT_MS 50        /* all answers within this of the first are kept */
-#define VN_UNREACHABLE_MS 10000       /* remembered verdict */
-#define VN_DESCRIPTORS_MAX 4096       /* cached peers' descriptors */
-#define VN_NEED_CERT_MS 1000          /* at most one NEED_CERT per source and this */
+#define VN_QUERY_COLLECT_MS 50  /* all answers within this of the first are kept */
+#define VN_UNREACHABLE_MS 10000 /* remembered verdict */
+#define VN_DESCRIPTORS_MAX 4096 /* cached peers' descriptors */
+#define VN_NEED_CERT_MS 1000    /* at most one NEED_CERT per source and this */
 
 /* ---- identity ---- */
-#define VN_EKS_ROTATE_MS 600000       /* semi-static KEM key: new one every 10 min, two kept */
-#define VN_DESCRIPTOR_LIFE_MS 900000  /* a descriptor is not used longer than its ekS lives, at most this */
-#define VN_STATEMENT_TAGS_MAX 32      /* 16 taints and 16 scopes */
+#define VN_EKS_ROTATE_MS 600000 /* semi-static KEM key: new one every 10 min, two kept */
+#define VN_DESCRIPTOR_LIFE_MS 900000 /* a descriptor lives as long as its ekS, at most this */
+#define VN_STATEMENT_TAGS_MAX 32 /* 16 taints and 16 scopes */
 
 /* ---- handshake ---- */
-#define VN_HS_RESEND_MS 250           /* first re-send of M1; doubles */
-#define VN_HS_RESEND_MAX 5            /* re-sends before the attempt fails */
-#define VN_HS_M2_KEEP_MS 180000       /* a repeated M1 gets the stored M2 for so long */
-#define VN_HS_SRC_RATE 20             /* handshakes per second and source */
+#define VN_HS_RESEND_MS 250     /* first re-send of M1; doubles */
+#define VN_HS_RESEND_MAX 5      /* re-sends before the attempt fails */
+#define VN_HS_M2_KEEP_MS 180000 /* a repeated M1 gets the stored M2 for so long */
+#define VN_HS_SRC_RATE 20       /* handshakes per second and source */
 #define VN_HS_SRC_BURST 40
-#define VN_HS_PENDING_MAX 1024        /* half-open handshakes as responder, all sources */
-#define VN_HS_RETRY_RATE 1            /* RETRY per second and source */
+#define VN_HS_PENDING_MAX 1024 /* half-open handshakes as responder, all sources */
+#define VN_HS_RETRY_RATE 1     /* RETRY per second and source */
 #define VN_STREAMS_MAX 4096
 
 /* ---- streams ---- */
-#define VN_STREAM_CTL_WINDOW 1024     /* replay window of control packets, bits */
-#define VN_STREAM_CTL_RESEND_MS 250   /* BIND and others that await an answer; doubles */
+#define VN_STREAM_CTL_WINDOW 1024   /* replay window of control packets, bits */
+#define VN_STREAM_CTL_RESEND_MS 250 /* BIND and others that await an answer; doubles */
 #define VN_STREAM_CTL_RESEND_MAX 5
-#define VN_IDLE_MS 60000              /* default life of an idle stream and tether */
+#define VN_IDLE_MS 60000 /* default life of an idle stream and tether */
 
 /* ---- frames ---- */
-#define VN_FRAME_MAX 65536            /* bytes of a frame with its headers and tag */
-#define VN_FRAME_PACKETS_MAX 512      /* packets in one frame */
+#define VN_FRAME_MAX 65536              /* bytes of a frame with its headers and tag */
+#define VN_FRAME_PACKETS_MAX 512        /* packets in one frame */
 #define VN_LANE_FRAMES_MAX (1ull << 32) /* per key: stop */
 #define VN_LANE_BYTES_MAX (1ull << 40)
 #define VN_REPLAY_BITS_MIN 1024
 #define VN_REPLAY_BITS_MAX 65536
-#define VN_EARLY_FRAMES_MAX 16        /* frames held per label between SETUP and BIND */
+#define VN_EARLY_FRAMES_MAX 16 /* frames held per label between SETUP and BIND */
 #define VN_MTU_DEFAULT 1500
 #define VN_MTU_MIN 1280
 #define VN_MTU_MAX 9000
 
 /* ---- tethers and circuits ---- */
 #define VN_TETHERS_MAX 1024
-#define VN_TETHER_CONNECT_MS 10000    /* offer to `up` */
+#define VN_TETHER_CONNECT_MS 10000 /* offer to `up` */
 #define VN_OFFER_RESEND_MS 500
 #define VN_OFFER_RESEND_MAX 4
 #define VN_LABELS_PER_NEIGHBOUR_MAX 4096
 #define VN_LABEL_REUSE_MS 60000
-#define VN_SETUP_RATE 50              /* SETUP per second and neighbour */
+#define VN_SETUP_RATE 50 /* SETUP per second and neighbour */
 #define VN_SETUP_BURST 100
 #define VN_SETUP_RESEND_MS 500
 #define VN_SETUP_WAIT_MS 3000
 
 /* ---- egress ---- */
-#define VN_EGRESS_QUEUE_PACKETS 1024  /* per destination, while a stream exists */
+#define VN_EGRESS_QUEUE_PACKETS 1024 /* per destination, while a stream exists */
 #define VN_EGRESS_QUEUE_BYTES (2u << 20)
-#define VN_EGRESS_WAIT_PACKETS 64     /* per destination, while none exists yet */
+#define VN_EGRESS_WAIT_PACKETS 64 /* per destination, while none exists yet */
 #define VN_EGRESSERS_MAX 4096
-#define VN_MAILBOX_MAX 65536          /* messages waiting in one direction */
+#define VN_MAILBOX_MAX 65536 /* messages waiting in one direction */

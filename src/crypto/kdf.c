@@ -4,6 +4,7 @@
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
+#include "crypto/hmac_sha1.h"
 #include "crypto/ossl.h"
 
 static const EVP_MD *md_of(enum vn_hash_alg alg)
@@ -88,12 +89,11 @@ vn_status vn_hash(enum vn_hash_alg alg, const struct vn_span *parts, size_t coun
 }
 
 /* NULL on error, queue not drained. */
-static EVP_MAC_CTX *hmac_keyed(enum vn_hash_alg alg, struct vn_span key)
+static EVP_MAC_CTX *hmac_keyed(const EVP_MAC_CTX *keyless, struct vn_span key)
 {
     /* RFC 2104 pads keys with zeros, so one zero byte is the empty key, which EVP_MAC_init takes
      * for "none". */
     static const uint8_t EMPTY_KEY[1] = {0};
-    const EVP_MAC_CTX *keyless = hmac_of(alg);
     EVP_MAC_CTX *ctx = keyless ? EVP_MAC_CTX_dup(keyless) : NULL;
     if (key.n == 0)
         key = VN_SPAN_ARRAY(EMPTY_KEY);
@@ -118,14 +118,32 @@ static bool mac_final(EVP_MAC_CTX *ctx, struct vn_hash *h)
     return EVP_MAC_final(ctx, h->b, &h->n, sizeof(h->b)) == 1;
 }
 
-vn_status vn_hmac(enum vn_hash_alg alg, struct vn_span key, const struct vn_span *parts,
-                  size_t count, struct vn_hash *ret)
+static vn_status hmac(const EVP_MAC_CTX *keyless, struct vn_span key, const struct vn_span *parts,
+                      size_t count, struct vn_hash *ret)
 {
-    VN_CLEANUP(mac_ctx_freep) EVP_MAC_CTX *ctx = hmac_keyed(alg, key);
+    VN_CLEANUP(mac_ctx_freep) EVP_MAC_CTX *ctx = hmac_keyed(keyless, key);
     VN_CLEANUP(hash_wipe) struct vn_hash h; /* key material, when HKDF extracts */
     if (!ctx || !mac_update(ctx, parts, count) || !mac_final(ctx, &h))
         return vn_ossl_error("hmac", VN_ERR_CRYPTO);
     *ret = h;
+    return VN_OK;
+}
+
+vn_status vn_hmac(enum vn_hash_alg alg, struct vn_span key, const struct vn_span *parts,
+                  size_t count, struct vn_hash *ret)
+{
+    return hmac(hmac_of(alg), key, parts, count, ret);
+}
+
+vn_status vn_hmac_sha1(struct vn_span key, const struct vn_span *parts, size_t count,
+                       uint8_t ret[VN_HMAC_SHA1_LEN])
+{
+    const struct vn_ossl *o = vn_ossl();
+    struct vn_hash h;
+    vn_status st = hmac(o ? o->hmac_sha1 : NULL, key, parts, count, &h);
+    if (st != VN_OK)
+        return st;
+    memcpy(ret, h.b, VN_HMAC_SHA1_LEN);
     return VN_OK;
 }
 
@@ -152,7 +170,7 @@ vn_status vn_hkdf_expand(enum vn_hash_alg alg, struct vn_span prk, const struct 
     const size_t hash_len = vn_hash_len(alg);
     if (n > 255 * hash_len)
         return VN_ERR_ARG;
-    VN_CLEANUP(mac_ctx_freep) EVP_MAC_CTX *ctx = hmac_keyed(alg, prk);
+    VN_CLEANUP(mac_ctx_freep) EVP_MAC_CTX *ctx = hmac_keyed(hmac_of(alg), prk);
     if (!ctx)
         return vn_ossl_error("hkdf", VN_ERR_CRYPTO);
     VN_CLEANUP(hash_wipe) struct vn_hash t = {.n = 0};

@@ -10,7 +10,8 @@
 struct vn_ossl {
     EVP_MD *sha256, *sha384, *sha3_256;
     EVP_CIPHER *aes256gcm;
-    EVP_MAC_CTX *hmac_sha256, *hmac_sha384, *hmac_sha3_256; /* without a key; to be duplicated */
+    /* without a key; to be duplicated */
+    EVP_MAC_CTX *hmac_sha256, *hmac_sha384, *hmac_sha3_256, *hmac_sha1;
     EVP_KDF *argon2id;
     EVP_SIGNATURE *mldsa65, *mldsa87, *ed25519;
 };

@@ -1,5 +1,6 @@
 #include "crypto/kdf.h"
 
+#include "crypto/hmac_sha1.h"
 #include "support/test.h"
 
 static void hashes(void **state)
@@ -63,6 +64,22 @@ static void hmac_vectors(void **state)
     assert_ok(vn_mac16(VN_SHA256, VN_SPAN_LIT("Jefe"),
                        VN_PARTS(VN_SPAN_LIT("what do ya want for nothing?")), mac));
     assert_span_equal(VN_SPAN_ARRAY(mac), vn_test_hex("5bdcc146bf60754e6a042426089575c7"));
+}
+
+/* RFC 2202 section 3, cases 1 and 6. */
+static void hmac_sha1_vectors(void **state)
+{
+    (void)state;
+    uint8_t key[80], mac[VN_HMAC_SHA1_LEN];
+    memset(key, 0x0b, 20);
+    assert_ok(
+        vn_hmac_sha1(VN_SPAN(key, 20), VN_PARTS(VN_SPAN_LIT("Hi "), VN_SPAN_LIT("There")), mac));
+    assert_span_equal(VN_SPAN_ARRAY(mac), vn_test_hex("b617318655057264e28bc0b6fb378c8ef146be00"));
+    memset(key, 0xaa, 80);
+    assert_ok(vn_hmac_sha1(
+        VN_SPAN(key, 80),
+        VN_PARTS(VN_SPAN_LIT("Test Using Larger Than Block-Size Key - Hash Key First")), mac));
+    assert_span_equal(VN_SPAN_ARRAY(mac), vn_test_hex("aa4ae5e15272d00e95705637ce8a3b55ed402112"));
 }
 
 /* HMAC with no key and no message: known from RFC 2104's definition, H(opad ‖ H(ipad)). */
@@ -178,6 +195,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hashes),
         cmocka_unit_test(hmac_vectors),
+        cmocka_unit_test(hmac_sha1_vectors),
         cmocka_unit_test(hmac_of_nothing),
         cmocka_unit_test(hkdf_vectors),
         cmocka_unit_test(hkdf_has_a_longest_output),

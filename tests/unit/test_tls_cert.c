@@ -225,6 +225,17 @@ static void bad_input_is_told(void **state)
     assert_status(VN_ERR_MALFORMED, vn_tls_key_pin("no key", pin));
     assert_status(VN_ERR_MALFORMED, vn_tls_cert_pin("", pin));
     assert_status(VN_ERR_MALFORMED, vn_tls_key_pin(k.ca, pin));
+    /* a key under a pass phrase is refused, not asked for on the terminal */
+    EVP_PKEY *pkey = pkey_of(k.ca_key);
+    BIO *b = BIO_new(BIO_s_mem());
+    char *encrypted;
+    assert_int_equal(
+        PEM_write_bio_PKCS8PrivateKey(b, pkey, EVP_aes_128_cbc(), "pass", 4, NULL, NULL), 1);
+    BIO_write(b, "", 1);
+    BIO_get_mem_data(b, &encrypted);
+    assert_status(VN_ERR_MALFORMED, vn_tls_key_pin(encrypted, pin));
+    BIO_free(b);
+    EVP_PKEY_free(pkey);
     assert_status(VN_ERR_MALFORMED, vn_tls_ca_new("", "x", T0, T0 + DAY, &cert));
     assert_status(VN_ERR_ARG, vn_tls_ca_new(k.ca_key, "", T0, T0 + DAY, &cert));
     assert_status(VN_ERR_ARG, vn_tls_ca_new(k.ca_key, "x", T0 + DAY, T0, &cert));
