@@ -122,8 +122,8 @@ static void test_what_is_no_subject(void **state)
         "a.in.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAB", /* left-over bits */
         "a.in.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         "a.adm.AAAAAAAAAAAAAAAAAAAAA=",
-        "a.in.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA."
-        "AAAAAAAAAAAAAAAA"};
+        "a.in.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAA",
+    };
     struct vn_subject s;
     for (size_t i = 0; i < VN_ARRAY_LEN(bad); i++)
         if (vn_subject_parse(bad[i], &s) != VN_ERR_MALFORMED)

@@ -1,0 +1,15 @@
+/* Circuit messages: what decodes is encoded to the same bytes. */
+#include "support/fuzz_wire.h"
+#include "wire/circuit.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct vn_span in = VN_SPAN(data, size);
+    struct vn_circuit_msg m;
+    if (vn_circuit_decode(in, &m) != VN_OK)
+        return 0;
+    struct vn_writer w = vn_writer_of(fuzz_scratch(), size);
+    vn_circuit_encode(&w, &m);
+    FUZZ_ASSERT(vn_span_equal(in, vn_writer_span(&w)));
+    return 0;
+}
