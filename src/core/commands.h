@@ -1,0 +1,205 @@
+/*
+ * What the core thread (struct vn_node) and a data worker (struct vn_worker) say to each other, through the port `post`.
+ * Every message owns what it points to. Handles are chosen by the node, never 0, and not used again for a minute.
+ *
+ * Node -> worker: commands and immutable snapshots. Worker -> node: events. Neither waits for the other: a command about a
+ * handle that is already gone is ignored.
+ */
+#pragma once
+
+#include "base/id.h"
+#include "base/limits.h"
+#include "base/secret.h"
+#include "crypto/x509.h"
+#include "ports/post.h"
+#include "ports/tether.h"
+
+enum vn_cmd_type {
+    VN_CMD_LOCAL = 1,          /* struct vn_cmd_local */
+    VN_CMD_TETHER_OPEN,        /* struct vn_cmd_tether_open */
+    VN_CMD_TETHER_START,       /* struct vn_cmd_tether_start */
+    VN_CMD_TETHER_CANDIDATE,   /* struct vn_cmd_tether_candidate */
+    VN_CMD_TETHER_SEND,        /* struct vn_cmd_tether_send */
+    VN_CMD_TETHER_CLOSE,       /* struct vn_cmd_handle */
+    VN_CMD_TX_OPEN,            /* struct vn_cmd_tx_open */
+    VN_CMD_TX_CLOSE,           /* struct vn_cmd_handle */
+    VN_CMD_RX_OPEN,            /* struct vn_cmd_rx_open */
+    VN_CMD_RX_CLOSE,           /* struct vn_cmd_handle */
+    VN_CMD_DEST,               /* struct vn_cmd_dest */
+    VN_CMD_STATS,              /* struct vn_cmd_handle: handle is echoed */
+};
+
+enum vn_ev_type {
+    VN_EV_DEST_WANTED = 64,    /* struct vn_ev_dest: first packet for an address without egresser */
+    VN_EV_DEST_IDLE,           /* struct vn_ev_dest: its egresser is gone */
+    VN_EV_TX_IDLE,             /* struct vn_ev_handle: no packet for idle_ms; stays open until TX_CLOSE */
+    VN_EV_TX_SPENT,            /* struct vn_ev_handle: key limit of section 7 reached; sends no more */
+    VN_EV_RX_FIRST,            /* struct vn_ev_handle: first valid frame of this stream */
+    VN_EV_TETHER_CANDIDATE,    /* struct vn_ev_tether_candidate */
+    VN_EV_TETHER_GATHERED,     /* struct vn_ev_handle */
+    VN_EV_TETHER_UP,           /* struct vn_ev_handle */
+    VN_EV_TETHER_DOWN,         /* struct vn_ev_tether_down; the handle is gone */
+    VN_EV_TETHER_MESSAGE,      /* struct vn_ev_tether_message: control-class message, hop header first */
+    VN_EV_STATS,               /* struct vn_ev_stats */
+};
+
+/* ---- commands ---- */
+
+struct vn_cmd_handle { /* TETHER_CLOSE, TX_CLOSE, RX_CLOSE, STATS */
+    struct vn_post_msg msg;
+    uint32_t handle;
+};
+
+struct vn_cmd_local { /* own inner addresses; what arrives for others is dropped and counted */
+    struct vn_post_msg msg;
+    struct vn_ip addrs[VN_CERT_ADDRS_MAX];
+    size_t addr_count;
+    struct vn_prefix ranges[2]; /* the realm's: other destinations have no route here */
+    size_t range_count;
+    uint16_t mtu_bytes;
+    uint32_t idle_ms;
+};
+
+struct vn_cmd_tether_open {
+    struct vn_post_msg msg;
+    uint32_t tether;
+    struct vn_tether_config config;
+};
+struct vn_cmd_tether_start {
+    struct vn_post_msg msg;
+    uint32_t tether;
+    struct vn_tether_start start; /* wiped by free_fn */
+};
+struct vn_cmd_tether_candidate {
+    struct vn_post_msg msg;
+    uint32_t tether;
+    struct vn_candidate candidate;
+};
+struct vn_cmd_tether_send { /* on the control channel of the tether */
+    struct vn_post_msg msg;
+    uint32_t tether;
+    struct vn_pktbuf *buf; /* hop header included; ownership moves to the worker */
+};
+
+/** Opens the sending side of a stream on a circuit, or moves it to another one (same tx, epoch and sequence go on). */
+struct vn_cmd_tx_open {
+    struct vn_post_msg msg;
+    uint32_t tx;
+    uint32_t tether, label;
+    uint8_t hash_alg; /* enum vn_hash_alg */
+    uint32_t epoch;
+    struct vn_secret32 ck; /* chain key of that epoch; wiped by free_fn */
+};
+struct vn_cmd_rx_open {
+    struct vn_post_msg msg;
+    uint32_t rx;
+    uint32_t tether, label;
+    uint8_t hash_alg;
+    uint32_t epoch;
+    struct vn_secret32 ck;
+    struct vn_ip addrs[VN_CERT_ADDRS_MAX]; /* allowed inner sources: the peer's certificate */
+    size_t addr_count;
+    struct vn_prefix prefixes[VN_CERT_PREFIXES_MAX];
+    size_t prefix_count;
+};
+
+enum vn_dest_verdict {
+    VN_DEST_USE,    /* send through tx */
+    VN_DEST_REJECT, /* ICMP host unreachable to what waits and to what comes within for_ms */
+    VN_DEST_WAIT,   /* the stream is gone but is being made anew: queue up to VN_EGRESS_WAIT_PACKETS */
+    VN_DEST_FORGET, /* drop the egresser and what waits; the next packet asks again */
+};
+struct vn_cmd_dest {
+    struct vn_post_msg msg;
+    struct vn_ip ip;
+    enum vn_dest_verdict verdict;
+    uint32_t tx;
+    uint32_t for_ms;
+};
+
+/* ---- events ---- */
+
+struct vn_ev_handle {
+    struct vn_post_msg msg;
+    uint32_t handle;
+};
+struct vn_ev_dest {
+    struct vn_post_msg msg;
+    struct vn_ip ip;
+};
+struct vn_ev_tether_candidate {
+    struct vn_post_msg msg;
+    uint32_t tether;
+    struct vn_candidate candidate;
+};
+struct vn_ev_tether_down {
+    struct vn_post_msg msg;
+    uint32_t tether;
+    enum vn_tether_down why;
+};
+struct vn_ev_tether_message {
+    struct vn_post_msg msg;
+    uint32_t tether;
+    struct vn_pktbuf *buf; /* owned by the message; freed by free_fn unless taken (set NULL) */
+};
+
+/** Why the data path dropped. Names for logs and metrics: vn_worker_drop_name. */
+enum vn_worker_drop {
+    VN_DROP_TUN_MALFORMED,   /* not an IP packet, or longer than it says */
+    VN_DROP_NO_ROUTE,        /* destination outside the realm's ranges */
+    VN_DROP_QUEUE_FULL,
+    VN_DROP_REJECTED,        /* destination known unreachable; ICMP sent */
+    VN_DROP_EGRESS_GONE,
+    VN_DROP_HOP_MALFORMED,
+    VN_DROP_LABEL_UNKNOWN,
+    VN_DROP_EARLY_FULL,
+    VN_DROP_FRAME_MALFORMED,
+    VN_DROP_EPOCH_UNKNOWN,
+    VN_DROP_REPLAY,
+    VN_DROP_TAG,
+    VN_DROP_INNER_SOURCE,    /* not the sender's own address */
+    VN_DROP_INNER_DEST,      /* not ours */
+    VN_DROP_INNER_MALFORMED,
+    VN_DROP_TUN_FULL,
+    VN_DROP_COUNT
+};
+
+struct vn_worker_counters {
+    uint64_t tun_rx_packets, tun_rx_bytes, tun_tx_packets, tun_tx_bytes;
+    uint64_t frames_sealed, frames_opened;
+    uint64_t drops[VN_DROP_COUNT];
+};
+struct vn_tx_stats {
+    uint32_t tx;
+    uint64_t packets, bytes, frames;
+    uint64_t idle_ms;
+    size_t queued_packets;
+};
+struct vn_rx_stats {
+    uint32_t rx;
+    uint64_t packets, bytes, frames;
+    uint64_t idle_ms;
+};
+struct vn_tether_stats_entry {
+    uint32_t tether;
+    struct vn_tether_stats stats;
+};
+struct vn_ev_stats {
+    struct vn_post_msg msg;
+    uint32_t request;
+    struct vn_worker_counters counters;
+    struct vn_tx_stats *tx;
+    size_t tx_count;
+    struct vn_rx_stats *rx;
+    size_t rx_count;
+    struct vn_tether_stats_entry *tethers;
+    size_t tether_count;
+    size_t egresser_count;
+};
+
+const char *vn_worker_drop_name(enum vn_worker_drop d);
+
+/** Zeroed message with type and free_fn set; size is that of the whole struct. VN_ERR_NOMEM. */
+VN_MUST_CHECK vn_status vn_post_msg_new(unsigned type, size_t size, void *ret_msg);
+/** Frees through free_fn; NULL is fine. */
+void vn_post_msg_free(struct vn_post_msg *m);
