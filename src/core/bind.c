@@ -1,0 +1,87 @@
+/*
+ * From keys and a circuit to an open stream, and back when the circuit is lost.
+ *
+ * timer           armed by                               disarmed by        fires
+ * stream.timer    tx, EXPECT_BOUND: BIND sent (250 ms,   BOUND, end         BIND again; after 5
+ * another circuit doubling) rx: see responder.c
+ */
+#include "anchor.pb-c.h"
+#include "core/node_i.h"
+
+#define CIRCUIT_LOSSES_MAX 3 /* between two times the stream was open */
+
+static void send_bind(struct vn_node *n, struct vn_stream *s)
+{
+    Vn__Bind b = VN__BIND__INIT;
+    Vn__StreamControl m = VN__STREAM_CONTROL__INIT;
+    b.request = s->bind_request;
+    b.label = s->circuit->fwd;
+    m.kind_case = VN__STREAM_CONTROL__KIND_BIND;
+    m.bind = &b;
+    vn_ctl_send(n, s, &m);
+    vn_timer_arm(&n->timers, &s->timer,
+                 n->now_ms + ((uint64_t)VN_STREAM_CTL_RESEND_MS << s->sends++));
+}
+
+void vn_tx_advance(struct vn_node *n, struct vn_stream *s)
+{
+    struct vn_peer *p = s->peer;
+    if (!p->hop && vn_hop_offer(n, p) != VN_OK)
+        return; /* no descriptor: vn_dests_descriptor comes when there is one */
+    if (!s->circuit && p->hop->state == VN_HOP_UP && vn_circuit_open(n, p->hop, s) != VN_OK) {
+        vn_tx_failed(n, s, VN_CLOSE_LOST);
+        return;
+    }
+    if (s->state != VN_TX_EXPECT_CIRCUIT || !s->circuit || s->circuit->state != VN_CIRCUIT_UP)
+        return;
+    s->sends = 0;
+    s->bind_request++;
+    vn_stream_set_state(s, VN_TX_EXPECT_BOUND);
+    send_bind(n, s);
+}
+
+void vn_tx_bind_timer(struct vn_node *n, struct vn_stream *s)
+{
+    if (s->state != VN_TX_EXPECT_BOUND)
+        return;
+    if (s->sends <= VN_STREAM_CTL_RESEND_MAX) {
+        send_bind(n, s);
+        return;
+    }
+    /* The other end has lost the stream, since the tether itself delivers: start anew. */
+    struct vn_peer *p = s->peer;
+    vn_stream_close(n, s, VN_CLOSE_LOST, true);
+    vn_dests_refresh(n, p);
+}
+
+void vn_tx_park(struct vn_node *n, struct vn_stream *s)
+{
+    if (s->state != VN_TX_EXPECT_BOUND && s->state != VN_TX_OPEN)
+        return;
+    vn_timer_disarm(&n->timers, &s->timer);
+    vn_stream_set_state(s, VN_TX_EXPECT_CIRCUIT);
+    vn_dests_wait(n, s->peer);
+}
+
+void vn_tx_circuit_lost(struct vn_node *n, struct vn_stream *s)
+{
+    struct vn_peer *p = s->peer;
+    vn_tx_park(n, s);
+    if (vn_list_empty(&p->dests)) {
+        vn_stream_close(n, s, VN_CLOSE_LOST, true); /* nobody waits for it */
+        return;
+    }
+    if (++s->circuit_losses > CIRCUIT_LOSSES_MAX) {
+        vn_tx_failed(n, s, VN_CLOSE_LOST);
+        return;
+    }
+    vn_tx_advance(n, s);
+}
+
+void vn_rx_circuit_lost(struct vn_node *n, struct vn_stream *s)
+{
+    if (s->state != VN_RX_OPEN)
+        return;
+    vn_stream_set_state(s, VN_RX_EXPECT_BIND);
+    vn_timer_arm(&n->timers, &s->timer, n->now_ms + 2 * (uint64_t)n->cfg.idle_ms);
+}

@@ -1,0 +1,183 @@
+#include "anchor.pb-c.h"
+#include "core/node_i.h"
+
+/* ---- replay window ---- */
+
+bool vn_ctl_window_new(const struct vn_ctl_window *w, uint64_t seq)
+{
+    if (seq >= w->next)
+        return true;
+    if (w->next - seq > VN_STREAM_CTL_WINDOW)
+        return false;
+    return !(w->bits[seq / 64 % VN_ARRAY_LEN(w->bits)] >> (seq % 64) & 1);
+}
+
+void vn_ctl_window_mark(struct vn_ctl_window *w, uint64_t seq)
+{
+    if (seq >= w->next) {
+        if (seq - w->next >= VN_STREAM_CTL_WINDOW) {
+            memset(w->bits, 0, sizeof(w->bits));
+        } else {
+            for (uint64_t i = w->next; i < seq; i++)
+                w->bits[i / 64 % VN_ARRAY_LEN(w->bits)] &= ~(1ull << (i % 64));
+        }
+        w->next = seq + 1;
+    }
+    w->bits[seq / 64 % VN_ARRAY_LEN(w->bits)] |= 1ull << (seq % 64);
+}
+
+/* ---- sending ---- */
+
+void vn_ctl_send(struct vn_node *n, struct vn_stream *s, const Vn__StreamControl *m)
+{
+    if (!s->keyed)
+        return;
+    struct vn_buf body, packet;
+    vn_buf_init(&body, VN_CONTROL_PAYLOAD_MAX);
+    vn_buf_init(&packet, VN_CONTROL_PAYLOAD_MAX);
+    vn_status st = vn_pb_pack(&m->base, &body);
+    if (st == VN_OK)
+        st = vn_control_seal(n->suite, s->is_tx ? &s->keys.k_ctl_ir : &s->keys.k_ctl_ri, &s->sid,
+                             s->ctl_seq++, vn_buf_span(&body), &packet);
+    const struct vn_circuit *c = s->circuit;
+    if (st != VN_OK)
+        vn_log(VN_LOG_DEBUG, "control_failed", VN_KV_STATUS(st));
+    else if (c && c->state == VN_CIRCUIT_UP)
+        vn_tell_tether_send(n, c->hop->handle, VN_HOP_CONTROL, s->is_tx ? c->fwd : c->rev,
+                            vn_buf_span(&packet));
+    else
+        vn_outbox_publish(n, &s->peer->id, vn_buf_span(&packet));
+    vn_buf_done(&body);
+    vn_buf_done(&packet);
+}
+
+/* ---- BIND and BOUND ---- */
+
+static void send_bound(struct vn_node *n, struct vn_stream *s, uint32_t request)
+{
+    Vn__Bound b = VN__BOUND__INIT;
+    Vn__StreamControl m = VN__STREAM_CONTROL__INIT;
+    b.request = request;
+    b.ok = true;
+    m.kind_case = VN__STREAM_CONTROL__KIND_BOUND;
+    m.bound = &b;
+    vn_ctl_send(n, s, &m);
+}
+
+static void on_bind(struct vn_node *n, struct vn_stream *s, const Vn__Bind *b,
+                    const struct vn_ctl_from *from)
+{
+    struct vn_circuit *c = from->hop ? vn_circuit_by_label(n, from->hop, from->label) : NULL;
+    /* The label inside the tag must be the one it came on, or a neighbour could bind a stream where
+     * it likes. */
+    if (s->is_tx || !c || c->out || c->fwd != b->label || (c->stream && c->stream != s)) {
+        vn_drop(n, VN_NDROP_CIRCUIT);
+        return;
+    }
+    if (s->circuit != c) {
+        if (s->circuit)
+            s->circuit->stream = NULL; /* its source tears it down */
+        s->circuit = c;
+        c->stream = s;
+        vn_circuit_bound(n, c);
+        vn_timer_disarm(&n->timers, &s->timer);
+        if (s->state == VN_RX_EXPECT_BIND)
+            vn_stream_set_state(s, VN_RX_OPEN);
+        s->was_open = s->at_worker = true;
+        vn_tell_rx_open(n, s);
+    }
+    send_bound(n, s, b->request);
+}
+
+static void on_bound(struct vn_node *n, struct vn_stream *s, const Vn__Bound *b,
+                     const struct vn_ctl_from *from)
+{
+    if (!s->is_tx || !from->hop || !s->circuit || from->label != s->circuit->rev ||
+        from->hop != s->circuit->hop || b->request != s->bind_request) {
+        vn_drop(n, VN_NDROP_CIRCUIT);
+        return;
+    }
+    if (s->state != VN_TX_EXPECT_BOUND)
+        return; /* the answer to a repeated BIND */
+    vn_timer_disarm(&n->timers, &s->timer);
+    vn_stream_set_state(s, VN_TX_OPEN);
+    s->circuit_losses = 0;
+    s->at_worker = true;
+    vn_tell_tx_open(n, s);
+    vn_dests_use(n, s->peer);
+}
+
+/* ---- the end, as told by the other end ---- */
+
+static void on_close(struct vn_node *n, struct vn_stream *s, uint32_t reason)
+{
+    struct vn_peer *p = s->peer;
+    bool tx = s->is_tx;
+    vn_stream_close(n, s, VN_CLOSE_IDLE, false);
+    if (!tx)
+        return;
+    /* Whoever still waits asks again, and the answer to that tells whether we may. */
+    vn_peer_drop_descriptor(p);
+    if (reason == VN_CLOSE_NOT_ALLOWED || reason == VN_CLOSE_STOPPING)
+        vn_dests_forget(n, p);
+    else
+        vn_dests_refresh(n, p);
+}
+
+/* ---- receiving ---- */
+
+static void dispatch(struct vn_node *n, struct vn_stream *s, const Vn__StreamControl *m,
+                     const struct vn_ctl_from *from)
+{
+    switch (m->kind_case) {
+    case VN__STREAM_CONTROL__KIND_BIND:
+        on_bind(n, s, m->bind, from);
+        break;
+    case VN__STREAM_CONTROL__KIND_BOUND:
+        on_bound(n, s, m->bound, from);
+        break;
+    case VN__STREAM_CONTROL__KIND_STATEMENT:
+        vn_affinity_on_statement(
+            n, s, VN_SPAN(m->statement->statement.data, m->statement->statement.len));
+        break;
+    case VN__STREAM_CONTROL__KIND_CLOSE:
+        on_close(n, s, m->close->reason);
+        break;
+    default:
+        vn_drop(n, VN_NDROP_BODY);
+    }
+}
+
+void vn_ctl_input(struct vn_node *n, struct vn_span bytes, const struct vn_ctl_from *from)
+{
+    struct vn_id sid;
+    uint64_t seq;
+    if (vn_control_peek(bytes, n->suite, &sid, &seq) != VN_OK) {
+        vn_drop(n, VN_NDROP_MALFORMED);
+        return;
+    }
+    struct vn_stream *s = vn_stream_by_sid(n, &sid);
+    /* One hop: what comes over a tether comes from its other end itself. */
+    if (!s || !s->keyed || !vn_id_equal(&s->peer->id, &from->node) ||
+        !vn_ctl_window_new(&s->ctl_window, seq)) {
+        vn_drop(n, VN_NDROP_CONTROL);
+        return;
+    }
+    uint8_t *plain = malloc(bytes.n);
+    size_t len = 0;
+    if (!plain || vn_control_open(bytes, s->is_tx ? &s->keys.k_ctl_ri : &s->keys.k_ctl_ir, plain,
+                                  &len) != VN_OK) {
+        vn_drop(n, VN_NDROP_CONTROL);
+        free(plain);
+        return;
+    }
+    vn_ctl_window_mark(&s->ctl_window, seq);
+    Vn__StreamControl *m = vn__stream_control__unpack(NULL, len, plain);
+    if (m)
+        dispatch(n, s, m, from);
+    else
+        vn_drop(n, VN_NDROP_BODY);
+    if (m)
+        vn__stream_control__free_unpacked(m, NULL);
+    free(plain);
+}

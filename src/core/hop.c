@@ -1,0 +1,357 @@
+/*
+ * timer        armed by                                   disarmed by     fires
+ * hop.timer    EXPECT_GATHERED (50 ms)                    gathered        signals with the
+ * candidates there are EXPECT_ANSWER: offer sent (500 ms)         answer          offer again;
+ * after 4 the tether failed EXPECT_UP (10 s)                           up              the tether
+ * failed hop.idle     no circuit and no stream wants it          SETUP, stream   closes (0.5 s; 10
+ * s if it never had one)
+ */
+#include "core/hop.h"
+
+#include "core/node_i.h"
+
+#define GATHER_WAIT_MS 50u
+#define HOP_LINGER_MS 500u
+
+static void on_timer(void *arg);
+static void on_idle(void *arg);
+
+vn_status vn_hops_init(struct vn_node *n)
+{
+    vn_list_init(&n->hops.list);
+    vn_list_init(&n->hops.retired);
+    vn_status st = vn_map_new(sizeof(uint32_t), VN_TETHERS_MAX, &n->hops.by_handle);
+    if (st != VN_OK)
+        return st;
+    return vn_map_new(2 * sizeof(uint32_t), (size_t)VN_TETHERS_MAX * VN_LABELS_PER_NEIGHBOUR_MAX,
+                      &n->hops.labels);
+}
+
+struct vn_hop *vn_hop_get(struct vn_node *n, uint32_t handle)
+{
+    return vn_map_get(n->hops.by_handle, &handle);
+}
+
+void vn_hop_set_state(struct vn_hop *h, enum vn_hop_state state)
+{
+    static const char *const names[] = {"expect_gathered", "expect_answer", "expect_up", "up"};
+    assert(state > h->state);
+    assert(state != VN_HOP_EXPECT_ANSWER || h->offerer);
+    vn_log(VN_LOG_DEBUG, "tether_state", VN_KV_ID("peer", &h->peer->id),
+           VN_KV_U64("handle", h->handle), VN_KV_STR("from", names[h->state]),
+           VN_KV_STR("to", names[state]));
+    h->state = state;
+}
+
+/* ice-char of RFC 8839 section 5.4 */
+static vn_status ice_text(struct vn_node *n, char *ret, size_t len)
+{
+    static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint8_t bytes[VN_ICE_PWD_LEN];
+    vn_status st = vn_random_fill(n, bytes, len);
+    if (st != VN_OK)
+        return st;
+    for (size_t i = 0; i < len; i++)
+        ret[i] = chars[bytes[i] % 64];
+    ret[len] = '\0';
+    return VN_OK;
+}
+
+static void hop_free(struct vn_node *n, struct vn_hop *h)
+{
+    vn_timer_disarm(&n->timers, &h->timer);
+    vn_timer_disarm(&n->timers, &h->idle);
+    (void)vn_map_take(n->hops.by_handle, &h->handle);
+    vn_list_remove(&h->all);
+    if (h->peer->hop == h)
+        h->peer->hop = NULL;
+    vn_kem_free(h->eke);
+    vn_buf_done(&h->ct);
+    vn_wipe(h, sizeof(*h));
+    free(h);
+}
+
+vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer, const struct vn_id *tether,
+                     struct vn_hop **ret)
+{
+    assert(!p->hop);
+    struct vn_hop *h = calloc(1, sizeof(*h));
+    if (!h)
+        return VN_ERR_NOMEM;
+    h->node = n;
+    h->peer = p;
+    h->offerer = offerer;
+    h->tether = *tether;
+    h->handle = vn_next_handle(n);
+    h->since_ms = n->now_ms;
+    vn_list_init(&h->all);
+    vn_list_init(&h->circuits);
+    vn_timer_init(&h->timer, on_timer, h);
+    vn_timer_init(&h->idle, on_idle, h);
+    vn_buf_init(&h->ct, VN_CT_MAX);
+    vn_bucket_init(&h->setups, VN_SETUP_BURST, n->now_ms);
+    struct vn_tether_config cfg = {
+        .tether = *tether, .controlling = offerer, .dtls_client = !offerer};
+    vn_status st = ice_text(n, h->local.ufrag, VN_ICE_UFRAG_LEN);
+    if (st == VN_OK)
+        st = ice_text(n, h->local.pwd, VN_ICE_PWD_LEN);
+    if (st == VN_OK)
+        st = vn_random_fill(n, &cfg.tie_breaker, sizeof(cfg.tie_breaker));
+    if (st == VN_OK)
+        st = vn_map_put(n->hops.by_handle, &h->handle, h);
+    if (st != VN_OK) {
+        free(h);
+        return st;
+    }
+    cfg.local = h->local;
+    vn_list_append(&n->hops.list, &h->all);
+    p->hop = h;
+    vn_log(VN_LOG_DEBUG, "tether_created", VN_KV_ID("peer", &p->id), VN_KV_U64("handle", h->handle),
+           VN_KV_STR("role", offerer ? "offerer" : "answerer"));
+    vn_tell_tether_open(n, h->handle, &cfg);
+    vn_timer_arm(&n->timers, &h->timer, n->now_ms + GATHER_WAIT_MS);
+    *ret = h;
+    return VN_OK;
+}
+
+vn_status vn_hop_offer(struct vn_node *n, struct vn_peer *p)
+{
+    struct vn_id tether;
+    struct vn_hop *h;
+    if (!vn_peer_fresh(n, p))
+        return VN_ERR_NOTFOUND;
+    vn_status st = vn_random_fill(n, &tether, sizeof(tether));
+    VN_CLEANUP(vn_kem_freep) struct vn_kem_dk *eke = NULL;
+    if (st == VN_OK)
+        st = vn_kem_generate(n->suite->kem, &eke);
+    if (st == VN_OK)
+        st = vn_hop_new(n, p, true, &tether, &h);
+    if (st != VN_OK)
+        return st;
+    h->eke = VN_TAKE(eke);
+    return VN_OK;
+}
+
+/* ---- the end ---- */
+
+/* True: the peer's tx was on one of them. */
+static bool circuits_gone(struct vn_node *n, struct vn_hop *h, bool tell_peer)
+{
+    bool tx_lost = false;
+    VN_LIST_EACH(it, &h->circuits)
+    {
+        struct vn_circuit *c = VN_LIST_ENTRY(it, struct vn_circuit, of_hop);
+        struct vn_stream *s = c->stream;
+        c->stream = NULL;
+        vn_circuit_close(n, c, tell_peer);
+        if (!s)
+            continue;
+        s->circuit = NULL;
+        if (s->is_tx)
+            tx_lost = true;
+        else
+            vn_rx_circuit_lost(n, s);
+    }
+    return tx_lost;
+}
+
+/* The tether is gone at the worker, or about to be. Streams learn it after the hop is forgotten, so
+ * that they may make a new one. */
+static void hop_gone(struct vn_node *n, struct vn_hop *h, bool tell_peer)
+{
+    struct vn_peer *p = h->peer;
+    bool was_up = h->state == VN_HOP_UP;
+    vn_log(VN_LOG_DEBUG, "tether_destroyed", VN_KV_ID("peer", &p->id),
+           VN_KV_U64("handle", h->handle));
+    bool tx_lost = circuits_gone(n, h, tell_peer);
+    hop_free(n, h);
+    struct vn_stream *tx = p->tx;
+    if (!tx)
+        return;
+    if (!was_up) {
+        vn_peer_drop_descriptor(p);
+        vn_tx_failed(n, tx, VN_CLOSE_LOST);
+        return;
+    }
+    if (!vn_list_empty(&p->dests))
+        vn_dests_refresh(n, p); /* perhaps another node has its addresses by now */
+    if (p->tx && tx_lost)
+        vn_tx_circuit_lost(n, p->tx);
+    else if (p->tx)
+        vn_tx_advance(n, p->tx);
+}
+
+void vn_hop_close(struct vn_node *n, struct vn_hop *h)
+{
+    uint32_t handle = h->handle;
+    hop_gone(n, h, true);
+    vn_tell_handle(n, VN_CMD_TETHER_CLOSE, handle);
+}
+
+void vn_hop_replace(struct vn_node *n, struct vn_hop *h)
+{
+    struct vn_peer *p = h->peer;
+    uint32_t handle = h->handle;
+    vn_log(VN_LOG_DEBUG, "tether_destroyed", VN_KV_ID("peer", &p->id), VN_KV_U64("handle", handle));
+    bool tx_lost = circuits_gone(n, h, true);
+    hop_free(n, h);
+    vn_tell_handle(n, VN_CMD_TETHER_CLOSE, handle);
+    if (tx_lost)
+        vn_tx_park(n, p->tx);
+}
+
+void vn_hops_close_all(struct vn_node *n)
+{
+    VN_LIST_EACH(it, &n->hops.list)
+    vn_hop_close(n, VN_LIST_ENTRY(it, struct vn_hop, all));
+}
+
+void vn_hops_done(struct vn_node *n)
+{
+    if (n->hops.by_handle) {
+        VN_LIST_EACH(it, &n->hops.list)
+        {
+            struct vn_hop *h = VN_LIST_ENTRY(it, struct vn_hop, all);
+            VN_LIST_EACH(c, &h->circuits)
+            vn_circuit_close(n, VN_LIST_ENTRY(c, struct vn_circuit, of_hop), false);
+            hop_free(n, h);
+        }
+    }
+    vn_labels_done(n);
+    n->hops.by_handle = vn_map_free(n->hops.by_handle);
+    n->hops.labels = vn_map_free(n->hops.labels);
+}
+
+static bool in_use(const struct vn_hop *h)
+{
+    return h->circuit_count > 0 || h->peer->tx;
+}
+
+void vn_hop_check_use(struct vn_node *n, struct vn_hop *h)
+{
+    if (in_use(h)) {
+        h->was_used = true;
+        vn_timer_disarm(&n->timers, &h->idle);
+    } else if (!h->idle.armed) {
+        vn_timer_arm(&n->timers, &h->idle,
+                     n->now_ms + (h->was_used ? HOP_LINGER_MS : VN_TETHER_CONNECT_MS));
+    }
+}
+
+static void on_idle(void *arg)
+{
+    struct vn_hop *h = arg;
+    if (!in_use(h))
+        vn_hop_close(h->node, h);
+}
+
+/* ---- on the way up ---- */
+
+static void signal_now(struct vn_node *n, struct vn_hop *h)
+{
+    if (h->offerer) {
+        vn_hop_set_state(h, VN_HOP_EXPECT_ANSWER);
+        vn_timer_arm(&n->timers, &h->timer, n->now_ms + VN_OFFER_RESEND_MS);
+    } else {
+        vn_hop_set_state(h, VN_HOP_EXPECT_UP);
+        vn_timer_arm(&n->timers, &h->timer, n->now_ms + VN_TETHER_CONNECT_MS);
+    }
+    vn_hop_signal(n, h);
+}
+
+static void on_timer(void *arg)
+{
+    struct vn_hop *h = arg;
+    struct vn_node *n = h->node;
+    switch (h->state) {
+    case VN_HOP_EXPECT_GATHERED:
+        signal_now(n, h);
+        break;
+    case VN_HOP_EXPECT_ANSWER:
+        if (h->sends > VN_OFFER_RESEND_MAX) {
+            vn_hop_close(n, h);
+            break;
+        }
+        vn_timer_arm(&n->timers, &h->timer, n->now_ms + VN_OFFER_RESEND_MS);
+        vn_dests_refresh(n, h->peer);
+        vn_hop_signal(n, h);
+        break;
+    case VN_HOP_EXPECT_UP:
+        vn_hop_close(n, h);
+        break;
+    case VN_HOP_UP:
+        break;
+    }
+}
+
+void vn_hop_descriptor_changed(struct vn_node *n, struct vn_peer *p)
+{
+    if (p->hop && p->hop->state == VN_HOP_EXPECT_ANSWER && vn_peer_fresh(n, p))
+        vn_hop_signal(n, p->hop);
+}
+
+void vn_hop_event_candidate(struct vn_node *n, uint32_t handle, const struct vn_candidate *c)
+{
+    struct vn_hop *h = vn_hop_get(n, handle);
+    if (!h || h->candidate_count >= VN_ICE_CANDIDATES_MAX)
+        return;
+    h->candidates[h->candidate_count++] = *c;
+    if (h->state != VN_HOP_EXPECT_GATHERED && h->state != VN_HOP_UP)
+        vn_hop_signal_candidates(n, h);
+}
+
+void vn_hop_event_gathered(struct vn_node *n, uint32_t handle)
+{
+    struct vn_hop *h = vn_hop_get(n, handle);
+    if (!h)
+        return;
+    h->gathered = true;
+    if (h->state == VN_HOP_EXPECT_GATHERED)
+        signal_now(n, h);
+}
+
+void vn_hop_event_up(struct vn_node *n, uint32_t handle)
+{
+    struct vn_hop *h = vn_hop_get(n, handle);
+    if (!h || h->state == VN_HOP_UP)
+        return;
+    vn_timer_disarm(&n->timers, &h->timer);
+    vn_hop_set_state(h, VN_HOP_UP);
+    h->up_ms = n->now_ms;
+    vn_buf_done(&h->ct);
+    vn_log(VN_LOG_DEBUG, "tether_up", VN_KV_ID("peer", &h->peer->id), VN_KV_U64("handle", handle),
+           VN_KV_U64("took_ms", n->now_ms - h->since_ms));
+    vn_hop_check_use(n, h);
+    if (h->peer->tx)
+        vn_tx_advance(n, h->peer->tx);
+}
+
+void vn_hop_event_down(struct vn_node *n, uint32_t handle, enum vn_tether_down why)
+{
+    struct vn_hop *h = vn_hop_get(n, handle);
+    if (!h)
+        return;
+    vn_log(VN_LOG_DEBUG, "tether_down", VN_KV_ID("peer", &h->peer->id), VN_KV_U64("handle", handle),
+           VN_KV_U64("why", why));
+    hop_gone(n, h, false);
+}
+
+void vn_hop_event_message(struct vn_node *n, uint32_t handle, struct vn_span bytes)
+{
+    struct vn_hop *h = vn_hop_get(n, handle);
+    if (!h || h->state != VN_HOP_UP)
+        return;
+    struct vn_reader r = vn_reader_of(bytes);
+    struct vn_hop_header head;
+    if (!vn_hop_decode(&r, &head)) {
+        vn_drop(n, VN_NDROP_MALFORMED);
+        return;
+    }
+    if (head.type == VN_HOP_CIRCUIT && head.label == 0)
+        vn_circuit_input(n, h, vn_reader_rest(&r));
+    else if (head.type == VN_HOP_CONTROL)
+        vn_ctl_input(n, vn_reader_rest(&r),
+                     &(struct vn_ctl_from){.node = h->peer->id, .hop = h, .label = head.label});
+    else
+        vn_drop(n, VN_NDROP_CIRCUIT);
+}

@@ -1,0 +1,82 @@
+/*
+ * Tethers as the node sees them: the next hop, negotiated by envelopes (offer, answer, candidates)
+ * with a KEM hop secret (DESIGN section 9), carried by the worker.
+ *
+ *   offerer:  EXPECT_GATHERED -> EXPECT_ANSWER -> EXPECT_UP -> UP        answerer: EXPECT_GATHERED
+ * -> EXPECT_UP -> UP
+ */
+#pragma once
+
+#include "core/bucket.h"
+#include "core/inbox.h"
+#include "core/timer.h"
+#include "ports/tether.h"
+
+struct vn_node;
+struct vn_peer;
+struct vn_map;
+
+enum vn_hop_state { VN_HOP_EXPECT_GATHERED, VN_HOP_EXPECT_ANSWER, VN_HOP_EXPECT_UP, VN_HOP_UP };
+
+struct vn_hop {
+    struct vn_node *node;
+    struct vn_peer *peer;
+    struct vn_list all;
+    enum vn_hop_state state;
+    bool offerer;
+    uint32_t handle;
+    struct vn_id tether;
+    struct vn_ice_params local;
+    struct vn_kem_dk *eke; /* offerer, until the answer */
+    struct vn_buf ct;      /* answerer: for a repeated answer */
+    struct vn_candidate candidates[VN_ICE_CANDIDATES_MAX];
+    size_t candidate_count, signalled; /* found; told to the peer */
+    bool gathered;
+    unsigned sends;
+    uint64_t since_ms, up_ms;
+    struct vn_timer timer;   /* gathering, re-sends, connect, by state */
+    struct vn_timer idle;    /* unused */
+    struct vn_list circuits; /* struct vn_circuit */
+    size_t circuit_count;
+    bool was_used;
+    struct vn_bucket setups;
+};
+
+struct vn_hops {
+    struct vn_map *by_handle; /* u32 -> struct vn_hop */
+    struct vn_map *labels;    /* handle ‖ label -> struct vn_label */
+    struct vn_list list, retired;
+};
+
+VN_MUST_CHECK vn_status vn_hops_init(struct vn_node *n);
+void vn_hops_done(struct vn_node *n);
+/** Begins a tether to p. VN_ERR_NOTFOUND without its descriptor. */
+VN_MUST_CHECK vn_status vn_hop_offer(struct vn_node *n, struct vn_peer *p);
+/** Closes from our side; streams on it lose their circuits. */
+void vn_hop_close(struct vn_node *n, struct vn_hop *h);
+void vn_hops_close_all(struct vn_node *n);
+/** Closes it to make room for another one to the same peer: streams wait for that. */
+void vn_hop_replace(struct vn_node *n, struct vn_hop *h);
+/** A circuit or stream ended: arms the end of an unused tether. */
+void vn_hop_check_use(struct vn_node *n, struct vn_hop *h);
+/** p has a new ekS: an offer sealed to the old one is sent again. */
+void vn_hop_descriptor_changed(struct vn_node *n, struct vn_peer *p);
+struct vn_hop *vn_hop_get(struct vn_node *n, uint32_t handle);
+void vn_hop_set_state(struct vn_hop *h, enum vn_hop_state state);
+
+/* what the worker says */
+void vn_hop_event_candidate(struct vn_node *n, uint32_t handle, const struct vn_candidate *c);
+void vn_hop_event_gathered(struct vn_node *n, uint32_t handle);
+void vn_hop_event_up(struct vn_node *n, uint32_t handle);
+void vn_hop_event_down(struct vn_node *n, uint32_t handle, enum vn_tether_down why);
+void vn_hop_event_message(struct vn_node *n, uint32_t handle, struct vn_span bytes);
+
+/* hop.c, for hop_signal.c */
+VN_MUST_CHECK vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer,
+                                   const struct vn_id *tether, struct vn_hop **ret);
+/* hop_signal.c: envelopes */
+void vn_hop_signal(struct vn_node *n, struct vn_hop *h);
+void vn_hop_signal_candidates(struct vn_node *n, struct vn_hop *h);
+void vn_hop_on_offer(struct vn_node *n, struct vn_inbound *in);
+void vn_hop_on_answer(struct vn_node *n, struct vn_inbound *in);
+void vn_hop_on_candidates(struct vn_node *n, struct vn_inbound *in);

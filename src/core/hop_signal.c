@@ -1,0 +1,293 @@
+/* Offers, answers and candidates of tethers, and the hop secret that comes of them. */
+#include "anchor.pb-c.h"
+#include "core/node_i.h"
+
+#define HOP_GENERATION 1 /* counts ICE restarts */
+#define HOP_ROLES 1      /* the offerer controls ICE and is DTLS server */
+
+/* ---- candidates ---- */
+
+struct candidate_list {
+    Vn__Candidate m[VN_ICE_CANDIDATES_MAX];
+    Vn__Candidate *p[VN_ICE_CANDIDATES_MAX];
+    size_t count;
+};
+
+static void candidates_encode(struct candidate_list *l, const struct vn_candidate *c, size_t count)
+{
+    l->count = count;
+    for (size_t i = 0; i < count; i++) {
+        vn__candidate__init(&l->m[i]);
+        l->m[i].type = c[i].type;
+        l->m[i].priority = c[i].priority;
+        l->m[i].foundation = c[i].foundation;
+        l->m[i].port = c[i].addr.port;
+        bool v4 = vn_ip_is_v4(&c[i].addr.ip);
+        const uint8_t *b = v4 ? c[i].addr.ip.b + 12 : c[i].addr.ip.b;
+        l->m[i].ip = (ProtobufCBinaryData){v4 ? 4 : 16, (uint8_t *)b};
+        l->p[i] = &l->m[i];
+    }
+}
+
+static bool candidate_decode(const Vn__Candidate *m, struct vn_candidate *ret)
+{
+    if (m->type < VN_CAND_HOST || m->type > VN_CAND_RELAY || m->port == 0 || m->port > UINT16_MAX)
+        return false;
+    *ret = (struct vn_candidate){.type = (enum vn_candidate_type)m->type,
+                                 .priority = m->priority,
+                                 .foundation = m->foundation,
+                                 .addr.port = (uint16_t)m->port};
+    if (m->ip.len == 4)
+        ret->addr.ip = vn_ip_from_v4(m->ip.data);
+    else if (m->ip.len == 16)
+        memcpy(ret->addr.ip.b, m->ip.data, 16);
+    else
+        return false;
+    return true;
+}
+
+static void candidates_take(struct vn_node *n, const struct vn_hop *h, Vn__Candidate *const *list,
+                            size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct vn_candidate c;
+        if (candidate_decode(list[i], &c))
+            vn_tell_tether_candidate(n, h->handle, &c);
+        else
+            vn_drop(n, VN_NDROP_BODY);
+    }
+}
+
+/* ---- sending ---- */
+
+static void send_to_peer(struct vn_node *n, const struct vn_peer *p, enum vn_wire_type type,
+                         const ProtobufCMessage *m)
+{
+    vn_status st = VN_ERR_NOTFOUND;
+    if (p->eks_len)
+        st = vn_outbox_send(
+            n, &(struct vn_outgoing){
+                   .type = type, .dst = p->id, .ek = VN_SPAN(p->eks, p->eks_len), .body = m});
+    if (st != VN_OK)
+        vn_log(VN_LOG_DEBUG, "signal_failed", VN_KV_ID("peer", &p->id), VN_KV_STATUS(st));
+}
+
+static void send_offer(struct vn_node *n, struct vn_hop *h)
+{
+    const struct vn_session *s = &n->session;
+    if (!s->descriptor.len)
+        return;
+    struct candidate_list l;
+    Vn__TetherOffer m = VN__TETHER_OFFER__INIT;
+    Vn__IceParams ice = VN__ICE_PARAMS__INIT;
+    struct vn_span ek = vn_kem_ek(h->eke);
+    candidates_encode(&l, h->candidates, h->candidate_count);
+    ice.ufrag = h->local.ufrag;
+    ice.pwd = h->local.pwd;
+    m.tether = (ProtobufCBinaryData){VN_ID_LEN, h->tether.b};
+    m.generation = HOP_GENERATION;
+    m.roles = HOP_ROLES;
+    m.ek = (ProtobufCBinaryData){ek.n, (uint8_t *)ek.p};
+    m.ice = &ice;
+    m.n_candidates = l.count;
+    m.candidates = l.p;
+    m.descriptor = (ProtobufCBinaryData){s->descriptor.len, s->descriptor.p};
+    send_to_peer(n, h->peer, VN_T_OFFER, &m.base);
+}
+
+static void send_answer(struct vn_node *n, struct vn_hop *h)
+{
+    struct candidate_list l;
+    Vn__TetherAnswer m = VN__TETHER_ANSWER__INIT;
+    Vn__IceParams ice = VN__ICE_PARAMS__INIT;
+    candidates_encode(&l, h->candidates, h->candidate_count);
+    ice.ufrag = h->local.ufrag;
+    ice.pwd = h->local.pwd;
+    m.tether = (ProtobufCBinaryData){VN_ID_LEN, h->tether.b};
+    m.ct = (ProtobufCBinaryData){h->ct.len, h->ct.p};
+    m.ice = &ice;
+    m.n_candidates = l.count;
+    m.candidates = l.p;
+    send_to_peer(n, h->peer, VN_T_OFFER_ANSWER, &m.base);
+}
+
+void vn_hop_signal(struct vn_node *n, struct vn_hop *h)
+{
+    h->sends++;
+    h->signalled = h->candidate_count;
+    if (h->offerer)
+        send_offer(n, h);
+    else
+        send_answer(n, h);
+}
+
+void vn_hop_signal_candidates(struct vn_node *n, struct vn_hop *h)
+{
+    struct candidate_list l;
+    Vn__TetherCandidates m = VN__TETHER_CANDIDATES__INIT;
+    candidates_encode(&l, h->candidates + h->signalled, h->candidate_count - h->signalled);
+    h->signalled = h->candidate_count;
+    m.tether = (ProtobufCBinaryData){VN_ID_LEN, h->tether.b};
+    m.n_candidates = l.count;
+    m.candidates = l.p;
+    m.end = h->gathered;
+    send_to_peer(n, h->peer, VN_T_CANDIDATES, &m.base);
+}
+
+/* ---- the hop secret ---- */
+
+static bool ice_decode(const Vn__IceParams *m, struct vn_ice_params *ret)
+{
+    if (!m || strlen(m->ufrag) != VN_ICE_UFRAG_LEN || strlen(m->pwd) != VN_ICE_PWD_LEN)
+        return false;
+    memcpy(ret->ufrag, m->ufrag, sizeof(ret->ufrag));
+    memcpy(ret->pwd, m->pwd, sizeof(ret->pwd));
+    return true;
+}
+
+/* Both ends know all of the transcript now: the tether starts. */
+static vn_status start(struct vn_node *n, struct vn_hop *h, const struct vn_ice_params *remote,
+                       struct vn_span ek, struct vn_span ct, const struct vn_secret *ss)
+{
+    struct vn_hop_transcript t = {
+        .tether = h->tether,
+        .realm = n->cfg.realm,
+        .offerer = h->offerer ? n->session.self : h->peer->id,
+        .answerer = h->offerer ? h->peer->id : n->session.self,
+        .generation = HOP_GENERATION,
+        .roles = HOP_ROLES,
+        .ice_offerer = h->offerer ? h->local : *remote,
+        .ice_answerer = h->offerer ? *remote : h->local,
+        .ek = ek,
+        .ct = ct,
+    };
+    struct vn_tether_start s = {.remote = *remote};
+    vn_status st = vn_hop_psk(n->suite, &t, ss, 0, &s.psk);
+    if (st == VN_OK)
+        vn_tell_tether_start(n, h->handle, &s);
+    vn_wipe(&s, sizeof(s));
+    return st;
+}
+
+/* ---- receiving ---- */
+
+/* Of two crossing offers the one of the smaller node id stands. */
+static bool ours_stands(const struct vn_node *n, const struct vn_hop *h)
+{
+    bool waiting = h->state == VN_HOP_EXPECT_GATHERED || h->state == VN_HOP_EXPECT_ANSWER;
+    return h->offerer && waiting && memcmp(n->session.self.b, h->peer->id.b, VN_ID_LEN) < 0;
+}
+
+static vn_status answer_offer(struct vn_node *n, struct vn_peer *p, const Vn__TetherOffer *m,
+                              const struct vn_ice_params *remote)
+{
+    struct vn_id tether;
+    struct vn_hop *h;
+    memcpy(tether.b, m->tether.data, sizeof(tether.b));
+    uint8_t ct[VN_CT_MAX];
+    VN_CLEANUP(vn_secret_wipe) struct vn_secret ss = {0};
+    struct vn_span ek = VN_SPAN(m->ek.data, m->ek.len);
+    vn_status st = vn_kem_encapsulate(n->suite->kem, ek, ct, &ss);
+    if (st == VN_OK)
+        st = vn_hop_new(n, p, false, &tether, &h);
+    if (st != VN_OK)
+        return st;
+    st = vn_buf_append(&h->ct, ct, n->suite->ct_len);
+    if (st == VN_OK)
+        st = start(n, h, remote, ek, vn_buf_span(&h->ct), &ss);
+    if (st != VN_OK) {
+        vn_hop_close(n, h);
+        return st;
+    }
+    candidates_take(n, h, m->candidates, m->n_candidates);
+    vn_hop_check_use(n, h);
+    return VN_OK;
+}
+
+void vn_hop_on_offer(struct vn_node *n, struct vn_inbound *in)
+{
+    const Vn__TetherOffer *m = in->body;
+    struct vn_ice_params remote;
+    if (m->tether.len != VN_ID_LEN || m->ek.len != n->suite->ek_len || m->roles != HOP_ROLES ||
+        m->generation != HOP_GENERATION || m->n_candidates > VN_ICE_CANDIDATES_MAX ||
+        !ice_decode(m->ice, &remote)) {
+        vn_drop(n, VN_NDROP_BODY);
+        return;
+    }
+    /* Verified membership is enough: relays carry members they may not talk to. */
+    struct vn_peer *p = vn_peer_learn_desc(n, &in->desc);
+    if (!p || !p->eks_len)
+        return;
+    struct vn_hop *h = p->hop;
+    if (h && !h->offerer && memcmp(h->tether.b, m->tether.data, VN_ID_LEN) == 0) {
+        if (h->state == VN_HOP_EXPECT_UP)
+            vn_hop_signal(n, h); /* our answer was lost */
+        return;
+    }
+    if (in->time_ms < p->signalled_ms || (h && ours_stands(n, h)))
+        return;
+    p->signalled_ms = in->time_ms;
+    if (h)
+        vn_hop_replace(n, h);
+    if (p->hop || answer_offer(n, p, m, &remote) != VN_OK)
+        vn_drop(n, VN_NDROP_LIMIT);
+}
+
+/* The tether of ours that a message of its peer names; NULL after counting. */
+static struct vn_hop *named(struct vn_node *n, const struct vn_inbound *in,
+                            const ProtobufCBinaryData *tether)
+{
+    struct vn_peer *p = vn_peer_get(n, &in->src);
+    if (tether->len != VN_ID_LEN) {
+        vn_drop(n, VN_NDROP_BODY);
+        return NULL;
+    }
+    if (!p || !p->hop || memcmp(p->hop->tether.b, tether->data, VN_ID_LEN) != 0)
+        return NULL; /* late */
+    return p->hop;
+}
+
+void vn_hop_on_answer(struct vn_node *n, struct vn_inbound *in)
+{
+    const Vn__TetherAnswer *m = in->body;
+    struct vn_ice_params remote;
+    struct vn_hop *h = named(n, in, &m->tether);
+    if (!h || !h->offerer || h->state != VN_HOP_EXPECT_ANSWER)
+        return; /* the second answer to a repeated offer */
+    if (m->refused) {
+        vn_hop_close(n, h);
+        return;
+    }
+    if (m->ct.len != n->suite->ct_len || m->n_candidates > VN_ICE_CANDIDATES_MAX ||
+        !ice_decode(m->ice, &remote)) {
+        vn_drop(n, VN_NDROP_BODY);
+        return;
+    }
+    h->peer->signalled_ms = VN_MAX(h->peer->signalled_ms, in->time_ms);
+    VN_CLEANUP(vn_secret_wipe) struct vn_secret ss = {0};
+    struct vn_span ct = VN_SPAN(m->ct.data, m->ct.len);
+    vn_status st = vn_kem_decapsulate(h->eke, ct, &ss);
+    if (st == VN_OK)
+        st = start(n, h, &remote, vn_kem_ek(h->eke), ct, &ss);
+    h->eke = vn_kem_free(h->eke);
+    if (st != VN_OK) {
+        vn_hop_close(n, h);
+        return;
+    }
+    candidates_take(n, h, m->candidates, m->n_candidates);
+    vn_hop_set_state(h, VN_HOP_EXPECT_UP);
+    vn_timer_arm(&n->timers, &h->timer, n->now_ms + VN_TETHER_CONNECT_MS);
+}
+
+void vn_hop_on_candidates(struct vn_node *n, struct vn_inbound *in)
+{
+    const Vn__TetherCandidates *m = in->body;
+    struct vn_hop *h = named(n, in, &m->tether);
+    if (!h)
+        return;
+    if (m->n_candidates > VN_ICE_CANDIDATES_MAX) {
+        vn_drop(n, VN_NDROP_BODY);
+        return;
+    }
+    candidates_take(n, h, m->candidates, m->n_candidates);
+}

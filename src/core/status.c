@@ -1,0 +1,124 @@
+/* What the local commands ask of a node; nothing here changes it. */
+#include "core/node_i.h"
+
+const char *vn_node_drop_name(enum vn_node_drop d)
+{
+    static const char *const names[VN_NDROP_COUNT] = {
+        "subject",  "malformed", "hour_mac",  "stale", "replay",   "rate",
+        "seal",     "cert",      "signature", "body",  "affinity", "statement",
+        "hs_state", "control",   "circuit",   "limit"};
+    return (unsigned)d < VN_NDROP_COUNT ? names[d] : "unknown";
+}
+
+void vn_node_get_status(const struct vn_node *n, struct vn_node_status *ret)
+{
+    const struct vn_session *s = &n->session;
+    *ret = (struct vn_node_status){
+        .state = n->state,
+        .control = s->control,
+        .node = s->self,
+        .cred = s->cred,
+        .protocol_time_ms = vn_protocol_now(n),
+        .renew_in_ms = s->renew_at_ms > n->now_ms ? s->renew_at_ms - n->now_ms : 0,
+        .peer_count = vn_map_count(n->peers.by_id),
+        .stream_tx_count = n->streams.tx_count,
+        .stream_rx_count = n->streams.rx_count,
+        .tether_count = vn_map_count(n->hops.by_handle),
+        .handshakes_started = n->handshakes_started,
+        .handshakes_done = n->handshakes_done,
+        .handshakes_answered = n->handshakes_answered,
+    };
+    memcpy(ret->control_reason, s->control_reason, sizeof(ret->control_reason));
+    memcpy(ret->guardian_error, s->error, sizeof(ret->guardian_error));
+    memcpy(ret->drops, n->drops, sizeof(ret->drops));
+}
+
+static const char *tx_state_name(enum vn_stream_state st)
+{
+    if (st == VN_TX_OPEN)
+        return "open";
+    return st == VN_TX_EXPECT_M1 || st == VN_TX_EXPECT_M2 ? "handshake" : "circuit";
+}
+
+static void link_fill(const struct vn_node *n, const struct vn_peer *p, struct vn_node_link *ret)
+{
+    *ret = (struct vn_node_link){.node = p->id, .addr_count = p->cert->addr_count};
+    memcpy(ret->tag, p->cert->tag, sizeof(ret->tag));
+    memcpy(ret->addrs, p->cert->addrs, sizeof(ret->addrs));
+    uint64_t since = n->now_ms;
+    if (p->tx) {
+        ret->tx = p->tx->handle;
+        ret->tx_state = tx_state_name(p->tx->state);
+        ret->handshake_us = p->tx->handshake_ms * 1000;
+        since = VN_MIN(since, p->tx->since_ms);
+    }
+    VN_LIST_EACH(it, &p->rxs)
+    {
+        const struct vn_stream *s = VN_LIST_ENTRY(it, struct vn_stream, of_peer);
+        ret->rx = s->handle;
+        since = VN_MIN(since, s->since_ms);
+    }
+    if (p->hop) {
+        ret->tether = p->hop->handle;
+        ret->tether_up = p->hop->state == VN_HOP_UP;
+    }
+    ret->since_ms = n->now_ms - since;
+}
+
+size_t vn_node_links(const struct vn_node *n, struct vn_node_link *ret, size_t cap)
+{
+    size_t count = 0;
+    VN_LIST_EACH(it, &n->peers.lru)
+    {
+        const struct vn_peer *p = VN_LIST_ENTRY(it, struct vn_peer, lru);
+        if (!p->tx && vn_list_empty(&p->rxs) && !p->hop)
+            continue;
+        if (count < cap)
+            link_fill(n, p, &ret[count]);
+        count++;
+    }
+    return count;
+}
+
+/* ---- counters of the worker ---- */
+
+struct stats_request {
+    struct vn_list all;
+    uint32_t id;
+    void (*fn)(void *arg, const struct vn_ev_stats *stats);
+    void *arg;
+};
+
+vn_status vn_node_stats(struct vn_node *n, void (*fn)(void *arg, const struct vn_ev_stats *stats),
+                        void *arg)
+{
+    struct stats_request *r = calloc(1, sizeof(*r));
+    if (!r)
+        return VN_ERR_NOMEM;
+    *r = (struct stats_request){.id = vn_next_handle(n), .fn = fn, .arg = arg};
+    vn_list_init(&r->all);
+    vn_list_append(&n->stats_requests, &r->all);
+    vn_tell_handle(n, VN_CMD_STATS, r->id);
+    return VN_OK;
+}
+
+void vn_node_on_stats(struct vn_node *n, const struct vn_ev_stats *ev)
+{
+    VN_LIST_EACH(it, &n->stats_requests)
+    {
+        struct stats_request *r = VN_LIST_ENTRY(it, struct stats_request, all);
+        if (r->id != ev->request)
+            continue;
+        vn_list_remove(&r->all);
+        r->fn(r->arg, ev);
+        free(r);
+        return;
+    }
+}
+
+void vn_node_stats_done(struct vn_node *n)
+{
+    VN_LIST_EACH(it, &n->stats_requests)
+    free(VN_LIST_ENTRY(it, struct stats_request, all));
+    vn_list_init(&n->stats_requests);
+}

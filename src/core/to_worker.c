@@ -1,0 +1,138 @@
+#include "core/to_worker.h"
+
+#include "core/node_i.h"
+
+/* A message of that type, or NULL after a line in the log: the machine is out of memory. */
+static void *message(enum vn_cmd_type type, size_t size)
+{
+    void *m = NULL;
+    if (vn_post_msg_new(type, size, &m) == VN_OK)
+        return m;
+    vn_log(VN_LOG_ERROR, "command_lost", VN_KV_STATUS(VN_ERR_NOMEM));
+    return NULL;
+}
+
+static void tell(struct vn_node *n, struct vn_post_msg *m)
+{
+    if (n->cfg.to_worker->send(n->cfg.to_worker->self, m) != VN_OK)
+        vn_log(VN_LOG_ERROR, "command_lost", VN_KV_STATUS(VN_ERR_LIMIT));
+}
+
+void vn_tell_handle(struct vn_node *n, enum vn_cmd_type type, uint32_t handle)
+{
+    struct vn_cmd_handle *m = message(type, sizeof(*m));
+    if (!m)
+        return;
+    m->handle = handle;
+    tell(n, &m->msg);
+}
+
+void vn_tell_dest(struct vn_node *n, const struct vn_ip *ip, enum vn_dest_verdict verdict,
+                  uint32_t tx, uint32_t for_ms)
+{
+    struct vn_cmd_dest *m = message(VN_CMD_DEST, sizeof(*m));
+    if (!m)
+        return;
+    m->ip = *ip;
+    m->verdict = verdict;
+    m->tx = tx;
+    m->for_ms = for_ms;
+    tell(n, &m->msg);
+}
+
+void vn_tell_local(struct vn_node *n)
+{
+    struct vn_cmd_local *m = message(VN_CMD_LOCAL, sizeof(*m));
+    if (!m)
+        return;
+    const struct vn_identity *own = n->session.own;
+    memcpy(m->addrs, own->addrs, sizeof(m->addrs));
+    m->addr_count = own->addr_count;
+    m->ranges[0] = n->session.cred->realm.range4;
+    m->ranges[1] = n->session.cred->realm.range6;
+    m->range_count = 2;
+    m->mtu_bytes = n->cfg.mtu_bytes;
+    m->idle_ms = n->cfg.idle_ms;
+    tell(n, &m->msg);
+}
+
+void vn_tell_tether_open(struct vn_node *n, uint32_t tether, const struct vn_tether_config *cfg)
+{
+    struct vn_cmd_tether_open *m = message(VN_CMD_TETHER_OPEN, sizeof(*m));
+    if (!m)
+        return;
+    m->tether = tether;
+    m->config = *cfg;
+    tell(n, &m->msg);
+}
+
+void vn_tell_tether_start(struct vn_node *n, uint32_t tether, const struct vn_tether_start *start)
+{
+    struct vn_cmd_tether_start *m = message(VN_CMD_TETHER_START, sizeof(*m));
+    if (!m)
+        return;
+    m->tether = tether;
+    m->start = *start;
+    tell(n, &m->msg);
+}
+
+void vn_tell_tether_candidate(struct vn_node *n, uint32_t tether, const struct vn_candidate *c)
+{
+    struct vn_cmd_tether_candidate *m = message(VN_CMD_TETHER_CANDIDATE, sizeof(*m));
+    if (!m)
+        return;
+    m->tether = tether;
+    m->candidate = *c;
+    tell(n, &m->msg);
+}
+
+void vn_tell_tether_send(struct vn_node *n, uint32_t tether, enum vn_hop_type type, uint32_t label,
+                         struct vn_span body)
+{
+    VN_CLEANUP(vn_pktbuf_freep) struct vn_pktbuf *b = NULL;
+    if (vn_pktbuf_new(VN_HOP_HEADER_LEN + body.n, &b) != VN_OK)
+        return;
+    uint8_t *p = vn_pktbuf_put(b, VN_HOP_HEADER_LEN + body.n);
+    struct vn_writer w = vn_writer_of(p, VN_HOP_HEADER_LEN + body.n);
+    vn_hop_encode(&w, &(struct vn_hop_header){.type = type, .label = label});
+    vn_write_span(&w, body);
+    struct vn_cmd_tether_send *m = message(VN_CMD_TETHER_SEND, sizeof(*m));
+    if (!m)
+        return;
+    m->tether = tether;
+    m->buf = VN_TAKE(b);
+    tell(n, &m->msg);
+}
+
+void vn_tell_tx_open(struct vn_node *n, const struct vn_stream *s)
+{
+    struct vn_cmd_tx_open *m = message(VN_CMD_TX_OPEN, sizeof(*m));
+    if (!m)
+        return;
+    m->tx = s->handle;
+    m->tether = s->circuit->hop->handle;
+    m->label = s->circuit->fwd;
+    m->hash_alg = (uint8_t)n->suite->hash;
+    m->epoch = 0;
+    m->ck = s->keys.ck0;
+    tell(n, &m->msg);
+}
+
+void vn_tell_rx_open(struct vn_node *n, const struct vn_stream *s)
+{
+    struct vn_cmd_rx_open *m = message(VN_CMD_RX_OPEN, sizeof(*m));
+    if (!m)
+        return;
+    const struct vn_identity *id = s->peer->cert;
+    m->rx = s->handle;
+    m->tether = s->circuit->hop->handle;
+    m->label = s->circuit->fwd;
+    m->hash_alg = (uint8_t)n->suite->hash;
+    m->epoch = 0;
+    m->ck = s->keys.ck0;
+    memcpy(m->addrs, id->addrs, sizeof(m->addrs));
+    m->addr_count = id->addr_count;
+    memcpy(m->prefixes, id->prefixes, sizeof(m->prefixes));
+    m->prefix_count = id->prefix_count;
+    tell(n, &m->msg);
+}

@@ -1,0 +1,22 @@
+/* Commands to the data worker (core/commands.h), made and sent. Without memory a command is lost
+ * and logged. */
+#pragma once
+
+#include "core/commands.h"
+#include "wire/frame.h"
+
+struct vn_node;
+struct vn_stream;
+
+void vn_tell_handle(struct vn_node *n, enum vn_cmd_type type, uint32_t handle);
+void vn_tell_dest(struct vn_node *n, const struct vn_ip *ip, enum vn_dest_verdict verdict,
+                  uint32_t tx, uint32_t for_ms);
+void vn_tell_local(struct vn_node *n);
+void vn_tell_tether_open(struct vn_node *n, uint32_t tether, const struct vn_tether_config *cfg);
+void vn_tell_tether_start(struct vn_node *n, uint32_t tether, const struct vn_tether_start *start);
+void vn_tell_tether_candidate(struct vn_node *n, uint32_t tether, const struct vn_candidate *c);
+/** body is copied. */
+void vn_tell_tether_send(struct vn_node *n, uint32_t tether, enum vn_hop_type type, uint32_t label,
+                         struct vn_span body);
+void vn_tell_tx_open(struct vn_node *n, const struct vn_stream *s);
+void vn_tell_rx_open(struct vn_node *n, const struct vn_stream *s);

@@ -1,0 +1,428 @@
+#include "support/mem_authority.h"
+
+#include <stdlib.h>
+
+#include "anchor.pb-c.h"
+#include "base/limits.h"
+#include "base/writer.h"
+#include "crypto/rng.h"
+#include "wire/names.h"
+
+#define DAY_MS 86400000ull
+
+/* One client's requests; each kind at most once at a time. */
+struct port {
+    struct vn_authority port;
+    struct vn_mem_authority *authority;
+    size_t member;
+    struct vn_credentials *cred;
+    vn_status login_status;
+    void (*login_fn)(void *arg, struct vn_credentials *cred, const struct vn_authority_error *err);
+    void *login_arg;
+    void (*logout_fn)(void *arg, const struct vn_authority_error *err);
+    void *logout_arg;
+    void (*taints_fn)(void *arg, const struct vn_taint_result *res,
+                      const struct vn_authority_error *err);
+    void *taints_arg;
+};
+
+struct vn_mem_authority {
+    struct test_realm *realm;
+    uint8_t *command_cert;
+    size_t command_cert_n;
+    struct vn_id gid;
+    uint64_t now_ms, life_ms;
+    struct vn_mem_member members[VN_MEMBERS_MAX];
+    struct port ports[VN_MEMBERS_MAX];
+    size_t count;
+};
+
+static void *need(void *p)
+{
+    if (!p)
+        abort();
+    return p;
+}
+
+static struct vn_blob blob(const void *p, size_t n)
+{
+    struct vn_blob b = {need(malloc(n)), n};
+    memcpy(b.p, p, n);
+    return b;
+}
+
+static uint64_t protocol_now(const struct vn_mem_authority *a)
+{
+    return TEST_NOW_MS + a->now_ms;
+}
+
+struct vn_mem_authority *vn_mem_authority_new(enum vn_suite suite)
+{
+    struct vn_mem_authority *a = need(calloc(1, sizeof(*a)));
+    a->realm = test_realm_new(suite);
+    a->life_ms = DAY_MS / 2;
+    const struct test_realm *r = a->realm;
+    TEST_OK(vn_x509_make_authority(VN_AUTHORITY_COMMAND, &r->id, vn_sig_pk(r->command), r->root,
+                                   VN_SPAN(r->root_cert, r->root_cert_n), TEST_NOW_MS - DAY_MS,
+                                   TEST_NOW_MS + DAY_MS, &a->command_cert, &a->command_cert_n));
+    TEST_OK(vn_node_id_of(vn_sig_pk(r->command), &a->gid));
+    return a;
+}
+
+struct vn_mem_authority *vn_mem_authority_free(struct vn_mem_authority *a)
+{
+    if (!a)
+        return NULL;
+    for (size_t i = 0; i < a->count; i++)
+        vn_credentials_free(a->ports[i].cred);
+    test_realm_free(a->realm);
+    free(a->command_cert);
+    free(a);
+    return NULL;
+}
+
+const struct test_realm *vn_mem_authority_realm(const struct vn_mem_authority *a)
+{
+    return a->realm;
+}
+
+void vn_mem_authority_set_life(struct vn_mem_authority *a, uint64_t life_ms)
+{
+    a->life_ms = life_ms;
+}
+
+struct vn_mem_member *vn_mem_authority_member(struct vn_mem_authority *a, size_t member)
+{
+    return &a->members[member];
+}
+
+/* ---- what it signs ---- */
+
+static void set_taints(struct vn_mem_member *m, const char *taints)
+{
+    m->taint_count = 0;
+    while (*taints) {
+        size_t n = strcspn(taints, ",");
+        snprintf(m->taints[m->taint_count++], sizeof(m->taints[0]), "%.*s", (int)n, taints);
+        taints += n + (taints[n] == ',');
+    }
+}
+
+static size_t identities(const struct vn_mem_authority *a, const struct vn_mem_member *m,
+                         struct vn_own_identity *ret)
+{
+    for (size_t i = 0; i < m->taint_count; i++) {
+        ret[i] = (struct vn_own_identity){.kind = VN_KIND_TAINT};
+        snprintf(ret[i].label, sizeof(ret[i].label), "%s", m->taints[i]);
+        TEST_OK(vn_affinity_key(a->realm->suite->hash, &a->realm->affinity_root, 1, VN_KIND_TAINT,
+                                m->taints[i], &ret[i].key));
+    }
+    return m->taint_count;
+}
+
+static struct vn_blob statement(struct vn_mem_authority *a, struct vn_mem_member *m)
+{
+    struct vn_own_identity ids[VN_MEMBER_TAINTS_MAX];
+    struct vn_statement s = {.realm = a->realm->id,
+                             .node = m->node,
+                             .pk_hash = m->pk_hash,
+                             .number = ++m->number,
+                             .not_after_ms = protocol_now(a) + a->life_ms};
+    size_t count = identities(a, m, ids);
+    for (size_t i = 0; i < count; i++)
+        TEST_OK(vn_affinity_tag(a->realm->suite->hash, &ids[i].key, ids[i].kind, &m->pk_hash,
+                                &s.taints[s.taint_count++]));
+    uint8_t buf[VN_STATEMENT_MAX];
+    size_t n;
+    TEST_OK(vn_statement_issue(&s, a->realm->command, buf, &n));
+    return blob(buf, n);
+}
+
+static struct vn_blob certificate(struct vn_mem_authority *a, size_t member, struct vn_span pk)
+{
+    struct vn_mem_member *m = &a->members[member];
+    const struct test_realm *r = a->realm;
+    struct vn_identity id = {
+        .realm = r->id,
+        .node = m->node,
+        .addr_count = 2,
+        .addrs = {m->ip4, m->ip6},
+        .serial = {1, (uint8_t)member, (uint8_t)m->logins, (uint8_t)m->renewals},
+        .not_before_ms = (protocol_now(a) - 60000) / 1000 * 1000, /* clocks differ a little */
+        .not_after_ms = (protocol_now(a) + a->life_ms) / 1000 * 1000,
+        .alg = r->suite->sig,
+        .pk_len = pk.n};
+    snprintf(id.tag, sizeof(id.tag), "%s", m->tag);
+    memcpy(id.pk, pk.p, pk.n);
+    struct vn_blob b;
+    TEST_OK(vn_x509_issue_identity(&id, r->issuing, VN_SPAN(r->issuing_cert, r->issuing_cert_n),
+                                   &b.p, &b.n));
+    return b;
+}
+
+static void realm_info(const struct vn_mem_authority *a, struct vn_realm_info *ret)
+{
+    const struct test_realm *r = a->realm;
+    ret->id = r->id;
+    snprintf(ret->name, sizeof(ret->name), "test");
+    ret->suite = r->suite->id;
+    ret->access = VN_ACCESS_TAINTS;
+    TEST_OK(vn_prefix_parse("10.66.0.0/16", &ret->range4));
+    TEST_OK(vn_prefix_parse("fd66::/64", &ret->range6));
+    ret->name_key = r->name_key;
+    ret->gid = a->gid;
+    ret->root_cert = blob(r->root_cert, r->root_cert_n);
+    ret->issuing_cert = blob(r->issuing_cert, r->issuing_cert_n);
+    ret->command_cert = blob(a->command_cert, a->command_cert_n);
+    ret->master_urls[0] = need(strdup("tls://10.0.0.1:4222"));
+    ret->master_url_count = 1;
+    ret->master_ca_pem = need(strdup("authority"));
+}
+
+static struct vn_credentials *credentials(struct vn_mem_authority *a, size_t member,
+                                          struct vn_span pk)
+{
+    struct vn_mem_member *m = &a->members[member];
+    struct vn_credentials *c = need(calloc(1, sizeof(*c)));
+    char text[VN_ID_TEXT];
+    vn_id_format(&m->node, text);
+    c->guardian_time_ms = protocol_now(a);
+    c->expires_ms = (protocol_now(a) + a->life_ms) / 1000 * 1000;
+    c->conflux_id.b[0] = (uint8_t)(member + 1);
+    snprintf(c->tag, sizeof(c->tag), "%s", m->tag);
+    c->ip4 = m->ip4;
+    c->ip6 = m->ip6;
+    c->certificate = certificate(a, member, pk);
+    c->statement = statement(a, m);
+    c->identity_count = identities(a, m, c->identities);
+    c->mtls_cert_pem = need(strdup("certificate"));
+    c->nats_jwt = need(strdup(text)); /* the broker of mem_control.h knows the client by it */
+    c->hour_keys = a->realm->hours;
+    realm_info(a, &c->realm);
+    return c;
+}
+
+/* ---- the port ---- */
+
+static vn_status check_possession(const struct vn_mem_authority *a,
+                                  const struct vn_login_request *req)
+{
+    uint8_t nonce[32], binding[32], token[32], sig[VN_SIG_MAX], nkey_sig[64];
+    size_t sig_n = 0;
+    TEST_OK(vn_rng_bytes(nonce, sizeof(nonce)));
+    memset(binding, 0xb1, sizeof(binding));
+    memset(token, 0x70, sizeof(token));
+    TEST_OK(req->sign(req->sign_arg, nonce, binding, token, sig, &sig_n, nkey_sig));
+    uint8_t msg[16384];
+    struct vn_writer w = vn_writer_of(msg, sizeof(msg));
+    vn_write_bytes(&w, nonce, 32);
+    vn_write_bytes(&w, binding, 32);
+    vn_write_bytes(&w, token, 32);
+    vn_write_bytes(&w, a->realm->id.b, VN_ID_LEN);
+    vn_write_block16(&w, req->sig_pk);
+    vn_write_block16(&w, req->session_ek);
+    vn_write_bytes(&w, req->nkey_pk, 32);
+    vn_write_block16(&w, req->csr);
+    VN_CLEANUP(vn_sig_pub_freep) struct vn_sig_pub *pub = NULL, *nkey = NULL;
+    TEST_OK(vn_sig_pub_new(a->realm->suite->sig, req->sig_pk, &pub));
+    TEST_OK(vn_sig_pub_new(VN_SIG_ED25519, VN_SPAN_ARRAY(req->nkey_pk), &nkey));
+    vn_status st = vn_sig_verify(pub, "anchor-pop-v1", vn_writer_span(&w), VN_SPAN(sig, sig_n));
+    return st == VN_OK ? vn_sig_verify(nkey, NULL, vn_writer_span(&w), VN_SPAN_ARRAY(nkey_sig))
+                       : st;
+}
+
+static vn_status login(void *self, const struct vn_login_request *req,
+                       void (*fn)(void *arg, struct vn_credentials *cred,
+                                  const struct vn_authority_error *err),
+                       void *arg)
+{
+    struct port *p = self;
+    struct vn_mem_authority *a = p->authority;
+    struct vn_mem_member *m = &a->members[p->member];
+    p->login_fn = fn;
+    p->login_arg = arg;
+    p->login_status = m->refuse;
+    if (m->refuse != VN_OK)
+        return VN_OK;
+    p->login_status = check_possession(a, req);
+    if (p->login_status != VN_OK)
+        return VN_OK;
+    TEST_OK(vn_node_id_of(req->sig_pk, &m->node));
+    TEST_OK(vn_hash(a->realm->suite->hash, VN_PARTS(req->sig_pk), &m->pk_hash));
+    memcpy(m->session_ek, req->session_ek.p, req->session_ek.n);
+    m->session_ek_len = req->session_ek.n;
+    *(req->renew ? &m->renewals : &m->logins) += 1;
+    vn_credentials_free(p->cred);
+    p->cred = credentials(a, p->member, req->sig_pk);
+    return VN_OK;
+}
+
+static vn_status logout(void *self, void (*fn)(void *arg, const struct vn_authority_error *err),
+                        void *arg)
+{
+    struct port *p = self;
+    p->authority->members[p->member].logouts++;
+    p->logout_fn = fn;
+    p->logout_arg = arg;
+    return VN_OK;
+}
+
+static vn_status change_taints(void *self, const char *const *add, size_t add_count,
+                               const char *const *remove, size_t remove_count,
+                               void (*fn)(void *arg, const struct vn_taint_result *res,
+                                          const struct vn_authority_error *err),
+                               void *arg)
+{
+    struct port *p = self;
+    struct vn_mem_member *m = &p->authority->members[p->member];
+    for (size_t r = 0; r < remove_count; r++) {
+        for (size_t i = 0; i < m->taint_count; i++) {
+            if (strcmp(m->taints[i], remove[r]) == 0)
+                memcpy(m->taints[i], m->taints[--m->taint_count], sizeof(m->taints[i]));
+        }
+    }
+    for (size_t i = 0; i < add_count; i++)
+        snprintf(m->taints[m->taint_count++], sizeof(m->taints[0]), "%s", add[i]);
+    p->taints_fn = fn;
+    p->taints_arg = arg;
+    return VN_OK;
+}
+
+static vn_status peers(void *self,
+                       void (*fn)(void *arg, const struct vn_peer_entry *list, size_t count,
+                                  const struct vn_authority_error *err),
+                       void *arg)
+{
+    (void)self;
+    (void)fn;
+    (void)arg;
+    return VN_ERR_UNSUPPORTED;
+}
+
+static void cancel(void *self)
+{
+    struct port *p = self;
+    p->login_fn = NULL;
+    p->logout_fn = NULL;
+    p->taints_fn = NULL;
+}
+
+const struct vn_authority *vn_mem_authority_port(struct vn_mem_authority *a, size_t member)
+{
+    return &a->ports[member].port;
+}
+
+size_t vn_mem_authority_register(struct vn_mem_authority *a, const char *tag, const char *taints)
+{
+    size_t i = a->count++;
+    struct vn_mem_member *m = &a->members[i];
+    snprintf(m->tag, sizeof(m->tag), "%s", tag);
+    m->ip4 = vn_ip_from_v4((const uint8_t[]){10, 66, 0, (uint8_t)(i + 1)});
+    TEST_OK(vn_ip_parse("fd66::", &m->ip6));
+    m->ip6.b[15] = (uint8_t)(i + 1);
+    set_taints(m, taints);
+    a->ports[i] = (struct port){.authority = a, .member = i};
+    a->ports[i].port = (struct vn_authority){.self = &a->ports[i],
+                                             .login = login,
+                                             .logout = logout,
+                                             .change_taints = change_taints,
+                                             .peers = peers,
+                                             .cancel = cancel};
+    return i;
+}
+
+static void answer_login(struct port *p)
+{
+    void (*fn)(void *, struct vn_credentials *, const struct vn_authority_error *) = p->login_fn;
+    p->login_fn = NULL;
+    if (p->login_status == VN_OK)
+        fn(p->login_arg, VN_TAKE(p->cred), NULL);
+    else
+        fn(p->login_arg, NULL,
+           &(struct vn_authority_error){p->login_status, "refused by the test"});
+}
+
+static void answer_taints(struct vn_mem_authority *a, struct port *p)
+{
+    struct vn_mem_member *m = &a->members[p->member];
+    struct vn_own_identity ids[VN_MEMBER_TAINTS_MAX];
+    char text[VN_ID_TEXT];
+    vn_id_format(&m->node, text);
+    struct vn_taint_result res = {.statement = statement(a, m),
+                                  .identities = ids,
+                                  .identity_count = identities(a, m, ids),
+                                  .nats_jwt = text};
+    void (*fn)(void *, const struct vn_taint_result *, const struct vn_authority_error *) =
+        p->taints_fn;
+    p->taints_fn = NULL;
+    fn(p->taints_arg, &res, NULL);
+    free(res.statement.p);
+}
+
+void vn_mem_authority_run(struct vn_mem_authority *a, uint64_t now_ms)
+{
+    a->now_ms = now_ms;
+    for (size_t i = 0; i < a->count; i++) {
+        struct port *p = &a->ports[i];
+        if (p->login_fn)
+            answer_login(p);
+        if (p->taints_fn)
+            answer_taints(a, p);
+        void (*fn)(void *, const struct vn_authority_error *) = p->logout_fn;
+        p->logout_fn = NULL;
+        if (fn)
+            fn(p->logout_arg, NULL);
+    }
+}
+
+uint64_t vn_mem_authority_next(const struct vn_mem_authority *a)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        const struct port *p = &a->ports[i];
+        if (p->login_fn || p->taints_fn || p->logout_fn)
+            return a->now_ms;
+    }
+    return UINT64_MAX;
+}
+
+void vn_mem_authority_update(struct vn_mem_authority *a, size_t member, const char *taints,
+                             char subject[80], struct vn_buf *ret)
+{
+    struct vn_mem_member *m = &a->members[member];
+    set_taints(m, taints);
+    struct vn_blob st = statement(a, m);
+    struct vn_own_identity ids[VN_MEMBER_TAINTS_MAX];
+    size_t count = identities(a, m, ids);
+    Vn__IdentityKey keys[VN_MEMBER_TAINTS_MAX], *list[VN_MEMBER_TAINTS_MAX];
+    for (size_t i = 0; i < count; i++) {
+        vn__identity_key__init(&keys[i]);
+        keys[i].kind = ids[i].kind;
+        keys[i].label = ids[i].label;
+        keys[i].key = (ProtobufCBinaryData){sizeof(ids[i].key.b), ids[i].key.b};
+        list[i] = &keys[i];
+    }
+    Vn__IdentityUpdate u = VN__IDENTITY_UPDATE__INIT;
+    u.statement = (ProtobufCBinaryData){st.n, st.p};
+    u.n_identities = count;
+    u.identities = list;
+    uint8_t body[8192], nonce[16];
+    size_t n = vn__identity_update__pack(&u, body);
+    TEST_OK(vn_rng_bytes(nonce, sizeof(nonce)));
+    struct vn_envelope_send send = {
+        .suite = a->realm->suite,
+        .type = VN_T_UPDATE,
+        .realm = a->realm->id,
+        .src = a->gid,
+        .dst = m->node,
+        .now_ms = protocol_now(a),
+        .recipient_ek = VN_SPAN(m->session_ek, m->session_ek_len),
+        .cert = VN_SPAN(a->command_cert, a->command_cert_n),
+        .key = a->realm->command,
+        .context = "anchor-cmd-v1",
+        .body = VN_SPAN(body, n),
+    };
+    vn_buf_init(ret, VN_CONTROL_PAYLOAD_MAX);
+    TEST_OK(vn_envelope_seal(&send, nonce, ret));
+    vn_subject_format(&(struct vn_subject){.kind = VN_SUBJ_ADM, .name = m->node}, subject);
+    free(st.p);
+}

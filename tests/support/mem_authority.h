@@ -1,0 +1,43 @@
+/*
+ * Guardian in memory, with real cryptography: the port ports/authority.h for tests. Registered
+ * members are numbered; the present time is the virtual clock's on top of TEST_NOW_MS.
+ */
+#pragma once
+
+#include "ports/authority.h"
+#include "support/realm.h"
+
+#define VN_MEMBERS_MAX 8
+#define VN_MEMBER_TAINTS_MAX 8
+
+struct vn_mem_authority;
+
+struct vn_mem_member {
+    char tag[64];
+    struct vn_ip ip4, ip6;
+    char taints[VN_MEMBER_TAINTS_MAX][VN_IDENTITY_LABEL_MAX + 1];
+    size_t taint_count;
+    uint64_t number;   /* of its statement; counts over its whole registration */
+    struct vn_id node; /* of the present life */
+    struct vn_hash pk_hash;
+    uint8_t session_ek[VN_EK_MAX];
+    size_t session_ek_len;
+    unsigned logins, renewals, logouts;
+    vn_status refuse; /* what login answers instead, unless VN_OK */
+};
+
+struct vn_mem_authority *vn_mem_authority_new(enum vn_suite suite);
+struct vn_mem_authority *vn_mem_authority_free(struct vn_mem_authority *a);
+const struct test_realm *vn_mem_authority_realm(const struct vn_mem_authority *a);
+/** Certificates and statements issued from now on live so long. 12 h at first. */
+void vn_mem_authority_set_life(struct vn_mem_authority *a, uint64_t life_ms);
+/** taints: separated by commas. Member i has the addresses 10.66.0.(i+1) and fd66::(i+1). */
+size_t vn_mem_authority_register(struct vn_mem_authority *a, const char *tag, const char *taints);
+struct vn_mem_member *vn_mem_authority_member(struct vn_mem_authority *a, size_t member);
+/** The port of one node of that member. The answers come at the next run. */
+const struct vn_authority *vn_mem_authority_port(struct vn_mem_authority *a, size_t member);
+void vn_mem_authority_run(struct vn_mem_authority *a, uint64_t now_ms);
+uint64_t vn_mem_authority_next(const struct vn_mem_authority *a);
+/** An envelope of Guardian on a.adm: new taints for a member. ret: subject and bytes. */
+void vn_mem_authority_update(struct vn_mem_authority *a, size_t member, const char *taints,
+                             char subject[80], struct vn_buf *ret);

@@ -1,0 +1,414 @@
+#include "support/node_world.h"
+
+#include <stdlib.h>
+
+#include "crypto/rng.h"
+#include "support/test.h"
+
+#define DELAY_US 1000
+
+/* ---- ports ---- */
+
+static vn_status fill(void *self, void *ret, size_t n)
+{
+    (void)self;
+    return vn_rng_bytes(ret, n);
+}
+
+static vn_status submit(void *self, void (*fn)(void *arg), void (*done)(void *arg, bool cancelled),
+                        void *arg)
+{
+    struct vn_world *w = self;
+    struct vn_world_job *j = calloc(1, sizeof(*j));
+    if (!j)
+        abort();
+    fn(arg);
+    j->done = done;
+    j->arg = arg;
+    *w->jobs_last = j;
+    w->jobs_last = &j->next;
+    return VN_OK;
+}
+
+static vn_status post_command(void *self, struct vn_post_msg *m)
+{
+    struct vn_world_node *n = self;
+    m->next = NULL;
+    *n->commands_last = m;
+    n->commands_last = &m->next;
+    return VN_OK;
+}
+
+static vn_status post_event(void *self, struct vn_post_msg *m)
+{
+    struct vn_world_node *n = self;
+    m->next = NULL;
+    *n->events_last = m;
+    n->events_last = &m->next;
+    return VN_OK;
+}
+
+static bool is_unreachable(struct vn_span p)
+{
+    bool v4 = p.n > 20 && p.p[0] >> 4 == 4;
+    return v4 ? p.p[9] == 1 && p.p[20] == 3 : p.n > 40 && p.p[6] == 58 && p.p[40] == 1;
+}
+
+static vn_status tun_write(void *self, struct vn_span packet)
+{
+    struct vn_world_node *n = self;
+    if (is_unreachable(packet))
+        n->unreachables++;
+    else
+        vn_pktqueue_push(&n->written, vn_inner_copy(packet));
+    return VN_OK;
+}
+
+static void on_online(void *arg, const struct vn_credentials *cred, uint16_t mtu_bytes)
+{
+    (void)cred;
+    (void)mtu_bytes;
+    ((struct vn_world_node *)arg)->online++;
+}
+
+static void on_refused(void *arg, vn_status why, const char *detail)
+{
+    (void)why;
+    (void)detail;
+    ((struct vn_world_node *)arg)->refused++;
+}
+
+static void on_stopped(void *arg)
+{
+    ((struct vn_world_node *)arg)->stopped++;
+}
+
+/* ---- life ---- */
+
+static uint64_t now_ms(const struct vn_world *w)
+{
+    return w->now_us / 1000;
+}
+
+void vn_world_init(struct vn_world *w, enum vn_suite suite)
+{
+    *w = (struct vn_world){.now_us = 1000000};
+    w->jobs_last = &w->jobs;
+    w->random.fill = fill;
+    w->work = (struct vn_work){.self = w, .submit = submit};
+    w->authority = vn_mem_authority_new(suite);
+    w->broker = vn_mem_broker_new();
+    assert_ok(vn_mem_net_new(&(struct vn_mem_net_config){.seed = 1, .delay_us = DELAY_US},
+                             w->now_us, &w->net));
+}
+
+static void messages_free(struct vn_post_msg **list)
+{
+    while (*list) {
+        struct vn_post_msg *m = *list;
+        *list = m->next;
+        vn_post_msg_free(m);
+    }
+}
+
+static void node_stop(struct vn_world_node *n)
+{
+    n->node = vn_node_free(n->node);
+    n->worker = vn_worker_free(n->worker);
+    n->client = vn_mem_client_free(n->client);
+    messages_free(&n->commands);
+    messages_free(&n->events);
+}
+
+static void jobs_run(struct vn_world *w, bool cancelled)
+{
+    while (w->jobs) {
+        struct vn_world_job *j = w->jobs;
+        w->jobs = j->next;
+        if (!w->jobs)
+            w->jobs_last = &w->jobs;
+        j->done(j->arg, cancelled);
+        free(j);
+    }
+}
+
+void vn_world_done(struct vn_world *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        node_stop(&w->nodes[i]);
+        vn_pktqueue_clear(&w->nodes[i].written);
+    }
+    jobs_run(w, true);
+    w->authority = vn_mem_authority_free(w->authority);
+    w->broker = vn_mem_broker_free(w->broker);
+    w->net = vn_mem_net_free(w->net);
+}
+
+static void node_start(struct vn_world_node *n)
+{
+    struct vn_world *w = n->world;
+    n->commands_last = &n->commands;
+    n->events_last = &n->events;
+    n->client = vn_mem_client_new(w->broker);
+    n->tun = (struct vn_tun_port){.self = n, .write = tun_write};
+    n->to_worker = (struct vn_post){.self = n, .send = post_command};
+    n->to_node = (struct vn_post){.self = n, .send = post_event};
+    n->shell = (struct vn_node_shell){
+        .arg = n, .online = on_online, .refused = on_refused, .stopped = on_stopped};
+    const struct test_realm *r = vn_mem_authority_realm(w->authority);
+    struct vn_worker_config wc = {.tether = vn_mem_net_port(w->net),
+                                  .tun = &n->tun,
+                                  .to_node = &n->to_node,
+                                  .random = &w->random};
+    struct vn_node_config nc = {.realm = r->id,
+                                .suite = r->suite->id,
+                                .idle_ms = VN_WORLD_IDLE_MS,
+                                .authority = vn_mem_authority_port(w->authority, n->member),
+                                .control = vn_mem_client_port(n->client),
+                                .random = &w->random,
+                                .work = &w->work,
+                                .to_worker = &n->to_worker,
+                                .shell = &n->shell};
+    assert_ok(vn_worker_new(&wc, w->now_us, &n->worker));
+    assert_ok(vn_node_new(&nc, now_ms(w), &n->node));
+    assert_ok(vn_node_start(n->node, now_ms(w)));
+    n->deaf = false;
+}
+
+static bool is_up(void *arg)
+{
+    const struct vn_world_node *n = arg;
+    return n->online && vn_world_status(n).control == VN_CONTROL_UP;
+}
+
+struct vn_world_node *vn_world_add(struct vn_world *w, const char *tag, const char *taints)
+{
+    struct vn_world_node *n = &w->nodes[w->count++];
+    n->world = w;
+    n->member = vn_mem_authority_register(w->authority, tag, taints);
+    node_start(n);
+    assert_true(vn_world_until(w, is_up, n, 1000));
+    return n;
+}
+
+void vn_world_kill(struct vn_world_node *n)
+{
+    n->deaf = true;
+    n->client = vn_mem_client_free(n->client);
+}
+
+void vn_world_revive(struct vn_world_node *n)
+{
+    /* Freed only now: its tethers fell silent when it was killed. */
+    n->client = vn_mem_client_new(n->world->broker);
+    n->client = vn_mem_client_free(n->client);
+    node_stop(n);
+    n->online = 0;
+    node_start(n);
+    assert_true(vn_world_until(n->world, is_up, n, 1000));
+}
+
+/* ---- time ---- */
+
+static void step_node(struct vn_world_node *n)
+{
+    struct vn_world *w = n->world;
+    if (n->deaf) {
+        messages_free(&n->commands);
+        messages_free(&n->events);
+        n->commands_last = &n->commands;
+        n->events_last = &n->events;
+        return;
+    }
+    while (n->events || n->commands) {
+        struct vn_post_msg *m;
+        if ((m = n->commands)) {
+            n->commands = m->next;
+            if (!n->commands)
+                n->commands_last = &n->commands;
+            vn_worker_command(n->worker, m, w->now_us);
+        }
+        if ((m = n->events)) {
+            n->events = m->next;
+            if (!n->events)
+                n->events_last = &n->events;
+            vn_node_event(n->node, m, now_ms(w));
+        }
+    }
+    vn_node_tick(n->node, now_ms(w));
+    vn_worker_tick(n->worker, w->now_us);
+    vn_worker_flush(n->worker, w->now_us);
+}
+
+static bool busy(const struct vn_world *w)
+{
+    bool any = w->jobs && !w->hold_jobs;
+    for (size_t i = 0; i < w->count; i++)
+        any = any || w->nodes[i].events || w->nodes[i].commands;
+    return any || vn_mem_net_next(w->net) <= w->now_us ||
+           vn_mem_broker_next(w->broker) <= now_ms(w) ||
+           vn_mem_authority_next(w->authority) <= now_ms(w);
+}
+
+static void turn(struct vn_world *w)
+{
+    for (unsigned i = 0; i < 10000; i++) {
+        for (size_t k = 0; k < w->count; k++) {
+            if (!w->nodes[k].deaf) {
+                vn_node_set_now(w->nodes[k].node, now_ms(w));
+                vn_worker_set_now(w->nodes[k].worker, w->now_us);
+            }
+        }
+        vn_mem_authority_run(w->authority, now_ms(w));
+        vn_mem_broker_run(w->broker, now_ms(w));
+        if (!w->hold_jobs)
+            jobs_run(w, false);
+        vn_mem_net_run(w->net, w->now_us);
+        for (size_t k = 0; k < w->count; k++)
+            step_node(&w->nodes[k]);
+        if (!busy(w))
+            return;
+    }
+    fail_msg("the world does not come to rest");
+}
+
+static uint64_t next_us(const struct vn_world *w)
+{
+    uint64_t next = vn_mem_net_next(w->net), ms = vn_mem_broker_next(w->broker);
+    next = VN_MIN(next, ms == UINT64_MAX ? ms : ms * 1000);
+    for (size_t i = 0; i < w->count; i++) {
+        const struct vn_world_node *n = &w->nodes[i];
+        if (n->deaf)
+            continue;
+        ms = vn_node_next_deadline(n->node);
+        next = VN_MIN(next, ms == UINT64_MAX ? ms : ms * 1000);
+        next = VN_MIN(next, vn_worker_next_deadline(n->worker));
+    }
+    return next;
+}
+
+bool vn_world_until(struct vn_world *w, bool (*fn)(void *arg), void *arg, uint64_t at_most_ms)
+{
+    uint64_t end = w->now_us + at_most_ms * 1000;
+    for (;;) {
+        turn(w);
+        if (fn && fn(arg))
+            return true;
+        if (w->now_us >= end)
+            return false;
+        uint64_t next = next_us(w);
+        /* A whole millisecond at least, since the node counts in those. */
+        w->now_us = VN_MIN(VN_MAX(next, w->now_us + 1000), end);
+    }
+}
+
+void vn_world_run(struct vn_world *w, uint64_t ms)
+{
+    (void)vn_world_until(w, NULL, NULL, ms);
+}
+
+/* ---- traffic ---- */
+
+void vn_world_send(struct vn_world_node *from, const struct vn_world_node *to, bool v6,
+                   uint32_t number)
+{
+    char src[VN_IP_TEXT], dst[VN_IP_TEXT];
+    const struct vn_mem_member *a = vn_mem_authority_member(from->world->authority, from->member);
+    const struct vn_mem_member *b = vn_mem_authority_member(from->world->authority, to->member);
+    vn_ip_format(v6 ? &a->ip6 : &a->ip4, src);
+    vn_ip_format(v6 ? &b->ip6 : &b->ip4, dst);
+    struct vn_inner i = {.src = src, .dst = dst, .payload_len = 64, .number = number};
+    vn_worker_tun_input(from->worker, vn_inner_new(&i), from->world->now_us);
+    vn_worker_flush(from->worker, from->world->now_us);
+}
+
+bool vn_world_received(struct vn_world_node *n, uint32_t number)
+{
+    struct vn_pktbuf *b;
+    bool found = false;
+    while (!found && (b = vn_pktqueue_pop(&n->written))) {
+        found = vn_inner_number(vn_pktbuf_span(b)) == number;
+        vn_pktbuf_free(b);
+    }
+    return found;
+}
+
+struct wait {
+    struct vn_world_node *to;
+    uint32_t number;
+};
+
+static bool has_come(void *arg)
+{
+    const struct wait *w = arg;
+    return vn_world_received(w->to, w->number);
+}
+
+uint64_t vn_world_ping(struct vn_world_node *from, struct vn_world_node *to, bool v6,
+                       uint64_t at_most_ms)
+{
+    static uint32_t number = 1000;
+    struct wait w = {to, ++number};
+    uint64_t start = now_ms(from->world);
+    vn_world_send(from, to, v6, number);
+    return vn_world_until(from->world, has_come, &w, at_most_ms) ? now_ms(from->world) - start
+                                                                 : UINT64_MAX;
+}
+
+struct vn_node_status vn_world_status(const struct vn_world_node *n)
+{
+    struct vn_node_status s;
+    vn_node_get_status(n->node, &s);
+    return s;
+}
+
+uint64_t vn_world_drops(const struct vn_world_node *n)
+{
+    struct vn_node_status s = vn_world_status(n);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < VN_NDROP_COUNT; i++)
+        sum += s.drops[i];
+    return sum;
+}
+
+static void on_taints(void *arg, const struct vn_authority_error *err)
+{
+    assert_null(err);
+    *(bool *)arg = true;
+}
+
+static bool is_true(void *arg)
+{
+    return *(bool *)arg;
+}
+
+void vn_world_taints(struct vn_world_node *n, const char *add, const char *remove)
+{
+    bool done = false;
+    assert_ok(vn_node_change_taints(n->node, &add, add ? 1 : 0, &remove, remove ? 1 : 0, on_taints,
+                                    &done));
+    assert_true(vn_world_until(n->world, is_true, &done, 1000));
+}
+
+static void print_stats(void *arg, const struct vn_ev_stats *s)
+{
+    (void)arg;
+    fprintf(stderr, "tun rx %lu tx %lu sealed %lu opened %lu", s->counters.tun_rx_packets,
+            s->counters.tun_tx_packets, s->counters.frames_sealed, s->counters.frames_opened);
+    for (unsigned i = 0; i < VN_DROP_COUNT; i++) {
+        if (s->counters.drops[i])
+            fprintf(stderr, " %s=%lu", vn_worker_drop_name(i), s->counters.drops[i]);
+    }
+    struct vn_node_status st = vn_world_status(arg);
+    for (unsigned i = 0; i < VN_NDROP_COUNT; i++) {
+        if (st.drops[i])
+            fprintf(stderr, " node:%s=%lu", vn_node_drop_name(i), st.drops[i]);
+    }
+    fprintf(stderr, "\n");
+}
+
+void vn_world_print(struct vn_world_node *n)
+{
+    assert_ok(vn_node_stats(n->node, print_stats, n));
+    vn_world_run(n->world, 0);
+}

@@ -1,0 +1,82 @@
+/*
+ * Whole nodes in one process and in virtual time: vn_node and a real vn_worker each, over an
+ * authority, a broker and tethers in memory, with lists in place of TUN devices.
+ */
+#pragma once
+
+#include "core/node.h"
+#include "core/worker.h"
+#include "support/inner.h"
+#include "support/mem_authority.h"
+#include "support/mem_control.h"
+#include "support/mem_tether.h"
+
+#define VN_WORLD_NODES 4
+#define VN_WORLD_IDLE_MS 5000
+
+struct vn_world;
+
+struct vn_world_node {
+    struct vn_world *world;
+    size_t member;
+    struct vn_node *node;
+    struct vn_worker *worker;
+    struct vn_mem_client *client;
+    struct vn_tun_port tun;
+    struct vn_post to_worker, to_node;
+    struct vn_node_shell shell;
+    struct vn_post_msg *commands, **commands_last;
+    struct vn_post_msg *events, **events_last;
+    struct vn_pktqueue written; /* to the TUN */
+    size_t unreachables;        /* ICMP errors among them, not kept */
+    unsigned online, stopped, refused;
+    bool deaf; /* killed: neither worker nor node run any more */
+};
+
+struct vn_world_job {
+    struct vn_world_job *next;
+    void (*done)(void *arg, bool cancelled);
+    void *arg;
+};
+
+struct vn_world {
+    uint64_t now_us;
+    struct vn_mem_authority *authority;
+    struct vn_mem_broker *broker;
+    struct vn_mem_net *net;
+    struct vn_random random;
+    struct vn_work work;
+    struct vn_world_job *jobs, **jobs_last;
+    bool hold_jobs; /* signatures take for ever */
+    struct vn_world_node nodes[VN_WORLD_NODES];
+    size_t count;
+};
+
+void vn_world_init(struct vn_world *w, enum vn_suite suite);
+void vn_world_done(struct vn_world *w);
+/** Registers a member, starts its node, waits until it is online. Node i has 10.66.0.(i+1) and
+ * fd66::(i+1). */
+struct vn_world_node *vn_world_add(struct vn_world *w, const char *tag, const char *taints);
+/** Kills a node without a word, as SIGKILL does; its sockets go silent. */
+void vn_world_kill(struct vn_world_node *n);
+/** A new life of a killed node, with the same registration. */
+void vn_world_revive(struct vn_world_node *n);
+void vn_world_run(struct vn_world *w, uint64_t ms);
+/** Runs until fn says so; false after at_most_ms. */
+bool vn_world_until(struct vn_world *w, bool (*fn)(void *arg), void *arg, uint64_t at_most_ms);
+
+/** A UDP packet with this number into the TUN of from. v6: over IPv6. */
+void vn_world_send(struct vn_world_node *from, const struct vn_world_node *to, bool v6,
+                   uint32_t number);
+/** True if that packet was written to its TUN; takes out what came before it. */
+bool vn_world_received(struct vn_world_node *n, uint32_t number);
+/** Sends and runs until it arrives: virtual milliseconds it took, or UINT64_MAX. */
+uint64_t vn_world_ping(struct vn_world_node *from, struct vn_world_node *to, bool v6,
+                       uint64_t at_most_ms);
+struct vn_node_status vn_world_status(const struct vn_world_node *n);
+/** All drops of the node, summed. */
+uint64_t vn_world_drops(const struct vn_world_node *n);
+/** vn_node_change_taints, and runs until it is done. NULL: neither. */
+void vn_world_taints(struct vn_world_node *n, const char *add, const char *remove);
+/** Counters of node and worker to standard error. */
+void vn_world_print(struct vn_world_node *n);
