@@ -27,7 +27,7 @@ static void on_signal(uv_signal_t *h, int number)
         return;
     s->stopping = true;
     vn_log(VN_LOG_INFO, "guardian_stopping", VN_KV_I64("signal", number));
-    vn_web_close(VN_TAKE(s->g.http));
+    vn_web_close(s->g.http);
     vn_master_close(VN_TAKE(s->g.master));
     uv_close((uv_handle_t *)&s->term, NULL);
     uv_close((uv_handle_t *)&s->interrupt, NULL);
@@ -91,10 +91,12 @@ int vn_guardian_serve(const struct vn_statedir *dir)
                VN_KV_U64("port", s.g.cfg.listen_port),
                VN_KV_U64("master_port", s.g.cfg.master_port));
     } else {
-        vn_web_close(VN_TAKE(s.g.http));
+        vn_web_close(s.g.http);
     }
     uv_run(&s.g.loop, UV_RUN_DEFAULT);
     uv_walk(&s.g.loop, ignore, NULL);
+    uv_run(&s.g.loop, UV_RUN_DEFAULT);
+    vn_web_free(VN_TAKE(s.g.http));
     uv_run(&s.g.loop, UV_RUN_DEFAULT);
     uv_loop_close(&s.g.loop);
     vn_guardian_close(&s.g);

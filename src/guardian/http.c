@@ -551,6 +551,7 @@ vn_status vn_web_open(struct vn_guardian *g, struct vn_web **ret)
         .max_http_header_data = HEADER_BYTES_MAX,
         .timeout_secs = VN_WEB_REQUEST_MS / 1000,
         .keepalive_timeout = KEEPALIVE_S,
+        .pcontext = &h->context, /* NULL once it is really gone */
         .gid = (gid_t)-1,
         .uid = (uid_t)-1,
     };
@@ -565,9 +566,16 @@ vn_status vn_web_open(struct vn_guardian *g, struct vn_web **ret)
 
 void vn_web_close(struct vn_web *h)
 {
-    if (!h)
-        return;
-    lws_context_destroy(h->context);
+    if (h && h->context)
+        lws_context_destroy(h->context);
+}
+
+void vn_web_free(struct vn_web *h)
+{
+    /* With a loop that is not its own, libwebsockets destroys in two calls: handles, then memory.
+     */
+    if (h && h->context)
+        lws_context_destroy(h->context);
     free(h);
 }
 

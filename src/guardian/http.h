@@ -86,8 +86,10 @@ VN_MUST_CHECK vn_status vn_request_binding(struct vn_request *r, uint8_t ret[32]
 
 /** Listens. VN_ERR_EXISTS: the port is taken. */
 VN_MUST_CHECK vn_status vn_web_open(struct vn_guardian *g, struct vn_web **ret);
-/** Stops listening, closes connections; the loop must run until it is idle. */
+/** Stops listening and closes connections; the loop must then run until it is idle, before
+ * vn_web_free. */
 void vn_web_close(struct vn_web *h);
+void vn_web_free(struct vn_web *h);
 
 /** Finds the route of a path; *ret_allowed is a bit per method when only the method does not fit.
  * For tests too. */

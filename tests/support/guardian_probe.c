@@ -586,7 +586,6 @@ int main(int argc, char **argv)
             must(false, step);
         }
     }
-    nats_CloseAndWait(5000);
     vn_guardian_api_free(p.api);
     vn_loop_free(p.loop);
     vn_credentials_free(p.cred);

@@ -1,0 +1,43 @@
+/*
+ * Tethers in memory, with a virtual clock: the port ports/tether.h for tests and the simulator. Two
+ * ends opened with the same tether id are one tether. It comes up when both were started, each
+ * names the other's ICE parameters, the keys are equal and one has heard a candidate of the other;
+ * else it goes down for the reason a real one would.
+ */
+#pragma once
+
+#include "ports/tether.h"
+
+struct vn_mem_net;
+
+struct vn_mem_net_config {
+    uint64_t seed;
+    uint64_t delay_us;       /* one way */
+    uint64_t jitter_us;      /* added, 0..jitter: reorders real-time and bulk, never control */
+    unsigned loss_permille;  /* real-time: gone; others: later by retransmit_us */
+    uint64_t retransmit_us;  /* 0: 3 x delay */
+    size_t window_bytes;     /* in flight per end and class before `send` refuses; 0: 1 MB */
+    uint64_t connect_us;     /* from both started to `up`; 0: 4 x delay */
+    void *arg;
+    /** Sees, and may change, every message on its way; false drops it. May be NULL. */
+    bool (*filter)(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
+                   struct vn_pktbuf *b);
+};
+
+VN_MUST_CHECK vn_status vn_mem_net_new(const struct vn_mem_net_config *cfg, uint64_t now_us,
+                                       struct vn_mem_net **ret);
+/** After all ends were closed. Returns NULL. */
+struct vn_mem_net *vn_mem_net_free(struct vn_mem_net *n);
+/** The same port for every worker; lives as long as the network. */
+const struct vn_tether_port *vn_mem_net_port(struct vn_mem_net *n);
+
+/** Makes every callback due until now, in order of time. */
+void vn_mem_net_run(struct vn_mem_net *n, uint64_t now_us);
+/** When the next callback is due; UINT64_MAX: none. */
+uint64_t vn_mem_net_next(const struct vn_mem_net *n);
+/** Ends that are open. */
+size_t vn_mem_net_count(const struct vn_mem_net *n);
+/** Every tether that is open goes down at both ends at the next run. */
+void vn_mem_net_break(struct vn_mem_net *n, enum vn_tether_down why);
+/** Messages wait undelivered until resumed: a slow neighbour. */
+void vn_mem_net_stall(struct vn_mem_net *n, const struct vn_id *tether, bool stalled);

@@ -1,0 +1,253 @@
+#include "support/tether_pair.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+static void on_candidate(void *arg, const struct vn_candidate *c)
+{
+    struct tether_end *e = arg;
+    if (e->pair->v4_only && !vn_ip_is_v4(&c->addr.ip))
+        return;
+    if (e->candidate_count < VN_ICE_CANDIDATES_MAX)
+        e->candidates[e->candidate_count++] = *c;
+    if (e->pair->trickle && e->peer->tether)
+        e->peer->port->add_remote_candidate(e->peer->tether, c);
+}
+
+static void on_gathered(void *arg)
+{
+    ((struct tether_end *)arg)->gathered = true;
+}
+
+static void on_up(void *arg)
+{
+    struct tether_end *e = arg;
+    e->up = true;
+    e->up_us = vn_clock_mono_us();
+    if (e->close_on_up)
+        tether_end_close(e);
+}
+
+static void on_down(void *arg, enum vn_tether_down why)
+{
+    struct tether_end *e = arg;
+    e->down = why;
+    if (e->close_on_down)
+        tether_end_close(e);
+}
+
+static void on_messages(void *arg, enum vn_tether_class cls, struct vn_pktbuf **bufs, size_t n)
+{
+    struct tether_end *e = arg;
+    if (e->close_on_message)
+        tether_end_close(e);
+    if (e->sink) {
+        e->sink(e, cls, bufs, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (e->msg_count == TETHER_END_MSGS) {
+            (void)vn_pktbuf_free(bufs[i]);
+            continue;
+        }
+        e->classes[e->msg_count] = cls;
+        e->msgs[e->msg_count++] = bufs[i];
+    }
+}
+
+static void on_writable(void *arg, enum vn_tether_class cls)
+{
+    ((struct tether_end *)arg)->writable[cls]++;
+}
+
+static void fill_params(struct vn_ice_params *p)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint8_t raw[VN_ICE_UFRAG_LEN + VN_ICE_PWD_LEN];
+    if (test_random()->fill(NULL, raw, sizeof(raw)) != VN_OK)
+        abort();
+    for (size_t i = 0; i < VN_ICE_UFRAG_LEN; i++)
+        p->ufrag[i] = alphabet[raw[i] % 64];
+    for (size_t i = 0; i < VN_ICE_PWD_LEN; i++)
+        p->pwd[i] = alphabet[raw[VN_ICE_UFRAG_LEN + i] % 64];
+    p->ufrag[VN_ICE_UFRAG_LEN] = p->pwd[VN_ICE_PWD_LEN] = 0;
+}
+
+static void open_end(struct tether_pair *p, struct tether_end *e, bool offers,
+                     const struct vn_id *id)
+{
+    const struct vn_transport_config cfg = {.io =
+                                                test_io_port(offers || !p->io_b ? p->io : p->io_b),
+                                            .random = test_random(),
+                                            .allow_loopback = true};
+    const struct vn_tether_handler h = {.arg = e,
+                                        .candidate = on_candidate,
+                                        .gathered = on_gathered,
+                                        .up = on_up,
+                                        .down = on_down,
+                                        .messages = on_messages,
+                                        .writable = on_writable};
+    e->pair = p;
+    e->peer = offers ? &p->b : &p->a;
+    if (!e->transport && vn_transport_new(&cfg, &e->transport) != VN_OK)
+        abort();
+    e->port = vn_transport_port(e->transport);
+    e->cfg =
+        (struct vn_tether_config){.tether = *id, .controlling = offers, .dtls_client = !offers};
+    fill_params(&e->cfg.local);
+    if (test_random()->fill(NULL, &e->cfg.tie_breaker, 8) != VN_OK ||
+        e->port->open(e->port->self, &e->cfg, &h, &e->tether) != VN_OK)
+        abort();
+}
+
+void tether_pair_open(struct tether_pair *p, struct test_io *io)
+{
+    struct vn_id id;
+    p->io = io;
+    p->opened_us = vn_clock_mono_us();
+    if (test_random()->fill(NULL, &id, sizeof(id)) != VN_OK ||
+        test_random()->fill(NULL, &p->psk, sizeof(p->psk)) != VN_OK)
+        abort();
+    open_end(p, &p->a, true, &id);
+    open_end(p, &p->b, false, &id);
+}
+
+void tether_pair_signal(struct tether_end *from)
+{
+    struct tether_pair *p = from->pair;
+    if (p->proxy) {
+        const struct vn_candidate c = {.type = VN_CAND_HOST,
+                                       .priority = from->candidates[0].priority,
+                                       .foundation = 1,
+                                       .addr = p->proxy[from == &p->a]};
+        from->peer->port->add_remote_candidate(from->peer->tether, &c);
+        return;
+    }
+    for (size_t i = 0; i < from->candidate_count; i++)
+        from->peer->port->add_remote_candidate(from->peer->tether, &from->candidates[i]);
+}
+
+void tether_pair_start_end(struct tether_pair *p, struct tether_end *e,
+                           const struct vn_secret32 *psk)
+{
+    (void)p;
+    const struct vn_tether_start s = {.remote = e->peer->cfg.local, .psk = *psk};
+    if (e->port->start(e->tether, &s) != VN_OK)
+        abort();
+}
+
+void tether_pair_start(struct tether_pair *p)
+{
+    /* As in life: the answerer knows the offer first. */
+    tether_pair_start_end(p, &p->b, &p->psk);
+    if (!p->trickle)
+        tether_pair_signal(&p->a);
+    tether_pair_start_end(p, &p->a, &p->psk);
+    if (!p->trickle)
+        tether_pair_signal(&p->b);
+}
+
+static bool both_gathered(void *arg)
+{
+    struct tether_pair *p = arg;
+    return p->a.gathered && p->b.gathered;
+}
+
+static bool both_up(void *arg)
+{
+    struct tether_pair *p = arg;
+    return p->a.up && p->b.up;
+}
+
+bool tether_pair_until(struct tether_pair *p, bool (*done)(void *arg), void *arg, int max_ms)
+{
+    if (!p->io_b)
+        return test_io_until(p->io, done, arg, max_ms);
+    uint64_t end = vn_clock_mono_us() + (uint64_t)max_ms * 1000;
+    while (!done(arg)) {
+        if (vn_clock_mono_us() >= end)
+            return false;
+        test_io_turn(p->io, 1);
+        test_io_turn(p->io_b, 1);
+    }
+    return true;
+}
+
+bool tether_pair_up(struct tether_pair *p, struct test_io *io, int max_ms)
+{
+    tether_pair_open(p, io);
+    if (!tether_pair_until(p, both_gathered, p, max_ms))
+        return false;
+    tether_pair_start(p);
+    return tether_pair_until(p, both_up, p, max_ms);
+}
+
+void tether_end_close(struct tether_end *e)
+{
+    if (e->tether)
+        e->port->close(e->tether);
+    e->tether = NULL;
+}
+
+static void done_end(struct tether_end *e)
+{
+    tether_end_close(e);
+    e->transport = vn_transport_free(e->transport);
+    for (size_t i = 0; i < e->msg_count; i++)
+        (void)vn_pktbuf_free(e->msgs[i]);
+    e->msg_count = 0;
+}
+
+void tether_pair_close(struct tether_pair *p)
+{
+    done_end(&p->a);
+    done_end(&p->b);
+}
+
+/* xorshift32: cheap, and every byte depends on the seed */
+static uint32_t step(uint32_t x)
+{
+    x ^= x << 13;
+    x ^= x >> 17;
+    return x ^ (x << 5);
+}
+
+struct vn_pktbuf *tether_msg_new(size_t n, uint32_t seed)
+{
+    struct vn_pktbuf *b;
+    if (vn_pktbuf_new(n, &b) != VN_OK)
+        abort();
+    uint8_t *p = vn_pktbuf_put(b, n);
+    uint32_t x = seed * 2 + 1; /* never 0 */
+    for (size_t i = 0; i < n; i++) {
+        x = step(x);
+        p[i] = (uint8_t)x;
+    }
+    return b;
+}
+
+bool tether_msg_holds(const struct vn_pktbuf *b, size_t n, uint32_t seed)
+{
+    uint32_t x = seed * 2 + 1; /* never 0 */
+    if (b->len != n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        x = step(x);
+        if (b->data[i] != (uint8_t)x)
+            return false;
+    }
+    return true;
+}
+
+bool tether_end_send(struct tether_end *e, enum vn_tether_class cls, size_t n, uint32_t seed)
+{
+    struct vn_pktbuf *b = tether_msg_new(n, seed);
+    size_t taken = 0;
+    (void)e->port->send(e->tether, cls, &b, 1, &taken);
+    if (!taken)
+        (void)vn_pktbuf_free(b);
+    return taken == 1;
+}

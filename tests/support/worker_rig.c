@@ -1,0 +1,300 @@
+#include "support/worker_rig.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "support/test.h"
+
+static vn_status rig_write(void *self, struct vn_span packet)
+{
+    struct vn_rig_side *s = self;
+    if (s->tun_full)
+        return VN_ERR_AGAIN;
+    s->written_count++;
+    if (!s->count_only)
+        vn_pktqueue_push(&s->written, vn_inner_copy(packet));
+    return VN_OK;
+}
+
+static vn_status rig_post(void *self, struct vn_post_msg *m)
+{
+    struct vn_rig_side *s = self;
+    if (s->post_full) {
+        vn_post_msg_free(m);
+        return VN_ERR_LIMIT;
+    }
+    m->next = NULL;
+    *s->last = m;
+    s->last = &m->next;
+    return VN_OK;
+}
+
+static vn_status rig_random(void *self, void *ret, size_t n)
+{
+    (void)self;
+    vn_test_fill(ret, n);
+    return VN_OK;
+}
+
+static void *cmd_new(unsigned type, size_t size)
+{
+    void *m;
+    if (vn_post_msg_new(type, size, &m) != VN_OK)
+        abort();
+    return m;
+}
+
+void vn_rig_command(struct vn_rig_side *s, void *cmd)
+{
+    vn_worker_command(s->worker, cmd, s->rig->now_us);
+}
+
+static void set_local(struct vn_rig_side *s, size_t number)
+{
+    struct vn_cmd_local *c = cmd_new(VN_CMD_LOCAL, sizeof(*c));
+    char text[32];
+    snprintf(text, sizeof(text), "10.66.0.%zu", number + 1);
+    c->addrs[c->addr_count++] = vn_inner_ip(text);
+    snprintf(text, sizeof(text), "fd66::%zu", number + 1);
+    c->addrs[c->addr_count++] = vn_inner_ip(text);
+    if (vn_prefix_parse("10.66.0.0/16", &c->ranges[0]) != VN_OK ||
+        vn_prefix_parse("fd66::/64", &c->ranges[1]) != VN_OK)
+        abort();
+    c->range_count = 2;
+    c->mtu_bytes = VN_MTU_DEFAULT;
+    c->idle_ms = VN_RIG_IDLE_MS;
+    vn_rig_command(s, c);
+}
+
+void vn_rig_init(struct vn_rig *r, const struct vn_mem_net_config *net)
+{
+    *r = (struct vn_rig){.now_us = 1000000};
+    r->random = (struct vn_random){.fill = rig_random};
+    if (vn_mem_net_new(net, r->now_us, &r->net) != VN_OK)
+        abort();
+    for (size_t i = 0; i < VN_RIG_SIDES; i++) {
+        struct vn_rig_side *s = &r->side[i];
+        s->rig = r;
+        s->last = &s->first;
+        s->tun = (struct vn_tun_port){.self = s, .write = rig_write};
+        s->post = (struct vn_post){.self = s, .send = rig_post};
+        struct vn_worker_config cfg = {.tether = vn_mem_net_port(r->net),
+                                       .tun = &s->tun,
+                                       .to_node = &s->post,
+                                       .random = &r->random};
+        if (vn_worker_new(&cfg, r->now_us, &s->worker) != VN_OK)
+            abort();
+        set_local(s, i);
+    }
+}
+
+void vn_rig_done(struct vn_rig *r)
+{
+    for (size_t i = 0; i < VN_RIG_SIDES; i++) {
+        struct vn_rig_side *s = &r->side[i];
+        s->worker = vn_worker_free(s->worker);
+        vn_rig_clear(s);
+        vn_pktqueue_clear(&s->written);
+    }
+    r->net = vn_mem_net_free(r->net);
+}
+
+void vn_rig_run(struct vn_rig *r, uint64_t us)
+{
+    uint64_t end = r->now_us + us;
+    for (;;) {
+        for (size_t i = 0; i < VN_RIG_SIDES; i++) {
+            struct vn_worker *w = r->side[i].worker;
+            vn_worker_tick(w, r->now_us);
+            vn_worker_flush(w, r->now_us);
+        }
+        uint64_t next = vn_mem_net_next(r->net);
+        for (size_t i = 0; i < VN_RIG_SIDES; i++)
+            next = VN_MIN(next, vn_worker_next_deadline(r->side[i].worker));
+        if (next > end)
+            break;
+        r->now_us = VN_MAX(next, r->now_us);
+        for (size_t i = 0; i < VN_RIG_SIDES; i++)
+            vn_worker_set_now(r->side[i].worker, r->now_us);
+        vn_mem_net_run(r->net, r->now_us);
+    }
+    r->now_us = end;
+    for (size_t i = 0; i < VN_RIG_SIDES; i++)
+        vn_worker_set_now(r->side[i].worker, r->now_us);
+    vn_mem_net_run(r->net, r->now_us);
+}
+
+struct vn_post_msg *vn_rig_event(struct vn_rig_side *s)
+{
+    struct vn_post_msg *m = s->first;
+    if (!m)
+        return NULL;
+    s->first = m->next;
+    if (!s->first)
+        s->last = &s->first;
+    return m;
+}
+
+struct vn_post_msg *vn_rig_event_of(struct vn_rig_side *s, unsigned type)
+{
+    struct vn_post_msg *m;
+    while ((m = vn_rig_event(s)) && m->type != type)
+        vn_post_msg_free(m);
+    return m;
+}
+
+size_t vn_rig_events(struct vn_rig_side *s, unsigned type)
+{
+    size_t n = 0;
+    struct vn_post_msg *m;
+    while ((m = vn_rig_event(s))) {
+        n += m->type == type;
+        vn_post_msg_free(m);
+    }
+    return n;
+}
+
+void vn_rig_clear(struct vn_rig_side *s)
+{
+    vn_rig_events(s, 0);
+}
+
+struct vn_id vn_rig_tether_id(uint32_t tether)
+{
+    struct vn_id id;
+    for (size_t i = 0; i < sizeof(id.b); i++)
+        id.b[i] = (uint8_t)(tether >> (8 * (i % 4)));
+    return id;
+}
+
+static void set_ice(struct vn_ice_params *p, uint32_t tether, size_t side)
+{
+    snprintf(p->ufrag, sizeof(p->ufrag), "u%zu%06x", side % 10, tether & 0xffffff);
+    snprintf(p->pwd, sizeof(p->pwd), "p%zu%022x", side % 10, tether);
+}
+
+static void open_end(struct vn_rig *r, size_t a, size_t b, uint32_t tether)
+{
+    struct vn_cmd_tether_open *o = cmd_new(VN_CMD_TETHER_OPEN, sizeof(*o));
+    o->tether = tether;
+    o->config.tether = vn_rig_tether_id(tether);
+    o->config.controlling = a < b;
+    o->config.dtls_client = a > b;
+    set_ice(&o->config.local, tether, a);
+    vn_rig_command(&r->side[a], o);
+    struct vn_cmd_tether_start *s = cmd_new(VN_CMD_TETHER_START, sizeof(*s));
+    s->tether = tether;
+    set_ice(&s->start.remote, tether, b);
+    s->start.psk.b[0] = 7;
+    vn_rig_command(&r->side[a], s);
+}
+
+static void pass_candidate(struct vn_rig *r, size_t a, size_t b)
+{
+    struct vn_ev_tether_candidate *ev = (struct vn_ev_tether_candidate *)vn_rig_event_of(
+        &r->side[a], VN_EV_TETHER_CANDIDATE);
+    assert(ev);
+    struct vn_cmd_tether_candidate *c = cmd_new(VN_CMD_TETHER_CANDIDATE, sizeof(*c));
+    c->tether = ev->tether;
+    c->candidate = ev->candidate;
+    vn_post_msg_free(&ev->msg);
+    vn_rig_command(&r->side[b], c);
+}
+
+void vn_rig_connect(struct vn_rig *r, size_t a, size_t b, uint32_t tether)
+{
+    open_end(r, a, b, tether);
+    open_end(r, b, a, tether);
+    vn_rig_run(r, 10);
+    pass_candidate(r, a, b);
+    pass_candidate(r, b, a);
+    vn_rig_run(r, 1000000);
+    assert_int_equal(1, vn_rig_events(&r->side[a], VN_EV_TETHER_UP));
+    assert_int_equal(1, vn_rig_events(&r->side[b], VN_EV_TETHER_UP));
+}
+
+static struct vn_secret32 chain_key(uint32_t epoch)
+{
+    struct vn_secret32 ck;
+    for (size_t i = 0; i < sizeof(ck.b); i++)
+        ck.b[i] = (uint8_t)(i + epoch);
+    return ck;
+}
+
+void vn_rig_tx_open(struct vn_rig_side *s, uint32_t tx, uint32_t tether, uint32_t label,
+                    uint32_t epoch)
+{
+    struct vn_cmd_tx_open *c = cmd_new(VN_CMD_TX_OPEN, sizeof(*c));
+    c->tx = tx;
+    c->tether = tether;
+    c->label = label;
+    c->hash_alg = VN_SHA256;
+    c->epoch = epoch;
+    c->ck = chain_key(epoch);
+    vn_rig_command(s, c);
+}
+
+void vn_rig_rx_open(struct vn_rig_side *s, uint32_t rx, uint32_t tether, uint32_t label,
+                    uint32_t epoch, size_t from)
+{
+    struct vn_cmd_rx_open *c = cmd_new(VN_CMD_RX_OPEN, sizeof(*c));
+    char text[32];
+    c->rx = rx;
+    c->tether = tether;
+    c->label = label;
+    c->hash_alg = VN_SHA256;
+    c->epoch = epoch;
+    c->ck = chain_key(epoch);
+    snprintf(text, sizeof(text), "10.66.0.%zu", from + 1);
+    c->addrs[c->addr_count++] = vn_inner_ip(text);
+    snprintf(text, sizeof(text), "fd66::%zu", from + 1);
+    c->addrs[c->addr_count++] = vn_inner_ip(text);
+    vn_rig_command(s, c);
+}
+
+void vn_rig_handle(struct vn_rig_side *s, unsigned type, uint32_t handle)
+{
+    struct vn_cmd_handle *c = cmd_new(type, sizeof(*c));
+    c->handle = handle;
+    vn_rig_command(s, c);
+}
+
+void vn_rig_dest(struct vn_rig_side *s, const char *ip, enum vn_dest_verdict verdict, uint32_t tx,
+                 uint32_t for_ms)
+{
+    struct vn_cmd_dest *c = cmd_new(VN_CMD_DEST, sizeof(*c));
+    c->ip = vn_inner_ip(ip);
+    c->verdict = verdict;
+    c->tx = tx;
+    c->for_ms = for_ms;
+    vn_rig_command(s, c);
+}
+
+void vn_rig_packet(struct vn_rig_side *s, const struct vn_inner *i)
+{
+    vn_worker_tun_input(s->worker, vn_inner_new(i), s->rig->now_us);
+}
+
+void vn_rig_flush(struct vn_rig_side *s)
+{
+    vn_worker_flush(s->worker, s->rig->now_us);
+}
+
+struct vn_worker_counters vn_rig_counters(struct vn_rig_side *s)
+{
+    vn_rig_handle(s, VN_CMD_STATS, 99);
+    struct vn_ev_stats *ev = (struct vn_ev_stats *)vn_rig_event_of(s, VN_EV_STATS);
+    assert_non_null(ev);
+    struct vn_worker_counters c = ev->counters;
+    vn_post_msg_free(&ev->msg);
+    return c;
+}
+
+void vn_rig_stream(struct vn_rig *r)
+{
+    vn_rig_connect(r, 0, 1, 1);
+    vn_rig_tx_open(&r->side[0], 11, 1, 21, 0);
+    vn_rig_rx_open(&r->side[1], 12, 1, 21, 0, 0);
+    vn_rig_dest(&r->side[0], "10.66.0.2", VN_DEST_USE, 11, 0);
+    vn_rig_dest(&r->side[0], "fd66::2", VN_DEST_USE, 11, 0);
+}

@@ -1,0 +1,63 @@
+/*
+ * Data workers over memory tethers, with lists in place of TUN and node, in virtual time. Side i has
+ * the addresses 10.66.0.(i+1) and fd66::(i+1); the realm is 10.66.0.0/16 and fd66::/64.
+ */
+#pragma once
+
+#include "core/worker.h"
+#include "support/inner.h"
+#include "support/mem_tether.h"
+
+#define VN_RIG_SIDES 3
+#define VN_RIG_IDLE_MS 5000
+
+struct vn_rig_side {
+    struct vn_rig *rig;
+    struct vn_worker *worker;
+    struct vn_tun_port tun;
+    struct vn_post post;
+    struct vn_pktqueue written; /* to the TUN, in order, unless count_only */
+    size_t written_count;
+    bool count_only;
+    bool tun_full;                     /* the TUN refuses */
+    bool post_full;                    /* the mailbox refuses */
+    struct vn_post_msg *first, **last; /* events */
+};
+
+struct vn_rig {
+    struct vn_mem_net *net;
+    uint64_t now_us;
+    struct vn_random random;
+    struct vn_rig_side side[VN_RIG_SIDES];
+};
+
+void vn_rig_init(struct vn_rig *r, const struct vn_mem_net_config *net);
+void vn_rig_done(struct vn_rig *r);
+
+/** Time goes on by us: tethers deliver, workers tick and flush. */
+void vn_rig_run(struct vn_rig *r, uint64_t us);
+/** Next event, or the next of one type with those before it dropped; NULL: none. Caller frees. */
+struct vn_post_msg *vn_rig_event(struct vn_rig_side *s);
+struct vn_post_msg *vn_rig_event_of(struct vn_rig_side *s, unsigned type);
+/** Drops all events; how many of that type there were. */
+size_t vn_rig_events(struct vn_rig_side *s, unsigned type);
+void vn_rig_clear(struct vn_rig_side *s);
+
+void vn_rig_command(struct vn_rig_side *s, void *cmd);
+/** A tether of this handle at both ends, up; its id is the handle repeated. */
+void vn_rig_connect(struct vn_rig *r, size_t a, size_t b, uint32_t tether);
+struct vn_id vn_rig_tether_id(uint32_t tether);
+void vn_rig_tx_open(struct vn_rig_side *s, uint32_t tx, uint32_t tether, uint32_t label,
+                    uint32_t epoch);
+/** A stream from the addresses of side `from`. */
+void vn_rig_rx_open(struct vn_rig_side *s, uint32_t rx, uint32_t tether, uint32_t label,
+                    uint32_t epoch, size_t from);
+void vn_rig_handle(struct vn_rig_side *s, unsigned type, uint32_t handle);
+void vn_rig_dest(struct vn_rig_side *s, const char *ip, enum vn_dest_verdict verdict, uint32_t tx,
+                 uint32_t for_ms);
+/** From the TUN; flushed by the next run, or at once. */
+void vn_rig_packet(struct vn_rig_side *s, const struct vn_inner *i);
+void vn_rig_flush(struct vn_rig_side *s);
+struct vn_worker_counters vn_rig_counters(struct vn_rig_side *s);
+/** Tether 1, stream 11 with label 21 from side 0 to side 1; both addresses of side 1 use it. */
+void vn_rig_stream(struct vn_rig *r);
