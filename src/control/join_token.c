@@ -152,7 +152,15 @@ vn_status vn_join_parse(struct vn_span text, struct vn_join *ret)
     return VN_OK;
 }
 
-vn_status vn_join_realm(const char *jwt, struct vn_id *ret)
+static vn_status id_claim(const json_t *claims, const char *name, struct vn_id *ret)
+{
+    const json_t *v = json_object_get(claims, name);
+    if (!json_is_string(v))
+        return VN_ERR_MALFORMED;
+    return vn_id_parse(VN_SPAN(json_string_value(v), json_string_length(v)), ret);
+}
+
+vn_status vn_join_ids(const char *jwt, struct vn_id *ret_conflux, struct vn_id *ret_realm)
 {
     const char *payload = strchr(jwt, '.');
     const char *end = payload ? strchr(payload + 1, '.') : NULL;
@@ -160,16 +168,21 @@ vn_status vn_join_realm(const char *jwt, struct vn_id *ret)
         return VN_ERR_MALFORMED;
     uint8_t json[VN_JOIN_JWT_MAX];
     size_t n;
-    const vn_status st =
+    vn_status st =
         vn_b64url_decode(VN_SPAN(payload + 1, (size_t)(end - payload - 1)), json, sizeof(json), &n);
     if (st != VN_OK)
         return st;
     VN_CLEANUP(json_freep)
-    json_t *root = json_loadb((const char *)json, n, JSON_REJECT_DUPLICATES, NULL);
-    const json_t *realm = json_object_get(root, "rlm");
-    if (!json_is_string(realm))
-        return VN_ERR_MALFORMED;
-    return vn_id_parse(VN_SPAN(json_string_value(realm), json_string_length(realm)), ret);
+    json_t *claims = json_loadb((const char *)json, n, JSON_REJECT_DUPLICATES, NULL);
+    struct vn_id conflux, realm;
+    st = id_claim(claims, "sub", &conflux);
+    if (st == VN_OK)
+        st = id_claim(claims, "rlm", &realm);
+    if (st != VN_OK)
+        return st;
+    *ret_conflux = conflux;
+    *ret_realm = realm;
+    return VN_OK;
 }
 
 vn_status vn_join_format(const struct vn_join *t, char **ret)

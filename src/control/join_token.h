@@ -40,9 +40,12 @@ struct vn_join {
 /** Surrounding white space is ignored. VN_ERR_MALFORMED; VN_ERR_UNSUPPORTED for a token of a later
  * version. */
 VN_MUST_CHECK vn_status vn_join_parse(struct vn_span text, struct vn_join *ret);
-/** The realm a JWT of Guardian's names, without verifying anything: a hint that the login answer
- * must confirm. */
-VN_MUST_CHECK vn_status vn_join_realm(const char *jwt, struct vn_id *ret);
+/**
+ * Conflux and realm that a conflux token's JWT names, without verifying anything: a hint that the
+ * login must confirm.
+ */
+VN_MUST_CHECK vn_status vn_join_ids(const char *jwt, struct vn_id *ret_conflux,
+                                    struct vn_id *ret_realm);
 /** Text of a conflux token, malloc'ed; a secret, freed with vn_secret_strp. */
 VN_MUST_CHECK vn_status vn_join_format(const struct vn_join *t, char **ret);
 /** For VN_CLEANUP. */

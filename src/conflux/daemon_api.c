@@ -1,0 +1,626 @@
+#include "conflux/daemon_api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "conflux/exit.h"
+#include "lib/node_host.h"
+
+#define LINKS_MAX 1024 /* shown by one status */
+#define CALLS_MAX 64   /* answers awaited from node and Guardian */
+
+enum wait_kind { WAIT_STATS, WAIT_PEERS, WAIT_TAINTS, WAIT_RESOLVE };
+
+/* A call that waits for the node's answer; detached (call NULL) when the API goes first. */
+struct waiting {
+    struct vn_list link;
+    struct vn_daemon_api *d;
+    enum wait_kind kind;
+    struct vn_local_call *call;
+};
+
+struct vn_daemon_api {
+    struct vn_daemon_api_config cfg;
+    uint64_t started_ms;
+    struct vn_list waiting;
+    size_t waiting_count;
+    struct vn_peer_entry *peers; /* Guardian's last list */
+    size_t peer_count;
+    bool peers_asked;
+};
+
+/* ---- waiting calls ---- */
+
+static struct waiting *wait_begin(struct vn_daemon_api *d, enum wait_kind kind,
+                                  struct vn_local_call *call)
+{
+    struct waiting *w = d->waiting_count < CALLS_MAX ? calloc(1, sizeof(*w)) : NULL;
+    if (!w) {
+        vn_local_answer_error(call, VN_EXIT_FAILURE,
+                              "the node is busy with other commands: try again");
+        return NULL;
+    }
+    w->d = d;
+    w->kind = kind;
+    w->call = call;
+    vn_list_init(&w->link);
+    vn_list_append(&d->waiting, &w->link);
+    d->waiting_count++;
+    return w;
+}
+
+static struct vn_local_call *wait_end(struct waiting *w)
+{
+    struct vn_local_call *call = w->call;
+    vn_list_remove(&w->link);
+    w->d->waiting_count--;
+    free(w);
+    return call;
+}
+
+/* ---- texts for protobuf: an arena that one answer lives in ---- */
+
+struct arena {
+    void *blocks[16384]; /* beyond, texts are left empty */
+    size_t count;
+};
+
+static void *take(struct arena *a, size_t n)
+{
+    void *p = a->count < VN_ARRAY_LEN(a->blocks) ? calloc(1, n ? n : 1) : NULL;
+    if (p)
+        a->blocks[a->count++] = p;
+    return p;
+}
+
+static void arena_free(struct arena *a)
+{
+    for (size_t i = 0; i < a->count; i++)
+        free(a->blocks[i]);
+    free(a);
+}
+
+/* Never NULL: an empty text when memory is short. */
+static char *text(struct arena *a, const char *s)
+{
+    static char none[] = "";
+    const size_t n = strlen(s) + 1;
+    char *p = n > 1 ? take(a, n) : none;
+    if (!p)
+        return none;
+    if (n > 1)
+        memcpy(p, s, n);
+    return p;
+}
+
+static char *id_text(struct arena *a, const struct vn_id *id)
+{
+    char t[VN_ID_TEXT];
+    vn_id_format(id, t);
+    return text(a, vn_id_is_zero(id) ? "" : t);
+}
+
+static char *ip_text(struct arena *a, const struct vn_ip *ip)
+{
+    char t[VN_IP_TEXT];
+    vn_ip_format(ip, t);
+    return text(a, t);
+}
+
+static char *prefix_text(struct arena *a, const struct vn_prefix *p)
+{
+    char t[VN_PREFIX_TEXT];
+    vn_prefix_format(p, t);
+    return text(a, t);
+}
+
+static char *addr_text(struct arena *a, const struct vn_addr *addr)
+{
+    char ip[VN_IP_TEXT], t[VN_IP_TEXT + 16];
+    vn_ip_format(&addr->ip, ip);
+    snprintf(t, sizeof(t), vn_ip_is_v4(&addr->ip) ? "%s:%u" : "[%s]:%u", ip, addr->port);
+    return text(a, addr->port ? t : "");
+}
+
+static char **addr_list(struct arena *a, const struct vn_ip *addrs, size_t n)
+{
+    char **list = take(a, n * sizeof(*list));
+    for (size_t i = 0; list && i < n; i++)
+        list[i] = ip_text(a, &addrs[i]);
+    return list;
+}
+
+static char **taint_list(struct arena *a, struct vn_node *node, size_t *ret_n)
+{
+    const char *taints[VN_TAINTS_MAX];
+    const size_t n = vn_node_taints(node, taints);
+    char **list = take(a, VN_TAINTS_MAX * sizeof(*list));
+    *ret_n = list ? n : 0;
+    for (size_t i = 0; i < *ret_n; i++)
+        list[i] = text(a, taints[i]);
+    return list;
+}
+
+/* ---- status ---- */
+
+static const char *candidate_name(enum vn_candidate_type t)
+{
+    return t == VN_CAND_HOST    ? "host"
+           : t == VN_CAND_SRFLX ? "srflx"
+           : t == VN_CAND_PRFLX ? "prflx"
+           : t == VN_CAND_RELAY ? "relay"
+                                : "";
+}
+
+static void add_stats(struct arena *a, Vn__Local__Link *l, const struct vn_node_link *in,
+                      const struct vn_ev_stats *stats)
+{
+    uint64_t idle = UINT64_MAX;
+    for (size_t i = 0; in->tx && i < stats->tx_count; i++) {
+        if (stats->tx[i].tx != in->tx)
+            continue;
+        l->tx_packets = stats->tx[i].packets;
+        l->tx_bytes = stats->tx[i].bytes;
+        l->queued_packets = stats->tx[i].queued_packets;
+        idle = VN_MIN(idle, stats->tx[i].idle_ms);
+    }
+    for (size_t i = 0; in->rx && i < stats->rx_count; i++) {
+        if (stats->rx[i].rx != in->rx)
+            continue;
+        l->rx_packets = stats->rx[i].packets;
+        l->rx_bytes = stats->rx[i].bytes;
+        idle = VN_MIN(idle, stats->rx[i].idle_ms);
+    }
+    l->idle_ms = idle == UINT64_MAX ? 0 : idle;
+    for (size_t i = 0; in->tether && i < stats->tether_count; i++) {
+        const struct vn_tether_stats *t = &stats->tethers[i].stats;
+        if (stats->tethers[i].tether != in->tether)
+            continue;
+        l->rtt_us = t->srtt_us;
+        l->tether_tx_bytes = t->tx_bytes;
+        l->tether_rx_bytes = t->rx_bytes;
+        l->local = addr_text(a, &t->local);
+        l->remote = addr_text(a, &t->remote);
+        l->local_type = text(a, t->local.port ? candidate_name(t->local_type) : "");
+        l->remote_type = text(a, t->remote.port ? candidate_name(t->remote_type) : "");
+    }
+}
+
+static Vn__Local__Link *make_link(struct arena *a, const struct vn_node_link *in,
+                                  const struct vn_ev_stats *stats)
+{
+    Vn__Local__Link *l = take(a, sizeof(*l));
+    if (!l)
+        return NULL;
+    vn__local__link__init(l);
+    l->node = id_text(a, &in->node);
+    l->tag = text(a, in->tag);
+    l->addrs = addr_list(a, in->addrs, in->addr_count);
+    l->n_addrs = l->addrs ? in->addr_count : 0;
+    l->tx_state = text(a, in->tx_state ? in->tx_state : "");
+    l->rx = in->rx != 0;
+    l->tether = in->tether != 0;
+    l->tether_up = in->tether_up;
+    l->since_ms = in->since_ms;
+    l->handshake_us = in->handshake_us;
+    if (stats)
+        add_stats(a, l, in, stats);
+    return l;
+}
+
+static void set_links(struct arena *a, struct vn_node *node, Vn__Local__Status *s,
+                      const struct vn_ev_stats *stats)
+{
+    struct vn_node_link *links = calloc(LINKS_MAX, sizeof(*links));
+    if (!links)
+        return;
+    const size_t n = VN_MIN(vn_node_links(node, links, LINKS_MAX), (size_t)LINKS_MAX);
+    s->links = take(a, n * sizeof(*s->links));
+    for (size_t i = 0; s->links && i < n; i++) {
+        Vn__Local__Link *l = make_link(a, &links[i], stats);
+        if (l)
+            s->links[s->n_links++] = l;
+    }
+    free(links);
+}
+
+static void add_counter(struct arena *a, Vn__Local__Counter **list, size_t *n, const char *prefix,
+                        const char *name, uint64_t value)
+{
+    Vn__Local__Counter *c = take(a, sizeof(*c));
+    if (!c)
+        return;
+    vn__local__counter__init(c);
+    char full[96];
+    snprintf(full, sizeof(full), "%s%s", prefix, name);
+    c->name = text(a, full);
+    c->value = value;
+    list[(*n)++] = c;
+}
+
+static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_node_status *ns,
+                         const struct vn_ev_stats *stats)
+{
+    s->drops = take(a, (VN_NDROP_COUNT + VN_DROP_COUNT) * sizeof(*s->drops));
+    s->counters = take(a, 16 * sizeof(*s->counters));
+    if (!s->drops || !s->counters)
+        return;
+    for (unsigned i = 0; i < VN_NDROP_COUNT; i++)
+        add_counter(a, s->drops, &s->n_drops, "control_", vn_node_drop_name((enum vn_node_drop)i),
+                    ns->drops[i]);
+    for (unsigned i = 0; stats && i < VN_DROP_COUNT; i++)
+        add_counter(a, s->drops, &s->n_drops, "data_", vn_worker_drop_name((enum vn_worker_drop)i),
+                    stats->counters.drops[i]);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counters[] = {
+        {"handshakes_started", ns->handshakes_started},
+        {"handshakes_done", ns->handshakes_done},
+        {"handshakes_answered", ns->handshakes_answered},
+        {"tun_rx_packets", stats ? stats->counters.tun_rx_packets : 0},
+        {"tun_rx_bytes", stats ? stats->counters.tun_rx_bytes : 0},
+        {"tun_tx_packets", stats ? stats->counters.tun_tx_packets : 0},
+        {"tun_tx_bytes", stats ? stats->counters.tun_tx_bytes : 0},
+        {"frames_sealed", stats ? stats->counters.frames_sealed : 0},
+        {"frames_opened", stats ? stats->counters.frames_opened : 0},
+        {"egressers", stats ? stats->egresser_count : 0},
+    };
+    for (size_t i = 0; i < VN_ARRAY_LEN(counters); i++)
+        add_counter(a, s->counters, &s->n_counters, "", counters[i].name, counters[i].value);
+}
+
+static const char *state_name(enum vn_node_state s)
+{
+    return s == VN_NODE_ONLINE                             ? "online"
+           : s == VN_NODE_STOPPING || s == VN_NODE_STOPPED ? "stopping"
+                                                           : "joining";
+}
+
+static const char *access_name(enum vn_access_rule r)
+{
+    return r == VN_ACCESS_TEAMS ? "teams" : r == VN_ACCESS_BOTH ? "both" : "taints";
+}
+
+static void set_credentials(struct arena *a, Vn__Local__Status *s, const struct vn_credentials *c)
+{
+    const struct vn_suite_info *suite = vn_suite_get(c->realm.suite);
+    s->conflux = id_text(a, &c->conflux_id);
+    s->tag = text(a, c->tag);
+    s->ip4 = ip_text(a, &c->ip4);
+    s->ip6 = ip_text(a, &c->ip6);
+    s->realm = id_text(a, &c->realm.id);
+    s->realm_name = text(a, c->realm.name);
+    s->suite = text(a, suite ? suite->name : "");
+    s->access = text(a, access_name(c->realm.access));
+    s->expires_ms = c->expires_ms;
+    s->ipv4_range = prefix_text(a, &c->realm.range4);
+    s->ipv6_range = prefix_text(a, &c->realm.range6);
+    s->masters = take(a, VN_ARRAY_LEN(c->realm.master_urls) * sizeof(*s->masters));
+    for (size_t i = 0; s->masters && i < c->realm.master_url_count; i++)
+        s->masters[s->n_masters++] = text(a, c->realm.master_urls[i]);
+}
+
+static void answer_status(struct vn_daemon_api *d, struct vn_local_call *call,
+                          const struct vn_ev_stats *stats)
+{
+    struct arena *a = calloc(1, sizeof(*a));
+    if (!a) {
+        vn_local_answer_error(call, VN_EXIT_FAILURE, "out of memory");
+        return;
+    }
+    struct vn_node *node = vn_instance_node(d->cfg.instance);
+    struct vn_node_status ns;
+    vn_node_get_status(node, &ns);
+    Vn__Local__Status s = VN__LOCAL__STATUS__INIT;
+    s.version = text(a, VN_VERSION);
+    s.state = text(a, state_name(ns.state));
+    s.node = id_text(a, &ns.node);
+    if (ns.cred) {
+        set_credentials(a, &s, ns.cred);
+        s.clock_offset_ms = (int64_t)(vn_clock_wall_ms() - ns.protocol_time_ms);
+    }
+    s.taints = taint_list(a, node, &s.n_taints);
+    s.interface = text(a, vn_instance_ifname(d->cfg.instance));
+    s.mtu = d->cfg.mtu_bytes;
+    s.idle_ms = d->cfg.idle_ms;
+    s.control = text(a, ns.control == VN_CONTROL_UP        ? "up"
+                        : ns.control == VN_CONTROL_REFUSED ? "refused"
+                                                           : "down");
+    s.control_reason = text(a, ns.control == VN_CONTROL_UP ? "" : ns.control_reason);
+    s.guardian = text(a, vn_instance_guardian_url(d->cfg.instance));
+    s.guardian_error = text(a, ns.guardian_error);
+    s.renew_in_ms = ns.renew_in_ms;
+    s.uptime_ms = vn_clock_boot_ms() - d->started_ms;
+    s.pid = (uint64_t)getpid();
+    set_links(a, node, &s, stats);
+    set_counters(a, &s, &ns, stats);
+    Vn__Local__Response r = VN__LOCAL__RESPONSE__INIT;
+    r.kind_case = VN__LOCAL__RESPONSE__KIND_STATUS;
+    r.status = &s;
+    vn_local_answer(call, &r);
+    arena_free(a);
+}
+
+static void on_stats(void *arg, const struct vn_ev_stats *stats)
+{
+    struct waiting *w = arg;
+    struct vn_daemon_api *d = w->d;
+    answer_status(d, wait_end(w), stats);
+}
+
+static void ask_status(struct vn_daemon_api *d, struct vn_local_call *call)
+{
+    struct waiting *w = wait_begin(d, WAIT_STATS, call);
+    if (w && vn_node_stats(vn_instance_node(d->cfg.instance), on_stats, w) != VN_OK)
+        answer_status(d, wait_end(w), NULL); /* without the worker's figures */
+}
+
+/* ---- peers ---- */
+
+static bool has_addr(const struct vn_node_link *l, const struct vn_ip *ip)
+{
+    for (size_t i = 0; i < l->addr_count; i++) {
+        if (vn_ip_equal(&l->addrs[i], ip))
+            return true;
+    }
+    return false;
+}
+
+static Vn__Local__Peer *make_peer(struct arena *a, const struct vn_id *id, const char *tag,
+                                  const struct vn_ip *addrs, size_t n, bool live)
+{
+    Vn__Local__Peer *p = take(a, sizeof(*p));
+    if (!p)
+        return NULL;
+    vn__local__peer__init(p);
+    p->id = id_text(a, id);
+    p->tag = text(a, tag);
+    p->addrs = addr_list(a, addrs, n);
+    p->n_addrs = p->addrs ? n : 0;
+    p->live = live;
+    return p;
+}
+
+/* Guardian's list (fresh or remembered), and whoever is linked but not in it. */
+static void answer_peers(struct vn_daemon_api *d, struct vn_local_call *call, const char *reason)
+{
+    struct arena *a = calloc(1, sizeof(*a));
+    struct vn_node_link *links = calloc(LINKS_MAX, sizeof(*links));
+    if (!a || !links) {
+        free(links);
+        free(a);
+        vn_local_answer_error(call, VN_EXIT_FAILURE, "out of memory");
+        return;
+    }
+    const size_t link_count = VN_MIN(
+        vn_node_links(vn_instance_node(d->cfg.instance), links, LINKS_MAX), (size_t)LINKS_MAX);
+    Vn__Local__Peers out = VN__LOCAL__PEERS__INIT;
+    out.peers = take(a, (d->peer_count + link_count) * sizeof(*out.peers));
+    for (size_t i = 0; out.peers && i < d->peer_count; i++) {
+        const struct vn_peer_entry *e = &d->peers[i];
+        bool live = false;
+        for (size_t k = 0; k < link_count; k++) {
+            if (has_addr(&links[k], &e->ip6)) {
+                live = true;
+                links[k].addr_count = 0; /* shown */
+            }
+        }
+        const struct vn_ip addrs[] = {e->ip4, e->ip6};
+        Vn__Local__Peer *p = make_peer(a, &e->conflux_id, e->tag, addrs, 2, live);
+        if (p)
+            out.peers[out.n_peers++] = p;
+    }
+    for (size_t k = 0; reason && out.peers && k < link_count; k++) {
+        if (!links[k].addr_count)
+            continue;
+        Vn__Local__Peer *p =
+            make_peer(a, &links[k].node, links[k].tag, links[k].addrs, links[k].addr_count, true);
+        if (p)
+            out.peers[out.n_peers++] = p;
+    }
+    out.source = text(a, reason ? "cache" : "guardian");
+    out.reason = text(a, reason ? reason : "");
+    Vn__Local__Response r = VN__LOCAL__RESPONSE__INIT;
+    r.kind_case = VN__LOCAL__RESPONSE__KIND_PEERS;
+    r.peers = &out;
+    vn_local_answer(call, &r);
+    arena_free(a);
+    free(links);
+}
+
+static void on_peers(void *arg, const struct vn_peer_entry *list, size_t count,
+                     const struct vn_authority_error *err)
+{
+    struct vn_daemon_api *d = arg;
+    d->peers_asked = false;
+    if (!err) {
+        struct vn_peer_entry *copy = calloc(count + 1, sizeof(*copy));
+        if (copy) {
+            memcpy(copy, list, count * sizeof(*copy));
+            free(d->peers);
+            d->peers = copy;
+            d->peer_count = count;
+        }
+    }
+    VN_LIST_EACH(it, &d->waiting)
+    {
+        struct waiting *w = VN_LIST_ENTRY(it, struct waiting, link);
+        if (w->kind == WAIT_PEERS)
+            answer_peers(d, wait_end(w), err ? err->detail : NULL);
+    }
+}
+
+static void ask_peers(struct vn_daemon_api *d, struct vn_local_call *call)
+{
+    struct waiting *w = wait_begin(d, WAIT_PEERS, call);
+    if (!w || d->peers_asked)
+        return;
+    const struct vn_authority *auth = vn_instance_authority(d->cfg.instance);
+    if (auth->peers(auth->self, on_peers, d) == VN_OK)
+        d->peers_asked = true;
+    else
+        answer_peers(d, wait_end(w), "Guardian could not be asked");
+}
+
+/* ---- taints ---- */
+
+static void answer_taints(struct vn_daemon_api *d, struct vn_local_call *call)
+{
+    struct arena *a = calloc(1, sizeof(*a));
+    if (!a) {
+        vn_local_answer_error(call, VN_EXIT_FAILURE, "out of memory");
+        return;
+    }
+    Vn__Local__Taints t = VN__LOCAL__TAINTS__INIT;
+    t.taints = taint_list(a, vn_instance_node(d->cfg.instance), &t.n_taints);
+    Vn__Local__Response r = VN__LOCAL__RESPONSE__INIT;
+    r.kind_case = VN__LOCAL__RESPONSE__KIND_TAINTS;
+    r.taints = &t;
+    vn_local_answer(call, &r);
+    arena_free(a);
+}
+
+static void on_taints(void *arg, const struct vn_authority_error *err)
+{
+    struct waiting *w = arg;
+    struct vn_daemon_api *d = w->d;
+    struct vn_local_call *call = wait_end(w);
+    if (!err)
+        answer_taints(d, call);
+    else
+        vn_local_answer_error(
+            call, err->status == VN_ERR_AGAIN ? VN_EXIT_UNREACHABLE : VN_EXIT_REFUSED, err->detail);
+}
+
+static void ask_taints(struct vn_daemon_api *d, struct vn_local_call *call,
+                       const Vn__Local__TaintChange *t)
+{
+    if (t->n_add + t->n_remove == 0) {
+        answer_taints(d, call);
+        return;
+    }
+    struct waiting *w = wait_begin(d, WAIT_TAINTS, call);
+    if (!w)
+        return;
+    const vn_status st =
+        vn_node_change_taints(vn_instance_node(d->cfg.instance), (const char *const *)t->add,
+                              t->n_add, (const char *const *)t->remove, t->n_remove, on_taints, w);
+    if (st == VN_OK)
+        return;
+    vn_local_answer_error(
+        wait_end(w), VN_EXIT_FAILURE,
+        st == VN_ERR_STATE ? "the node is not online yet, or another change is under way: try again"
+                           : "a taint is not valid");
+}
+
+/* ---- resolve ---- */
+
+static void answer_resolved(struct vn_daemon_api *d, struct vn_local_call *call,
+                            const struct vn_resolved *list, size_t count)
+{
+    struct arena *a = calloc(1, sizeof(*a));
+    if (!a) {
+        vn_local_answer_error(call, VN_EXIT_FAILURE, "out of memory");
+        return;
+    }
+    Vn__Local__Resolved out = VN__LOCAL__RESOLVED__INIT;
+    out.taints = taint_list(a, vn_instance_node(d->cfg.instance), &out.n_taints);
+    out.owners = take(a, count * sizeof(*out.owners));
+    for (size_t i = 0; out.owners && i < count; i++) {
+        Vn__Local__Peer *p =
+            make_peer(a, &list[i].node, list[i].tag, list[i].addrs, list[i].addr_count, false);
+        if (p)
+            out.owners[out.n_owners++] = p;
+    }
+    Vn__Local__Response r = VN__LOCAL__RESPONSE__INIT;
+    r.kind_case = VN__LOCAL__RESPONSE__KIND_RESOLVED;
+    r.resolved = &out;
+    vn_local_answer(call, &r);
+    arena_free(a);
+}
+
+static void on_resolved(void *arg, const struct vn_resolved *list, size_t count)
+{
+    struct waiting *w = arg;
+    struct vn_daemon_api *d = w->d;
+    answer_resolved(d, wait_end(w), list, count);
+}
+
+static void ask_resolve(struct vn_daemon_api *d, struct vn_local_call *call, const char *name)
+{
+    struct waiting *w = wait_begin(d, WAIT_RESOLVE, call);
+    if (!w)
+        return;
+    const vn_status st = vn_node_resolve(vn_instance_node(d->cfg.instance), name, on_resolved, w);
+    if (st == VN_OK)
+        return;
+    vn_local_answer_error(
+        wait_end(w), st == VN_ERR_ARG || st == VN_ERR_MALFORMED ? VN_EXIT_USAGE : VN_EXIT_FAILURE,
+        st == VN_ERR_ARG || st == VN_ERR_MALFORMED
+            ? "that is neither a tag nor an address nor a node id"
+            : "the node is not online yet: 'veilnet-conflux status' says what it waits for");
+}
+
+/* ---- life ---- */
+
+void vn_daemon_api_request(void *arg, struct vn_local_call *call, const Vn__Local__Request *r)
+{
+    struct vn_daemon_api *d = arg;
+    switch (r->kind_case) {
+    case VN__LOCAL__REQUEST__KIND_STATUS:
+        ask_status(d, call);
+        break;
+    case VN__LOCAL__REQUEST__KIND_PEERS:
+        ask_peers(d, call);
+        break;
+    case VN__LOCAL__REQUEST__KIND_TAINTS:
+        ask_taints(d, call, r->taints);
+        break;
+    case VN__LOCAL__REQUEST__KIND_RESOLVE:
+        ask_resolve(d, call, r->resolve->name);
+        break;
+    case VN__LOCAL__REQUEST__KIND_STOP: {
+        Vn__Local__Nothing n = VN__LOCAL__NOTHING__INIT;
+        Vn__Local__Response out = VN__LOCAL__RESPONSE__INIT;
+        out.kind_case = VN__LOCAL__RESPONSE__KIND_STOPPING;
+        out.stopping = &n;
+        vn_local_answer(call, &out);
+        d->cfg.stop(d->cfg.arg);
+        break;
+    }
+    default:
+        vn_local_answer_error(
+            call, VN_EXIT_FAILURE,
+            "the running node does not know this request: it is of another version");
+    }
+}
+
+vn_status vn_daemon_api_new(const struct vn_daemon_api_config *cfg, struct vn_daemon_api **ret)
+{
+    struct vn_daemon_api *d = calloc(1, sizeof(*d));
+    if (!d)
+        return VN_ERR_NOMEM;
+    d->cfg = *cfg;
+    d->started_ms = vn_clock_boot_ms();
+    vn_list_init(&d->waiting);
+    *ret = d;
+    return VN_OK;
+}
+
+struct vn_daemon_api *vn_daemon_api_free(struct vn_daemon_api *d)
+{
+    if (!d)
+        return NULL;
+    VN_LIST_EACH(it, &d->waiting)
+    {
+        vn_local_answer_error(wait_end(VN_LIST_ENTRY(it, struct waiting, link)),
+                              VN_EXIT_NOT_RUNNING, "the node is stopping");
+    }
+    free(d->peers);
+    free(d);
+    return NULL;
+}

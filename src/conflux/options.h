@@ -1,0 +1,69 @@
+/*
+ * Command line and environment of veilnet-conflux. One table says which option exists, its
+ * variable, and which verbs take it; flags win over the environment. Secrets are erased from argv
+ * and environment at once.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+enum vn_verb {
+    VN_VERB_REGISTER = 1u << 0,
+    VN_VERB_UNREGISTER = 1u << 1,
+    VN_VERB_UP = 1u << 2,
+    VN_VERB_DOWN = 1u << 3,
+    VN_VERB_RUN = 1u << 4,
+    VN_VERB_STATUS = 1u << 5,
+    VN_VERB_INFO = 1u << 6,
+    VN_VERB_PEERS = 1u << 7,
+    VN_VERB_PING = 1u << 8,
+    VN_VERB_TAINT = 1u << 9,
+    VN_VERB_VERSION = 1u << 10,
+    VN_VERB_HELP = 1u << 11,
+};
+
+#define VN_OPT_LIST_MAX 32
+#define VN_OPT_WORDS_MAX 34
+
+struct vn_options {
+    enum vn_verb verb;
+    const char *words[VN_OPT_WORDS_MAX]; /* after the verb */
+    size_t word_count;
+
+    bool help, json, debug, verbose, v4, v6;
+    char *token; /* a secret, owned; vn_options_done */
+    const char *token_file;
+    const char *state_dir;
+    const char *guardians[VN_OPT_LIST_MAX];
+    size_t guardian_count;
+    const char *tag, *ip, *interface;
+    bool has_taints;
+    const char *taints[VN_OPT_LIST_MAX];
+    size_t taint_count;
+    const char *teams[VN_OPT_LIST_MAX];
+    size_t team_count;
+    bool has_idle, has_mtu;
+    uint32_t idle_ms;
+    uint16_t mtu_bytes;
+    uint32_t count; /* ping -c; 0: for ever */
+    uint32_t interval_ms, wait_ms;
+
+    char *pieces[VN_OPT_LIST_MAX]; /* copies that lists point into */
+    size_t piece_count;
+};
+
+/**
+ * argv is changed: secrets in it are overwritten.
+ * @param ret_error  on VN_ERR_ARG a sentence, 256 bytes
+ */
+VN_MUST_CHECK vn_status vn_options_parse(int argc, char **argv, struct vn_options *ret,
+                                         char ret_error[256]);
+void vn_options_done(struct vn_options *o);
+const char *vn_verb_name(enum vn_verb v);
+/** 0 for a word that is no verb. */
+enum vn_verb vn_verb_of(const char *word);
+/** Help for one verb, or for all with 0. */
+void vn_options_help(enum vn_verb verb);

@@ -1,0 +1,33 @@
+/*
+ * A data worker in its surroundings: a thread with a loop, the transport, the TUN queue, and the
+ * mailboxes between it and the core thread. All functions here are the core thread's.
+ */
+#pragma once
+
+#include "base/id.h"
+#include "ports/post.h"
+
+struct vn_host;
+struct vn_loop;
+struct vn_worker_host;
+
+struct vn_worker_host_config {
+    struct vn_loop *core_loop;
+    uint8_t number;
+    uint32_t so_mark;
+    const char *ifname; /* of the overlay: no candidates from it */
+    void *arg;
+    /** An event of the worker, on the core thread; takes ownership. */
+    void (*event)(void *arg, struct vn_post_msg *m);
+};
+
+VN_MUST_CHECK vn_status vn_worker_host_new(const struct vn_worker_host_config *cfg,
+                                           struct vn_worker_host **ret);
+/** Joins the thread; everything of the worker is closed and wiped. Returns NULL; NULL is fine. */
+struct vn_worker_host *vn_worker_host_free(struct vn_worker_host *w);
+/** Commands to the worker. Lives as long as w. */
+const struct vn_post *vn_worker_host_post(struct vn_worker_host *w);
+/** From now on the worker reads and writes host's TUN; host outlives w. ranges: where no tether may
+ * run through. */
+VN_MUST_CHECK vn_status vn_worker_host_attach(struct vn_worker_host *w, struct vn_host *host,
+                                              const struct vn_prefix *ranges, size_t count);
