@@ -93,6 +93,13 @@ static bool aead_open(void)
            s.opened[s.size - 1] == s.plain[s.size - 1];
 }
 
+/* A control message: key schedule and all. */
+static bool seal_once(void)
+{
+    static const struct vn_secret32 KEY = {.b = {1}};
+    return vn_aead_seal_once(&KEY, VN_SPAN(s.plain, 28), VN_SPAN(s.plain, 128), s.sealed) == VN_OK;
+}
+
 static bool hkdf(void)
 {
     uint8_t key[32];
@@ -240,7 +247,9 @@ static const struct {
       {"sig_sign", sig_sign},
       {"sig_verify", sig_verify},
       {"cert_check", cert_check}}},
-    {"AES-256-GCM", packet, {{"seal_1200", aead_seal}, {"open_1200", aead_open}}},
+    {"AES-256-GCM",
+     packet,
+     {{"seal_1200", aead_seal}, {"open_1200", aead_open}, {"seal_once_128", seal_once}}},
     {"AES-256-GCM", frame, {{"seal_64k", aead_seal}, {"open_64k", aead_open}}},
     {"SHA-256", hkdf_right, {{"hkdf", hkdf}, {"mac_1200", hmac}}},
 };

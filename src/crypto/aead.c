@@ -3,31 +3,38 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "crypto/aead_backend.h"
 #include "crypto/ossl.h"
 
 struct vn_aead {
-    EVP_CIPHER_CTX *ctx; /* keyed once: the key schedule costs as much as a short packet */
+    const struct vn_aead_backend *backend;
+    void *state;
 };
 
-vn_status vn_aead_new(const struct vn_secret32 *key, struct vn_aead **ret)
+vn_status vn_aead_new_with(const struct vn_aead_backend *backend, const struct vn_secret32 *key,
+                           struct vn_aead **ret)
 {
-    const struct vn_ossl *o = vn_ossl();
-    if (!o)
-        return VN_ERR_CRYPTO;
     VN_CLEANUP(vn_aead_freep) struct vn_aead *a = calloc(1, sizeof(*a));
     if (!a)
         return VN_ERR_NOMEM;
-    a->ctx = EVP_CIPHER_CTX_new();
-    if (!a->ctx || EVP_CipherInit_ex2(a->ctx, o->aes256gcm, key->b, NULL, 1, NULL) != 1)
-        return vn_ossl_error("aes-gcm", VN_ERR_CRYPTO);
+    a->backend = backend;
+    a->state = backend->keyed(key->b);
+    if (!a->state)
+        return vn_ossl_error("aes-gcm", VN_ERR_NOMEM);
     *ret = VN_TAKE(a);
     return VN_OK;
+}
+
+vn_status vn_aead_new(const struct vn_secret32 *key, struct vn_aead **ret)
+{
+    const struct vn_aead_backend *fast = vn_aead_ipsecmb();
+    return vn_aead_new_with(fast ? fast : &vn_aead_evp, key, ret);
 }
 
 struct vn_aead *vn_aead_free(struct vn_aead *a)
 {
     if (a) {
-        EVP_CIPHER_CTX_free(a->ctx); /* wipes the key schedule */
+        a->backend->free(a->state);
         free(a);
     }
     return NULL;
@@ -38,44 +45,36 @@ void vn_aead_freep(struct vn_aead **a)
     *a = vn_aead_free(*a);
 }
 
-/* Nonce, AAD and text; only the tag is left. GCM uses one key schedule for both directions. */
-static bool run(struct vn_aead *a, int encrypt, const uint8_t *nonce, struct vn_span aad,
-                struct vn_span in, uint8_t *out)
+/* What the backends may rely on. */
+static bool prepare(struct vn_span *aad, struct vn_span *in, uint8_t **out)
 {
-    int n;
-    return EVP_CipherInit_ex2(a->ctx, NULL, NULL, nonce, encrypt, NULL) == 1 &&
-           (aad.n == 0 || EVP_CipherUpdate(a->ctx, NULL, &n, aad.p, (int)aad.n) == 1) &&
-           (in.n == 0 || EVP_CipherUpdate(a->ctx, out, &n, in.p, (int)in.n) == 1);
+    static uint8_t nothing[1];
+    if (in->n > INT_MAX || aad->n > INT_MAX)
+        return false;
+    if (aad->n == 0)
+        aad->p = nothing;
+    if (in->n == 0) {
+        in->p = nothing;
+        *out = nothing; /* nothing is written */
+    }
+    return true;
 }
 
 vn_status vn_aead_seal(struct vn_aead *a, const uint8_t nonce[12], struct vn_span aad,
                        struct vn_span in, uint8_t *out, uint8_t tag[16])
 {
-    uint8_t rest[16];
-    int n;
-    if (in.n > INT_MAX || aad.n > INT_MAX)
+    if (!prepare(&aad, &in, &out))
         return VN_ERR_ARG;
-    if (!run(a, 1, nonce, aad, in, out) || EVP_CipherFinal_ex(a->ctx, rest, &n) != 1 ||
-        EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_GET_TAG, VN_AEAD_TAG_LEN, tag) != 1)
-        return vn_ossl_error("seal", VN_ERR_CRYPTO);
-    return VN_OK;
+    return a->backend->seal(a->state, nonce, aad, in, out, tag);
 }
 
 vn_status vn_aead_open(struct vn_aead *a, const uint8_t nonce[12], struct vn_span aad,
                        struct vn_span in, const uint8_t tag[16], uint8_t *out)
 {
-    uint8_t rest[16], expected[VN_AEAD_TAG_LEN];
-    int n;
-    if (in.n > INT_MAX || aad.n > INT_MAX)
+    if (!prepare(&aad, &in, &out))
         return VN_ERR_ARG;
-    memcpy(expected, tag, sizeof(expected)); /* EVP wants it writable */
-    vn_status st = VN_OK;
-    if (!run(a, 0, nonce, aad, in, out) ||
-        EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_SET_TAG, VN_AEAD_TAG_LEN, expected) != 1)
-        st = vn_ossl_error("open", VN_ERR_CRYPTO);
-    else if (EVP_CipherFinal_ex(a->ctx, rest, &n) != 1)
-        st = vn_ossl_error("open", VN_ERR_AUTH);
-    /* EVP has written the text before the tag was checked. */
+    const vn_status st = a->backend->open(a->state, nonce, aad, in, tag, out);
+    /* The text was written before the tag was checked. */
     if (st != VN_OK)
         vn_wipe(out, in.n);
     return st;
