@@ -23,7 +23,8 @@ VN_MUST_CHECK vn_status vn_map_put(struct vn_map *m, const void *key, void *valu
 void *vn_map_take(struct vn_map *m, const void *key);
 size_t vn_map_count(const struct vn_map *m);
 /**
- * Walks the entries: start with *cursor = 0; false at the end. The entry just returned may be taken
- * out during the walk (vn_map_take of that key); nothing may be put.
+ * Walks the entries, in an order that depends on the calls alone and not on the random hash key:
+ * start with *cursor = 0; false at the end. The entry just returned may be taken out during the
+ * walk (vn_map_take of that key); nothing may be put.
  */
 bool vn_map_next(const struct vn_map *m, size_t *cursor, const void **ret_key, void **ret_value);

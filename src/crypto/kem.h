@@ -45,7 +45,8 @@ VN_MUST_CHECK vn_status vn_kem_export_dk(const struct vn_kem_dk *dk, uint8_t *re
  * @param ret_ct  vn_kem_ct_len bytes, caller's storage
  * @param ret_ss  shared secret; the caller wipes it
  * @return VN_OK; VN_ERR_MALFORMED if ek has the wrong length or fails the modulus check;
- * VN_ERR_CRYPTO.
+ *         VN_ERR_CRYPTO, also if its X25519 half is a point of low order. Outputs are untouched on
+ *         error.
  */
 VN_MUST_CHECK vn_status vn_kem_encapsulate(enum vn_kem_alg alg, struct vn_span ek, uint8_t *ret_ct,
                                            struct vn_secret *ret_ss);
@@ -54,8 +55,11 @@ VN_MUST_CHECK vn_status vn_kem_encapsulate(enum vn_kem_alg alg, struct vn_span e
 VN_MUST_CHECK vn_status vn_kem_encapsulate_derand(enum vn_kem_alg alg, struct vn_span ek,
                                                   struct vn_span m, uint8_t *ret_ct,
                                                   struct vn_secret *ret_ss);
-/** FIPS 203 section 7.3; a wrong ciphertext of right length yields a secret nobody knows (implicit
- * rejection). */
+/**
+ * FIPS 203 section 7.3; a wrong ciphertext of right length yields a secret nobody knows (implicit
+ * rejection). VN_ERR_MALFORMED for another length; VN_ERR_CRYPTO, also if its X25519 half is a
+ * point of low order: both are the peer's doing.
+ */
 VN_MUST_CHECK vn_status vn_kem_decapsulate(const struct vn_kem_dk *dk, struct vn_span ct,
                                            struct vn_secret *ret_ss);
 

@@ -25,14 +25,14 @@ enum vn_cert_right {
 /** What an identity certificate says (DESIGN section 4.5). */
 struct vn_identity {
     struct vn_id realm;
-    struct vn_id node; /* SHA3-256(public key)[0..16) */
-    char tag[VN_TAG_MAX + 1];
+    struct vn_id node;        /* SHA3-256(public key)[0..16) */
+    char tag[VN_TAG_MAX + 1]; /* a-z 0-9 -, one DNS label; may be empty */
     struct vn_ip addrs[VN_CERT_ADDRS_MAX];
     size_t addr_count;
     struct vn_prefix prefixes[VN_CERT_PREFIXES_MAX]; /* a portal's approved prefixes */
     size_t prefix_count;
-    uint32_t rights; /* enum vn_cert_right */
-    uint8_t serial[16];
+    uint32_t rights;    /* enum vn_cert_right */
+    uint8_t serial[16]; /* an unsigned number; all zero when issuing: drawn at random */
     uint64_t not_before_ms, not_after_ms;
     enum vn_sig_alg alg;
     uint8_t pk[2592];
@@ -61,8 +61,13 @@ VN_MUST_CHECK vn_status vn_x509_check_authority(enum vn_authority_kind kind,
                                                 const struct vn_sig_pub *root, uint64_t now_ms,
                                                 struct vn_sig_pub **ret);
 
-/** Issues an identity certificate with the issuing key. id->node is computed from id->pk and
- * checked. */
+/**
+ * Issues an identity certificate with the issuing key. Times are cut to whole seconds. *ret_der is
+ * malloc'ed.
+ *
+ * @return VN_ERR_ARG if id->node is not the hash of id->pk, the tag no DNS label, a prefix has host
+ *         bits, a count is over its maximum, or issuing_cert is not of this realm and key
+ */
 VN_MUST_CHECK vn_status vn_x509_issue_identity(const struct vn_identity *id,
                                                const struct vn_sig_key *issuing_key,
                                                struct vn_span issuing_cert, uint8_t **ret_der,
@@ -70,7 +75,7 @@ VN_MUST_CHECK vn_status vn_x509_issue_identity(const struct vn_identity *id,
 /**
  * Parses and verifies an identity certificate: signature under the issuing key, SAN, node id = hash
  * of the key, realm, validity at now_ms, no unknown critical extension. VN_ERR_AUTH,
- * VN_ERR_EXPIRED, VN_ERR_MALFORMED.
+ * VN_ERR_EXPIRED (also before not_before), VN_ERR_MALFORMED.
  */
 VN_MUST_CHECK vn_status vn_x509_check_identity(struct vn_span der, const struct vn_sig_pub *issuing,
                                                const struct vn_id *realm, uint64_t now_ms,
