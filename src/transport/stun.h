@@ -1,0 +1,95 @@
+/*
+ * STUN messages (RFC 8489) with the attributes ICE uses (RFC 8445 section 16.1), short-term
+ * credentials only.
+ *
+ *   0                   1                   2                   3
+ *   0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *  +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *  |0 0|  type: method and class   |     length after these 20     |
+ *  +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *  |                   magic cookie 0x2112a442                     |
+ *  +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *  |                    transaction id, 12 bytes                   |
+ *  +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *  |  attributes: type 2, length 2, value, padding to 4 bytes ...  |
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/id.h"
+#include "base/writer.h"
+
+enum vn_stun_class {
+    VN_STUN_REQUEST = 0,
+    VN_STUN_INDICATION = 1,
+    VN_STUN_SUCCESS = 2,
+    VN_STUN_ERROR = 3
+};
+enum { VN_STUN_BINDING = 1 };
+enum vn_stun_role { VN_STUN_NO_ROLE, VN_STUN_CONTROLLING, VN_STUN_CONTROLLED };
+
+#define VN_STUN_TXID_LEN 12
+#define VN_STUN_UNKNOWN_MAX 8 /* unknown attributes listed in a 420 answer */
+
+struct vn_stun_txid {
+    uint8_t b[VN_STUN_TXID_LEN];
+};
+
+/** A decoded message; spans point into the input. */
+struct vn_stun_msg {
+    struct vn_span whole;
+    enum vn_stun_class cls;
+    uint16_t method;
+    struct vn_stun_txid txid;
+    struct vn_span username; /* n = 0: absent */
+    bool has_mapped;         /* XOR-MAPPED-ADDRESS */
+    struct vn_addr mapped;
+    bool has_priority;
+    uint32_t priority;
+    bool use_candidate;
+    enum vn_stun_role role;
+    uint64_t tie_breaker;
+    unsigned error; /* 0: no ERROR-CODE; else 300..699 */
+    bool has_integrity;
+    size_t integrity_at; /* offset of the MESSAGE-INTEGRITY attribute's header */
+    bool has_fingerprint;
+    uint16_t unknown[VN_STUN_UNKNOWN_MAX]; /* comprehension-required ones */
+    size_t unknown_count;
+};
+
+/** True when a datagram can only be STUN here: RFC 7983 section 7 and the magic cookie. */
+bool vn_stun_looks(struct vn_span in);
+
+/**
+ * Reads any well-formed message; checks the FINGERPRINT if there is one, not the MESSAGE-INTEGRITY.
+ * Attributes after MESSAGE-INTEGRITY are ignored except FINGERPRINT (RFC 8489 section 14.5).
+ * VN_ERR_MALFORMED.
+ */
+VN_MUST_CHECK vn_status vn_stun_decode(struct vn_span in, struct vn_stun_msg *ret);
+
+/** VN_ERR_AUTH when there is no MESSAGE-INTEGRITY or it is wrong under key (the password's bytes).
+ */
+VN_MUST_CHECK vn_status vn_stun_verify(const struct vn_stun_msg *m, struct vn_span key);
+
+/* ---- encoding: begin, attributes, then end ---- */
+
+void vn_stun_begin(struct vn_writer *w, enum vn_stun_class cls, uint16_t method,
+                   const struct vn_stun_txid *txid);
+void vn_stun_put_username(struct vn_writer *w, struct vn_span username);
+void vn_stun_put_priority(struct vn_writer *w, uint32_t priority);
+void vn_stun_put_role(struct vn_writer *w, enum vn_stun_role role, uint64_t tie_breaker);
+void vn_stun_put_use_candidate(struct vn_writer *w);
+void vn_stun_put_mapped(struct vn_writer *w, const struct vn_addr *addr,
+                        const struct vn_stun_txid *txid);
+/** reason: short ASCII text */
+void vn_stun_put_error(struct vn_writer *w, unsigned code, const char *reason);
+void vn_stun_put_unknown(struct vn_writer *w, const uint16_t *types, size_t count);
+/** n zero bytes in an attribute others ignore (0xC061, from the comprehension-optional range):
+ * fills a probe. */
+void vn_stun_put_filler(struct vn_writer *w, size_t n);
+/**
+ * Adds MESSAGE-INTEGRITY under key and FINGERPRINT and sets the length; *ret is the whole message
+ * in w's storage. VN_ERR_LIMIT if it did not fit, VN_ERR_CRYPTO. key.n = 0: no MESSAGE-INTEGRITY.
+ */
+VN_MUST_CHECK vn_status vn_stun_end(struct vn_writer *w, struct vn_span key, struct vn_span *ret);
