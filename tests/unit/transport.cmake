@@ -1,3 +1,3 @@
-foreach(name IN ITEMS crc stun)
-    vn_unit_test(transport_${name} SOURCES test_transport_${name}.c LINKS vn_transport vn_test_support)
+foreach(name IN ITEMS consent crc ice stun)
+    vn_unit_test(transport_${name} SOURCES test_transport_${name}.c LINKS vn_test_transport)
 endforeach()
