@@ -1,0 +1,62 @@
+/*
+ * DTLS 1.2 with PSK-AES256-GCM-SHA384 and nothing else (DESIGN section 9): no certificates,
+ * tickets, renegotiation or session cache; extended master secret or failure. Handshake and records
+ * by OpenSSL. Sans-IO: datagrams in batches in, datagrams to a sink out. A later issue keeps the
+ * handshake and replaces open and seal.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/secret.h"
+#include "base/status.h"
+#include "transport/dgram.h"
+
+/** Settings shared by all associations of a transport. */
+struct vn_dtls_ctx;
+VN_MUST_CHECK vn_status vn_dtls_ctx_new(struct vn_dtls_ctx **ret);
+struct vn_dtls_ctx *vn_dtls_ctx_free(struct vn_dtls_ctx *ctx); /* returns NULL */
+
+enum vn_dtls_state {
+    VN_DTLS_HANDSHAKE,
+    VN_DTLS_OPEN,
+    VN_DTLS_CLOSED, /* the peer said close_notify */
+    VN_DTLS_FAILED,
+};
+
+#define VN_DTLS_IDENTITY_MAX 64
+
+struct vn_dtls_config {
+    bool client;
+    const char *identity;          /* PSK identity, at most VN_DTLS_IDENTITY_MAX characters */
+    const struct vn_secret32 *psk; /* copied; the copy is wiped when the handshake ends */
+    size_t mtu;                    /* bytes of the longest handshake datagram */
+    struct vn_dgram_sink out;
+};
+
+struct vn_dtls;
+
+VN_MUST_CHECK vn_status vn_dtls_new(struct vn_dtls_ctx *ctx, const struct vn_dtls_config *cfg,
+                                    struct vn_dtls **ret);
+struct vn_dtls *vn_dtls_free(struct vn_dtls *d); /* wipes; returns NULL */
+
+/** Sends the client's first flight; nothing for the server. */
+void vn_dtls_start(struct vn_dtls *d);
+enum vn_dtls_state vn_dtls_state(const struct vn_dtls *d);
+
+/**
+ * Takes up to n datagrams, *ret_used of them; writes plaintexts over their storage and lists them
+ * in out[0..cap). With cap > n everything an honest peer sends fits; call again with the rest
+ * otherwise. Moves the handshake along too.
+ */
+size_t vn_dtls_open(struct vn_dtls *d, const struct vn_dgram *in, size_t n, struct vn_dgram *out,
+                    size_t cap, size_t *ret_used);
+/** Seals each packet as a record of its own to the sink. VN_ERR_STATE before OPEN and after. */
+VN_MUST_CHECK vn_status vn_dtls_seal(struct vn_dtls *d, const struct vn_span *packets, size_t n);
+/** Sends close_notify. */
+void vn_dtls_close(struct vn_dtls *d);
+
+/** Microseconds until vn_dtls_timeout is due; UINT64_MAX: never. */
+uint64_t vn_dtls_due_in_us(struct vn_dtls *d);
+/** Re-sends the last flight if it is due. */
+void vn_dtls_timeout(struct vn_dtls *d);
