@@ -1,3 +1,3 @@
-foreach(name IN ITEMS consent crc dcep dtls ice stun)
+foreach(name IN ITEMS consent crc dcep dtls ice stun tether)
     vn_unit_test(transport_${name} SOURCES test_transport_${name}.c LINKS vn_test_transport)
 endforeach()

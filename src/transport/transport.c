@@ -1,0 +1,161 @@
+#include "transport/transport.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "transport/tether.h"
+
+static void sctp_timer_fired(void *arg);
+
+vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_transport **ret)
+{
+    if (cfg->exclude_ifname && strlen(cfg->exclude_ifname) >= IF_NAMESIZE)
+        return VN_ERR_ARG;
+    struct vn_transport *tp = calloc(1, sizeof(*tp));
+    if (!tp)
+        return VN_ERR_NOMEM;
+    vn_status st = vn_sctp_global_init();
+    if (st != VN_OK) {
+        free(tp);
+        return st;
+    }
+    tp->port = (struct vn_tether_port){.self = tp,
+                                       .open = vn_tether_open,
+                                       .start = vn_tether_start,
+                                       .add_remote_candidate = vn_tether_add_remote_candidate,
+                                       .send = vn_tether_send,
+                                       .stats = vn_tether_stats,
+                                       .close = vn_tether_close};
+    tp->io = cfg->io;
+    tp->random = cfg->random;
+    tp->so_mark = cfg->so_mark;
+    tp->allow_loopback = cfg->allow_loopback;
+    tp->sctp_due_us = UINT64_MAX;
+    if (cfg->exclude_ifname)
+        memcpy(tp->exclude_ifname, cfg->exclude_ifname, strlen(cfg->exclude_ifname));
+    vn_list_init(&tp->tethers);
+    vn_list_init(&tp->graves);
+    st = vn_dtls_ctx_new(&tp->dtls);
+    if (st == VN_OK)
+        st = tp->io->timer_new(tp->io->self, sctp_timer_fired, tp, &tp->sctp_timer);
+    if (st != VN_OK) {
+        (void)vn_transport_free(tp);
+        return st;
+    }
+    *ret = tp;
+    return VN_OK;
+}
+
+struct vn_transport *vn_transport_free(struct vn_transport *tp)
+{
+    if (!tp)
+        return NULL;
+    assert(tp->busy == 0 && vn_list_empty(&tp->tethers));
+    tp->io->timer_free(tp->sctp_timer);
+    (void)vn_udp_rx_free(tp->rx);
+    (void)vn_udp_tx_free(tp->tx);
+    (void)vn_dtls_ctx_free(tp->dtls);
+    free(tp);
+    vn_sctp_global_done();
+    return NULL;
+}
+
+void vn_transport_freep(struct vn_transport **tp)
+{
+    *tp = vn_transport_free(*tp);
+}
+
+const struct vn_tether_port *vn_transport_port(struct vn_transport *tp)
+{
+    return &tp->port;
+}
+
+vn_status vn_transport_exclude(struct vn_transport *tp, const struct vn_prefix *prefixes,
+                               size_t count)
+{
+    if (count > VN_EXCLUDE_MAX)
+        return VN_ERR_LIMIT;
+    for (size_t i = 0; i < count; i++)
+        tp->exclude[i] = prefixes[i];
+    tp->exclude_count = count;
+    return VN_OK;
+}
+
+void vn_transport_counters(const struct vn_transport *tp, struct vn_transport_counters *ret)
+{
+    *ret = tp->counters;
+}
+
+vn_status vn_transport_need_buffers(struct vn_transport *tp)
+{
+    vn_status st = VN_OK;
+    if (!tp->rx)
+        st = vn_udp_rx_new(&tp->rx);
+    if (st == VN_OK && !tp->tx)
+        st = vn_udp_tx_new(&tp->tx);
+    return st;
+}
+
+void vn_transport_enter(struct vn_transport *tp)
+{
+    tp->busy++;
+}
+
+void vn_transport_leave(struct vn_transport *tp)
+{
+    assert(tp->busy > 0);
+    if (--tp->busy > 0)
+        return;
+    VN_LIST_EACH(l, &tp->graves)
+    {
+        vn_list_remove(l);
+        free(VN_LIST_ENTRY(l, struct vn_tether, link));
+    }
+    if (vn_list_empty(&tp->tethers)) {
+        tp->rx = vn_udp_rx_free(tp->rx);
+        tp->tx = vn_udp_tx_free(tp->tx);
+    }
+}
+
+/* ---- the timers of SCTP, for all tethers at once ---- */
+
+static void arm_sctp(struct vn_transport *tp, uint64_t now_us, uint64_t after_us)
+{
+    tp->sctp_due_us = now_us + after_us;
+    tp->io->timer_arm(tp->sctp_timer, after_us);
+}
+
+void vn_transport_wake_sctp(struct vn_transport *tp)
+{
+    uint64_t now_us = tp->io->now_us(tp->io->self);
+    if (tp->sctp_due_us > now_us + VN_SCTP_TICK_US)
+        arm_sctp(tp, now_us, VN_SCTP_TICK_US);
+}
+
+static void sctp_timer_fired(void *arg)
+{
+    struct vn_transport *tp = arg;
+    uint64_t now_us = tp->io->now_us(tp->io->self);
+    vn_transport_enter(tp);
+    tp->sctp_due_us = UINT64_MAX;
+    uint64_t next = vn_sctp_tick(now_us);
+    if (next != UINT64_MAX)
+        arm_sctp(tp, now_us, next);
+
+    /* Callbacks may close any tether, so each is taken from a list of its own and put back first.
+     */
+    struct vn_list work;
+    vn_list_init(&work);
+    while (!vn_list_empty(&tp->tethers)) {
+        struct vn_list *l = tp->tethers.next;
+        vn_list_remove(l);
+        vn_list_append(&work, l);
+    }
+    while (!vn_list_empty(&work)) {
+        struct vn_list *l = work.next;
+        vn_list_remove(l);
+        vn_list_append(&tp->tethers, l);
+        vn_tether_after_tick(VN_LIST_ENTRY(l, struct vn_tether, link));
+    }
+    vn_transport_leave(tp);
+}
