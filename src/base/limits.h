@@ -21,9 +21,9 @@
 #define VN_NEED_CERT_MS 1000    /* at most one NEED_CERT per source and this */
 
 /* ---- identity ---- */
-#define VN_EKS_ROTATE_MS 600000 /* semi-static KEM key: new one every 10 min, two kept */
+#define VN_EKS_ROTATE_MS 600000      /* semi-static KEM key: new one every 10 min, two kept */
 #define VN_DESCRIPTOR_LIFE_MS 900000 /* a descriptor lives as long as its ekS, at most this */
-#define VN_STATEMENT_TAGS_MAX 32 /* 16 taints and 16 scopes */
+#define VN_STATEMENT_TAGS_MAX 32     /* 16 taints and 16 scopes */
 
 /* ---- handshake ---- */
 #define VN_HS_RESEND_MS 250     /* first re-send of M1; doubles */
