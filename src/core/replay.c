@@ -61,8 +61,8 @@ static void grow(struct vn_replay *r)
     if (r->next > r->bits && r->next - r->bits > r->floor)
         wide.floor = r->next - r->bits;
     uint64_t first = r->next > r->bits ? r->next - r->bits : 0;
-    for (uint64_t seq = first / 64 * 64; seq < r->next; seq += 64)
-        *word_of(&wide, seq) = *word_of(r, seq);
+    for (uint64_t word = first / 64; word <= (r->next - 1) / 64; word++)
+        *word_of(&wide, word * 64) = *word_of(r, word * 64);
     free(r->words);
     *r = wide;
 }

@@ -23,7 +23,7 @@ struct vn_tether {
     struct vn_tether_handler h;
     struct vn_tether_start start;
     bool started, heard, up, down_due;
-    bool stalled;                  /* as receiver */
+    bool stalled; /* as receiver */
     struct vn_tether *peer;
     struct vn_candidate candidate; /* its own */
     size_t in_flight[3];           /* sent by this end, not yet delivered */
@@ -123,10 +123,9 @@ static void down_at(struct vn_tether *t, uint64_t after_us, enum vn_tether_down 
     if (t->down_due)
         return;
     t->down_due = true;
-    vn_status st = schedule(t->net, (struct event){.due_us = t->net->now_us + after_us,
-                                                   .kind = EV_DOWN,
-                                                   .to = t,
-                                                   .why = why});
+    vn_status st = schedule(
+        t->net,
+        (struct event){.due_us = t->net->now_us + after_us, .kind = EV_DOWN, .to = t, .why = why});
     assert(st == VN_OK);
     (void)st;
 }
@@ -153,11 +152,11 @@ static vn_status mem_open(void *self, const struct vn_tether_config *cfg,
     }
     vn_list_append(&n->ends, &t->link);
     static const uint8_t host[4] = {192, 0, 2, 1};
-    t->candidate = (struct vn_candidate){.type = VN_CAND_HOST,
-                                         .priority = 0x7e0000ff,
-                                         .foundation = 1,
-                                         .addr = {.ip = vn_ip_from_v4(host),
-                                                  .port = (uint16_t)(20000 + n->next_port++)}};
+    t->candidate = (struct vn_candidate){
+        .type = VN_CAND_HOST,
+        .priority = 0x7e0000ff,
+        .foundation = 1,
+        .addr = {.ip = vn_ip_from_v4(host), .port = (uint16_t)(20000 + n->next_port++)}};
     at(t, 1, EV_CANDIDATE);
     at(t, 2, EV_GATHERED);
     *ret = t;
@@ -245,11 +244,9 @@ static vn_status mem_send(struct vn_tether *t, enum vn_tether_class cls, struct 
         if (cls == VN_TETHER_CONTROL)
             due = t->control_due_us = VN_MAX(due, t->control_due_us);
         t->in_flight[cls] += b->len;
-        vn_status st = schedule(net, (struct event){.due_us = due,
-                                                    .kind = EV_MESSAGE,
-                                                    .to = t->peer,
-                                                    .cls = cls,
-                                                    .buf = b});
+        vn_status st = schedule(
+            net,
+            (struct event){.due_us = due, .kind = EV_MESSAGE, .to = t->peer, .cls = cls, .buf = b});
         assert(st == VN_OK);
         (void)st;
     }

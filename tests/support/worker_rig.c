@@ -191,8 +191,8 @@ static void open_end(struct vn_rig *r, size_t a, size_t b, uint32_t tether)
 
 static void pass_candidate(struct vn_rig *r, size_t a, size_t b)
 {
-    struct vn_ev_tether_candidate *ev = (struct vn_ev_tether_candidate *)vn_rig_event_of(
-        &r->side[a], VN_EV_TETHER_CANDIDATE);
+    struct vn_ev_tether_candidate *ev =
+        (struct vn_ev_tether_candidate *)vn_rig_event_of(&r->side[a], VN_EV_TETHER_CANDIDATE);
     assert(ev);
     struct vn_cmd_tether_candidate *c = cmd_new(VN_CMD_TETHER_CANDIDATE, sizeof(*c));
     c->tether = ev->tether;

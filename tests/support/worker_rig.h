@@ -1,6 +1,6 @@
 /*
- * Data workers over memory tethers, with lists in place of TUN and node, in virtual time. Side i has
- * the addresses 10.66.0.(i+1) and fd66::(i+1); the realm is 10.66.0.0/16 and fd66::/64.
+ * Data workers over memory tethers, with lists in place of TUN and node, in virtual time. Side i
+ * has the addresses 10.66.0.(i+1) and fd66::(i+1); the realm is 10.66.0.0/16 and fd66::/64.
  */
 #pragma once
 

@@ -1,0 +1,4 @@
+vn_unit_test(replay SOURCES test_replay.c LINKS vn_core vn_test_support)
+foreach(name IN ITEMS worker)
+    vn_unit_test(${name} SOURCES test_${name}.c LINKS vn_test_worker)
+endforeach()
