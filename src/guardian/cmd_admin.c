@@ -64,6 +64,12 @@ static int begin(struct common *c, bool realm)
     return 0;
 }
 
+static void finish(struct common *c)
+{
+    vn_guardian_close(&c->g);
+    json_decref(c->items);
+}
+
 static void print_time(uint64_t ms)
 {
     time_t t = (time_t)(ms / 1000);
@@ -76,7 +82,7 @@ static void print_time(uint64_t ms)
 
 static int print_items(struct common *c)
 {
-    json_t *o = json_pack("{s:o}", "items", c->items);
+    json_t *o = json_pack("{s:O}", "items", c->items);
     json_dumpf(o, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(o);
@@ -153,7 +159,7 @@ static int token_create(int argc, char **argv)
         }
         vn_regtoken_done(&t);
     }
-    vn_guardian_close(&c.g);
+    finish(&c);
     return code;
 }
 
@@ -195,7 +201,7 @@ static int token_list(int argc, char **argv)
         code = vn_die("cannot read the store");
     if (!code && c.json)
         code = print_items(&c);
-    vn_guardian_close(&c.g);
+    finish(&c);
     return code;
 }
 
@@ -219,7 +225,7 @@ static int token_revoke(int argc, char **argv)
             code = vn_die(st == VN_ERR_NOTFOUND ? "there is no such token (token list shows them)"
                                                 : "cannot write the store");
     }
-    vn_guardian_close(&c.g);
+    finish(&c);
     return code;
 }
 
@@ -262,7 +268,7 @@ static int realm_create(int argc, char **argv)
                        ? vn_die("a realm named %s exists: choose another name", name)
                        : vn_die("%s", why[0] ? why : vn_status_name(st));
     }
-    vn_guardian_close(&c.g);
+    finish(&c);
     return code;
 }
 
@@ -299,7 +305,7 @@ static int realm_list(int argc, char **argv)
         code = vn_die("cannot read the store");
     if (!code && c.json)
         code = print_items(&c);
-    vn_guardian_close(&c.g);
+    finish(&c);
     return code;
 }
 
@@ -337,7 +343,7 @@ static int node_list(int argc, char **argv)
         code = vn_die("cannot read the store");
     if (!code && c.json)
         code = print_items(&c);
-    vn_guardian_close(&c.g);
+    finish(&c);
     return code;
 }
 

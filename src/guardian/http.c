@@ -14,6 +14,8 @@
 #define HEADER_BYTES_MAX 8192 /* of one request */
 #define KEEPALIVE_S 30
 #define CHUNK 16384
+#define DISCARD_MAX (1u << 20) /* bytes of a refused body that are still read */
+#define TOO_LARGE "the body may have 65536 bytes at most: send less"
 
 /* SSL_OP_NO_TLSv1, _1 and _2 of OpenSSL's ABI: TLS 1.3 alone, because a login binds its exporter.
  */
@@ -36,9 +38,10 @@ struct vn_web_conn {
     struct vn_request *req; /* from dispatch to answer */
     bool receiving;
     bool close_after;
+    bool too_large; /* the body is read to its end, so that the refusal arrives, but not kept */
     struct vn_buf body;
     enum vn_web_method method;
-    char path[256], bearer[VN_WEB_BODY_MAX / 16], realm[VN_ID_TEXT];
+    char path[256], bearer[VN_WEB_BODY_MAX / 16], realm[VN_ID_TEXT + 8];
 
     /* the answer */
     unsigned status;
@@ -354,7 +357,8 @@ static void conn_reset(struct vn_web_conn *c)
     c->req = NULL;
     vn_buf_done(&c->body);
     vn_buf_init(&c->body, VN_WEB_BODY_MAX);
-    c->receiving = false;
+    c->receiving = c->too_large = false;
+    lws_set_timer_usecs(c->wsi, LWS_SET_TIMER_USEC_CANCEL);
     c->status = 0;
     free(c->out);
     c->out = NULL;
@@ -426,10 +430,12 @@ static int on_head(struct vn_web *h, struct lws *wsi, const char *uri, size_t ur
             return 0;
         }
         length = strtoul(value, &end, 10);
-        if (length > VN_WEB_BODY_MAX) {
-            conn_error(c, 413, "the body may have 65536 bytes at most: send less");
-            return 0;
-        }
+    }
+    /* Closing on unread bytes resets the connection, and the client never sees why. */
+    c->too_large = length > VN_WEB_BODY_MAX;
+    if (length > DISCARD_MAX) {
+        conn_error(c, 413, TOO_LARGE);
+        return 0;
     }
     c->bearer[0] = 0;
     if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_AUTHORIZATION)) {
@@ -443,9 +449,11 @@ static int on_head(struct vn_web *h, struct lws *wsi, const char *uri, size_t ur
             memcpy(c->bearer, auth + 7, n + 1);
         vn_wipe(auth, sizeof(auth));
     }
-    c->realm[0] = 0;
-    if (lws_get_urlarg_by_name_safe(wsi, "realm", c->realm, sizeof(c->realm)) < 0)
-        c->realm[0] = 0;
+    char arg[64]; /* first "realm=" and its value, then the value alone */
+    int arg_n = lws_get_urlarg_by_name_safe(wsi, "realm=", arg, sizeof(arg));
+    /* a value too long is cut, and stays no id */
+    snprintf(c->realm, sizeof(c->realm), "%.*s", arg_n < 0 ? 0 : (int)sizeof(c->realm) - 1,
+             arg_n < 0 ? "" : arg);
     if (length == 0) {
         dispatch(c, h->g);
         return 0;
@@ -467,12 +475,14 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         return on_head(h, wsi, in, n);
     case LWS_CALLBACK_HTTP_BODY:
         c = conn_of(wsi, false);
-        if (c && c->receiving && vn_buf_append(&c->body, in, n) != VN_OK)
-            conn_error(c, 413, "the body may have 65536 bytes at most: send less");
+        if (c && c->receiving && !c->too_large && vn_buf_append(&c->body, in, n) != VN_OK)
+            c->too_large = true;
         return 0;
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
         c = conn_of(wsi, false);
-        if (c && c->receiving)
+        if (c && c->receiving && c->too_large)
+            conn_error(c, 413, TOO_LARGE);
+        else if (c && c->receiving)
             dispatch(c, h->g);
         return 0;
     case LWS_CALLBACK_HTTP_WRITEABLE:
