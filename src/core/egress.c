@@ -235,9 +235,17 @@ void vn_egress_lost_tx(struct vn_worker *w, struct vn_egresser *e)
     e->asked = vn_worker_tell_dest(w, VN_EV_DEST_WANTED, &e->ip);
 }
 
+/* The node's verdict comes within the query's waits and a tether's connecting, or never: packets
+ * that await it are not idle, however short the idle time. */
+#define VERDICT_US ((VN_QUERY_WAIT_3_MS * 2 + VN_TETHER_CONNECT_MS) * UINT64_C(1000))
+
 static uint64_t ends_us(const struct vn_worker *w, const struct vn_egresser *e)
 {
-    return e->state == VN_EGRESS_REJECT ? e->reject_until_us : e->active_us + w->idle_us;
+    if (e->state == VN_EGRESS_REJECT)
+        return e->reject_until_us;
+    if (e->state != VN_EGRESS_USE && queued(e) > 0)
+        return e->active_us + VN_MAX(w->idle_us, VERDICT_US);
+    return e->active_us + w->idle_us;
 }
 
 uint64_t vn_egress_tick(struct vn_worker *w)
