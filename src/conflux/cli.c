@@ -13,7 +13,7 @@
 int vn_cli_print(json_t *o)
 {
     if (o) {
-        json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
         putchar('\n');
     }
     json_decref(o);
