@@ -117,6 +117,10 @@ class BootedMachine(Machine):
                 "env", "-i", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb",
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", *argv]
 
+    def daemon(self, argv, name=None, **kwargs):
+        # nsenter forks to enter the machine's process numbers.
+        return super().daemon(argv, name, forks=bool(self.leader), **kwargs)
+
     def install(self):
         """What ./dev install does: the release build in /usr/local, and the group. The packages of
         packages/run.txt are in the root already."""

@@ -101,8 +101,10 @@ def wait_until(condition, timeout, what, interval=0.02):
 class Daemon:
     """A process that runs until stopped; its output goes to a file that a failure shows."""
 
-    def __init__(self, argv, name, directory, env=None, stdin=subprocess.DEVNULL):
+    def __init__(self, argv, name, directory, env=None, stdin=subprocess.DEVNULL, forks=False):
+        """forks: argv is an nsenter that forks; its child is what gets the signals."""
         self.name = name
+        self.forks = forks
         self.log_path = pathlib.Path(directory) / f"{name}.log"
         self.argv = [str(a) for a in argv]
         with open(self.log_path, "ab") as out:
@@ -112,6 +114,10 @@ class Daemon:
 
     @property
     def pid(self):
+        if self.forks:
+            children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+            with contextlib.suppress(OSError, IndexError):
+                return int(children.read_text().split()[0])
         return self.process.pid
 
     def log_text(self):
@@ -134,7 +140,7 @@ class Daemon:
 
     def send(self, number):
         if self.running():
-            self.process.send_signal(number)
+            os.kill(self.pid, number)
 
     def stop(self, number=signal.SIGTERM, timeout=5):
         """Ends the process, by force in the end; returns its exit status."""

@@ -13,7 +13,7 @@ need("veilnet-guardian", "veilnet-conflux")
 net = Net()
 machines = [BootedMachine(net, name) for name in ("alpha", "beta", "gamma")]
 alpha, beta, gamma = machines
-join = None
+join = guardian = None
 
 
 def test_prepare():
@@ -27,7 +27,7 @@ def test_prepare():
 
 
 def test_init():
-    global join
+    global join, guardian
     guardian = alpha.daemon(["veilnet-guardian", "init", "--run"])
     join = guardian.wait_log(r"vn1\.[A-Za-z0-9_-]+", 30).group(0)
     alpha.wait_listening(8443, 30)
@@ -53,9 +53,12 @@ def test_ping():
 
 def test_stop():
     for m in machines:
-        check(m.node.stop(signal.SIGINT, 10) is not None and
-              "veilnet" not in m.out(["ls", "/sys/class/net"]).split(),
-              f"{m.name} stopped and took its interface away")
+        status = m.node.stop(signal.SIGINT, 10)
+        check(status == 0, f"{m.name} ends on Ctrl-C with {status}")
+        left = m.out(["ls", "/sys/class/net"]).split()
+        check("veilnet" not in left, f"and takes its interface away: {left}")
+    check(guardian.stop(signal.SIGINT, 10) == 0, "Guardian ends on Ctrl-C")
+    for m in machines:
         m.stop()
 
 
