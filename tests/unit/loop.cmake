@@ -1,0 +1,3 @@
+foreach(name IN ITEMS loop mailbox)
+    vn_unit_test(${name} SOURCES test_${name}.c LINKS vn_loop vn_test_support)
+endforeach()
