@@ -31,6 +31,7 @@ struct pair {
     struct vn_stun_txid txid,
         txid_before; /* the check a triggered one replaced may still be answered */
     bool with_use_candidate, as_controlling; /* what the check said */
+    bool resent;                             /* so its answer tells no round-trip time (Karn) */
     struct vn_addr mapped;
 };
 
@@ -296,6 +297,7 @@ static uint64_t retransmit_gap(unsigned sent)
 
 static void transmit(struct vn_ice *ice, struct pair *p, uint64_t now_us)
 {
+    p->resent |= p->sent > 0;
     p->sent++;
     p->sent_us = now_us;
     p->next_us = now_us + retransmit_gap(p->sent);
@@ -311,6 +313,7 @@ static void begin_check(struct vn_ice *ice, struct pair *p, uint64_t now_us)
     p->txid_before = p->txid;
     p->txid = txid;
     p->sent = 0;
+    p->resent = false;
     p->state = PAIR_IN_PROGRESS;
     p->with_use_candidate = ice->controlling && p->nominating;
     p->as_controlling = ice->controlling;
@@ -536,10 +539,15 @@ static enum vn_ice_input take_check(struct vn_ice *ice, size_t local, const stru
     case PAIR_SUCCEEDED:
         break;
     case PAIR_IN_PROGRESS:
-        /* Section 7.3.1.4 wants a new check; one sent a moment ago is as good. */
-        if (now_us - p->sent_us < VN_ICE_PACE_US)
-            break;
-        trigger(ice, p);
+        /*
+         * Section 7.3.1.4 wants a new check, because ours may have been lost where theirs now
+         * opened the way. The same one goes again, so that answers still on the way count, unless
+         * it went a moment ago.
+         */
+        if (now_us - p->sent_us >= VN_ICE_PACE_US) {
+            p->sent = 1;
+            p->next_us = now_us;
+        }
         break;
     case PAIR_WAITING:
     case PAIR_FAILED:
@@ -664,16 +672,21 @@ static void take_success(struct vn_ice *ice, struct pair *p, const struct vn_stu
                          uint64_t now_us)
 {
     bool current = txid_equal(&p->txid, &m->txid);
-    if (current && p->sent == 1)
-        take_rtt(ice, p->sent_us, now_us); /* Karn: not from retransmissions */
+    if (current && !p->resent)
+        take_rtt(ice, p->sent_us, now_us);
     p->valid = true;
     p->mapped = m->mapped;
     p->mapped_differs = !vn_addr_equal(&m->mapped, &ice->locals[p->local].addr);
     if (!ice->first_valid_us)
         ice->first_valid_us = now_us;
-    if (p->state == PAIR_IN_PROGRESS || p->state == PAIR_WAITING)
+    /*
+     * An answer to the check before leaves the present one under way: it may be the nominating one,
+     * and to begin that anew at every such answer would never end.
+     */
+    if (current || p->state == PAIR_WAITING) {
         p->state = PAIR_SUCCEEDED;
-    p->triggered = false;
+        p->triggered = false;
+    }
     if (ice->selected == p)
         ice->last_answer_us = now_us;
     /* Controlling: our USE-CANDIDATE was answered. Controlled: the peer's came before our check

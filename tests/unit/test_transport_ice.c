@@ -36,6 +36,7 @@ struct world {
     struct agent a, b;
     struct packet *wire;
     size_t count;
+    uint64_t delay_us;
     unsigned drop_first; /* so many packets are lost */
     size_t mtu;          /* 0: any */
     bool (*passes)(const struct vn_addr *from, const struct vn_addr *to);
@@ -65,7 +66,8 @@ static void on_send(void *arg, size_t local, const struct vn_addr *to, struct vn
 {
     struct agent *from = arg;
     struct world *w = from->w;
-    struct packet p = {.at_us = w->now_us + MS, .from = from->locals[local].addr, .n = datagram.n};
+    struct packet p = {
+        .at_us = w->now_us + w->delay_us, .from = from->locals[local].addr, .n = datagram.n};
     from->sent++;
     if (w->drop_first) {
         w->drop_first--;
@@ -113,6 +115,7 @@ static int set_up(void **state)
         return -1;
     w->wire = calloc(PACKETS_MAX, sizeof(*w->wire));
     w->now_us = 1000 * MS;
+    w->delay_us = MS;
     make(w, &w->a, true, 5, 'a');
     make(w, &w->b, false, 6, 'm');
     *state = w;
@@ -210,6 +213,29 @@ static void selects_the_best_pair_in_two_round_trips(void **state)
     assert_true(pair.local_type == VN_CAND_HOST && pair.remote_type == VN_CAND_HOST);
     assert_true(vn_ice_is_valid(w->a.ice, pair.local, &pair.remote_addr));
     assert_true(vn_ice_srtt_us(w->a.ice) == 2 * MS);
+}
+
+/* Checks cross on the way: each side's triggered check and nomination overtake answers to earlier
+ * ones. */
+static void long_paths_need_few_checks(void **state)
+{
+    struct world *w = *state;
+    struct vn_ice_selected pair;
+    static const uint64_t delays[] = {6, 40, 90, 300};
+    for (size_t i = 0; i < VN_ARRAY_LEN(delays); i++) {
+        assert_int_equal(tear_down(state), 0);
+        assert_int_equal(set_up(state), 0);
+        w = *state;
+        w->delay_us = delays[i] * MS;
+        add_local(&w->a, "192.0.2.1");
+        add_local(&w->b, "192.0.2.2");
+        start_both(w);
+        assert_true(both_in(w, VN_ICE_SELECTED, 5000 * MS));
+        same_pair(w, &pair);
+        for (int k = 0; k < 1000 && step(w); k++)
+            ;
+        assert_in_range(w->a.sent, 6, 24);
+    }
 }
 
 static bool only_v4(const struct vn_addr *from, const struct vn_addr *to)
@@ -480,6 +506,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(selects_the_best_pair_in_two_round_trips),
+        TEST(long_paths_need_few_checks),
         TEST(a_dead_better_pair_costs_a_moment),
         TEST(checks_before_the_answer_are_answered_and_remembered),
         TEST(candidates_may_come_last),
