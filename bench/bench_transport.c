@@ -1,0 +1,349 @@
+/*
+ * Tether to tether over the loopback device: two processes, one message size, one class. Every
+ * message carries its number; numbers are summed and XORed, one message in eight is compared whole.
+ * Prints JSON lines.
+ *
+ *   bench_transport [--size BYTES] [--seconds S] [--rounds N] [--class bulk|realtime|control]
+ */
+#include <getopt.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/reader.h"
+#include "base/writer.h"
+#include "support/test_io.h"
+#include "transport/transport.h"
+
+enum { COMPARE_EVERY = 8, BATCH = 16, ROUNDS_MAX = 32 };
+
+struct options {
+    size_t size;
+    double seconds;
+    int rounds;
+    enum vn_tether_class cls;
+};
+
+struct hello {
+    struct vn_ice_params params;
+    struct vn_candidate candidates[VN_ICE_CANDIDATES_MAX];
+    size_t count;
+};
+
+struct result {
+    uint64_t msgs, bytes, sum, xor, setup_us;
+    double seconds, cpu;
+    bool right;
+    struct vn_transport_counters counters;
+};
+
+struct end {
+    const struct options *opt;
+    bool sends;
+    int signal;
+    struct test_io *io;
+    struct vn_transport *transport;
+    const struct vn_tether_port *port;
+    struct vn_tether *tether;
+    struct hello hello;
+    bool gathered, up, down, stop;
+    uint64_t started_us, first_us, last_us, end_us, next;
+    struct result r;
+    uint8_t *pattern;
+};
+
+static void die(const char *what)
+{
+    fprintf(stderr, "bench_transport: %s\n", what);
+    exit(1);
+}
+
+static double cpu_seconds(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static void on_candidate(void *arg, const struct vn_candidate *c)
+{
+    struct end *e = arg;
+    if (e->hello.count < VN_ICE_CANDIDATES_MAX)
+        e->hello.candidates[e->hello.count++] = *c;
+}
+
+static void on_gathered(void *arg)
+{
+    ((struct end *)arg)->gathered = true;
+}
+
+static void on_up(void *arg)
+{
+    struct end *e = arg;
+    e->up = true;
+    e->r.setup_us = vn_clock_mono_us() - e->started_us;
+}
+
+static void on_down(void *arg, enum vn_tether_down why)
+{
+    struct end *e = arg;
+    e->down = true;
+    if (why != VN_TETHER_DOWN_CLOSED)
+        die("tether went down");
+}
+
+static void send_some(struct end *e)
+{
+    while (!e->stop) {
+        struct vn_pktbuf *bufs[BATCH];
+        size_t taken = 0;
+        for (size_t i = 0; i < BATCH; i++) {
+            if (vn_pktbuf_new(e->opt->size, &bufs[i]) != VN_OK)
+                die("out of memory");
+            uint8_t *p = vn_pktbuf_put(bufs[i], e->opt->size);
+            memcpy(p, e->pattern, e->opt->size);
+            struct vn_writer w = vn_writer_of(p, 8);
+            vn_write_u64(&w, e->next + i);
+        }
+        if (e->port->send(e->tether, e->opt->cls, bufs, BATCH, &taken) != VN_OK)
+            taken = 0;
+        for (size_t i = 0; i < taken; i++) {
+            e->r.sum += e->next;
+            e->r.xor ^= e->next++;
+        }
+        e->r.msgs += taken;
+        for (size_t i = taken; i < BATCH; i++)
+            (void)vn_pktbuf_free(bufs[i]);
+        if (taken < BATCH)
+            break;
+    }
+}
+
+static void on_writable(void *arg, enum vn_tether_class cls)
+{
+    (void)cls;
+    send_some(arg);
+}
+
+static void on_messages(void *arg, enum vn_tether_class cls, struct vn_pktbuf **bufs, size_t n)
+{
+    struct end *e = arg;
+    e->last_us = vn_clock_mono_us();
+    if (!e->first_us)
+        e->first_us = e->last_us;
+    for (size_t i = 0; i < n; i++) {
+        struct vn_reader r = vn_reader_of(vn_pktbuf_span(bufs[i]));
+        uint64_t number;
+        if (cls != e->opt->cls || bufs[i]->len != e->opt->size || !vn_read_u64(&r, &number) ||
+            (number % COMPARE_EVERY == 0 && memcmp(r.cur, e->pattern + 8, r.left) != 0))
+            e->r.right = false;
+        else {
+            e->r.sum += number;
+            e->r.xor ^= number;
+        }
+        e->r.msgs++;
+        e->r.bytes += bufs[i]->len;
+        (void)vn_pktbuf_free(bufs[i]);
+    }
+}
+
+static void open_end(struct end *e)
+{
+    const struct vn_transport_config tc = {
+        .io = test_io_port(e->io), .random = test_random(), .allow_loopback = true};
+    const struct vn_tether_handler h = {.arg = e,
+                                        .candidate = on_candidate,
+                                        .gathered = on_gathered,
+                                        .up = on_up,
+                                        .down = on_down,
+                                        .messages = on_messages,
+                                        .writable = on_writable};
+    struct vn_tether_config cfg = {
+        .controlling = e->sends, .dtls_client = !e->sends, .tie_breaker = e->sends};
+    memset(cfg.local.ufrag, e->sends ? 'a' : 'b', VN_ICE_UFRAG_LEN);
+    memset(cfg.local.pwd, e->sends ? 'c' : 'd', VN_ICE_PWD_LEN);
+    e->hello.params = cfg.local;
+    e->started_us = vn_clock_mono_us();
+    if (vn_transport_new(&tc, &e->transport) != VN_OK)
+        die("no transport");
+    e->port = vn_transport_port(e->transport);
+    if (e->port->open(e->port->self, &cfg, &h, &e->tether) != VN_OK)
+        die("no tether");
+}
+
+static bool is_gathered(void *arg)
+{
+    return ((struct end *)arg)->gathered;
+}
+static bool is_up(void *arg)
+{
+    return ((struct end *)arg)->up;
+}
+static bool is_down(void *arg)
+{
+    return ((struct end *)arg)->down;
+}
+static bool is_over(void *arg)
+{
+    struct end *e = arg;
+    struct vn_tether_stats s;
+    if (vn_clock_mono_us() < e->end_us)
+        return false;
+    e->stop = true;
+    e->port->stats(e->tether, &s);
+    return s.queued_bytes == 0;
+}
+
+static void xfer(int fd, void *p, size_t n, bool out)
+{
+    ssize_t k = out ? send(fd, p, n, MSG_NOSIGNAL) : recv(fd, p, n, MSG_WAITALL);
+    if (k != (ssize_t)n)
+        die("the other process is gone");
+}
+
+static void run_end(struct end *e)
+{
+    struct hello peer;
+    e->io = test_io_new();
+    e->r.right = true;
+    e->pattern = malloc(e->opt->size);
+    if (!e->pattern)
+        die("out of memory");
+    for (size_t i = 0; i < e->opt->size; i++)
+        e->pattern[i] = (uint8_t)(i * 31 + i / 251);
+    open_end(e);
+    if (!test_io_until(e->io, is_gathered, e, 2000))
+        die("no candidates");
+    xfer(e->signal, &e->hello, sizeof(e->hello), true);
+    xfer(e->signal, &peer, sizeof(peer), false);
+    struct vn_tether_start start = {.remote = peer.params};
+    memset(&start.psk, 7, sizeof(start.psk));
+    for (size_t i = 0; i < peer.count; i++)
+        e->port->add_remote_candidate(e->tether, &peer.candidates[i]);
+    if (e->port->start(e->tether, &start) != VN_OK || !test_io_until(e->io, is_up, e, 5000))
+        die("tether does not come up");
+    double cpu = cpu_seconds();
+    uint64_t began = vn_clock_mono_us();
+    if (e->sends) {
+        e->end_us = began + (uint64_t)(e->opt->seconds * 1e6);
+        send_some(e);
+        if (!test_io_until(e->io, is_over, e, (int)(e->opt->seconds * 1000) + 10000))
+            die("what was sent is not acknowledged");
+    } else {
+        /* The sender closes when all is acknowledged. */
+        if (!test_io_until(e->io, is_down, e, (int)(e->opt->seconds * 1000) + 15000))
+            die("the sender does not end");
+        e->r.seconds = (double)(e->last_us - e->first_us) / 1e6;
+    }
+    e->r.cpu = cpu_seconds() - cpu;
+    vn_transport_counters(e->transport, &e->r.counters);
+    e->port->close(e->tether);
+    e->transport = vn_transport_free(e->transport);
+    e->io = test_io_free(e->io);
+    free(e->pattern);
+}
+
+static struct result run_round(const struct options *opt, struct result *sender)
+{
+    int signal[2], back[2];
+    struct result r;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, signal) != 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM, 0, back) != 0)
+        die("socketpair");
+    fflush(stdout);
+    pid_t child = fork();
+    if (child < 0)
+        die("fork");
+    struct end e = {.opt = opt, .sends = child != 0, .signal = signal[child != 0]};
+    close(signal[child == 0]);
+    run_end(&e);
+    if (child == 0) {
+        xfer(back[0], &e.r, sizeof(e.r), true);
+        _exit(0);
+    }
+    xfer(back[1], &r, sizeof(r), false);
+    close(signal[1]);
+    close(back[0]);
+    close(back[1]);
+    waitpid(child, NULL, 0);
+    *sender = e.r;
+    return r;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print(const char *metric, const struct options *opt, double *v, const char *unit)
+{
+    size_t n = (size_t)opt->rounds;
+    qsort(v, n, sizeof(*v), by_value);
+    printf(
+        "{\"metric\":\"%s\",\"value\":%.4g,\"unit\":\"%s\",\"rounds\":%zu,\"spread\":[%.4g,%.4g],"
+        "\"message_bytes\":%zu}\n",
+        metric, v[n / 2], unit, n, v[0], v[n - 1], opt->size);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option longs[] = {{"size", required_argument, NULL, 's'},
+                                          {"seconds", required_argument, NULL, 't'},
+                                          {"rounds", required_argument, NULL, 'r'},
+                                          {"class", required_argument, NULL, 'c'},
+                                          {0}};
+    struct options opt = {.size = 65536, .seconds = 2, .rounds = 3, .cls = VN_TETHER_BULK};
+    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
+        switch (c) {
+        case 's':
+            opt.size = strtoul(optarg, NULL, 10);
+            break;
+        case 't':
+            opt.seconds = strtod(optarg, NULL);
+            break;
+        case 'r':
+            opt.rounds = (int)strtol(optarg, NULL, 10);
+            break;
+        case 'c':
+            opt.cls = optarg[0] == 'r'   ? VN_TETHER_REALTIME
+                      : optarg[0] == 'c' ? VN_TETHER_CONTROL
+                                         : VN_TETHER_BULK;
+            break;
+        default:
+            return 2;
+        }
+    }
+    if (opt.size < 8 || opt.size > VN_TETHER_MSG_MAX || opt.rounds < 1 || opt.rounds > ROUNDS_MAX ||
+        opt.seconds <= 0)
+        die("argument out of range");
+    vn_log_setup(VN_LOG_WARN, 0);
+    double rate[ROUNDS_MAX], tx_cpu[ROUNDS_MAX], rx_cpu[ROUNDS_MAX], setup[ROUNDS_MAX],
+        joined[ROUNDS_MAX];
+    for (int i = 0; i < opt.rounds; i++) {
+        struct result sent;
+        struct result got = run_round(&opt, &sent);
+        bool lossy = opt.cls == VN_TETHER_REALTIME;
+        if (!got.right || got.msgs == 0 ||
+            (!lossy && (got.msgs != sent.msgs || got.sum != sent.sum || got.xor != sent.xor)))
+            die("what arrived is not what was sent");
+        double gb = (double)got.bytes / 1e9;
+        rate[i] = gb * 8 / got.seconds;
+        tx_cpu[i] = sent.cpu / gb;
+        rx_cpu[i] = got.cpu / gb;
+        joined[i] = (double)got.counters.rx_datagrams / (double)VN_MAX(got.counters.rx_reads, 1u);
+        setup[i] = (double)VN_MAX(sent.setup_us, got.setup_us) / 1e3;
+    }
+    print("one_way", &opt, rate, "Gbit/s");
+    print("sender_cpu_per_gb", &opt, tx_cpu, "s/GB");
+    print("receiver_cpu_per_gb", &opt, rx_cpu, "s/GB");
+    print("datagrams_per_read", &opt, joined, "datagrams");
+    print("setup", &opt, setup, "ms");
+    return 0;
+}
