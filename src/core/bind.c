@@ -8,7 +8,8 @@
 #include "anchor.pb-c.h"
 #include "core/node_i.h"
 
-#define CIRCUIT_LOSSES_MAX 3 /* between two times the stream was open */
+#define LOSSES_MAX 3            /* between two times a stream to the peer was open */
+#define BIND_RESEND_MAX_MS 1000 /* doubling ends here: the tether itself delivers */
 
 static void send_bind(struct vn_node *n, struct vn_stream *s)
 {
@@ -19,15 +20,21 @@ static void send_bind(struct vn_node *n, struct vn_stream *s)
     m.kind_case = VN__STREAM_CONTROL__KIND_BIND;
     m.bind = &b;
     vn_ctl_send(n, s, &m);
-    vn_timer_arm(&n->timers, &s->timer,
-                 n->now_ms + ((uint64_t)VN_STREAM_CTL_RESEND_MS << s->sends++));
+    uint64_t wait_ms = (uint64_t)VN_STREAM_CTL_RESEND_MS << s->sends++;
+    vn_timer_arm(&n->timers, &s->timer, n->now_ms + VN_MIN(wait_ms, (uint64_t)BIND_RESEND_MAX_MS));
 }
 
 void vn_tx_advance(struct vn_node *n, struct vn_stream *s)
 {
     struct vn_peer *p = s->peer;
-    if (!p->hop && vn_hop_offer(n, p) != VN_OK)
-        return; /* no descriptor: vn_dests_descriptor comes when there is one */
+    if (!p->hop && vn_hop_offer(n, p) != VN_OK) {
+        /* No descriptor. When there is one, vn_dests_descriptor comes. */
+        if (vn_list_empty(&p->dests))
+            vn_stream_close(n, s, VN_CLOSE_LOST, true);
+        else
+            vn_dests_refresh(n, p);
+        return;
+    }
     if (!s->circuit && p->hop->state == VN_HOP_UP && vn_circuit_open(n, p->hop, s) != VN_OK) {
         vn_tx_failed(n, s, VN_CLOSE_LOST);
         return;
@@ -49,9 +56,7 @@ void vn_tx_bind_timer(struct vn_node *n, struct vn_stream *s)
         return;
     }
     /* The other end has lost the stream, since the tether itself delivers: start anew. */
-    struct vn_peer *p = s->peer;
-    vn_stream_close(n, s, VN_CLOSE_LOST, true);
-    vn_dests_refresh(n, p);
+    vn_tx_renew(n, s, VN_CLOSE_LOST, true);
 }
 
 void vn_tx_park(struct vn_node *n, struct vn_stream *s)
@@ -66,16 +71,16 @@ void vn_tx_park(struct vn_node *n, struct vn_stream *s)
 void vn_tx_circuit_lost(struct vn_node *n, struct vn_stream *s)
 {
     struct vn_peer *p = s->peer;
+    bool refused = s->state == VN_TX_EXPECT_BOUND;
     vn_tx_park(n, s);
-    if (vn_list_empty(&p->dests)) {
+    if (vn_list_empty(&p->dests))
         vn_stream_close(n, s, VN_CLOSE_LOST, true); /* nobody waits for it */
-        return;
-    }
-    if (++s->circuit_losses > CIRCUIT_LOSSES_MAX) {
+    else if (++p->losses > LOSSES_MAX)
         vn_tx_failed(n, s, VN_CLOSE_LOST);
-        return;
-    }
-    vn_tx_advance(n, s);
+    else if (refused)
+        vn_tx_renew(n, s, VN_CLOSE_LOST, true); /* the other end does not know the stream */
+    else
+        vn_tx_advance(n, s);
 }
 
 void vn_rx_circuit_lost(struct vn_node *n, struct vn_stream *s)

@@ -197,6 +197,13 @@ void vn_circuit_close(struct vn_node *n, struct vn_circuit *c, bool tell)
     vn_hop_check_use(n, h);
 }
 
+void vn_circuit_refuse(struct vn_node *n, struct vn_hop *h, uint32_t label)
+{
+    struct vn_circuit *c = vn_circuit_by_label(n, h, label);
+    if (c && !c->out && !c->stream)
+        vn_circuit_close(n, c, true);
+}
+
 void vn_circuit_bound(struct vn_node *n, struct vn_circuit *c)
 {
     vn_timer_disarm(&n->timers, &c->timer);

@@ -37,6 +37,8 @@ VN_MUST_CHECK vn_status vn_circuit_open(struct vn_node *n, struct vn_hop *h, str
 void vn_circuit_close(struct vn_node *n, struct vn_circuit *c, bool tell);
 /** By a label that arrives on this tether. */
 struct vn_circuit *vn_circuit_by_label(struct vn_node *n, const struct vn_hop *h, uint32_t label);
+/** What came on this label belongs to no stream we know: the source must not wait for an answer. */
+void vn_circuit_refuse(struct vn_node *n, struct vn_hop *h, uint32_t label);
 /** A stream came to an incoming circuit. */
 void vn_circuit_bound(struct vn_node *n, struct vn_circuit *c);
 /** A circuit message of the neighbour. */

@@ -101,7 +101,7 @@ static void on_bound(struct vn_node *n, struct vn_stream *s, const Vn__Bound *b,
         return; /* the answer to a repeated BIND */
     vn_timer_disarm(&n->timers, &s->timer);
     vn_stream_set_state(s, VN_TX_OPEN);
-    s->circuit_losses = 0;
+    s->peer->losses = 0;
     s->at_worker = true;
     vn_tell_tx_open(n, s);
     vn_dests_use(n, s->peer);
@@ -112,16 +112,18 @@ static void on_bound(struct vn_node *n, struct vn_stream *s, const Vn__Bound *b,
 static void on_close(struct vn_node *n, struct vn_stream *s, uint32_t reason)
 {
     struct vn_peer *p = s->peer;
-    bool tx = s->is_tx;
-    vn_stream_close(n, s, VN_CLOSE_IDLE, false);
-    if (!tx)
+    if (!s->is_tx) {
+        vn_stream_close(n, s, VN_CLOSE_IDLE, false);
         return;
-    /* Whoever still waits asks again, and the answer to that tells whether we may. */
+    }
+    if (reason != VN_CLOSE_NOT_ALLOWED && reason != VN_CLOSE_STOPPING) {
+        vn_tx_renew(n, s, VN_CLOSE_LOST, false);
+        return;
+    }
+    /* Whoever still sends asks first, and the answer to that tells whether we may. */
+    vn_stream_close(n, s, VN_CLOSE_LOST, false);
     vn_peer_drop_descriptor(p);
-    if (reason == VN_CLOSE_NOT_ALLOWED || reason == VN_CLOSE_STOPPING)
-        vn_dests_forget(n, p);
-    else
-        vn_dests_refresh(n, p);
+    vn_dests_forget(n, p);
 }
 
 /* ---- receiving ---- */
@@ -157,6 +159,8 @@ void vn_ctl_input(struct vn_node *n, struct vn_span bytes, const struct vn_ctl_f
         return;
     }
     struct vn_stream *s = vn_stream_by_sid(n, &sid);
+    if (!s && from->hop)
+        vn_circuit_refuse(n, from->hop, from->label);
     /* One hop: what comes over a tether comes from its other end itself. */
     if (!s || !s->keyed || !vn_id_equal(&s->peer->id, &from->node) ||
         !vn_ctl_window_new(&s->ctl_window, seq)) {

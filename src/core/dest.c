@@ -76,6 +76,20 @@ static struct vn_peer *usable_peer(struct vn_node *n, const struct vn_ip *ip)
     return p;
 }
 
+/* Makes the stream to whoever is known to serve it, or asks. */
+static void dest_start(struct vn_node *n, struct vn_dest *d)
+{
+    struct vn_ip ip = d->ip;
+    struct vn_peer *p = usable_peer(n, &ip);
+    if (p) {
+        dest_attach(n, d, p);
+        if (vn_tx_want(n, p))
+            return;
+    }
+    if (dest_get(n, &ip) == d && vn_query_ip(n, &ip) != VN_OK)
+        dest_reject(n, d);
+}
+
 void vn_dest_wanted(struct vn_node *n, const struct vn_ip *ip)
 {
     if (n->state != VN_NODE_ONLINE || !routable(n, ip)) {
@@ -100,14 +114,7 @@ void vn_dest_wanted(struct vn_node *n, const struct vn_ip *ip)
         return;
     }
     vn_list_append(&n->dests.asking, &d->of);
-    struct vn_peer *p = usable_peer(n, ip);
-    if (p) {
-        dest_attach(n, d, p);
-        if (vn_tx_want(n, p))
-            return;
-    }
-    if (dest_get(n, ip) == d && vn_query_ip(n, ip) != VN_OK)
-        dest_reject(n, d);
+    dest_start(n, d);
 }
 
 void vn_dest_idle(struct vn_node *n, const struct vn_ip *ip)
@@ -118,6 +125,13 @@ void vn_dest_idle(struct vn_node *n, const struct vn_ip *ip)
 }
 
 /* ---- queries ---- */
+
+void vn_dest_answered(struct vn_node *n, const struct vn_ip *ip)
+{
+    struct vn_dest *d = dest_get(n, ip);
+    if (d && (!d->peer || !d->peer->tx))
+        dest_start(n, d); /* what the answer began has ended within those 50 ms */
+}
 
 void vn_dest_unreachable(struct vn_node *n, const struct vn_ip *ip)
 {

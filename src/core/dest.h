@@ -26,6 +26,8 @@ void vn_dest_idle(struct vn_node *n, const struct vn_ip *ip);
 
 /* what queries say */
 void vn_dest_unreachable(struct vn_node *n, const struct vn_ip *ip);
+/** The question is closed with an answer: makes sure that something came of it. */
+void vn_dest_answered(struct vn_node *n, const struct vn_ip *ip);
 /** p's descriptor came: addresses of its certificate are its. */
 void vn_dests_descriptor(struct vn_node *n, struct vn_peer *p);
 

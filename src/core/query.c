@@ -113,7 +113,9 @@ static void query_verdict(struct vn_node *n, struct vn_query *q)
     else if (q->kind == VN_NAME_IP6)
         memcpy(ip.b, q->name, sizeof(ip.b));
     query_free(n, q);
-    if (is_ip && !found)
+    if (is_ip && found)
+        vn_dest_answered(n, &ip);
+    else if (is_ip)
         vn_dest_unreachable(n, &ip);
 }
 

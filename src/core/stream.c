@@ -61,12 +61,10 @@ void vn_stream_set_state(struct vn_stream *s, enum vn_stream_state state)
 static void on_life(void *arg)
 {
     struct vn_stream *s = arg;
-    struct vn_node *n = s->node;
-    struct vn_peer *p = s->peer;
-    bool tx = s->is_tx;
-    vn_stream_close(n, s, VN_CLOSE_EXPIRED, true);
-    if (tx)
-        vn_dests_forget(n, p);
+    if (s->is_tx)
+        vn_tx_renew(s->node, s, VN_CLOSE_EXPIRED, true);
+    else
+        vn_stream_close(s->node, s, VN_CLOSE_EXPIRED, true);
 }
 
 static void on_m2_timer(void *arg)
@@ -185,6 +183,15 @@ void vn_tx_failed(struct vn_node *n, struct vn_stream *s, enum vn_close_reason w
     vn_dests_reject(n, p);
 }
 
+void vn_tx_renew(struct vn_node *n, struct vn_stream *s, enum vn_close_reason why, bool tell)
+{
+    struct vn_peer *p = s->peer;
+    vn_dests_wait(n, p);
+    vn_stream_close(n, s, why, tell);
+    vn_peer_drop_descriptor(p);
+    vn_dests_refresh(n, p);
+}
+
 void vn_streams_close_peer(struct vn_node *n, struct vn_peer *p, enum vn_close_reason why)
 {
     if (p->tx)
@@ -264,11 +271,7 @@ void vn_stream_event_spent(struct vn_node *n, uint32_t tx)
     struct vn_stream *s = by_handle(n, tx, true);
     if (!s)
         return;
-    struct vn_peer *p = s->peer;
-    vn_dests_wait(n, p);
-    vn_stream_close(n, s, VN_CLOSE_EXPIRED, true);
-    if (!vn_tx_want(n, p))
-        vn_dests_refresh(n, p);
+    vn_tx_renew(n, s, VN_CLOSE_EXPIRED, true);
 }
 
 /* The old stream lives until the new one's first valid frame. */

@@ -72,7 +72,7 @@ struct vn_stream {
     struct vn_buf m1;
     uint8_t kid[8];          /* M1 was made for this ekS */
     struct vn_hash own_cert; /* and under this certificate of ours */
-    unsigned sends, restarts, circuit_losses;
+    unsigned sends, restarts;
     bool need_cert;
     uint32_t bind_request;
 
@@ -102,6 +102,8 @@ struct vn_stream *vn_stream_by_sid(struct vn_node *n, const struct vn_id *sid);
 void vn_stream_close(struct vn_node *n, struct vn_stream *s, enum vn_close_reason why, bool tell);
 /** tx: closes and refuses what waits for it. */
 void vn_tx_failed(struct vn_node *n, struct vn_stream *s, enum vn_close_reason why);
+/** tx: closes; a new stream to whoever owns the peer's addresses now takes its place. */
+void vn_tx_renew(struct vn_node *n, struct vn_stream *s, enum vn_close_reason why, bool tell);
 /** Every stream with a peer; destinations of its tx are forgotten. */
 void vn_streams_close_peer(struct vn_node *n, struct vn_peer *p, enum vn_close_reason why);
 void vn_streams_close_all(struct vn_node *n, enum vn_close_reason why);
