@@ -193,15 +193,14 @@ struct vn_world_node *vn_world_add(struct vn_world *w, const char *tag, const ch
 
 void vn_world_kill(struct vn_world_node *n)
 {
+    const struct vn_control *c = vn_mem_client_port(n->client);
     n->deaf = true;
-    n->client = vn_mem_client_free(n->client);
+    c->disconnect(c->self);
 }
 
 void vn_world_revive(struct vn_world_node *n)
 {
     /* Freed only now: its tethers fell silent when it was killed. */
-    n->client = vn_mem_client_new(n->world->broker);
-    n->client = vn_mem_client_free(n->client);
     node_stop(n);
     n->online = 0;
     node_start(n);

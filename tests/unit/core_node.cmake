@@ -1,1 +1,3 @@
-vn_unit_test(node_pair SOURCES test_node_pair.c LINKS vn_test_node)
+foreach(name pair access recovery hostile)
+    vn_unit_test(node_${name} SOURCES test_node_${name}.c LINKS vn_test_node)
+endforeach()

@@ -53,5 +53,7 @@ int main(void)
         cmocka_unit_test(test_default_suite),
         cmocka_unit_test(test_cnsa_suite),
     };
+    if (getenv("VN_TEST_ONLY"))
+        cmocka_set_test_filter(getenv("VN_TEST_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

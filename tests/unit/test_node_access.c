@@ -1,0 +1,169 @@
+/* Who may talk to whom, at both ends and while streams live. */
+#include "support/node_world.h"
+#include "support/test.h"
+
+static bool no_streams(void *arg)
+{
+    const struct vn_world_node *n = arg;
+    struct vn_node_status s = vn_world_status(n);
+    return s.stream_tx_count == 0 && s.stream_rx_count == 0;
+}
+
+static bool rejected(void *arg)
+{
+    return ((struct vn_world_node *)arg)->unreachables > 0;
+}
+
+static void test_incompatible_is_silence(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    vn_world_init(&w, VN_SUITE_DEFAULT);
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "work");
+    struct vn_mem_broker_counters before = vn_mem_broker_counters(w.broker);
+    vn_world_send(a, b, false, 1);
+    assert_true(vn_world_until(&w, rejected, a, 5000));
+    struct vn_node_status sb = vn_world_status(b);
+    assert_int_equal(sb.drops[VN_NDROP_AFFINITY], 3); /* three tries */
+    assert_int_equal(vn_world_drops(b), 3);
+    assert_int_equal(sb.peer_count, 0);
+    assert_int_equal(vn_mem_broker_counters(w.broker).published - before.published,
+                     3); /* the questions */
+    struct vn_node_status sa = vn_world_status(a);
+    assert_int_equal(sa.peer_count, 0);
+    assert_int_equal(sa.stream_tx_count + sa.tether_count, 0);
+    vn_world_done(&w);
+}
+
+/* An initiator that knows the responder's descriptor from better days gets no answer to M1 either.
+ */
+static void test_incompatible_m1_is_silence(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    vn_world_init(&w, VN_SUITE_DEFAULT);
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
+    vn_world_run(&w, 3 * VN_WORLD_IDLE_MS);
+    assert_true(no_streams(a) && no_streams(b));
+    vn_world_taints(b, "work", NULL);
+    vn_world_taints(b, NULL, "home");
+    uint64_t answered = vn_world_status(b).handshakes_answered;
+    assert_true(vn_world_ping(a, b, false, 10000) == UINT64_MAX);
+    struct vn_node_status sb = vn_world_status(b);
+    assert_int_equal(sb.handshakes_answered, answered);
+    assert_true(sb.drops[VN_NDROP_AFFINITY] >= 3);
+    assert_int_equal(sb.stream_rx_count, 0);
+    assert_true(a->unreachables > 0);
+    vn_world_done(&w);
+}
+
+static void test_taint_admits(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    vn_world_init(&w, VN_SUITE_DEFAULT);
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "work");
+    assert_true(vn_world_ping(a, b, false, 5000) == UINT64_MAX);
+    vn_world_taints(b, "home", NULL);
+    vn_world_run(&w, 10000); /* the verdict of before is remembered */
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
+    assert_true(vn_world_ping(b, a, false, 1000) < 100);
+    vn_world_done(&w);
+}
+
+static void test_lost_taint_stops_both_ends(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    vn_world_init(&w, VN_SUITE_DEFAULT);
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
+    assert_true(vn_world_ping(b, a, false, 1000) < 100);
+    vn_world_taints(b, NULL, "home");
+    assert_true(no_streams(b)); /* in force before the command returns */
+    assert_true(vn_world_until(&w, no_streams, a, 100));
+    assert_true(vn_world_ping(a, b, false, 5000) == UINT64_MAX);
+    assert_true(vn_world_ping(b, a, false, 5000) == UINT64_MAX);
+    assert_int_equal(vn_world_status(a).tether_count, 0);
+    assert_int_equal(vn_world_status(b).tether_count, 0);
+    vn_world_done(&w);
+}
+
+static void test_harmless_change_keeps_streams(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    vn_world_init(&w, VN_SUITE_DEFAULT);
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
+    unsigned connects = vn_mem_client_connects(b->client);
+    size_t subscriptions = vn_mem_client_subscriptions(b->client);
+    vn_world_taints(b, "prod", NULL);
+    assert_int_equal(vn_mem_client_connects(b->client), connects + 1); /* new permissions */
+    assert_int_equal(vn_mem_client_subscriptions(b->client), subscriptions + 1);
+    vn_world_run(&w, 50);
+    assert_int_equal(vn_world_ping(a, b, false, 1000) < 10, true);
+    assert_int_equal(vn_world_status(a).handshakes_started, 1);
+    assert_int_equal(vn_world_drops(a) + vn_world_drops(b), 0);
+    const char *taints[VN_TAINTS_MAX];
+    assert_int_equal(vn_node_taints(b->node, taints), 2);
+    vn_world_done(&w);
+}
+
+static void test_guardian_takes_a_taint(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    vn_world_init(&w, VN_SUITE_DEFAULT);
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
+    char subject[80];
+    struct vn_buf update;
+    vn_mem_authority_update(w.authority, b->member, "work", subject, &update);
+    vn_mem_broker_inject(w.broker, subject, update.p, update.len);
+    assert_true(vn_world_until(&w, no_streams, b, 100));
+    assert_true(vn_world_until(&w, no_streams, a, 100));
+    const char *taints[VN_TAINTS_MAX];
+    assert_int_equal(vn_node_taints(b->node, taints), 1);
+    assert_string_equal(taints[0], "work");
+    assert_int_equal(vn_world_drops(b), 0);
+    /* The same again is a replay; a flipped byte is nothing. */
+    vn_mem_broker_inject(w.broker, subject, update.p, update.len);
+    vn_world_run(&w, 10);
+    assert_int_equal(vn_world_status(b).drops[VN_NDROP_REPLAY], 1);
+    vn_mem_authority_update(w.authority, b->member, "home", subject,
+                            (vn_buf_done(&update), &update));
+    for (size_t i = 0; i < update.len; i += 97) {
+        update.p[i] ^= 1;
+        uint64_t drops = vn_world_drops(b);
+        vn_mem_broker_inject(w.broker, subject, update.p, update.len);
+        vn_world_run(&w, 20);
+        update.p[i] ^= 1;
+        assert_int_equal(vn_world_drops(b), drops + 1);
+    }
+    assert_string_equal((vn_node_taints(b->node, taints), taints[0]), "work");
+    vn_buf_done(&update);
+    vn_world_done(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_incompatible_is_silence),
+        cmocka_unit_test(test_incompatible_m1_is_silence),
+        cmocka_unit_test(test_taint_admits),
+        cmocka_unit_test(test_lost_taint_stops_both_ends),
+        cmocka_unit_test(test_harmless_change_keeps_streams),
+        cmocka_unit_test(test_guardian_takes_a_taint),
+    };
+    if (getenv("VN_TEST_ONLY"))
+        cmocka_set_test_filter(getenv("VN_TEST_ONLY"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
