@@ -1,0 +1,254 @@
+/* The small parts of Guardian: taints, addresses, durations, routes, policy, passwords, wishes for
+ * realms. */
+#include "guardian/address.h"
+#include "guardian/http.h"
+#include "guardian/options.h"
+#include "guardian/password.h"
+#include "guardian/policy.h"
+#include "guardian/realm.h"
+#include "support/test.h"
+
+static void taint_labels(void **state)
+{
+    (void)state;
+    char longest[66] = {0};
+    memset(longest, 'a', 64);
+    assert_true(vn_taint_valid(longest));
+    longest[64] = 'a';
+    assert_false(vn_taint_valid(longest));
+    static const char *const GOOD[] = {"a", "us-east", "v1.2_x", "0", "-"};
+    static const char *const BAD[] = {"", "A", "a b", "a,b", "ä", "a/b", "*"};
+    for (size_t i = 0; i < VN_ARRAY_LEN(GOOD); i++)
+        assert_true(vn_taint_valid(GOOD[i]));
+    for (size_t i = 0; i < VN_ARRAY_LEN(BAD); i++)
+        assert_false(vn_taint_valid(BAD[i]));
+}
+
+static void taint_sets(void **state)
+{
+    (void)state;
+    struct vn_taint_set s;
+    char text[VN_TAINTS_TEXT];
+    assert_ok(vn_taints_parse("web,db,web", &s));
+    assert_int_equal(s.n, 2);
+    vn_taints_format(&s, text);
+    assert_string_equal(text, "db,web");
+    assert_ok(vn_taints_parse("", &s));
+    assert_int_equal(s.n, 0);
+    static const char *const BAD[] = {",", "a,", ",a", "a,,b", "A"};
+    for (size_t i = 0; i < VN_ARRAY_LEN(BAD); i++)
+        assert_status(VN_ERR_MALFORMED, vn_taints_parse(BAD[i], &s));
+    assert_ok(vn_taints_parse("a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p", &s));
+    assert_status(VN_ERR_LIMIT, vn_taints_add(&s, "q"));
+    assert_ok(vn_taints_add(&s, "p"));
+    vn_taints_remove(&s, "a");
+    vn_taints_remove(&s, "p");
+    vn_taints_remove(&s, "zz");
+    assert_int_equal(s.n, 14);
+    vn_taints_format(&s, text);
+    struct vn_taint_set back;
+    assert_ok(vn_taints_parse(text, &back));
+    assert_true(vn_taints_equal(&s, &back));
+
+    struct vn_allowed_taints any, some;
+    assert_ok(vn_allowed_parse("*", &any));
+    assert_ok(vn_allowed_parse("b,c", &some));
+    assert_null(vn_allowed_refuses(&any, &s));
+    assert_string_equal(vn_allowed_refuses(&some, &s), "d");
+    assert_ok(vn_taints_parse("c", &s));
+    assert_null(vn_allowed_refuses(&some, &s));
+}
+
+static void hosts_and_ports(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *host;
+        uint16_t port; /* 1: untouched */
+    } GOOD[] = {
+        {"example.org", "example.org", 1},
+        {"example.org:8443", "example.org", 8443},
+        {"10.0.0.1:0", "10.0.0.1", 0},
+        {"[::1]:443", "::1", 443},
+        {"[fd00::1]", "fd00::1", 1},
+        {"fd00::1", "fd00::1", 1},
+        {"*:8443", "*", 8443},
+    };
+    char host[VN_HOST_MAX];
+    for (size_t i = 0; i < VN_ARRAY_LEN(GOOD); i++) {
+        uint16_t port = 1;
+        assert_ok(vn_host_port_parse(GOOD[i].text, host, &port));
+        assert_string_equal(host, GOOD[i].host);
+        assert_int_equal(port, GOOD[i].port);
+    }
+    static const char *const BAD[] = {"",     ":1",     "a:",   "a:x", "a:65536", "a:-1",    "a:1 ",
+                                      "[::1", "[::1]x", "[]:1", "a b", "a/b",     "http://a"};
+    for (size_t i = 0; i < VN_ARRAY_LEN(BAD); i++) {
+        uint16_t port = 1;
+        assert_status(VN_ERR_MALFORMED, vn_host_port_parse(BAD[i], host, &port));
+    }
+}
+
+static void ranges(void **state)
+{
+    (void)state;
+    struct vn_prefix p;
+    static const char *const GOOD[] = {"10.0.0.0/8", "10.77.0.0/16", "192.168.1.0/24",
+                                       "100.64.0.0/10", "172.31.0.0/16"};
+    static const char *const BAD[] = {"8.8.8.0/24", "0.0.0.0/0", "172.32.0.0/16", "192.168.0.0/15",
+                                      "fd00::/64"};
+    for (size_t i = 0; i < VN_ARRAY_LEN(GOOD); i++) {
+        assert_ok(vn_prefix_parse(GOOD[i], &p));
+        assert_true(vn_prefix_fits_realm(&p));
+    }
+    for (size_t i = 0; i < VN_ARRAY_LEN(BAD); i++) {
+        assert_ok(vn_prefix_parse(BAD[i], &p));
+        assert_false(vn_prefix_fits_realm(&p));
+    }
+    uint32_t first, last;
+    assert_ok(vn_prefix_parse("10.77.0.0/16", &p));
+    vn_realm_ip4_bounds(&p, &first, &last);
+    assert_int_equal(first, 0x0a4d0001);
+    assert_int_equal(last, 0x0a4dfffe);
+    struct vn_ip ip = vn_ip_from_u32(first);
+    char text[VN_IP_TEXT];
+    vn_ip_format(&ip, text);
+    assert_string_equal(text, "10.77.0.1");
+    assert_int_equal(vn_ip_to_u32(&ip), first);
+}
+
+static void durations(void **state)
+{
+    (void)state;
+    uint64_t s;
+    assert_ok(vn_duration_parse("90", &s));
+    assert_int_equal(s, 90);
+    assert_ok(vn_duration_parse("2h", &s));
+    assert_int_equal(s, 7200);
+    assert_ok(vn_duration_parse("7d", &s));
+    assert_int_equal(s, 604800);
+    static const char *const BAD[] = {
+        "", "h", "1w", "1hh", "-1", "+1", "1 h", "99999999999999999999", "9999999999999999999d"};
+    for (size_t i = 0; i < VN_ARRAY_LEN(BAD); i++)
+        assert_status(VN_ERR_ARG, vn_duration_parse(BAD[i], &s));
+}
+
+static void routes(void **state)
+{
+    (void)state;
+    struct vn_id id;
+    unsigned allowed;
+    const struct vn_route *r = vn_route_find(VN_WEB_GET, "/conflux/peers", &id, &allowed);
+    assert_non_null(r);
+    assert_int_equal(r->role, VN_WEB_CONFLUX);
+    r = vn_route_find(VN_WEB_GET, "/conflux/AAAAAAAAAAAAAAAAAAAAAQ", &id, &allowed);
+    assert_non_null(r);
+    assert_int_equal(r->role, VN_WEB_USER);
+    assert_int_equal(id.b[15], 1);
+    assert_null(vn_route_find(VN_WEB_DELETE, "/conflux/peers", &id, &allowed));
+    assert_int_equal(allowed, 1u << VN_WEB_GET);
+    static const char *const NONE[] = {"",
+                                       "/",
+                                       "/conflux/",
+                                       "/conflux/x",
+                                       "/conflux/AAAAAAAAAAAAAAAAAAAAAQ/",
+                                       "//health",
+                                       "/health/",
+                                       "/health?x",
+                                       "/conflux/AAAAAAAAAAAAAAAAAAAAAQ/taint",
+                                       "/conflux/{id}"};
+    for (size_t i = 0; i < VN_ARRAY_LEN(NONE); i++) {
+        assert_null(vn_route_find(VN_WEB_GET, NONE[i], &id, &allowed));
+        assert_int_equal(allowed, 0);
+    }
+    /* every row can be found, and only health and login are open to all */
+    for (size_t i = 0; i < vn_route_count; i++) {
+        bool open = vn_routes[i].role == VN_WEB_PUBLIC;
+        assert_int_equal(open, strcmp(vn_routes[i].path, "/health") == 0 ||
+                                   strcmp(vn_routes[i].path, "/auth/login") == 0);
+        assert_non_null(vn_routes[i].handle);
+        assert_non_null(vn_routes[i].summary);
+        for (size_t k = 0; k < i; k++)
+            assert_false(vn_routes[i].method == vn_routes[k].method &&
+                         strcmp(vn_routes[i].path, vn_routes[k].path) == 0);
+    }
+}
+
+static bool allows(enum vn_access_rule rule, const char *a, const char *b, bool same_owner)
+{
+    static struct vn_conflux_record x, y;
+    memset(&x, 0, sizeof(x));
+    memset(&y, 0, sizeof(y));
+    assert_ok(vn_taints_parse(a, &x.taints));
+    assert_ok(vn_taints_parse(b, &y.taints));
+    y.owner.b[0] = same_owner ? 0 : 1;
+    bool forth = vn_policy_allows(rule, &x, &y);
+    assert_int_equal(forth, vn_policy_allows(rule, &y, &x));
+    return forth;
+}
+
+static void policy(void **state)
+{
+    (void)state;
+    assert_true(allows(VN_ACCESS_TAINTS, "home", "home", false));
+    assert_true(allows(VN_ACCESS_TAINTS, "home", "db,home", false));
+    assert_false(allows(VN_ACCESS_TAINTS, "home,web", "db,home", false));
+    assert_false(allows(VN_ACCESS_TAINTS, "", "home", true));
+    assert_false(allows(VN_ACCESS_TAINTS, "", "", true));
+    assert_true(allows(VN_ACCESS_TEAMS, "", "home", true));
+    assert_false(allows(VN_ACCESS_TEAMS, "home", "home", false));
+    assert_true(allows(VN_ACCESS_BOTH, "home", "home", true));
+    assert_false(allows(VN_ACCESS_BOTH, "home", "home", false));
+    assert_false(allows(VN_ACCESS_BOTH, "", "", true));
+}
+
+static void passwords(void **state)
+{
+    (void)state;
+    char generated[21], other[21], stored[VN_PASSWORD_HASH_MAX];
+    assert_ok(vn_password_generate(generated));
+    assert_ok(vn_password_generate(other));
+    assert_int_equal(strlen(generated), 20);
+    assert_string_not_equal(generated, other);
+    assert_ok(vn_password_hash(generated, stored, sizeof(stored)));
+    assert_ok(vn_password_check(generated, stored));
+    assert_status(VN_ERR_AUTH, vn_password_check(other, stored));
+    assert_status(VN_ERR_AUTH, vn_password_check("", stored));
+    for (size_t i = 0; i < strlen(stored); i += 7) {
+        char cut[VN_PASSWORD_HASH_MAX];
+        snprintf(cut, sizeof(cut), "%.*s", (int)i, stored);
+        assert_status_not_ok(vn_password_check(generated, cut));
+    }
+    assert_status(
+        VN_ERR_MALFORMED,
+        vn_password_check(
+            "x",
+            "$argon2id$v=19$m=4294967295,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA"));
+}
+
+static void labels(void **state)
+{
+    (void)state;
+    assert_true(vn_label_valid("a"));
+    assert_true(vn_label_valid("node-1"));
+    static const char *const BAD[] = {"", "-a", "a-", "A", "a.b", "a_b", "ä"};
+    for (size_t i = 0; i < VN_ARRAY_LEN(BAD); i++)
+        assert_false(vn_label_valid(BAD[i]));
+    char text[65] = {0};
+    memset(text, 'a', 63);
+    assert_true(vn_label_valid(text));
+    text[63] = 'a';
+    assert_false(vn_label_valid(text));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(taint_labels),    cmocka_unit_test(taint_sets),
+        cmocka_unit_test(hosts_and_ports), cmocka_unit_test(ranges),
+        cmocka_unit_test(durations),       cmocka_unit_test(routes),
+        cmocka_unit_test(policy),          cmocka_unit_test(passwords),
+        cmocka_unit_test(labels),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
