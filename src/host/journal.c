@@ -19,6 +19,7 @@ struct vn_journal {
     int fd;
     char boot[64];
     bool begun; /* the first line is there and ours */
+    bool torn;  /* the last line has no end */
     struct vn_change *changes;
     size_t count, room;
     size_t damaged;
@@ -137,6 +138,7 @@ static vn_status read_all(struct vn_journal *j)
     }
     if (st == VN_OK)
         st = parse(j, vn_buf_span(&b));
+    j->torn = b.len && b.p[b.len - 1] != '\n';
     vn_buf_done(&b);
     return st;
 }
@@ -270,7 +272,7 @@ vn_status vn_journal_add(struct vn_journal *j, const struct vn_change *changes, 
             st = put_line(&b, header);
     } else {
         /* Ends a line that a crash cut short, so that it spoils no other. */
-        st = j->damaged ? vn_buf_append(&b, "\n", 1) : VN_OK;
+        st = j->torn ? vn_buf_append(&b, "\n", 1) : VN_OK;
     }
     for (size_t i = 0; i < count && st == VN_OK; i++) {
         if (known(j, &changes[i]))
@@ -281,8 +283,10 @@ vn_status vn_journal_add(struct vn_journal *j, const struct vn_change *changes, 
         if (st == VN_OK)
             st = put_line(&b, text);
     }
-    if (st == VN_OK && (j->count > before || !begun))
+    if (st == VN_OK && (j->count > before || !begun)) {
         st = write_synced(j, vn_buf_span(&b));
+        j->torn = st != VN_OK;
+    }
     if (st == VN_OK && !begun)
         st = sync_dir(j);
     if (st == VN_OK)
