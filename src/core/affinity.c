@@ -121,6 +121,7 @@ static vn_status install(struct vn_node *n, struct vn_span statement,
         vn_session_connect(n);
     vn_own_subscribe(n);
     vn_affinity_changed(n);
+    vn_dests_retry(n);
     return VN_OK;
 }
 

@@ -107,7 +107,8 @@ enum vn_dest_verdict {
     VN_DEST_USE,    /* send through tx */
     VN_DEST_REJECT, /* ICMP host unreachable to what waits and to what comes within for_ms */
     VN_DEST_WAIT,   /* the stream is gone but is being made anew: queue up to VN_EGRESS_WAIT_PACKETS */
-    VN_DEST_FORGET, /* drop the egresser and what waits; the next packet asks again */
+    VN_DEST_FORGET, /* drop the egresser and what waits; the next packet asks again. Address ::
+                       means all that are rejected at present */
 };
 struct vn_cmd_dest {
     struct vn_post_msg msg;

@@ -203,6 +203,20 @@ void vn_dests_reject(struct vn_node *n, struct vn_peer *p)
     each(n, p, VN_DEST_REJECT, 0, VN_UNREACHABLE_MS, true);
 }
 
+void vn_dests_retry(struct vn_node *n)
+{
+    static const struct vn_ip all;
+    vn_tell_dest(n, &all, VN_DEST_FORGET, 0, 0);
+}
+
+void vn_dests_retry_peer(struct vn_node *n, const struct vn_peer *p)
+{
+    for (size_t i = 0; p->cert && i < p->cert->addr_count; i++) {
+        if (!dest_get(n, &p->cert->addrs[i]))
+            vn_tell_dest(n, &p->cert->addrs[i], VN_DEST_FORGET, 0, 0);
+    }
+}
+
 void vn_dests_refresh(struct vn_node *n, struct vn_peer *p)
 {
     VN_LIST_EACH(it, &p->dests)

@@ -181,8 +181,25 @@ void vn_egress_input(struct vn_worker *w, struct vn_pktbuf *b)
     vn_pktbuf_free(b);
 }
 
+static void forget_rejected(struct vn_worker *w)
+{
+    size_t cursor = 0;
+    const void *key;
+    void *value;
+    while (vn_map_next(w->egresser_by_ip, &cursor, &key, &value)) {
+        struct vn_egresser *e = value;
+        if (e->state == VN_EGRESS_REJECT)
+            egresser_free(w, e, VN_DROP_EGRESS_GONE);
+    }
+}
+
 void vn_egress_verdict(struct vn_worker *w, const struct vn_cmd_dest *cmd)
 {
+    static const struct vn_ip all;
+    if (cmd->verdict == VN_DEST_FORGET && vn_ip_equal(&cmd->ip, &all)) {
+        forget_rejected(w);
+        return;
+    }
     struct vn_egresser *e = find(w, &cmd->ip);
     if (!e) {
         /* A verdict may come before the first packet: the node knows that a peer is unreachable. */
