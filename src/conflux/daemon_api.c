@@ -244,7 +244,7 @@ static void add_counter(struct arena *a, Vn__Local__Counter **list, size_t *n, c
 static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_node_status *ns,
                          const struct vn_ev_stats *stats)
 {
-    s->drops = take(a, (VN_NDROP_COUNT + VN_DROP_COUNT) * sizeof(*s->drops));
+    s->drops = take(a, ((size_t)VN_NDROP_COUNT + VN_DROP_COUNT) * sizeof(*s->drops));
     s->counters = take(a, 16 * sizeof(*s->counters));
     if (!s->drops || !s->counters)
         return;

@@ -541,7 +541,8 @@ int main(int argc, char **argv)
     vn_buf_init(&text, VN_JOIN_TEXT_MAX);
     must(vn_file_read(argv[1], &text) == VN_OK, "token file");
     must(vn_join_parse(vn_buf_span(&text), &p.join) == VN_OK, "token");
-    must(vn_join_realm(p.join.jwt, &p.realm) == VN_OK, "realm of the token");
+    struct vn_id conflux;
+    must(vn_join_ids(p.join.jwt, &conflux, &p.realm) == VN_OK, "realm of the token");
     p.suite = vn_suite_get(p.join.cnsa ? VN_SUITE_CNSA : VN_SUITE_DEFAULT);
     must(vn_loop_new(&p.loop) == VN_OK, "loop");
     p.io = (struct vn_io){
