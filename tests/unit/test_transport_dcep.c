@@ -48,8 +48,7 @@ static void ack_and_nonsense(void **state)
         "0200",
         "01",
         "04",
-        "03030000000000000000"
-        "0000",                     /* channel type 3 */
+        "030300000000000000000000", /* channel type 3 */
         "030000000000000000410000", /* a label of 65 bytes */
     };
     for (size_t i = 0; i < VN_ARRAY_LEN(bad); i++)
