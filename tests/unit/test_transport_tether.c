@@ -268,7 +268,7 @@ static void close_ends_the_peer_at_once(void **state)
         struct tether_end *closes = which ? &s->p.a : &s->p.b;
         tether_end_close(closes);
         assert_int_equal(open_sockets(), before + 1);
-        assert_true(tether_pair_until(&s->p, which ? b_is_down : a_is_down, s, 200));
+        assert_true(tether_pair_until(&s->p, which ? b_is_down : a_is_down, s, 2000));
         assert_int_equal(closes->peer->down, VN_TETHER_DOWN_CLOSED);
         assert_int_equal(open_sockets(), before);
         size_t taken;
@@ -367,10 +367,10 @@ static void a_silent_path_is_noticed_by_both(void **state)
     udp_proxy_rule(s->proxy)->lose_all = true;
     uint64_t began = vn_clock_mono_us();
     assert_true(tether_end_send(&s->p.a, VN_TETHER_BULK, 100, 1));
-    assert_true(tether_pair_until(&s->p, a_is_down, s, 5000));
+    assert_true(tether_pair_until(&s->p, a_is_down, s, 8000));
     uint64_t took = vn_clock_mono_us() - began;
     assert_int_equal(s->p.a.down, VN_TETHER_DOWN_SILENT);
-    assert_in_range(took, VN_LIVE_DOWN_US, VN_LIVE_DOWN_US + 500000);
+    assert_in_range(took, VN_LIVE_DOWN_US, VN_LIVE_DOWN_US + 2000000);
     /* b sends nothing; at the latest its consent expires. */
     assert_true(tether_pair_until(&s->p, b_is_down, s, 16000));
     assert_int_equal(s->p.b.down, VN_TETHER_DOWN_SILENT);
@@ -411,7 +411,7 @@ static void a_killed_peer_is_noticed(void **state)
     assert_true(tether_end_send(&s->p.a, VN_TETHER_BULK, 100, 1));
     assert_true(test_io_until(s->io, a_is_down, s, 5000));
     assert_int_equal(s->p.a.down, VN_TETHER_DOWN_SILENT);
-    assert_true(vn_clock_mono_us() - began < 1500000);
+    assert_true(vn_clock_mono_us() - began < VN_LIVE_DOWN_US); /* by ICMP, not by silence */
 }
 
 static void idle_tethers_stay_up(void **state)

@@ -1,3 +1,5 @@
 foreach(name IN ITEMS consent crc dcep dtls ice stun tether)
-    vn_unit_test(transport_${name} SOURCES test_transport_${name}.c LINKS vn_test_transport)
+    vn_unit_test(transport_${name} SOURCES test_transport_${name}.c LINKS vn_test_transport
+                 TIMEOUT 180)
 endforeach()
+vn_unit_test(transport_oom SOURCES test_transport_oom.c LINKS vn_test_oom vn_test_transport)
