@@ -4,9 +4,11 @@
  * Prints JSON lines.
  *
  *   bench_transport [--size BYTES] [--seconds S] [--rounds N] [--class bulk|realtime|control]
+ *                   [--peer-netns FILE]     the receiver runs in that network namespace
  */
+#include <fcntl.h>
 #include <getopt.h>
-#include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -27,6 +29,7 @@ struct options {
     double seconds;
     int rounds;
     enum vn_tether_class cls;
+    const char *peer_netns;
 };
 
 struct hello {
@@ -156,7 +159,7 @@ static void on_messages(void *arg, enum vn_tether_class cls, struct vn_pktbuf **
 static void open_end(struct end *e)
 {
     const struct vn_transport_config tc = {
-        .io = test_io_port(e->io), .random = test_random(), .allow_loopback = true};
+        .io = test_io_port(e->io), .random = test_random(), .allow_loopback = !e->opt->peer_netns};
     const struct vn_tether_handler h = {.arg = e,
                                         .candidate = on_candidate,
                                         .gathered = on_gathered,
@@ -262,6 +265,12 @@ static struct result run_round(const struct options *opt, struct result *sender)
         die("fork");
     struct end e = {.opt = opt, .sends = child != 0, .signal = signal[child != 0]};
     close(signal[child == 0]);
+    if (child == 0 && opt->peer_netns) {
+        int fd = open(opt->peer_netns, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || setns(fd, CLONE_NEWNET) != 0)
+            die("cannot enter the namespace");
+        close(fd);
+    }
     run_end(&e);
     if (child == 0) {
         xfer(back[0], &e.r, sizeof(e.r), true);
@@ -294,11 +303,10 @@ static void print(const char *metric, const struct options *opt, double *v, cons
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {{"size", required_argument, NULL, 's'},
-                                          {"seconds", required_argument, NULL, 't'},
-                                          {"rounds", required_argument, NULL, 'r'},
-                                          {"class", required_argument, NULL, 'c'},
-                                          {0}};
+    static const struct option longs[] = {
+        {"size", required_argument, NULL, 's'},       {"seconds", required_argument, NULL, 't'},
+        {"rounds", required_argument, NULL, 'r'},     {"class", required_argument, NULL, 'c'},
+        {"peer-netns", required_argument, NULL, 'n'}, {0}};
     struct options opt = {.size = 65536, .seconds = 2, .rounds = 3, .cls = VN_TETHER_BULK};
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         switch (c) {
@@ -315,6 +323,9 @@ int main(int argc, char **argv)
             opt.cls = optarg[0] == 'r'   ? VN_TETHER_REALTIME
                       : optarg[0] == 'c' ? VN_TETHER_CONTROL
                                          : VN_TETHER_BULK;
+            break;
+        case 'n':
+            opt.peer_netns = optarg;
             break;
         default:
             return 2;
