@@ -1,0 +1,123 @@
+"""A VeilNet for end-to-end tests and benches: Guardian with its Master on one machine, nodes on others.
+
+    net = Net()
+    srv, a, b = (net.machine(n) for n in ("srv", "a", "b"))
+    net.switch([srv, a, b], "10.9.0", "fd09")
+    g = Guardian(srv, "10.9.0.1")
+    na, nb = Node(a, g), Node(b, g)
+    na.ping(nb.ip4)
+"""
+import json
+import os
+import re
+import signal
+
+from lib import Failed, log, run, wait_until
+
+
+class Guardian:
+    def __init__(self, machine, address, init=(), start=True):
+        self.machine = machine
+        self.address = address
+        self.dir = machine.dir / "guardian"
+        self.env = {"VEILNET_GUARDIAN_DIR": str(self.dir)}
+        out = machine.run(["env", f"VEILNET_GUARDIAN_DIR={self.dir}", "veilnet-guardian", "init", "--json",
+                           "--public", address, *init], timeout=60)
+        self.info = json.loads(out.stdout[out.stdout.index("{"):])
+        self.join = self.info["join_token"]
+        self.daemon = None
+        machine.net.undo(self.end_master)
+        if start:
+            self.start()
+
+    def start(self):
+        self.daemon = self.machine.daemon(["veilnet-guardian", "run"], name="guardian", env=self.env)
+        wait_until(lambda: self.health()["status"] == "ok", 20, "Guardian answers")
+        wait_until(lambda: self.health()["master"] == "up", 20, "Master answers")
+
+    def health(self):
+        return self.machine.json(["curl", "-sk", "--max-time", "2", f"https://{self.address}:8443/health"])
+
+    def api(self, method, path, body=None):
+        """Calls Guardian's HTTP API as the first administrator."""
+        def call(method, path, body, *words):
+            return json.loads(self.machine.out(
+                ["curl", "-sk", "--fail-with-body", "--max-time", "10", "-X", method, *words, "-H",
+                 "Content-Type: application/json", *(["-d", json.dumps(body)] if body is not None else []),
+                 f"https://{self.address}:8443{path}"]) or "null")
+
+        login = call("POST", "/auth/login", {"user": "admin", "password": self.info["admin_password"]})
+        return call(method, path, body, "-H", f"Authorization: Bearer {login['access_token']}")
+
+    def cli(self, *words, ok=True, timeout=30):
+        return self.machine.run(["env", f"VEILNET_GUARDIAN_DIR={self.dir}", "veilnet-guardian", *words],
+                                ok=ok, timeout=timeout)
+
+    def token(self, *words):
+        """A new join token: token("--taints", "guest")."""
+        out = self.cli("token", "create", "--json", *words).stdout
+        return json.loads(out[out.index("{"):])["join_token"]
+
+    def end_master(self):
+        self.cli("stop", "--with-master", ok=False)
+
+
+class Node:
+    def __init__(self, machine, guardian, tag=None, token=None, register=(), run_words=(), start=True):
+        self.machine = machine
+        self.tag = tag or machine.name
+        self.dir = machine.dir / f"conflux-{self.tag}"
+        self.run_words = list(run_words)
+        self.registered = self.cli("register", "-t", token or guardian.join, "--tag", self.tag, *register)
+        self.ip4 = self.ip6 = None
+        self.daemon = None
+        if start:
+            self.start()
+
+    def cli(self, *words, ok=True, timeout=30):
+        return self.machine.run(["veilnet-conflux", "--state-dir", self.dir, *words], ok=ok, timeout=timeout)
+
+    def json(self, *words, timeout=30):
+        return self.machine.json(["veilnet-conflux", "--state-dir", self.dir, *words, "--json"], timeout=timeout)
+
+    def start(self, timeout=20):
+        self.daemon = self.machine.daemon(["veilnet-conflux", "--state-dir", self.dir, "run", *self.run_words],
+                                          name=f"conflux-{self.tag}")
+        self.wait_online(timeout)
+
+    def wait_online(self, timeout=20):
+        def online():
+            if not self.daemon.running():
+                raise SystemError(self.daemon.log_text()[-2000:])
+            status = self.json("status")
+            return status if status.get("state") == "online" and status.get("control") == "up" else None
+
+        status = wait_until(online, timeout, f"{self.tag} is online")
+        self.ip4, self.ip6 = status["ip4"], status["ip6"]
+        return status
+
+    def status(self):
+        return self.json("status")
+
+    def links(self):
+        return self.status()["links"]
+
+    def drops(self):
+        return self.status()["drops"]
+
+    def stop(self):
+        return self.daemon.stop()
+
+    def kill(self):
+        self.daemon.kill()
+
+    def udp_ports(self):
+        """Open UDP sockets of this machine, the daemon's among them."""
+        out = self.machine.out(["ss", "-Hunap"])
+        return [line for line in out.splitlines() if "veilnet" in line]
+
+    def ping(self, address, count=1, wait=5, interval=0.2):
+        return self.machine.ping(address, count=count, wait=wait, interval=interval)
+
+    def reaches(self, address, within=10):
+        wait_until(lambda: self.machine.ping(address, wait=2), within, f"{self.tag} reaches {address}")
