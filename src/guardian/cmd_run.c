@@ -7,8 +7,10 @@
 #include "guardian/commands.h"
 #include "guardian/guardian.h"
 #include "guardian/http.h"
+#include "guardian/link.h"
 #include "guardian/master.h"
 #include "guardian/options.h"
+#include "loop/loop.h"
 
 #define DESCRIPTORS                                                                                \
     8192 /* connections and then some; libwebsockets makes tables for as many as there may be */
@@ -29,6 +31,7 @@ static void on_signal(uv_signal_t *h, int number)
     vn_log(VN_LOG_INFO, "guardian_stopping", VN_KV_I64("signal", number));
     vn_web_close(s->g.http);
     vn_master_close(VN_TAKE(s->g.master));
+    vn_links_free(VN_TAKE(s->g.links));
     uv_close((uv_handle_t *)&s->term, NULL);
     uv_close((uv_handle_t *)&s->interrupt, NULL);
 }
@@ -50,13 +53,6 @@ static int explain_master(vn_status st)
     return vn_die("cannot start Master (%s): see the log", vn_status_name(st));
 }
 
-static void ignore(uv_handle_t *h, void *arg)
-{
-    (void)arg;
-    if (!uv_is_closing(h))
-        uv_close(h, NULL);
-}
-
 int vn_guardian_serve(const struct vn_statedir *dir)
 {
     static struct serving s;
@@ -70,8 +66,9 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     vn_status st = vn_guardian_open(&s.g, dir);
     if (st != VN_OK)
         return vn_die("cannot read the state in %s (%s)", dir->dir, vn_status_name(st));
-    if (uv_loop_init(&s.g.loop))
+    if (vn_loop_new(&s.g.loop) != VN_OK)
         return vn_die("cannot make an event loop: out of memory or descriptors");
+    s.g.uv = vn_loop_uv(s.g.loop);
     int code = 0;
     st = vn_web_open(&s.g, &s.g.http);
     if (st != VN_OK)
@@ -81,9 +78,11 @@ int vn_guardian_serve(const struct vn_statedir *dir)
         if (st != VN_OK)
             code = explain_master(st);
     }
+    if (st == VN_OK && vn_links_new(&s.g, &s.g.links) != VN_OK)
+        st = VN_ERR_NOMEM;
     if (st == VN_OK) {
-        uv_signal_init(&s.g.loop, &s.term);
-        uv_signal_init(&s.g.loop, &s.interrupt);
+        uv_signal_init(s.g.uv, &s.term);
+        uv_signal_init(s.g.uv, &s.interrupt);
         s.term.data = s.interrupt.data = &s;
         uv_signal_start(&s.term, on_signal, SIGTERM);
         uv_signal_start(&s.interrupt, on_signal, SIGINT);
@@ -93,12 +92,9 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     } else {
         vn_web_close(s.g.http);
     }
-    uv_run(&s.g.loop, UV_RUN_DEFAULT);
-    uv_walk(&s.g.loop, ignore, NULL);
-    uv_run(&s.g.loop, UV_RUN_DEFAULT);
+    vn_loop_run(s.g.loop);
     vn_web_free(VN_TAKE(s.g.http));
-    uv_run(&s.g.loop, UV_RUN_DEFAULT);
-    uv_loop_close(&s.g.loop);
+    s.g.loop = vn_loop_free(s.g.loop);
     vn_guardian_close(&s.g);
     vn_log(VN_LOG_INFO, "guardian_stopped");
     return code;

@@ -12,15 +12,19 @@
 
 struct vn_web;
 struct vn_master;
+struct vn_links;
+struct vn_loop;
 
 struct vn_guardian {
     struct vn_statedir dir;        /* constant */
     struct vn_guardian_config cfg; /* constant: pool threads read it */
-    uv_loop_t loop;
+    struct vn_loop *loop;
+    uv_loop_t *uv; /* the same loop, for libraries with an adapter */
     struct vn_store *store;
     struct vn_map *realms; /* id → struct vn_realm *, loaded on first use, a reference each */
     struct vn_web *http;
     struct vn_master *master;
+    struct vn_links *links;
     unsigned passwords_running; /* Argon2 under way: each holds 19 MiB */
 };
 

@@ -540,7 +540,7 @@ vn_status vn_web_open(struct vn_guardian *g, struct vn_web **ret)
     lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
     static const struct lws_protocols PROTOCOLS[] = {{.name = "http", .callback = on_event},
                                                      LWS_PROTOCOL_LIST_TERM};
-    void *loops[] = {&g->loop};
+    void *loops[] = {g->uv};
     bool all = strcmp(g->cfg.listen_host, "*") == 0;
     struct lws_context_creation_info info = {
         .port = g->cfg.listen_port,
@@ -625,7 +625,7 @@ void vn_request_work(struct vn_request *r, void (*work)(void *arg),
     struct job *j = calloc(1, sizeof(*j));
     if (j) {
         *j = (struct job){.r = r, .fn = work, .done = done, .free_fn = free_fn, .arg = arg};
-        if (uv_queue_work(&r->g->loop, &j->work, job_run, job_done) == 0)
+        if (uv_queue_work(r->g->uv, &j->work, job_run, job_done) == 0)
             return;
         free(j);
     }

@@ -180,7 +180,7 @@ static vn_status spawn(struct vn_master *m)
         .stdio_count = 3,
         .stdio = stdio,
     };
-    int rc = uv_spawn(&m->g->loop, child, &options);
+    int rc = uv_spawn(m->g->uv, child, &options);
     close(err);
     if (rc) {
         vn_log(VN_LOG_ERROR, "master_start_failed", VN_KV_STR("error", uv_strerror(rc)));
@@ -259,7 +259,7 @@ vn_status vn_master_open(struct vn_guardian *g, struct vn_master **ret)
             return st;
         }
     }
-    uv_timer_init(&g->loop, &m->timer);
+    uv_timer_init(g->uv, &m->timer);
     m->timer.data = m;
     uv_timer_start(&m->timer, on_timer, CHECK_MS, CHECK_MS);
     *ret = m;
@@ -290,13 +290,4 @@ bool vn_master_is_up(const struct vn_master *m)
 void vn_master_realms_changed(struct vn_master *m)
 {
     rewrite(m);
-}
-
-void vn_master_push_identity(struct vn_master *m, struct vn_realm *realm,
-                             const struct vn_conflux_record *c, const json_t *answer)
-{
-    (void)m;
-    (void)realm;
-    (void)c;
-    (void)answer;
 }

@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include <jansson.h>
 #include <stdbool.h>
 
 #include "guardian/guardian.h"
@@ -17,10 +16,6 @@ void vn_master_close(struct vn_master *m);
 bool vn_master_is_up(const struct vn_master *m);
 /** A realm was made or deleted: tells Master of the accounts. */
 void vn_master_realms_changed(struct vn_master *m);
-/** Sends vn.IdentityUpdate to the node of c, from a taints answer; a node that is offline gets it
- * at its next login. */
-void vn_master_push_identity(struct vn_master *m, struct vn_realm *realm,
-                             const struct vn_conflux_record *c, const json_t *answer);
 
 /** The process that runs with this state's configuration, or 0. */
 pid_t vn_master_find(const char *master_dir);

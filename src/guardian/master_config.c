@@ -140,11 +140,12 @@ static vn_status write_tls(const struct vn_guardian_config *c, const struct vn_m
         return VN_OK;
     VN_CLEANUP(vn_secret_strp) char *key = NULL;
     VN_CLEANUP(vn_secret_strp) char *cert = NULL;
-    const char *hosts[] = {c->public_host, "localhost", "127.0.0.1", "::1"};
+    const char *hosts[] = {c->public_host, "localhost", "127.0.0.1", "::1", c->listen_host};
+    size_t host_count = VN_ARRAY_LEN(hosts) - (strcmp(c->listen_host, "*") == 0 ? 1 : 0);
     uint64_t now = vn_clock_wall_ms();
     vn_status st = vn_tls_key_new(&key);
     if (st == VN_OK)
-        st = vn_tls_ca_issue_server(c->ca_key_pem, c->ca_cert_pem, key, hosts, VN_ARRAY_LEN(hosts),
+        st = vn_tls_ca_issue_server(c->ca_key_pem, c->ca_cert_pem, key, hosts, host_count,
                                     now - YEAR_MS, now + 10 * YEAR_MS, &cert);
     if (st == VN_OK)
         st = vn_file_write_atomic(p->key, VN_SPAN_STR(key), 0600);

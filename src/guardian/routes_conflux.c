@@ -1,9 +1,14 @@
 /* Nodes: peers, taints, listing, removal. */
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
 #include "guardian/http.h"
+#include "guardian/identity_update.h"
 #include "guardian/issue.h"
-#include "guardian/master.h"
+#include "guardian/link.h"
 #include "guardian/policy.h"
 #include "guardian/routes.h"
+#include "wire/names.h"
 
 /* ---- peers ---- */
 
@@ -49,6 +54,7 @@ struct change {
     struct vn_conflux_record c;
     uint64_t now_ms;
     bool push; /* the node must be told */
+    struct vn_buf envelope;
     vn_status result;
     json_t *answer;
 };
@@ -58,6 +64,7 @@ static void change_free(void *arg)
     struct change *ch = arg;
     vn_realm_unref(ch->realm);
     json_decref(ch->answer);
+    vn_buf_wipe(&ch->envelope);
     free(ch);
 }
 
@@ -65,6 +72,21 @@ static void change_work(void *arg)
 {
     struct change *ch = arg;
     ch->result = vn_issue_taints_answer(ch->realm, &ch->c, ch->now_ms, &ch->answer);
+    /* with a session that is live: there is a statement */
+    if (ch->result == VN_OK && ch->push && json_object_get(ch->answer, "statement"))
+        ch->result = vn_identity_update_seal(ch->realm, &ch->c, ch->answer, vn_clock_wall_ms(),
+                                             &ch->envelope);
+}
+
+static void tell_node(struct vn_request *r, struct change *ch)
+{
+    char subject[VN_SUBJECT_MAX];
+    const struct vn_subject s = {.kind = VN_SUBJ_ADM, .name = ch->c.session.node};
+    vn_subject_format(&s, subject);
+    vn_status st = vn_links_publish(r->g->links, ch->realm, subject, vn_buf_span(&ch->envelope));
+    if (st != VN_OK)
+        vn_log(VN_LOG_WARN, "message_undeliverable", VN_KV_STR("realm", ch->realm->r.name),
+               VN_KV_STATUS(st));
 }
 
 static void change_done(struct vn_request *r, void *arg)
@@ -73,8 +95,8 @@ static void change_done(struct vn_request *r, void *arg)
     if (ch->result != VN_OK) {
         vn_request_fail(r, ch->result, "statement");
     } else {
-        if (ch->push && ch->c.has_session)
-            vn_master_push_identity(r->g->master, ch->realm, &ch->c, ch->answer);
+        if (ch->envelope.len)
+            tell_node(r, ch);
         json_t *answer = VN_TAKE(ch->answer);
         if (ch->push) { /* the keys are the node's, not the administrator's */
             json_object_del(answer, "identities");
@@ -127,6 +149,7 @@ static void change_taints(struct vn_request *r, const struct vn_conflux_record *
     ch->c = *of;
     ch->now_ms = r->now_ms;
     ch->push = push;
+    vn_buf_init(&ch->envelope, VN_CONTROL_PAYLOAD_MAX);
     if (!apply(r, &ch->c)) {
         change_free(ch);
         return;

@@ -96,6 +96,30 @@ def survives_guardian():
         check(held.wait(10) == 0, "until it hung up itself")
 
 
+def told_at_once():
+    admin = rig.admin()
+    node = rig.register(tag="told", taints=["home"])
+    with subprocess.Popen([str(a) for a in rig.probe_argv(node, "hold")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as held:
+        login, hold = (json.loads(held.stdout.readline()) for _ in range(2))
+        number = login["statement"]
+        for change, want in (({"add": ["db"]}, ["db", "home"]), ({"remove": ["home"]}, ["db"]), ({"remove": ["db"]}, [])):
+            began = time.monotonic()
+            status, answer = rig.post(f"/conflux/{node['conflux_id']}/taints", change, admin)
+            check(status == 200 and answer == {"taints": want}, f"an administrator's change: {change}")
+            message = json.loads(held.stdout.readline())
+            check(message["subject"] == f"a.adm.{hold['self']}" and message["taints"] == want
+                  and message["nats_jwt"] and message["statement"] > number,
+                  f"reaches the node sealed and signed, after {time.monotonic() - began:.2f} s, {message['bytes']} bytes")
+            number = message["statement"]
+        rig.post("/realms", {"name": "reload"}, admin)
+        wait_until(lambda: "master_reloaded" in rig.logs(), 5, "Master's accounts change")
+        rig.post(f"/conflux/{node['conflux_id']}/taints", {"add": ["still"]}, admin)
+        check(json.loads(held.stdout.readline())["taints"] == ["still"], "which ends no connection")
+        held.stdin.close()
+        check(held.wait(10) == 0, "the node ends well")
+
+
 def comes_back():
     pid = master_pid()
     os.kill(pid, signal.SIGKILL)
@@ -107,7 +131,7 @@ def comes_back():
 def later_realms():
     admin = rig.admin()
     status, realm = rig.post("/realms", {"name": "secret", "suite": "cnsa"}, admin)
-    check(status == 201 and realm["suite"] == "cnsa" and realm["ipv4"] == "10.78.0.0/16", "a realm is made")
+    check(status == 201 and realm["suite"] == "cnsa" and realm["ipv4"] == "10.79.0.0/16", "a realm is made")
     status, token = rig.post("/auth/registration-tokens", {"realm": realm["id"], "taints": ["x"]}, admin)
     check(status == 201, "and a token for it")
     node = rig.register(token["token"], tag="c1")
@@ -144,5 +168,6 @@ def stop_both():
     check("was not running" in rig.cli("stop", "--with-master").stdout, "twice does no harm")
 
 
-main(runs_apart, nothing_readable, permissions, many_identities, foreign_clients_refused, survives_guardian, comes_back,
+main(runs_apart, nothing_readable, permissions, many_identities, foreign_clients_refused, survives_guardian, told_at_once,
+     comes_back,
      later_realms, foreign_pid_file, stop_both)

@@ -2,6 +2,6 @@
 # permissions. The end-to-end tests of Guardian drive it.
 add_executable(guardian_probe guardian_probe.c)
 target_link_libraries(guardian_probe PRIVATE vn_own vn_control vn_loop vn_wire vn_crypto vn_base
-                                             dep::nats dep::jansson)
+                                             vn_proto_anchor dep::nats dep::jansson)
 set_target_properties(guardian_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY
                                                 "${PROJECT_BINARY_DIR}/tests")

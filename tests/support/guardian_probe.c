@@ -23,6 +23,7 @@
 #include <jansson.h>
 #include <nats/nats.h>
 
+#include "anchor.pb-c.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -34,6 +35,7 @@
 #include "crypto/x509.h"
 #include "loop/io.h"
 #include "loop/loop.h"
+#include "wire/envelope.h"
 #include "wire/names.h"
 
 struct probe {
@@ -302,7 +304,7 @@ struct heard {
     pthread_mutex_t lock;
     char error[256]; /* the last permission violation */
     unsigned violations, messages;
-    bool print;
+    struct probe *probe;        /* print messages */
     natsSubscription *subs[64]; /* until the connection ends */
     size_t sub_count;
 };
@@ -320,6 +322,46 @@ static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus err, 
     pthread_mutex_unlock(&h->lock);
 }
 
+/* Opens an envelope of Guardian as a node does; what it says goes into o. */
+static void open_update(struct probe *p, struct vn_span bytes, json_t *o)
+{
+    const struct vn_credentials *c = p->cred;
+    static uint8_t plain[VN_CONTROL_PAYLOAD_MAX];
+    struct vn_envelope_view v;
+    struct vn_envelope_plain e;
+    struct vn_sig_pub *root = NULL, *command = NULL;
+    must(vn_envelope_parse(bytes, p->suite, &p->realm, &p->node, &v) == VN_OK, "envelope");
+    must(v.h.type == VN_T_UPDATE && vn_id_equal(&v.h.src, &c->realm.gid), "sender");
+    uint64_t sent, now = vn_clock_wall_ms();
+    must(vn_tai64n_ms(v.h.tai64n, &sent) == VN_OK && sent <= now && now - sent < 60000,
+         "freshness");
+    must(vn_envelope_open(&v, p->suite, NULL, p->session, now, plain, &e) == VN_OK, "opening");
+    must(vn_x509_check_authority(VN_AUTHORITY_ROOT, &p->realm, span(&c->realm.root_cert), NULL, now,
+                                 &root) == VN_OK,
+         "root");
+    must(vn_x509_check_authority(VN_AUTHORITY_COMMAND, &p->realm, span(&c->realm.command_cert),
+                                 root, now, &command) == VN_OK,
+         "command key");
+    must(vn_envelope_verify(&v, &e, command, "anchor-cmd-v1") == VN_OK, "signature");
+    Vn__IdentityUpdate *m = vn__identity_update__unpack(NULL, e.body.n, e.body.p);
+    must(m != NULL, "body");
+    struct vn_statement s;
+    must(vn_statement_check(VN_SPAN(m->statement.data, m->statement.len), command, p->suite,
+                            &p->realm, now, &s) == VN_OK,
+         "statement");
+    json_t *taints = json_array();
+    for (size_t i = 0; i < m->n_identities; i++)
+        if (m->identities[i]->kind == VN_KIND_TAINT)
+            json_array_append_new(taints, json_string(m->identities[i]->label));
+    must(s.taint_count == json_array_size(taints), "tags");
+    json_object_set_new(o, "taints", taints);
+    json_object_set_new(o, "statement", json_integer((json_int_t)s.number));
+    json_object_set_new(o, "nats_jwt", json_boolean(m->nats_jwt[0] != 0));
+    vn__identity_update__free_unpacked(m, NULL);
+    vn_sig_pub_free(root);
+    vn_sig_pub_free(command);
+}
+
 static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *arg)
 {
     struct heard *h = arg;
@@ -328,9 +370,15 @@ static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, 
     pthread_mutex_lock(&h->lock);
     h->messages++;
     pthread_mutex_unlock(&h->lock);
-    if (h->print)
-        say("message", json_pack("{s:s, s:i}", "subject", natsMsg_GetSubject(msg), "bytes",
-                                 natsMsg_GetDataLength(msg)));
+    if (h->probe) {
+        const char *subject = natsMsg_GetSubject(msg);
+        json_t *o =
+            json_pack("{s:s, s:i}", "subject", subject, "bytes", natsMsg_GetDataLength(msg));
+        if (strncmp(subject, "a.adm.", 6) == 0)
+            open_update(h->probe, VN_SPAN(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)),
+                        o);
+        say("message", o);
+    }
     natsMsg_Destroy(msg);
 }
 
@@ -444,7 +492,7 @@ static void step_nats(struct probe *p, bool hold)
     name_pattern(p, VN_SUBJ_OWN, VN_NAME_ID, VN_SPAN_ARRAY(p->node.b), own);
     name_pattern(p, VN_SUBJ_OWN, VN_NAME_ID, VN_SPAN_ARRAY(stranger.b), foreign);
     if (hold) {
-        h.print = true;
+        h.probe = p;
         snprintf(s, sizeof(s), "a.in.%s.*", self);
         must(!subscribe_refused(nc, &h, s, NULL), "inbox");
         snprintf(s, sizeof(s), "a.adm.%s", self);

@@ -1,0 +1,319 @@
+#include "guardian/link.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "control/nats.h"
+#include "crypto/rng.h"
+#include "crypto/x509.h"
+#include "guardian/address.h"
+#include "guardian/issue.h"
+#include "loop/io.h"
+#include "loop/loop.h"
+
+#define TICK_MS 1000
+#define CREDENTIALS_MS 86400000ull /* life of our own user JWT and certificate */
+#define EARLY_MS 60000
+
+struct waiting {
+    struct vn_list entry;
+    uint64_t until_ms;
+    char subject[96];
+    size_t n;
+    uint8_t payload[];
+};
+
+struct link {
+    struct vn_list entry;
+    struct vn_links *all;
+    struct vn_realm *realm;
+    struct vn_nats *nats;
+    enum vn_control_state state;
+    uint64_t used_ms, connected_ms; /* monotonic */
+    bool reconnect;                 /* the broker refused our credentials */
+    struct vn_list waiting;
+    size_t count;
+};
+
+struct vn_links {
+    struct vn_guardian *g;
+    struct vn_io io;
+    struct vn_list links;
+    uv_timer_t timer;
+};
+
+static uint64_t mono_ms(void)
+{
+    return vn_clock_mono_us() / 1000;
+}
+
+/* ---- connecting ---- */
+
+struct own {
+    struct vn_secret32 seed;
+    char *jwt, *key_pem, *cert_pem;
+};
+
+static void own_done(struct own *o)
+{
+    vn_wipe(&o->seed, sizeof(o->seed));
+    vn_secret_strp(&o->jwt);
+    vn_secret_strp(&o->key_pem);
+    vn_secret_strp(&o->cert_pem);
+}
+
+static vn_status make_certificate(const struct vn_guardian_config *cfg, uint64_t now_ms,
+                                  struct own *o)
+{
+    uint8_t *csr = NULL;
+    size_t n;
+    vn_status st = vn_tls_key_new(&o->key_pem);
+    if (st == VN_OK)
+        st = vn_tls_csr(o->key_pem, "guardian", &csr, &n);
+    if (st == VN_OK)
+        st = vn_tls_ca_issue_client(cfg->ca_key_pem, cfg->ca_cert_pem, VN_SPAN(csr, n), "guardian",
+                                    now_ms - EARLY_MS, now_ms + CREDENTIALS_MS, &o->cert_pem);
+    free(csr);
+    return st;
+}
+
+static vn_status make_user(const struct vn_realm *realm, uint64_t now_ms, struct own *o)
+{
+    struct vn_nats_key user;
+    vn_status st = vn_rng_bytes(o->seed.b, sizeof(o->seed.b));
+    if (st != VN_OK)
+        return st;
+    st = vn_nats_key_init(&user, VN_NKEY_USER, &o->seed);
+    if (st == VN_OK)
+        st = vn_issue_guardian_jwt(realm, user.public, now_ms, now_ms + CREDENTIALS_MS, &o->jwt);
+    vn_nats_key_done(&user);
+    return st;
+}
+
+static vn_status connect_link(struct link *k)
+{
+    const struct vn_guardian_config *cfg = &k->all->g->cfg;
+    VN_CLEANUP(own_done) struct own o = {0};
+    uint64_t now_ms = vn_clock_wall_ms();
+    vn_status st = make_certificate(cfg, now_ms, &o);
+    if (st == VN_OK)
+        st = make_user(k->realm, now_ms, &o);
+    if (st != VN_OK)
+        return st;
+    /* Our own Master: over the loopback where it listens there. */
+    char host[VN_HOST_MAX + 2], url[VN_URL_MAX];
+    bool loopback = strcmp(cfg->listen_host, "*") == 0 || strcmp(cfg->listen_host, "0.0.0.0") == 0;
+    vn_host_format(loopback                              ? "127.0.0.1"
+                   : strcmp(cfg->listen_host, "::") == 0 ? "::1"
+                                                         : cfg->listen_host,
+                   host);
+    snprintf(url, sizeof(url), "tls://%s:%u", host, cfg->master_port);
+    const char *urls[] = {url};
+    const struct vn_control_credentials cred = {
+        .urls = urls,
+        .url_count = 1,
+        .jwt = o.jwt,
+        .nkey_seed = o.seed,
+        .ca_pem = cfg->ca_cert_pem,
+        .cert_pem = o.cert_pem,
+        .key_pem = o.key_pem,
+    };
+    const struct vn_control *c = vn_nats_port(k->nats);
+    st = c->connect(c->self, &cred);
+    vn_wipe((void *)&cred.nkey_seed, sizeof(cred.nkey_seed));
+    if (st == VN_OK)
+        k->connected_ms = mono_ms();
+    return st;
+}
+
+/* ---- sending ---- */
+
+static vn_status send_now(struct link *k, const char *subject, struct vn_span payload)
+{
+    const struct vn_control *c = vn_nats_port(k->nats);
+    return k->state == VN_CONTROL_UP ? c->publish(c->self, subject, payload) : VN_ERR_AGAIN;
+}
+
+static void drop(struct link *k, struct waiting *w)
+{
+    vn_list_remove(&w->entry);
+    k->count--;
+    free(w);
+}
+
+static void send_waiting(struct link *k)
+{
+    VN_LIST_EACH(it, &k->waiting)
+    {
+        struct waiting *w = VN_LIST_ENTRY(it, struct waiting, entry);
+        if (send_now(k, w->subject, VN_SPAN(w->payload, w->n)) != VN_OK)
+            return;
+        drop(k, w);
+    }
+}
+
+static void on_state(void *arg, enum vn_control_state state, const char *reason)
+{
+    struct link *k = arg;
+    k->state = state;
+    vn_log(VN_LOG_DEBUG, "link_state", VN_KV_STR("realm", k->realm->r.name),
+           VN_KV_U64("state", state), VN_KV_STR("detail", reason ? reason : ""));
+    if (state == VN_CONTROL_REFUSED)
+        k->reconnect = true; /* with new credentials, at the next tick */
+    else if (state == VN_CONTROL_UP)
+        send_waiting(k);
+}
+
+static void on_message(void *arg, const char *subject, struct vn_span payload)
+{
+    (void)arg;
+    (void)subject;
+    (void)payload;
+}
+
+/* ---- life ---- */
+
+static void link_free(struct link *k)
+{
+    VN_LIST_EACH(it, &k->waiting)
+    {
+        drop(k, VN_LIST_ENTRY(it, struct waiting, entry));
+    }
+    vn_list_remove(&k->entry);
+    vn_nats_free(k->nats);
+    vn_realm_unref(k->realm);
+    free(k);
+}
+
+static void tick(struct link *k, uint64_t now)
+{
+    VN_LIST_EACH(it, &k->waiting)
+    {
+        struct waiting *w = VN_LIST_ENTRY(it, struct waiting, entry);
+        if (w->until_ms > now)
+            break; /* in order of arrival */
+        vn_log(VN_LOG_WARN, "message_undeliverable", VN_KV_STR("realm", k->realm->r.name));
+        drop(k, w);
+    }
+    if (now - k->used_ms > VN_LINK_IDLE_MS && k->count == 0) {
+        link_free(k);
+        return;
+    }
+    if (k->reconnect || now - k->connected_ms > CREDENTIALS_MS / 2) {
+        k->reconnect = false;
+        vn_status st = connect_link(k);
+        if (st != VN_OK)
+            vn_log(VN_LOG_ERROR, "link_failed", VN_KV_STATUS(st));
+    }
+    send_waiting(k);
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    struct vn_links *l = t->data;
+    uint64_t now = mono_ms();
+    VN_LIST_EACH(it, &l->links)
+    {
+        tick(VN_LIST_ENTRY(it, struct link, entry), now);
+    }
+    if (vn_list_empty(&l->links))
+        uv_timer_stop(t);
+}
+
+static vn_status link_new(struct vn_links *l, struct vn_realm *realm, struct link **ret)
+{
+    struct link *k = calloc(1, sizeof(*k));
+    if (!k)
+        return VN_ERR_NOMEM;
+    k->all = l;
+    k->realm = vn_realm_ref(realm);
+    vn_list_init(&k->waiting);
+    vn_list_init(&k->entry);
+    vn_status st = vn_nats_new(&l->io, &k->nats);
+    if (st == VN_OK) {
+        const struct vn_control *c = vn_nats_port(k->nats);
+        const struct vn_control_handler h = {.arg = k, .message = on_message, .state = on_state};
+        c->set_handler(c->self, &h);
+        st = connect_link(k);
+    }
+    if (st != VN_OK) {
+        link_free(k);
+        return st;
+    }
+    vn_list_append(&l->links, &k->entry);
+    uv_timer_start(&l->timer, on_timer, TICK_MS, TICK_MS);
+    *ret = k;
+    return VN_OK;
+}
+
+vn_status vn_links_publish(struct vn_links *l, struct vn_realm *realm, const char *subject,
+                           struct vn_span payload)
+{
+    struct link *k = NULL;
+    VN_LIST_EACH(it, &l->links)
+    {
+        struct link *one = VN_LIST_ENTRY(it, struct link, entry);
+        if (vn_id_equal(&one->realm->r.id, &realm->r.id))
+            k = one;
+    }
+    if (!k) {
+        vn_status st = link_new(l, realm, &k);
+        if (st != VN_OK)
+            return st;
+    }
+    k->used_ms = mono_ms();
+    if (k->count == 0 && send_now(k, subject, payload) == VN_OK)
+        return VN_OK;
+    if (k->count >= VN_LINK_QUEUE_MAX)
+        return VN_ERR_LIMIT;
+    struct waiting *w = calloc(1, sizeof(*w) + payload.n);
+    if (!w)
+        return VN_ERR_NOMEM;
+    w->until_ms = k->used_ms + VN_LINK_WAIT_MS;
+    w->n = payload.n;
+    memcpy(w->payload, payload.p, payload.n);
+    snprintf(w->subject, sizeof(w->subject), "%s", subject);
+    vn_list_append(&k->waiting, &w->entry);
+    k->count++;
+    return VN_OK;
+}
+
+vn_status vn_links_new(struct vn_guardian *g, struct vn_links **ret)
+{
+    struct vn_links *l = calloc(1, sizeof(*l));
+    if (!l)
+        return VN_ERR_NOMEM;
+    l->g = g;
+    l->io = (struct vn_io){
+        .self = g->loop,
+        .watch = vn_loop_watch,
+        .rewatch = vn_loop_rewatch,
+        .unwatch = vn_loop_unwatch,
+        .timer_new = vn_loop_timer_new,
+        .timer_arm = vn_loop_timer_arm,
+        .timer_disarm = vn_loop_timer_disarm,
+        .timer_free = vn_loop_timer_free,
+        .now_us = vn_loop_io_now_us,
+    };
+    vn_list_init(&l->links);
+    uv_timer_init(g->uv, &l->timer);
+    l->timer.data = l;
+    *ret = l;
+    return VN_OK;
+}
+
+static void on_timer_closed(uv_handle_t *h)
+{
+    free(h->data);
+}
+
+void vn_links_free(struct vn_links *l)
+{
+    if (!l)
+        return;
+    VN_LIST_EACH(it, &l->links)
+    {
+        link_free(VN_LIST_ENTRY(it, struct link, entry));
+    }
+    uv_close((uv_handle_t *)&l->timer, on_timer_closed);
+}

@@ -1,0 +1,23 @@
+/*
+ * Guardian's own connections to Master: one user in each realm's account, made when something is to
+ * be sent there and ended when idle. Loop thread only.
+ */
+#pragma once
+
+#include "guardian/guardian.h"
+
+#define VN_LINK_IDLE_MS 60000
+#define VN_LINK_WAIT_MS 30000 /* a message that could not be sent by then is dropped */
+#define VN_LINK_QUEUE_MAX 1024
+
+struct vn_links;
+
+VN_MUST_CHECK vn_status vn_links_new(struct vn_guardian *g, struct vn_links **ret);
+/** Not inside a callback of a link. Drops what is waiting. */
+void vn_links_free(struct vn_links *l);
+/**
+ * Sends now, or as soon as Master takes the connection. Nobody may be listening: what a node misses
+ * it gets at its next login. VN_ERR_LIMIT when too much is waiting already.
+ */
+VN_MUST_CHECK vn_status vn_links_publish(struct vn_links *l, struct vn_realm *realm,
+                                         const char *subject, struct vn_span payload);
