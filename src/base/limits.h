@@ -15,6 +15,8 @@
 #define VN_QUERY_WAIT_1_MS 500  /* no answer after 0.5, 1 and 2 s: host unreachable */
 #define VN_QUERY_WAIT_2_MS 1000
 #define VN_QUERY_WAIT_3_MS 2000
+#define VN_QUERY_RATE 50 /* own queries per second: a scan must not flood the broker */
+#define VN_QUERY_BURST 100
 #define VN_QUERY_COLLECT_MS 50  /* all answers within this of the first are kept */
 #define VN_UNREACHABLE_MS 10000 /* remembered verdict */
 #define VN_DESCRIPTORS_MAX 4096 /* cached peers' descriptors */

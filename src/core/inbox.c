@@ -100,7 +100,10 @@ static void dispatch(struct vn_node *n, uint8_t type, struct vn_inbound *in)
         on_need_cert(n, in);
         break;
     case VN_T_CERT:
-        (void)vn_peer_learn_cert(n, &in->cert);
+        /* Strangers' certificates come with their queries and handshakes, which say why to keep
+         * them. */
+        if (vn_peer_get(n, &in->src))
+            (void)vn_peer_learn_cert(n, &in->cert);
         break;
     case VN_T_OFFER:
         vn_hop_on_offer(n, in);
@@ -204,7 +207,8 @@ static bool find_cert(struct vn_node *n, const struct vn_envelope_plain *p, uint
     if (vn_cert_cached(n, &in->src, &p->cert_hash, &in->cert))
         return true;
     vn_drop(n, VN_NDROP_CERT);
-    send_need_cert(n, &in->src, &p->cert_hash);
+    if (vn_peer_get(n, &in->src))
+        send_need_cert(n, &in->src, &p->cert_hash);
     return false;
 }
 

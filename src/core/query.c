@@ -13,6 +13,7 @@
 #define QUERY_ANSWERS_MAX 16
 #define RESOLVE_WAIT_MS (VN_QUERY_WAIT_1_MS + VN_QUERY_WAIT_2_MS + VN_QUERY_WAIT_3_MS + 100)
 #define RESOLVES_MAX 64
+#define QUERY_DELAY_MS 500 /* over the rate: not sent yet, and not counted as a try */
 
 struct vn_query {
     struct vn_list all;
@@ -45,6 +46,7 @@ vn_status vn_queries_init(struct vn_node *n)
 {
     vn_list_init(&n->queries.list);
     vn_list_init(&n->queries.resolves);
+    vn_bucket_init(&n->queries.sends, VN_QUERY_BURST, n->now_ms);
     return vn_map_new(sizeof(struct vn_id), VN_EGRESSERS_MAX + RESOLVES_MAX, &n->queries.by_hash);
 }
 
@@ -124,6 +126,10 @@ static void query_send(struct vn_node *n, struct vn_query *q)
     const struct vn_session *s = &n->session;
     if (s->control != VN_CONTROL_UP || !s->descriptor.len)
         return; /* vn_queries_kick comes */
+    if (!vn_bucket_take(&n->queries.sends, VN_QUERY_RATE, VN_QUERY_BURST, n->now_ms)) {
+        vn_timer_arm(&n->timers, &q->timer, n->now_ms + vn_jitter(n, QUERY_DELAY_MS));
+        return;
+    }
     Vn__Query m = VN__QUERY__INIT;
     m.descriptor = (ProtobufCBinaryData){s->descriptor.len, s->descriptor.p};
     m.statement = (ProtobufCBinaryData){s->cred->statement.n, s->cred->statement.p};

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "core/bucket.h"
 #include "core/inbox.h"
 #include "core/node.h"
 #include "core/timer.h"
@@ -16,6 +17,7 @@ struct vn_map;
 struct vn_queries {
     struct vn_map *by_hash; /* h -> struct vn_query */
     struct vn_list list;
+    struct vn_bucket sends;
     struct vn_list resolves; /* vn_node_resolve under way */
 };
 

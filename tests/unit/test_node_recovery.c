@@ -1,4 +1,5 @@
 /* Loss, crossing, idling, restarts and renewal. */
+#include "base/limits.h"
 #include "base/log.h"
 #include "support/node_world.h"
 #include "support/test.h"
@@ -338,6 +339,28 @@ static void test_held_signatures(void **state)
     vn_world_done(&w); /* frees the nodes while a job is out */
 }
 
+/* A scan of the realm's range: bounded questions, and others are still served. */
+static void test_scan(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b;
+    pair(&w, &a, &b);
+    size_t before = vn_mem_broker_counters(w.broker).published;
+    for (unsigned i = 3; i < 2003; i++) {
+        char dst[32];
+        snprintf(dst, sizeof(dst), "10.66.%u.%u", i / 250, i % 250);
+        struct vn_inner p = {.src = "10.66.0.1", .dst = dst, .payload_len = 8};
+        vn_worker_tun_input(a->worker, vn_inner_new(&p), w.now_us);
+    }
+    vn_world_run(&w, 10000);
+    size_t asked = vn_mem_broker_counters(w.broker).published - before;
+    assert_true(asked <= VN_QUERY_BURST + 10 * VN_QUERY_RATE + 1);
+    assert_true(asked >= 400);
+    assert_true(vn_world_ping(b, a, false, 1000) < 100);
+    vn_world_done(&w);
+}
+
 static void on_resolved(void *arg, const struct vn_resolved *list, size_t count)
 {
     *(size_t *)arg = count ? (size_t)list[0].addr_count : 100;
@@ -387,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_renewal),
         cmocka_unit_test(test_login_backs_off),
         cmocka_unit_test(test_held_signatures),
+        cmocka_unit_test(test_scan),
         cmocka_unit_test(test_resolve),
     };
     if (getenv("VN_TEST_ONLY"))
