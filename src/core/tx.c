@@ -290,25 +290,21 @@ static struct vn_pktbuf *next_frame(struct vn_tx *tx, enum vn_tether_class cls)
     return f;
 }
 
-/* One frame of one stream; false when the tether is full or the stream has nothing. */
+/* One frame of one stream. */
 static void flush_one(struct vn_end *end, struct vn_tx *tx, enum vn_tether_class cls)
 {
     struct vn_pktbuf *f = next_frame(tx, cls);
-    if (f) {
-        const struct vn_tether_port *port = end->worker->cfg.tether;
-        size_t taken = 0;
-        vn_status st = port->send(end->port, cls, &f, 1, &taken);
-        if (taken == 0) {
-            tx->sealed[cls] = f;
-            /* Before `up` or after `down` there is no `writable`; those events unblock. */
-            end->blocked[cls] = true;
-            if (st != VN_OK && st != VN_ERR_AGAIN)
-                vn_log(VN_LOG_DEBUG, "tether_send_failed", VN_KV_STATUS(st));
-        }
-    }
-    /* Behind the others, if there is more. */
-    if (tx->end == end)
-        queue_on_end(tx, cls);
+    if (!f)
+        return;
+    size_t taken = 0;
+    vn_status st = end->worker->cfg.tether->send(end->port, cls, &f, 1, &taken);
+    if (taken)
+        return;
+    tx->sealed[cls] = f;
+    /* Before `up` and after `down` there is no `writable`; those events unblock. */
+    end->blocked[cls] = true;
+    if (st != VN_OK && st != VN_ERR_AGAIN)
+        vn_log(VN_LOG_DEBUG, "tether_send_failed", VN_KV_STATUS(st));
 }
 
 void vn_tx_flush(struct vn_end *end)
@@ -319,11 +315,17 @@ void vn_tx_flush(struct vn_end *end)
         struct vn_list *ready = &end->ready[cls];
         while (end->up && !end->blocked[cls] && !vn_list_empty(ready)) {
             struct vn_tx *tx = VN_CONTAINER_OF(ready->next, struct vn_tx, of_ready[cls]);
-            vn_list_remove(&tx->of_ready[cls]);
             uint64_t before = tx->frames;
+            bool refused_before = tx->sealed[cls];
             flush_one(end, tx, cls);
+            /* A tether that went down in the call has taken the stream off. One that refused keeps
+             * the stream's turn: else, of two, the one that meets the refusal would always wait. */
+            if (tx->end != end || end->blocked[cls])
+                break;
+            vn_list_remove(&tx->of_ready[cls]);
+            queue_on_end(tx, cls);
             /* Out of memory: its packets wait for the next flush. */
-            if (tx->frames == before && !tx->sealed[cls] && has_work(tx, cls))
+            if (tx->frames == before && !refused_before && has_work(tx, cls))
                 break;
         }
     }
