@@ -347,6 +347,99 @@ static int node_list(int argc, char **argv)
     return code;
 }
 
+struct search {
+    struct vn_store *store;
+    const char *name; /* tag or id */
+    struct vn_conflux_record found;
+    unsigned count;
+};
+
+static bool node_match(void *arg, const struct vn_conflux_record *n)
+{
+    struct search *s = arg;
+    char id[VN_ID_TEXT];
+    vn_id_format(&n->id, id);
+    if (strcmp(n->tag, s->name) == 0 || strcmp(id, s->name) == 0) {
+        s->found = *n;
+        s->count++;
+    }
+    return true;
+}
+
+static bool search_realm(void *arg, const struct vn_id *realm)
+{
+    struct search *s = arg;
+    return vn_store_conflux_list(s->store, realm, node_match, s) == VN_OK;
+}
+
+/* Returns NULL, or what is wrong. */
+static const char *change(struct vn_conflux_record *n, const char *add, const char *remove)
+{
+    struct vn_taint_set more = {0}, less = {0};
+    if ((add && vn_taints_parse(add, &more) != VN_OK) ||
+        (remove && vn_taints_parse(remove, &less) != VN_OK))
+        return "--add and --remove are comma lists of labels of 1 to 64 characters a-z 0-9 . _ -";
+    if (vn_allowed_refuses(&n->allowed, &more))
+        return "this node's registration does not allow such a taint: register it again with a "
+               "token that does";
+    for (size_t i = 0; i < less.n; i++)
+        vn_taints_remove(&n->taints, less.t[i]);
+    for (size_t i = 0; i < more.n; i++)
+        if (vn_taints_add(&n->taints, more.t[i]) != VN_OK)
+            return "a node has at most 16 taints: remove some";
+    return NULL;
+}
+
+static vn_status store_change(struct common *c, struct vn_conflux_record *n)
+{
+    uint64_t now_ms = vn_clock_wall_ms();
+    vn_status st = vn_store_begin(c->g.store, true);
+    VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = c->g.store;
+    if (st == VN_OK)
+        st = vn_store_conflux_set_taints(tx, &n->id, &n->taints,
+                                         VN_MAX(n->statement_number + 1, now_ms));
+    if (st == VN_OK)
+        st = vn_store_outbox_add(tx, &n->id);
+    return st == VN_OK ? vn_store_commit(tx) : st;
+}
+
+static int node_taint(int argc, char **argv)
+{
+    struct common c = {0};
+    static struct search s;
+    const char *add = NULL, *remove = NULL;
+    const struct vn_option options[] = {
+        {"--state-dir", &c.dir_option, NULL}, {"--realm", &c.realm, NULL}, {"--add", &add, NULL},
+        {"--remove", &remove, NULL},          {"", &s.name, NULL},         {0}};
+    if (vn_options_parse(argc, argv, options) != VN_OK)
+        return 2;
+    if (!s.name || (!add && !remove))
+        return usage("say which node and what: node taint TAG --add a,b --remove c");
+    int code = begin(&c, c.realm != NULL); /* without --realm: in every realm */
+    s.store = c.g.store;
+    if (!code && !(c.realm ? search_realm(&s, &c.realm_id)
+                           : vn_store_realm_list(s.store, search_realm, &s) == VN_OK))
+        code = vn_die("cannot read the store");
+    if (!code && s.count == 0)
+        code = vn_die("there is no node %s (veilnet-guardian node list shows them)", s.name);
+    if (!code && s.count > 1)
+        code = vn_die("several nodes have the tag %s: give the id instead (node list shows it)",
+                      s.name);
+    const char *problem = code ? NULL : change(&s.found, add, remove);
+    if (problem)
+        code = vn_die("%s", problem);
+    if (!code && store_change(&c, &s.found) != VN_OK)
+        code = vn_die("cannot write the store");
+    if (!code) {
+        char text[VN_TAINTS_TEXT];
+        vn_taints_format(&s.found.taints, text);
+        vn_guardian_audit(&c.g, &s.found.realm, "host", "taints_changed", s.found.tag, text);
+        printf("%s: taints %s\n", s.found.tag, text[0] ? text : "none");
+    }
+    finish(&c);
+    return code;
+}
+
 /* ---- dispatch ---- */
 
 struct sub {
@@ -381,6 +474,6 @@ int vn_cmd_realm(int argc, char **argv)
 
 int vn_cmd_node(int argc, char **argv)
 {
-    static const struct sub SUBS[] = {{"list", node_list}};
+    static const struct sub SUBS[] = {{"list", node_list}, {"taint", node_taint}};
     return dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
 }

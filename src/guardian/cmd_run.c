@@ -10,6 +10,7 @@
 #include "guardian/link.h"
 #include "guardian/master.h"
 #include "guardian/options.h"
+#include "guardian/push.h"
 #include "loop/loop.h"
 
 #define DESCRIPTORS                                                                                \
@@ -81,6 +82,7 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     if (st == VN_OK && vn_links_new(&s.g, &s.g.links) != VN_OK)
         st = VN_ERR_NOMEM;
     if (st == VN_OK) {
+        vn_push_outbox(&s.g);
         uv_signal_init(s.g.uv, &s.term);
         uv_signal_init(s.g.uv, &s.interrupt);
         s.term.data = s.interrupt.data = &s;

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "guardian/master_config.h"
+#include "guardian/push.h"
 
 #define CHECK_MS 250 /* is it there, is it listening, were realms added from outside */
 #define RESTART_MIN_MS 250ull
@@ -229,8 +230,10 @@ static void on_timer(uv_timer_t *t)
     if (m->pidfd >= 0)
         check_up(m);
     /* `veilnet-guardian realm create` works on the store beside us */
-    if (vn_store_changed_outside(m->g->store))
+    if (vn_store_changed_outside(m->g->store)) {
         rewrite(m);
+        vn_push_outbox(m->g);
+    }
 }
 
 vn_status vn_master_open(struct vn_guardian *g, struct vn_master **ret)

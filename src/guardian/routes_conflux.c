@@ -1,14 +1,9 @@
 /* Nodes: peers, taints, listing, removal. */
-#include "base/clock.h"
-#include "base/limits.h"
-#include "base/log.h"
 #include "guardian/http.h"
-#include "guardian/identity_update.h"
 #include "guardian/issue.h"
-#include "guardian/link.h"
 #include "guardian/policy.h"
+#include "guardian/push.h"
 #include "guardian/routes.h"
-#include "wire/names.h"
 
 /* ---- peers ---- */
 
@@ -53,8 +48,6 @@ struct change {
     struct vn_realm *realm;
     struct vn_conflux_record c;
     uint64_t now_ms;
-    bool push; /* the node must be told */
-    struct vn_buf envelope;
     vn_status result;
     json_t *answer;
 };
@@ -64,7 +57,6 @@ static void change_free(void *arg)
     struct change *ch = arg;
     vn_realm_unref(ch->realm);
     json_decref(ch->answer);
-    vn_buf_wipe(&ch->envelope);
     free(ch);
 }
 
@@ -72,39 +64,15 @@ static void change_work(void *arg)
 {
     struct change *ch = arg;
     ch->result = vn_issue_taints_answer(ch->realm, &ch->c, ch->now_ms, &ch->answer);
-    /* with a session that is live: there is a statement */
-    if (ch->result == VN_OK && ch->push && json_object_get(ch->answer, "statement"))
-        ch->result = vn_identity_update_seal(ch->realm, &ch->c, ch->answer, vn_clock_wall_ms(),
-                                             &ch->envelope);
-}
-
-static void tell_node(struct vn_request *r, struct change *ch)
-{
-    char subject[VN_SUBJECT_MAX];
-    const struct vn_subject s = {.kind = VN_SUBJ_ADM, .name = ch->c.session.node};
-    vn_subject_format(&s, subject);
-    vn_status st = vn_links_publish(r->g->links, ch->realm, subject, vn_buf_span(&ch->envelope));
-    if (st != VN_OK)
-        vn_log(VN_LOG_WARN, "message_undeliverable", VN_KV_STR("realm", ch->realm->r.name),
-               VN_KV_STATUS(st));
 }
 
 static void change_done(struct vn_request *r, void *arg)
 {
     struct change *ch = arg;
-    if (ch->result != VN_OK) {
+    if (ch->result != VN_OK)
         vn_request_fail(r, ch->result, "statement");
-    } else {
-        if (ch->envelope.len)
-            tell_node(r, ch);
-        json_t *answer = VN_TAKE(ch->answer);
-        if (ch->push) { /* the keys are the node's, not the administrator's */
-            json_object_del(answer, "identities");
-            json_object_del(answer, "nats_jwt");
-            json_object_del(answer, "statement");
-        }
-        vn_request_reply(r, 200, answer);
-    }
+    else
+        vn_request_reply(r, 200, VN_TAKE(ch->answer));
     change_free(ch);
 }
 
@@ -139,42 +107,27 @@ static bool apply(struct vn_request *r, struct vn_conflux_record *c)
     return true;
 }
 
-static void change_taints(struct vn_request *r, const struct vn_conflux_record *of, bool push)
+/* Stores new taints and the number of the statement to come. Returns false after answering. */
+static bool store_taints(struct vn_request *r, struct vn_conflux_record *c)
 {
-    struct change *ch = calloc(1, sizeof(*ch));
-    if (!ch) {
-        vn_request_fail(r, VN_ERR_NOMEM, "taints");
-        return;
-    }
-    ch->c = *of;
-    ch->now_ms = r->now_ms;
-    ch->push = push;
-    vn_buf_init(&ch->envelope, VN_CONTROL_PAYLOAD_MAX);
-    if (!apply(r, &ch->c)) {
-        change_free(ch);
-        return;
-    }
-    vn_status st = vn_guardian_realm(r->g, &of->realm, &ch->realm);
-    if (st == VN_OK) {
-        /* Also when nothing changed: a node that asks has perhaps lost the answer before. */
-        ch->c.statement_number = VN_MAX(of->statement_number + 1, r->now_ms);
-        st = vn_store_begin(r->g->store, true);
-        VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
-        if (st == VN_OK)
-            st = vn_store_conflux_set_taints(tx, &of->id, &ch->c.taints, ch->c.statement_number);
-        if (st == VN_OK)
-            st = vn_store_commit(tx);
-    }
+    if (!apply(r, c))
+        return false;
+    /* Also when nothing changed: a node that asks has perhaps lost the answer before. */
+    c->statement_number = VN_MAX(c->statement_number + 1, r->now_ms);
+    vn_status st = vn_store_begin(r->g->store, true);
+    VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
+    if (st == VN_OK)
+        st = vn_store_conflux_set_taints(tx, &c->id, &c->taints, c->statement_number);
+    if (st == VN_OK)
+        st = vn_store_commit(tx);
     if (st != VN_OK) {
         vn_request_fail(r, st, "taints");
-        change_free(ch);
-        return;
+        return false;
     }
     char actor[VN_USER_NAME_MAX + 8], text[VN_TAINTS_TEXT];
-    vn_taints_format(&ch->c.taints, text);
-    vn_guardian_audit(r->g, &of->realm, vn_request_actor(r, actor), "taints_changed", of->tag,
-                      text);
-    vn_request_work(r, change_work, change_done, change_free, ch);
+    vn_taints_format(&c->taints, text);
+    vn_guardian_audit(r->g, &c->realm, vn_request_actor(r, actor), "taints_changed", c->tag, text);
+    return true;
 }
 
 void vn_route_taints_get(struct vn_request *r)
@@ -184,7 +137,21 @@ void vn_route_taints_get(struct vn_request *r)
 
 void vn_route_taints_change(struct vn_request *r)
 {
-    change_taints(r, &r->conflux, false);
+    struct change *ch = calloc(1, sizeof(*ch));
+    if (!ch) {
+        vn_request_fail(r, VN_ERR_NOMEM, "taints");
+        return;
+    }
+    ch->c = r->conflux;
+    ch->now_ms = r->now_ms;
+    vn_status st = vn_guardian_realm(r->g, &ch->c.realm, &ch->realm);
+    if (st != VN_OK)
+        vn_request_fail(r, st, "realm");
+    if (st != VN_OK || !store_taints(r, &ch->c)) {
+        change_free(ch);
+        return;
+    }
+    vn_request_work(r, change_work, change_done, change_free, ch);
 }
 
 /* ---- administration ---- */
@@ -262,6 +229,8 @@ void vn_route_node_delete(struct vn_request *r)
 void vn_route_node_taints(struct vn_request *r)
 {
     struct vn_conflux_record c;
-    if (find_node(r, &c))
-        change_taints(r, &c, true);
+    if (!find_node(r, &c) || !store_taints(r, &c))
+        return;
+    vn_push_identity(r->g, &c);
+    vn_request_reply(r, 200, json_pack("{s:o}", "taints", vn_taints_to_json(&c.taints)));
 }

@@ -1,5 +1,5 @@
 /* Enrolling a node and undoing it. */
-#include <ctype.h>
+#include <inttypes.h>
 
 #include "crypto/rng.h"
 #include "guardian/http.h"
@@ -169,10 +169,11 @@ static bool lease(struct vn_request *r, const struct vn_realm *realm, struct vn_
         vn_request_fail(r, st, "address");
     else if (until)
         vn_request_error(r, 409,
-                         "address %s was node %s's and stays reserved for %llu more minutes, until "
+                         "address %s was node %s's and stays reserved for %" PRIu64
+                         " more minutes, until "
                          "its certificate has "
                          "expired; choose another with --ip",
-                         text, holder, (unsigned long long)((until - r->now_ms) / 60000 + 1));
+                         text, holder, (until - r->now_ms) / 60000 + 1);
     else
         vn_request_error(r, 409, "address %s is taken by node %s; choose another with --ip", text,
                          holder);

@@ -164,6 +164,11 @@ VN_MUST_CHECK vn_status vn_store_tag_foreign(struct vn_store *s, const struct vn
                                              const char *tag, const struct vn_id *owner,
                                              const struct vn_id *token, bool *ret);
 
+/** Marks a node that the running Guardian shall tell of its new statement. */
+VN_MUST_CHECK vn_status vn_store_outbox_add(struct vn_store *s, const struct vn_id *conflux);
+/** Takes one mark. VN_ERR_NOTFOUND when there is none. */
+VN_MUST_CHECK vn_status vn_store_outbox_take(struct vn_store *s, struct vn_id *ret);
+
 /* ---- address leases ---- */
 
 /** Lowest free address in [first, last]. VN_ERR_LIMIT when there is none. */

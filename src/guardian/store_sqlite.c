@@ -802,6 +802,30 @@ vn_status vn_store_tag_foreign(struct vn_store *s, const struct vn_id *realm, co
     return VN_OK;
 }
 
+vn_status vn_store_outbox_add(struct vn_store *s, const struct vn_id *conflux)
+{
+    QUERY q = prepare(s, "INSERT OR IGNORE INTO outbox (conflux) VALUES (?)");
+    if (!q)
+        return VN_ERR_IO;
+    bind_id(q, 1, conflux);
+    return run(s, q, "outbox add", NULL);
+}
+
+vn_status vn_store_outbox_take(struct vn_store *s, struct vn_id *ret)
+{
+    QUERY q = prepare(s, "DELETE FROM outbox WHERE conflux = (SELECT conflux FROM outbox LIMIT 1) "
+                         "RETURNING conflux");
+    if (!q)
+        return VN_ERR_IO;
+    vn_status st = row(s, q, "outbox take");
+    if (st == VN_OK && !col_id(q, 0, ret))
+        return corrupt("outbox");
+    /* the deletion is done when the statement is */
+    if (st == VN_OK && sqlite3_step(q) != SQLITE_DONE)
+        return fail(s, "outbox take");
+    return st;
+}
+
 /* ---- address leases ---- */
 
 vn_status vn_store_lease_find(struct vn_store *s, const struct vn_id *realm, uint32_t first,

@@ -78,8 +78,11 @@ vn_status vn_taints_parse(const char *text, struct vn_taint_set *ret)
         if (st != VN_OK)
             return st;
         text += n;
-        if (*text == ',' && !*++text)
-            return VN_ERR_MALFORMED;
+        if (*text == ',') {
+            text++;
+            if (!*text)
+                return VN_ERR_MALFORMED;
+        }
     }
     *ret = s;
     return VN_OK;

@@ -102,7 +102,7 @@ vn_status vn_join_token(const char *url, const uint8_t pin[32], const char *regi
     char *out = calloc(1, 4 + VN_B64URL_LEN(n) + 1);
     if (!out)
         return VN_ERR_NOMEM;
-    memcpy(out, "vn1.", 4);
+    snprintf(out, 5, "vn1.");
     vn_b64url_encode(VN_SPAN(text, n), out + 4);
     *ret = out;
     return VN_OK;

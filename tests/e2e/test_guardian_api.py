@@ -288,10 +288,12 @@ def command_line():
     made = json.loads(rig.cli("token", "create", "--taints", "a,b", "--uses", "2", "--expires", "1h", "--json").stdout)
     check(rig.register(made["token"], tag="cli")["taints"] == ["a", "b"], "token create on the host")
     check("uses 1" in rig.cli("token", "list").stdout and "cli" in rig.cli("node", "list").stdout, "lists")
+    check("taints a,c" in rig.cli("node", "taint", "cli", "--add", "c", "--remove", "b").stdout, "node taint")
     rig.cli("token", "revoke", made["id"])
     refused(rig.post("/conflux/register", {}, made["token"]), 401, "revoked")
     for words in (["token", "create", "--realm", "nope"], ["token", "create", "--uses", "0"], ["token"], ["nonsense"],
-                  ["token", "create", "--expires", "soon"], ["realm", "create", "--name", "home"]):
+                  ["token", "create", "--expires", "soon"], ["node", "taint"], ["node", "taint", "nobody", "--add", "x"],
+                  ["node", "taint", "cli", "--add", "X"], ["realm", "create", "--name", "home"]):
         check(rig.cli(*words, ok=False).returncode != 0, f"refused: {' '.join(words)}")
     done = run(["veilnet-guardian", "token", "list", "--state-dir", "/nonexistent"], ok=False)
     check(done.returncode != 0 and "--state-dir" in done.stdout, "no state: says so")

@@ -116,6 +116,12 @@ def told_at_once():
         wait_until(lambda: "master_reloaded" in rig.logs(), 5, "Master's accounts change")
         rig.post(f"/conflux/{node['conflux_id']}/taints", {"add": ["still"]}, admin)
         check(json.loads(held.stdout.readline())["taints"] == ["still"], "which ends no connection")
+        rig.cli("node", "taint", "told", "--add", "host", "--remove", "still")
+        check(json.loads(held.stdout.readline())["taints"] == ["host"], "a change on the host reaches the node too")
+        rig.daemon.stop()
+        rig.cli("node", "taint", node["conflux_id"], "--add", "later")
+        rig.start()
+        check(json.loads(held.stdout.readline())["taints"] == ["host", "later"], "also one made while Guardian was away")
         held.stdin.close()
         check(held.wait(10) == 0, "the node ends well")
 

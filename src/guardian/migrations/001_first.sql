@@ -88,6 +88,11 @@ CREATE TABLE lease (
     PRIMARY KEY (realm, ip4)
 ) STRICT, WITHOUT ROWID;
 
+-- Nodes that are to be told of a change which was made on the store by `veilnet-guardian node taint`.
+CREATE TABLE outbox (
+    conflux BLOB PRIMARY KEY REFERENCES conflux (id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE audit (
     id      INTEGER PRIMARY KEY,
     at      INTEGER NOT NULL,
