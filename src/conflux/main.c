@@ -1,4 +1,5 @@
 /* veilnet-conflux: the connector of a machine, daemon and command line. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,6 +42,7 @@ static int run_verb(struct vn_cli *c)
 int main(int argc, char **argv)
 {
     static struct vn_cli c;
+    signal(SIGPIPE, SIG_IGN); /* a connection that breaks is an error, not the end */
     char error[256];
     if (vn_options_parse(argc, argv, &c.o, error) != VN_OK)
         return vn_cli_fail(&c, VN_EXIT_USAGE, "%s", error);

@@ -1,1 +1,6 @@
+foreach(name IN ITEMS join_token login_answer)
+    vn_unit_test(${name} SOURCES test_${name}.c LINKS vn_control vn_test_support)
+endforeach()
 vn_unit_test(nats SOURCES test_nats.c LINKS vn_control vn_loop TIMEOUT 120)
+vn_unit_test(guardian_api SOURCES test_guardian_api.c
+             LINKS vn_control vn_loop vn_test_tls_server vn_test_support)

@@ -1,0 +1,36 @@
+/* Join and conflux tokens as pasted: what is accepted is in bounds, and its own text is accepted
+ * with the same meaning. */
+#include <stdlib.h>
+
+#include "control/join_token.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool good)
+{
+    if (!good)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct vn_join j, again;
+    memset(&j, 0, sizeof(j));
+    memset(&again, 0, sizeof(again));
+    if (vn_join_parse(VN_SPAN(data, size), &j) != VN_OK)
+        return 0;
+    struct vn_id conflux, realm;
+    (void)!vn_join_ids(j.jwt, &conflux, &realm);
+    char *text = NULL;
+    if (j.kind == VN_JOIN_BARE) {
+        check(j.guardian.url_count == 0);
+        check(vn_join_parse(VN_SPAN_STR(j.jwt), &again) == VN_OK && strcmp(j.jwt, again.jwt) == 0);
+        return 0;
+    }
+    check(j.guardian.url_count > 0 && j.guardian.url_count <= VN_GUARDIAN_URLS_MAX);
+    check(vn_join_format(&j, &text) == VN_OK);
+    check(vn_join_parse(VN_SPAN_STR(text), &again) == VN_OK);
+    check(memcmp(&j, &again, sizeof(j)) == 0);
+    vn_secret_strp(&text);
+    return 0;
+}
