@@ -264,7 +264,7 @@ static int create(const struct vn_statedir *dir, const struct wish *w, const str
 
 /* ---- telling ---- */
 
-static void print_json(const struct plan *p, const struct vn_statedir *dir, const struct made *m)
+static void print_json(const struct vn_statedir *dir, const struct made *m)
 {
     char url[VN_URL_MAX], master[VN_URL_MAX], range4[VN_PREFIX_TEXT], range6[VN_PREFIX_TEXT];
     vn_config_url(&m->cfg, url);
@@ -273,14 +273,14 @@ static void print_json(const struct plan *p, const struct vn_statedir *dir, cons
     vn_prefix_format(&m->realm.range6, range6);
     VN_CLEANUP(vn_json_freep)
     json_t *o = json_pack(
-        "{s:s, s:s, s:i, s:s, s:i, s:o, s:{s:s, s:s}, s:{s:o, s:s, s:s, s:s, s:s}, s:s, s:s}",
+        "{s:s, s:s, s:i, s:s, s:i, s:o, s:{s:s, s:s}, s:s, s:{s:o, s:s, s:s, s:s, s:s}, s:s, s:s}",
         "state_dir", dir->dir, "guardian", url, "https_port", m->cfg.listen_port, "master", master,
         "master_port", m->cfg.master_port, "pin",
         m->cfg.pinned ? vn_json_b64(VN_SPAN_ARRAY(m->cfg.pin)) : json_null(), "admin", "user",
-        "admin", "password", m->password, "realm", "id", vn_json_id(&m->realm.id), "name",
-        m->realm.name, "suite", vn_suite_get(m->realm.suite)->name, "ipv4", range4, "ipv6", range6,
-        "registration_token", m->token.jwt, "join_token", m->token.join);
-    (void)p;
+        "admin", "password", m->password, "admin_password", m->password, "realm", "id",
+        vn_json_id(&m->realm.id), "name", m->realm.name, "suite",
+        vn_suite_get(m->realm.suite)->name, "ipv4", range4, "ipv6", range6, "registration_token",
+        m->token.jwt, "join_token", m->token.join);
     json_dumpf(o, stdout, JSON_INDENT(2));
     putchar('\n');
 }
@@ -364,7 +364,7 @@ int vn_cmd_init(int argc, char **argv)
     if (code)
         return code;
     if (w.json) {
-        print_json(&p, &dir, &m);
+        print_json(&dir, &m);
         fflush(stdout);
     } else {
         print_text(&w, &p, &dir, &m);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "control/http.h"
 #include "guardian/commands.h"
 #include "guardian/options.h"
 
@@ -74,6 +75,8 @@ int main(int argc, char **argv)
 #endif
     umask(077);
     vn_log_setup(VN_LOG_INFO, -1);
+    if (vn_http_global_init() != VN_OK) /* JSON holds credentials: jansson wipes what it frees */
+        return vn_die("out of memory");
     if (argc < 2) {
         fputs(HELP, stderr);
         return 2;
