@@ -17,8 +17,8 @@
 #include "base/log.h"
 #include "crypto/rng.h"
 
-#define BUFFERED_MAX (1 << 20) /* bytes libnats may hold before we keep messages in our own queue  \
-                                */
+/* Bytes libnats may hold before we keep messages in our own queue. */
+#define BUFFERED_MAX (1 << 20)
 
 struct pump {
     struct nats_shared *s;

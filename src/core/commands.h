@@ -1,9 +1,10 @@
 /*
- * What the core thread (struct vn_node) and a data worker (struct vn_worker) say to each other, through the port `post`.
- * Every message owns what it points to. Handles are chosen by the node, never 0, and not used again for a minute.
+ * What the core thread (struct vn_node) and a data worker (struct vn_worker) say to each other,
+ * through the port `post`. Every message owns what it points to. Handles are chosen by the node,
+ * never 0, and not used again for a minute.
  *
- * Node -> worker: commands and immutable snapshots. Worker -> node: events. Neither waits for the other: a command about a
- * handle that is already gone is ignored.
+ * Node -> worker: commands and immutable snapshots. Worker -> node: events. Neither waits for the
+ * other: a command about a handle that is already gone is ignored.
  */
 #pragma once
 
@@ -15,32 +16,32 @@
 #include "ports/tether.h"
 
 enum vn_cmd_type {
-    VN_CMD_LOCAL = 1,          /* struct vn_cmd_local */
-    VN_CMD_TETHER_OPEN,        /* struct vn_cmd_tether_open */
-    VN_CMD_TETHER_START,       /* struct vn_cmd_tether_start */
-    VN_CMD_TETHER_CANDIDATE,   /* struct vn_cmd_tether_candidate */
-    VN_CMD_TETHER_SEND,        /* struct vn_cmd_tether_send */
-    VN_CMD_TETHER_CLOSE,       /* struct vn_cmd_handle */
-    VN_CMD_TX_OPEN,            /* struct vn_cmd_tx_open */
-    VN_CMD_TX_CLOSE,           /* struct vn_cmd_handle */
-    VN_CMD_RX_OPEN,            /* struct vn_cmd_rx_open */
-    VN_CMD_RX_CLOSE,           /* struct vn_cmd_handle */
-    VN_CMD_DEST,               /* struct vn_cmd_dest */
-    VN_CMD_STATS,              /* struct vn_cmd_handle: handle is echoed */
+    VN_CMD_LOCAL = 1,        /* struct vn_cmd_local */
+    VN_CMD_TETHER_OPEN,      /* struct vn_cmd_tether_open */
+    VN_CMD_TETHER_START,     /* struct vn_cmd_tether_start */
+    VN_CMD_TETHER_CANDIDATE, /* struct vn_cmd_tether_candidate */
+    VN_CMD_TETHER_SEND,      /* struct vn_cmd_tether_send */
+    VN_CMD_TETHER_CLOSE,     /* struct vn_cmd_handle */
+    VN_CMD_TX_OPEN,          /* struct vn_cmd_tx_open */
+    VN_CMD_TX_CLOSE,         /* struct vn_cmd_handle */
+    VN_CMD_RX_OPEN,          /* struct vn_cmd_rx_open */
+    VN_CMD_RX_CLOSE,         /* struct vn_cmd_handle */
+    VN_CMD_DEST,             /* struct vn_cmd_dest */
+    VN_CMD_STATS,            /* struct vn_cmd_handle: handle is echoed */
 };
 
 enum vn_ev_type {
-    VN_EV_DEST_WANTED = 64,    /* struct vn_ev_dest: first packet for an address without egresser */
-    VN_EV_DEST_IDLE,           /* struct vn_ev_dest: its egresser is gone */
-    VN_EV_TX_IDLE,             /* struct vn_ev_handle: no packet for idle_ms; stays open until TX_CLOSE */
-    VN_EV_TX_SPENT,            /* struct vn_ev_handle: key limit of section 7 reached; sends no more */
-    VN_EV_RX_FIRST,            /* struct vn_ev_handle: first valid frame of this stream */
-    VN_EV_TETHER_CANDIDATE,    /* struct vn_ev_tether_candidate */
-    VN_EV_TETHER_GATHERED,     /* struct vn_ev_handle */
-    VN_EV_TETHER_UP,           /* struct vn_ev_handle */
-    VN_EV_TETHER_DOWN,         /* struct vn_ev_tether_down; the handle is gone */
-    VN_EV_TETHER_MESSAGE,      /* struct vn_ev_tether_message: control-class message, hop header first */
-    VN_EV_STATS,               /* struct vn_ev_stats */
+    VN_EV_DEST_WANTED = 64, /* struct vn_ev_dest: first packet for an address without egresser */
+    VN_EV_DEST_IDLE,        /* struct vn_ev_dest: its egresser is gone */
+    VN_EV_TX_IDLE,  /* struct vn_ev_handle: no packet for idle_ms; stays open until TX_CLOSE */
+    VN_EV_TX_SPENT, /* struct vn_ev_handle: key limit of section 7 reached; sends no more */
+    VN_EV_RX_FIRST, /* struct vn_ev_handle: first valid frame of this stream */
+    VN_EV_TETHER_CANDIDATE, /* struct vn_ev_tether_candidate */
+    VN_EV_TETHER_GATHERED,  /* struct vn_ev_handle */
+    VN_EV_TETHER_UP,        /* struct vn_ev_handle */
+    VN_EV_TETHER_DOWN,      /* struct vn_ev_tether_down; the handle is gone */
+    VN_EV_TETHER_MESSAGE, /* struct vn_ev_tether_message: control-class message, hop header first */
+    VN_EV_STATS,          /* struct vn_ev_stats */
 };
 
 /* ---- commands ---- */
@@ -81,7 +82,8 @@ struct vn_cmd_tether_send { /* on the control channel of the tether */
     struct vn_pktbuf *buf; /* hop header included; ownership moves to the worker */
 };
 
-/** Opens the sending side of a stream on a circuit, or moves it to another one (same tx, epoch and sequence go on). */
+/** Opens the sending side of a stream on a circuit, or moves it to another one (same tx, epoch and
+ * sequence go on). */
 struct vn_cmd_tx_open {
     struct vn_post_msg msg;
     uint32_t tx;
@@ -106,7 +108,8 @@ struct vn_cmd_rx_open {
 enum vn_dest_verdict {
     VN_DEST_USE,    /* send through tx */
     VN_DEST_REJECT, /* ICMP host unreachable to what waits and to what comes within for_ms */
-    VN_DEST_WAIT,   /* the stream is gone but is being made anew: queue up to VN_EGRESS_WAIT_PACKETS */
+    VN_DEST_WAIT,   /* the stream is gone but is being made anew: queue up to VN_EGRESS_WAIT_PACKETS
+                     */
     VN_DEST_FORGET, /* drop the egresser and what waits; the next packet asks again. Address ::
                        means all that are rejected at present */
 };
@@ -146,10 +149,10 @@ struct vn_ev_tether_message {
 
 /** Why the data path dropped. Names for logs and metrics: vn_worker_drop_name. */
 enum vn_worker_drop {
-    VN_DROP_TUN_MALFORMED,   /* not an IP packet, or longer than it says */
-    VN_DROP_NO_ROUTE,        /* destination outside the realm's ranges */
+    VN_DROP_TUN_MALFORMED, /* not an IP packet, or longer than it says */
+    VN_DROP_NO_ROUTE,      /* destination outside the realm's ranges */
     VN_DROP_QUEUE_FULL,
-    VN_DROP_REJECTED,        /* destination known unreachable; ICMP sent */
+    VN_DROP_REJECTED, /* destination known unreachable; ICMP sent */
     VN_DROP_EGRESS_GONE,
     VN_DROP_HOP_MALFORMED,
     VN_DROP_LABEL_UNKNOWN,
@@ -158,8 +161,8 @@ enum vn_worker_drop {
     VN_DROP_EPOCH_UNKNOWN,
     VN_DROP_REPLAY,
     VN_DROP_TAG,
-    VN_DROP_INNER_SOURCE,    /* not the sender's own address */
-    VN_DROP_INNER_DEST,      /* not ours */
+    VN_DROP_INNER_SOURCE, /* not the sender's own address */
+    VN_DROP_INNER_DEST,   /* not ours */
     VN_DROP_INNER_MALFORMED,
     VN_DROP_TUN_FULL,
     VN_DROP_COUNT

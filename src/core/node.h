@@ -1,10 +1,13 @@
 /*
- * struct vn_node: a node of a realm on the core thread. Identity, session with Guardian, control channel, access
- * decisions, handshakes, tether negotiation, circuits. Sans-IO: input, now -> ports. Not thread-safe.
+ * struct vn_node: a node of a realm on the core thread. Identity, session with Guardian, control
+ * channel, access decisions, handshakes, tether negotiation, circuits. Sans-IO: input, now ->
+ * ports. Not thread-safe.
  *
- * now_ms is CLOCK_BOOTTIME in the daemon; protocol time is Guardian's time at login plus what has passed since.
+ * now_ms is CLOCK_BOOTTIME in the daemon; protocol time is Guardian's time at login plus what has
+ * passed since.
  *
- * Life: new -> start (login) -> online: `online` callback with the addresses -> stop (streams closed, logout) -> `stopped`
+ * Life: new -> start (login) -> online: `online` callback with the addresses -> stop (streams
+ * closed, logout) -> `stopped`
  * -> free.
  */
 #pragma once
@@ -31,16 +34,17 @@ struct vn_node_shell {
     void *arg;
     /** Credentials are there: configure the TUN. Called again when addresses or ranges change. */
     void (*online)(void *arg, const struct vn_credentials *cred, uint16_t mtu_bytes);
-    /** Guardian refused for good (token revoked, node deleted): detail names the fix. The node stops trying. */
+    /** Guardian refused for good (token revoked, node deleted): detail names the fix. The node
+     * stops trying. */
     void (*refused)(void *arg, vn_status why, const char *detail);
     void (*stopped)(void *arg);
 };
 
 struct vn_node_config {
-    struct vn_id realm;      /* known from registration */
-    unsigned suite;          /* enum vn_suite, likewise */
-    uint32_t idle_ms;        /* 0: VN_IDLE_MS */
-    uint16_t mtu_bytes;      /* 0: VN_MTU_DEFAULT */
+    struct vn_id realm; /* known from registration */
+    unsigned suite;     /* enum vn_suite, likewise */
+    uint32_t idle_ms;   /* 0: VN_IDLE_MS */
+    uint16_t mtu_bytes; /* 0: VN_MTU_DEFAULT */
     const struct vn_authority *authority;
     const struct vn_control *control;
     const struct vn_random *random;
@@ -49,8 +53,10 @@ struct vn_node_config {
     const struct vn_node_shell *shell;
 };
 
-VN_MUST_CHECK vn_status vn_node_new(const struct vn_node_config *cfg, uint64_t now_ms, struct vn_node **ret);
-/** Wipes all keys. The authority and the control port make no more calls afterwards. Returns NULL. */
+VN_MUST_CHECK vn_status vn_node_new(const struct vn_node_config *cfg, uint64_t now_ms,
+                                    struct vn_node **ret);
+/** Wipes all keys. The authority and the control port make no more calls afterwards. Returns NULL.
+ */
 struct vn_node *vn_node_free(struct vn_node *n);
 
 VN_MUST_CHECK vn_status vn_node_start(struct vn_node *n, uint64_t now_ms);
@@ -69,20 +75,20 @@ uint64_t vn_node_next_deadline(const struct vn_node *n);
 
 /** Why a message from outside was dropped in silence. Names: vn_node_drop_name. */
 enum vn_node_drop {
-    VN_NDROP_SUBJECT,      /* subject and sender disagree, or not a subject of ours */
+    VN_NDROP_SUBJECT, /* subject and sender disagree, or not a subject of ours */
     VN_NDROP_MALFORMED,
     VN_NDROP_HOUR_MAC,
-    VN_NDROP_STALE,        /* outside the freshness window */
+    VN_NDROP_STALE, /* outside the freshness window */
     VN_NDROP_REPLAY,
     VN_NDROP_RATE,
-    VN_NDROP_SEAL,         /* does not open, or unknown kid */
+    VN_NDROP_SEAL, /* does not open, or unknown kid */
     VN_NDROP_CERT,
     VN_NDROP_SIGNATURE,
     VN_NDROP_BODY,
-    VN_NDROP_AFFINITY,     /* policy says no */
-    VN_NDROP_STATEMENT,    /* number below the highest seen, or invalid */
-    VN_NDROP_HS_STATE,     /* no such handshake, or TAI64N not newer */
-    VN_NDROP_CONTROL,      /* stream control packet does not open or is replayed */
+    VN_NDROP_AFFINITY,  /* policy says no */
+    VN_NDROP_STATEMENT, /* number below the highest seen, or invalid */
+    VN_NDROP_HS_STATE,  /* no such handshake, or TAI64N not newer */
+    VN_NDROP_CONTROL,   /* stream control packet does not open or is replayed */
     VN_NDROP_CIRCUIT,
     VN_NDROP_LIMIT,
     VN_NDROP_COUNT
@@ -93,9 +99,10 @@ struct vn_node_status {
     enum vn_node_state state;
     enum vn_control_state control;
     char control_reason[128];
-    char guardian_error[256];   /* last failure to reach Guardian, empty when well */
+    char guardian_error[256]; /* last failure to reach Guardian, empty when well */
     struct vn_id node;
-    const struct vn_credentials *cred; /* borrowed until the next call into the node; NULL before login */
+    /* borrowed until the next call into the node; NULL before login */
+    const struct vn_credentials *cred;
     uint64_t protocol_time_ms;
     uint64_t renew_in_ms;
     size_t peer_count, stream_tx_count, stream_rx_count, tether_count;
@@ -110,25 +117,27 @@ struct vn_node_link {
     char tag[VN_TAG_MAX + 1];
     struct vn_ip addrs[VN_CERT_ADDRS_MAX];
     size_t addr_count;
-    uint32_t tx, rx;          /* handles, 0: no stream in that direction */
-    const char *tx_state;     /* "handshake", "circuit", "open", or NULL */
-    uint32_t tether;          /* 0: none */
+    uint32_t tx, rx;      /* handles, 0: no stream in that direction */
+    const char *tx_state; /* "handshake", "circuit", "open", or NULL */
+    uint32_t tether;      /* 0: none */
     bool tether_up;
-    uint64_t since_ms;        /* age of the older stream */
-    uint64_t handshake_us;    /* duration of our handshake, 0 if none */
+    uint64_t since_ms;     /* age of the older stream */
+    uint64_t handshake_us; /* duration of our handshake, 0 if none */
 };
 /** Fills up to cap entries, returns how many there are. */
 size_t vn_node_links(const struct vn_node *n, struct vn_node_link *ret, size_t cap);
 
 /** Own taints, borrowed until the next call. */
 size_t vn_node_taints(const struct vn_node *n, const char *ret[VN_TAINTS_MAX]);
-/** Adds and removes through Guardian; the new statement is in force and sent to stream peers before fn runs. */
-VN_MUST_CHECK vn_status vn_node_change_taints(struct vn_node *n, const char *const *add, size_t add_count,
-                                              const char *const *remove, size_t remove_count,
-                                              void (*fn)(void *arg, const struct vn_authority_error *err), void *arg);
+/** Adds and removes through Guardian; the new statement is in force and sent to stream peers before
+ * fn runs. */
+VN_MUST_CHECK vn_status vn_node_change_taints(
+    struct vn_node *n, const char *const *add, size_t add_count, const char *const *remove,
+    size_t remove_count, void (*fn)(void *arg, const struct vn_authority_error *err), void *arg);
 /**
- * Finds who owns a tag, address or node id (text as a user types it). fn gets up to 16 owners that answered and that this
- * node may reach; count 0 after 3.5 s of silence. Answers from cache at once.
+ * Finds who owns a tag, address or node id (text as a user types it). fn gets up to 16 owners that
+ * answered and that this node may reach; count 0 after 3.5 s of silence. Answers from cache at
+ * once.
  */
 struct vn_resolved {
     struct vn_id node;
@@ -137,6 +146,10 @@ struct vn_resolved {
     size_t addr_count;
 };
 VN_MUST_CHECK vn_status vn_node_resolve(struct vn_node *n, const char *name,
-                                        void (*fn)(void *arg, const struct vn_resolved *list, size_t count), void *arg);
+                                        void (*fn)(void *arg, const struct vn_resolved *list,
+                                                   size_t count),
+                                        void *arg);
 /** Asks the worker; fn gets the event, borrowed. */
-VN_MUST_CHECK vn_status vn_node_stats(struct vn_node *n, void (*fn)(void *arg, const struct vn_ev_stats *stats), void *arg);
+VN_MUST_CHECK vn_status vn_node_stats(struct vn_node *n,
+                                      void (*fn)(void *arg, const struct vn_ev_stats *stats),
+                                      void *arg);

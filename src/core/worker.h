@@ -1,8 +1,10 @@
 /*
- * struct vn_worker: one data worker. Egressers, the sending and receiving side of streams, labels, and the tethers' data
- * paths. Sans-IO: state, input and now in; TUN packets, tether messages and events out through ports. One thread.
+ * struct vn_worker: one data worker. Egressers, the sending and receiving side of streams, labels,
+ * and the tethers' data paths. Sans-IO: state, input and now in; TUN packets, tether messages and
+ * events out through ports. One thread.
  *
- *   TUN -> egresser(destination) -> frame builder -> seal -> tether      tether -> label -> replay, open -> checks -> TUN
+ *   TUN -> egresser(destination) -> frame builder -> seal -> tether
+ *   tether -> label -> replay, open -> checks -> TUN
  */
 #pragma once
 
@@ -23,7 +25,8 @@ struct vn_worker_config {
     const struct vn_random *random;
 };
 
-VN_MUST_CHECK vn_status vn_worker_new(const struct vn_worker_config *cfg, uint64_t now_us, struct vn_worker **ret);
+VN_MUST_CHECK vn_status vn_worker_new(const struct vn_worker_config *cfg, uint64_t now_us,
+                                      struct vn_worker **ret);
 /** Closes every tether, wipes every key. Returns NULL. */
 struct vn_worker *vn_worker_free(struct vn_worker *w);
 
@@ -31,7 +34,8 @@ struct vn_worker *vn_worker_free(struct vn_worker *w);
 void vn_worker_command(struct vn_worker *w, struct vn_post_msg *m, uint64_t now_us);
 /** A packet read from the TUN; takes ownership. Call vn_worker_flush after the batch. */
 void vn_worker_tun_input(struct vn_worker *w, struct vn_pktbuf *packet, uint64_t now_us);
-/** Builds and sends what waits, as far as the tethers take it. Also to be called after tether callbacks ran. */
+/** Builds and sends what waits, as far as the tethers take it. Also to be called after tether
+ * callbacks ran. */
 void vn_worker_flush(struct vn_worker *w, uint64_t now_us);
 /** Time moved on. */
 void vn_worker_tick(struct vn_worker *w, uint64_t now_us);

@@ -17,8 +17,8 @@
 #define VN_HOST_IFNAME "veilnet"
 #define VN_HOST_IFNAME_MAX 15
 #define VN_HOST_MARK 0x766e0001u /* SO_MARK of every node's underlay sockets */
-#define VN_HOST_TUN_BURST 64 /* packets vn_host_tun_read takes at most: fairness bound of a turn   \
-                              */
+/* Packets vn_host_tun_read takes at most: fairness bound of a turn. */
+#define VN_HOST_TUN_BURST 64
 
 struct vn_host;
 
