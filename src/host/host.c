@@ -14,8 +14,9 @@
 #include "host/underlay.h"
 
 /*
- * Packets. A short queue shows load to the egresser instead of hiding it, but it must hold one TCP window: 32 packets of
- * the MTU are 48 KB, and the kernel dropped every third packet of a bulk flow there.
+ * Packets. A short queue shows load to the egresser instead of hiding it, but it must hold one TCP
+ * window: 32 packets of the MTU are 48 KB, and the kernel dropped every third packet of a bulk flow
+ * there.
  */
 #define TXQUEUELEN 1000
 
