@@ -13,6 +13,7 @@
 #include "guardian/master_config.h"
 #include "guardian/push.h"
 
+#define ERR_TEXT_MAX 65536
 #define CHECK_MS 250 /* is it there, is it listening, were realms added from outside */
 #define RESTART_MIN_MS 250ull
 #define RESTART_MAX_MS 30000ull
@@ -110,8 +111,26 @@ static void ports_path(const struct vn_master *m, char *ret, size_t n)
     snprintf(ret, n, "%s/nats-server_%d.ports", m->paths.dir, (int)m->pid);
 }
 
+/* Early 2.10 ends at once over an option it does not know; clients of ours ask for TLS 1.3 anyway.
+ */
+static bool is_too_old(const struct vn_master *m)
+{
+    struct vn_buf text;
+    vn_buf_init(&text, ERR_TEXT_MAX);
+    bool old = vn_file_read(m->paths.err, &text) == VN_OK && vn_buf_append(&text, "", 1) == VN_OK &&
+               strstr((const char *)text.p, "min_version") != NULL;
+    vn_buf_done(&text);
+    return old;
+}
+
 static void on_gone(struct vn_master *m)
 {
+    if (!m->up && !m->paths.old_server && is_too_old(m)) {
+        bool changed;
+        m->paths.old_server = true;
+        if (vn_master_config_write(m->g, &m->paths, &changed) != VN_OK)
+            m->paths.old_server = false;
+    }
     char ports[VN_PATH_MAX + 64];
     ports_path(m, ports, sizeof(ports));
     (void)unlink(ports); /* left behind after a kill */

@@ -118,7 +118,10 @@ static vn_status render(struct vn_guardian *g, const struct vn_master_paths *p, 
     add_path(t, "  cert_file", p->cert);
     add_path(t, "  key_file", p->key);
     add_path(t, "  ca_file", p->ca);
-    add(t, "  verify: true\n  timeout: 5\n}\n");
+    add(t, "  verify: true\n  timeout: 5\n");
+    if (!p->old_server)
+        add(t, "  min_version: \"1.3\"\n");
+    add(t, "}\n");
     add(t, "operator: \"%s\"\nsystem_account: \"%s\"\n", operator_jwt, c->nats_system.public);
     add(t, "resolver {\n  type: full\n");
     add_path(t, "  dir", p->jwt);

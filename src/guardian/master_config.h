@@ -4,6 +4,7 @@
 #include "guardian/guardian.h"
 
 struct vn_master_paths {
+    bool old_server; /* a nats-server that does not know tls.min_version */
     char dir[VN_PATH_MAX];
     char conf[VN_PATH_MAX + 32], pid[VN_PATH_MAX + 32], log[VN_PATH_MAX + 32],
         err[VN_PATH_MAX + 32];

@@ -29,7 +29,8 @@ def unb64(text):
 
 
 class Rig:
-    def __init__(self, *init, start=True):
+    def __init__(self, *init, start=True, env=None):
+        self.env = env
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="vn-guardian-"))
         atexit.register(self.close)
         self.dir = self.top / "state"
@@ -46,7 +47,7 @@ class Rig:
     def start(self):
         self.runs += 1
         self.daemon = Daemon(["veilnet-guardian", "run", "--debug", "--state-dir", self.dir],
-                             f"guardian-{self.runs}", self.top)
+                             f"guardian-{self.runs}", self.top, env=self.env)
         wait_until(lambda: self.master_up(), 20, "Guardian and Master are up")
 
     def master_up(self):

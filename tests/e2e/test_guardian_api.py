@@ -299,6 +299,23 @@ def command_line():
     check(done.returncode != 0 and "--state-dir" in done.stdout, "no state: says so")
 
 
+def own_certificate():
+    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+         rig.top / "own.key", "-out", rig.top / "own.crt", "-days", "2", "-subj", "/CN=guardian.example", "-addext",
+         "subjectAltName=DNS:guardian.example"])
+    other = Rig("--public", "guardian.example:443", "--tls-cert", rig.top / "own.crt", "--tls-key", rig.top / "own.key")
+    join = json.loads(unb64(other.info["join_token"][4:]))
+    check(join["g"] == ["https://guardian.example:443"] and "k" not in join, "own certificate: no pin in the join token")
+    context = ssl.create_default_context(cafile=rig.top / "own.crt")
+    with socket.create_connection(("127.0.0.1", other.info["https_port"])) as raw:
+        with context.wrap_socket(raw, server_hostname="guardian.example") as s:
+            check(s.version() == "TLSv1.3", "and Guardian shows it")
+    other.close()
+    done = run(["veilnet-guardian", "init", "--state-dir", rig.top / "third", "--tls-cert", rig.top / "own.crt",
+                "--tls-key", rig.dir / "https.key", "--listen", "127.0.0.1:0", "--master-port", "0"], ok=False)
+    check(done.returncode != 0 and "not the key of that certificate" in done.stdout, "a key that does not fit is named")
+
+
 def restart():
     n = rig.register(tag="kept")
     rig.daemon.kill()
@@ -322,4 +339,4 @@ def no_secrets_in_logs():
 
 start_slow()
 main(init_again, http_shape, tls, users, bad_jwts, registration, tokens, sessions, proofs, administration, command_line,
-     slow_clients, restart, no_secrets_in_logs)
+     own_certificate, slow_clients, restart, no_secrets_in_logs)

@@ -1,0 +1,1 @@
+vn_fuzz_target(guardian_token SOURCES fuzz_guardian_token.c LINKS vn_guardian CORPUS corpus/guardian_token)
