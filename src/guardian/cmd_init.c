@@ -294,10 +294,10 @@ static void print_text(const struct wish *w, const struct plan *p, const struct 
     vn_prefix_format(&m->realm.range6, range6);
     printf("Guardian %s, state in %s\n", url, dir->dir);
     if (p->public_private && !p->public_given)
-        printf("  warning: %s is a private address: machines elsewhere will not reach it; set a "
-               "public one with\n"
-               "  init --public HOST[:PORT]\n",
-               p->public_host);
+        printf("  warning: %s is a private address: machines elsewhere will not reach it. If they "
+               "should,\n"
+               "  remove %s and init again with --public HOST[:PORT]\n",
+               p->public_host, dir->dir);
     printf("Realm %s: %s, %s, suite %s\n", m->realm.name, range4, range6,
            vn_suite_get(m->realm.suite)->name);
     printf("Open in the firewall: %u/tcp (Guardian), %u/tcp (Master)\n", m->cfg.listen_port,
