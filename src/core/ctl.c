@@ -122,9 +122,9 @@ static void on_close(struct vn_node *n, struct vn_stream *s, uint32_t reason)
         return;
     }
     /* Whoever still sends asks first, and the answer to that tells whether we may. */
-    vn_stream_close(n, s, VN_CLOSE_LOST, false);
     vn_peer_drop_descriptor(p);
     vn_dests_forget(n, p);
+    vn_stream_close(n, s, VN_CLOSE_LOST, false);
 }
 
 /* ---- receiving ---- */

@@ -98,9 +98,10 @@ void vn_dest_wanted(struct vn_node *n, const struct vn_ip *ip)
     }
     struct vn_dest *d = dest_get(n, ip);
     if (d) {
-        /* The worker lost it: what was found holds. */
+        /* The worker was told to use a stream that it could not open, for want of memory: waiting
+         * is better than telling it again. */
         if (d->peer && d->peer->tx && d->peer->tx->state == VN_TX_OPEN)
-            vn_tell_dest(n, ip, VN_DEST_USE, d->peer->tx->handle, 0);
+            vn_tx_failed(n, d->peer->tx, VN_CLOSE_LOST);
         return;
     }
     d = calloc(1, sizeof(*d));

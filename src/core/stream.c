@@ -178,9 +178,8 @@ void vn_stream_close(struct vn_node *n, struct vn_stream *s, enum vn_close_reaso
 
 void vn_tx_failed(struct vn_node *n, struct vn_stream *s, enum vn_close_reason why)
 {
-    struct vn_peer *p = s->peer;
+    vn_dests_reject(n, s->peer);
     vn_stream_close(n, s, why, true);
-    vn_dests_reject(n, p);
 }
 
 void vn_tx_renew(struct vn_node *n, struct vn_stream *s, enum vn_close_reason why, bool tell)
@@ -194,9 +193,9 @@ void vn_tx_renew(struct vn_node *n, struct vn_stream *s, enum vn_close_reason wh
 
 void vn_streams_close_peer(struct vn_node *n, struct vn_peer *p, enum vn_close_reason why)
 {
+    vn_dests_forget(n, p);
     if (p->tx)
         vn_stream_close(n, p->tx, why, true);
-    vn_dests_forget(n, p);
     VN_LIST_EACH(it, &p->rxs)
     vn_stream_close(n, VN_LIST_ENTRY(it, struct vn_stream, of_peer), why, true);
 }
@@ -261,9 +260,8 @@ void vn_stream_event_idle(struct vn_node *n, uint32_t tx)
     struct vn_stream *s = by_handle(n, tx, true);
     if (!s || s->state != VN_TX_OPEN)
         return;
-    struct vn_peer *p = s->peer;
+    vn_dests_forget(n, s->peer);
     vn_stream_close(n, s, VN_CLOSE_IDLE, true);
-    vn_dests_forget(n, p);
 }
 
 void vn_stream_event_spent(struct vn_node *n, uint32_t tx)

@@ -98,7 +98,7 @@ VN_MUST_CHECK vn_status vn_stream_rename(struct vn_node *n, struct vn_stream *s,
                                          const struct vn_id *sid);
 struct vn_stream *vn_stream_by_sid(struct vn_node *n, const struct vn_id *sid);
 /** Ends it: the worker's side, the circuit, and with `tell` the other end's. Destinations are the
- * caller's. */
+ * caller's, and get their verdict before: the worker asks again for those of a closed stream. */
 void vn_stream_close(struct vn_node *n, struct vn_stream *s, enum vn_close_reason why, bool tell);
 /** tx: closes and refuses what waits for it. */
 void vn_tx_failed(struct vn_node *n, struct vn_stream *s, enum vn_close_reason why);
