@@ -13,6 +13,9 @@ struct vn_pktbuf {
     size_t len;             /* length of the content */
     size_t cap;             /* size of storage */
     uint64_t stamp_us;      /* monotonic time, set by whoever queues it */
+    /* What is left to do for an inner packet, in the words of wire/frame.h; all 0: nothing. */
+    uint16_t gso_size, l4_offset;
+    uint8_t kind;
     uint8_t storage[];
 };
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "core/offload.h"
 #include "core/packet.h"
 
 /* As long as a circuit may take to come about. */
@@ -247,17 +248,54 @@ static enum vn_worker_drop judge(const struct vn_rx *rx, const struct vn_packet 
     return source_allowed(rx, &p->src) ? VN_DROP_COUNT : VN_DROP_INNER_SOURCE;
 }
 
+struct writing {
+    const struct vn_tun_port *tun;
+    bool full;
+};
+
+static void write_segment(void *arg, struct vn_span segment)
+{
+    struct writing *w = arg;
+    w->full |= w->tun->write(w->tun->self, segment) != VN_OK;
+}
+
+/* For a device that takes whole packets only. */
+static bool write_finished(const struct vn_tun_port *tun, const struct vn_packet *p,
+                           struct vn_span bytes, const struct vn_tun_offload *o)
+{
+    uint8_t scratch[VN_MTU_MAX]; /* vn_offload_check knows the MTU */
+    struct writing w = {.tun = tun};
+    if (o->kind == VN_PKT_CSUM) {
+        /* The plaintext is ours to change. */
+        vn_offload_finish(p, (uint8_t *)bytes.p, bytes.n, o);
+        write_segment(&w, bytes);
+    } else {
+        vn_offload_segment(p, bytes, o, scratch, write_segment, &w);
+    }
+    return !w.full;
+}
+
+static enum vn_worker_drop write_packet(struct vn_worker *w, const struct vn_packet *p,
+                                        const struct vn_frame_packet *fp)
+{
+    const struct vn_tun_port *tun = w->cfg.tun;
+    if (fp->kind == VN_PKT_NONE)
+        return tun->write(tun->self, fp->packet) == VN_OK ? VN_DROP_COUNT : VN_DROP_TUN_FULL;
+    struct vn_tun_offload o;
+    if (!vn_offload_check(p, fp->packet, fp->kind, fp->gso_size, fp->l4_offset, w->mtu_bytes, &o))
+        return VN_DROP_INNER_MALFORMED;
+    bool written = tun->write_offload ? tun->write_offload(tun->self, fp->packet, &o) == VN_OK
+                                      : write_finished(tun, p, fp->packet, &o);
+    return written ? VN_DROP_COUNT : VN_DROP_TUN_FULL;
+}
+
 static void packet_input(struct vn_rx *rx, const struct vn_frame_packet *fp)
 {
     struct vn_worker *w = rx->worker;
     struct vn_packet p;
-    enum vn_worker_drop why;
-    if (fp->kind != VN_PKT_NONE || !vn_packet_parse(fp->packet, &p))
-        why = VN_DROP_INNER_MALFORMED;
-    else
-        why = judge(rx, &p, fp->packet);
-    if (why == VN_DROP_COUNT && w->cfg.tun->write(w->cfg.tun->self, fp->packet) != VN_OK)
-        why = VN_DROP_TUN_FULL;
+    enum vn_worker_drop why = VN_DROP_INNER_MALFORMED;
+    if (vn_packet_parse(fp->packet, &p) && (why = judge(rx, &p, fp->packet)) == VN_DROP_COUNT)
+        why = write_packet(w, &p, fp);
     if (why != VN_DROP_COUNT) {
         vn_worker_drop(w, why);
         return;

@@ -157,6 +157,11 @@ static struct vn_pktbuf *take_packet(struct vn_tx *tx, struct vn_egresser *e,
     return b;
 }
 
+static size_t overhead_of(const struct vn_pktbuf *b)
+{
+    return VN_FRAME_PACKET_OVERHEAD + (b->kind == VN_PKT_NONE ? 0 : VN_FRAME_OFFLOAD_OVERHEAD);
+}
+
 struct plan {
     size_t count, bytes; /* packets, and plaintext bytes after the count */
 };
@@ -170,7 +175,7 @@ static struct plan plan_frame(const struct vn_tx *tx, enum vn_tether_class cls)
     {
         const struct vn_egresser *e = VN_CONTAINER_OF(it, struct vn_egresser, ready[cls]);
         for (const struct vn_pktbuf *b = e->queue[cls].head; b; b = b->next) {
-            size_t n = VN_FRAME_PACKET_OVERHEAD + b->len;
+            size_t n = overhead_of(b) + b->len;
             if (p.count == VN_FRAME_PACKETS_MAX || p.bytes + n > PLAIN_MAX)
                 return p;
             p.count++;
@@ -180,18 +185,27 @@ static struct plan plan_frame(const struct vn_tx *tx, enum vn_tether_class cls)
     return p;
 }
 
+static struct vn_frame_packet describe(const struct vn_pktbuf *b)
+{
+    return (struct vn_frame_packet){.kind = (enum vn_packet_kind)b->kind,
+                                    .gso_size = b->gso_size,
+                                    .l4_offset = (uint8_t)b->l4_offset,
+                                    .packet = vn_pktbuf_span(b)};
+}
+
 /* The packet's own buffer becomes the frame. */
 static struct vn_pktbuf *build_single(struct vn_tx *tx, enum vn_tether_class cls)
 {
     struct vn_egresser *e = VN_CONTAINER_OF(tx->ready[cls].next, struct vn_egresser, ready[cls]);
     struct vn_pktbuf *b = take_packet(tx, e, cls);
-    size_t n = b->len;
-    vn_pktbuf_push(b, FRAME_HEAD + VN_FRAME_PACKET_OVERHEAD);
+    struct vn_frame_packet p = describe(b);
+    size_t head = 2 + overhead_of(b);
+    vn_pktbuf_push(b, VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN + head);
     struct vn_writer w =
-        vn_writer_of(b->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN, 2 + VN_FRAME_PACKET_OVERHEAD);
+        vn_writer_of(b->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN, head + p.packet.n);
     vn_write_u16(&w, 1);
-    vn_write_u24(&w, (uint32_t)n);
-    vn_write_u8(&w, VN_PKT_NONE);
+    vn_frame_put_header(&w, &p);
+    assert(vn_writer_ok(&w) && w.len == head);
     return b;
 }
 
@@ -208,7 +222,8 @@ static struct vn_pktbuf *build_bundle(struct vn_tx *tx, enum vn_tether_class cls
         struct vn_egresser *e =
             VN_CONTAINER_OF(tx->ready[cls].next, struct vn_egresser, ready[cls]);
         struct vn_pktbuf *b = take_packet(tx, e, cls);
-        vn_frame_put_packet(&w, &(struct vn_frame_packet){.packet = vn_pktbuf_span(b)});
+        struct vn_frame_packet p = describe(b);
+        vn_frame_put_packet(&w, &p);
         vn_pktbuf_free(b);
     }
     assert(vn_writer_ok(&w) && w.len == w.cap);
@@ -220,7 +235,7 @@ static bool fits_in_place(const struct vn_tx *tx, enum vn_tether_class cls)
     const struct vn_egresser *e =
         VN_CONTAINER_OF(tx->ready[cls].next, struct vn_egresser, ready[cls]);
     const struct vn_pktbuf *b = e->queue[cls].head;
-    return vn_pktbuf_headroom(b) >= FRAME_HEAD + VN_FRAME_PACKET_OVERHEAD &&
+    return vn_pktbuf_headroom(b) >= FRAME_HEAD + overhead_of(b) &&
            vn_pktbuf_tailroom(b) >= VN_AEAD_TAG_LEN;
 }
 

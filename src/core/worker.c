@@ -118,7 +118,7 @@ static void set_local(struct vn_worker *w, const struct vn_cmd_local *c)
     w->range_count = VN_MIN(c->range_count, VN_ARRAY_LEN(w->ranges));
     memcpy(w->ranges, c->ranges, sizeof(w->ranges));
     if (c->mtu_bytes)
-        w->mtu_bytes = c->mtu_bytes;
+        w->mtu_bytes = (uint16_t)VN_MIN(c->mtu_bytes, VN_MTU_MAX);
     if (c->idle_ms)
         w->idle_us = (uint64_t)c->idle_ms * 1000;
     vn_worker_wake_at(w, w->now_us); /* deadlines may have come closer */

@@ -19,6 +19,8 @@
  * there.
  */
 #define TXQUEUELEN 1000
+/* Receivers take no more (DESIGN section 7). */
+#define GSO_SEGMENTS_MAX 64
 
 struct plan {
     struct vn_change changes[VN_JOURNAL_CHANGES_MAX / 4];
@@ -286,6 +288,8 @@ static bool enable_ip6(const char *ifname)
 static vn_status set_link(struct vn_host *h, uint16_t mtu_bytes, struct vn_host_error *ret_err)
 {
     vn_status st = vn_netlink_link_set(h->nl, h->ifindex, mtu_bytes, TXQUEUELEN);
+    if (st == VN_OK)
+        st = vn_netlink_link_gso(h->nl, h->ifindex, VN_SUPER_PACKET_MAX, GSO_SEGMENTS_MAX);
     if (st == VN_OK && h->ip6)
         st = vn_netlink_no_autoconf(h->nl, h->ifindex);
     if (st == VN_OK)
@@ -315,8 +319,7 @@ vn_status vn_host_up(const struct vn_host_config *cfg, struct vn_host **ret,
         st = open_netlink(&h->nl, ret_err);
     if (st == VN_OK) {
         recover(h->nl, h->journal);
-        st = vn_tun_open(cfg->ifname ? cfg->ifname : VN_HOST_IFNAME, cfg->mtu_bytes, &h->tun,
-                         ret_err);
+        st = vn_tun_open(cfg->ifname ? cfg->ifname : VN_HOST_IFNAME, &h->tun, ret_err);
     }
     struct vn_link link;
     if (st == VN_OK) {
@@ -351,8 +354,6 @@ vn_status vn_host_update(struct vn_host *h, const struct vn_host_config *cfg,
         st = set_link(h, cfg->mtu_bytes, ret_err);
     if (st == VN_OK)
         st = move_to(h, cfg, ret_err);
-    if (st == VN_OK)
-        vn_tun_set_size_max(h->tun, cfg->mtu_bytes);
     return st;
 }
 

@@ -172,6 +172,17 @@ vn_status vn_netlink_link_set(struct vn_netlink *nl, uint32_t ifindex, uint32_t 
     return acked(nl, &r);
 }
 
+vn_status vn_netlink_link_gso(struct vn_netlink *nl, uint32_t ifindex, uint32_t max_bytes,
+                              uint32_t max_segments)
+{
+    struct request r;
+    struct ifinfomsg *m = begin(nl, &r, RTM_NEWLINK, 0, sizeof(*m));
+    m->ifi_index = (int)ifindex;
+    mnl_attr_put_u32(r.h, IFLA_GSO_MAX_SIZE, max_bytes);
+    mnl_attr_put_u32(r.h, IFLA_GSO_MAX_SEGS, max_segments);
+    return acked(nl, &r);
+}
+
 vn_status vn_netlink_no_autoconf(struct vn_netlink *nl, uint32_t ifindex)
 {
     struct request r;

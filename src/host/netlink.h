@@ -27,6 +27,9 @@ VN_MUST_CHECK vn_status vn_netlink_link_get(struct vn_netlink *nl, const char *i
 VN_MUST_CHECK vn_status vn_netlink_link_up(struct vn_netlink *nl, uint32_t ifindex, bool up);
 VN_MUST_CHECK vn_status vn_netlink_link_set(struct vn_netlink *nl, uint32_t ifindex,
                                             uint32_t mtu_bytes, uint32_t txqueuelen);
+/** Longest packets, and most segments of one, that are handed over before segmentation. */
+VN_MUST_CHECK vn_status vn_netlink_link_gso(struct vn_netlink *nl, uint32_t ifindex,
+                                            uint32_t max_bytes, uint32_t max_segments);
 /** No link-local address and no router solicitations of the kernel's own making. */
 VN_MUST_CHECK vn_status vn_netlink_no_autoconf(struct vn_netlink *nl, uint32_t ifindex);
 

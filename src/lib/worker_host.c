@@ -60,6 +60,16 @@ static vn_status tun_write(void *self, struct vn_span packet)
     return p->write(p->self, packet);
 }
 
+static vn_status tun_write_offload(void *self, struct vn_span packet,
+                                   const struct vn_tun_offload *o)
+{
+    struct vn_worker_host *w = self;
+    if (!w->host)
+        return VN_ERR_AGAIN;
+    const struct vn_tun_port *p = vn_host_tun_port(w->host);
+    return p->write_offload(p->self, packet, o);
+}
+
 static vn_status send_to_core(void *self, struct vn_post_msg *m)
 {
     struct vn_worker_host *w = self;
@@ -151,7 +161,8 @@ static vn_status thread_init(void *arg, struct vn_loop *loop)
     w->loop = loop;
     w->io = vn_adapt_io(loop);
     w->random = vn_adapt_random();
-    w->tun = (struct vn_tun_port){.self = w, .write = tun_write};
+    w->tun =
+        (struct vn_tun_port){.self = w, .write = tun_write, .write_offload = tun_write_offload};
     w->post_core = (struct vn_post){.self = w, .send = send_to_core};
     const struct vn_transport_config tc = {
         .io = &w->io,

@@ -7,9 +7,25 @@
 
 #include "base/span.h"
 #include "base/status.h"
+#include "wire/frame.h"
+
+/** What the device is to do with a packet. Made by core from its own parse, never from the wire. */
+struct vn_tun_offload {
+    enum vn_packet_kind kind; /* not NONE */
+    uint16_t l4_offset; /* of the TCP or UDP header, whose checksum covers its pseudo header only */
+    uint16_t csum_offset; /* of the checksum in it */
+    uint16_t header_len;  /* all headers; TCP4, TCP6, UDP_L4 */
+    uint16_t gso_size;    /* payload bytes of a segment; 0 for CSUM */
+    bool ecn; /* TCP with CWR: only the first segment keeps it (RFC 3168 section 6.1.2) */
+};
 
 struct vn_tun_port {
     void *self;
     /** Writes one IP packet; borrowed. VN_ERR_AGAIN when the device is full: drop and count. */
     vn_status (*write)(void *self, struct vn_span packet);
+    /**
+     * The same with work left to the device. NULL if it cannot: core then finishes checksums and
+     * cuts segments itself.
+     */
+    vn_status (*write_offload)(void *self, struct vn_span packet, const struct vn_tun_offload *o);
 };

@@ -67,7 +67,7 @@ bool vn_e2e_decode(struct vn_reader *r, struct vn_e2e_header *ret)
  * 0 kind none: 4 packet               others: 4 gso_size2   6 l4_offset1   7 packet
  */
 
-void vn_frame_put_packet(struct vn_writer *w, const struct vn_frame_packet *p)
+void vn_frame_put_header(struct vn_writer *w, const struct vn_frame_packet *p)
 {
     if (p->packet.n == 0 || p->packet.n > 0xffffff) {
         w->overflow = true;
@@ -79,6 +79,11 @@ void vn_frame_put_packet(struct vn_writer *w, const struct vn_frame_packet *p)
         vn_write_u16(w, p->kind == VN_PKT_CSUM ? 0 : p->gso_size);
         vn_write_u8(w, p->l4_offset);
     }
+}
+
+void vn_frame_put_packet(struct vn_writer *w, const struct vn_frame_packet *p)
+{
+    vn_frame_put_header(w, p);
     vn_write_span(w, p->packet);
 }
 

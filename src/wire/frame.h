@@ -62,6 +62,8 @@ struct vn_frame_packet {
     uint8_t l4_offset; /* CSUM and the three above */
     struct vn_span packet;
 };
+/** Appends what stands before the packet itself; the caller puts the packet behind it. */
+void vn_frame_put_header(struct vn_writer *w, const struct vn_frame_packet *p);
 /** Appends one packet to the plaintext after the count; w remembers overflow, or an empty packet.
  */
 void vn_frame_put_packet(struct vn_writer *w, const struct vn_frame_packet *p);

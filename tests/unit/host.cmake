@@ -1,2 +1,4 @@
 vn_unit_test(journal SOURCES test_journal.c LINKS vn_host vn_test_support)
-vn_unit_test(host SOURCES test_host.c LINKS vn_host vn_test_worker)
+foreach(name IN ITEMS host tun_tcp)
+    vn_unit_test(${name} SOURCES test_${name}.c LINKS vn_host vn_test_worker)
+endforeach()
