@@ -138,6 +138,7 @@ static void on_taints(void *arg, const struct vn_taint_result *res,
         vn_status st = install(n, VN_SPAN(res->statement.p, res->statement.n), res->identities,
                                res->identity_count, res->nats_jwt);
         if (st != VN_OK) {
+            vn_session_renew_soon(n); /* Guardian has changed it: the statement comes that way */
             ok = false;
             err = &bad;
         }

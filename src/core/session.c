@@ -265,6 +265,12 @@ void vn_session_login(struct vn_node *n)
     }
 }
 
+void vn_session_renew_soon(struct vn_node *n)
+{
+    vn_timer_arm(&n->timers, &n->session.login_timer,
+                 n->now_ms + vn_jitter(n, LOGIN_BACKOFF_MIN_MS));
+}
+
 void vn_session_refused(struct vn_node *n, vn_status why, const char *detail)
 {
     vn_log(VN_LOG_ERROR, "session_refused", VN_KV_STR("detail", detail));

@@ -68,6 +68,8 @@ struct vn_session {
 VN_MUST_CHECK vn_status vn_session_init(struct vn_node *n);
 void vn_session_done(struct vn_node *n);
 void vn_session_login(struct vn_node *n);
+/** A renewal within seconds, not hours. */
+void vn_session_renew_soon(struct vn_node *n);
 /** Guardian refused for good. */
 void vn_session_refused(struct vn_node *n, vn_status why, const char *detail);
 /** Connects the control channel with the credentials at hand. */

@@ -7,6 +7,192 @@
 
 #define DELAY_US 1000
 
+/* ---- what runs now: the node, or this world around it ---- */
+
+/* Of support/oom.h, in tests that link it: only allocations inside nodes are to fail. */
+__attribute__((weak)) void vn_oom_pause(bool paused);
+
+static bool inside;
+
+static bool enter(bool in)
+{
+    bool was = inside;
+    inside = in;
+    if (vn_oom_pause)
+        vn_oom_pause(!in);
+    return was;
+}
+
+/* ---- guarded ports: every call between node and world passes here ---- */
+
+static const struct vn_control *real_control(const struct vn_world_node *n)
+{
+    return vn_mem_client_port(n->client);
+}
+
+static void guarded_message(void *arg, const char *subject, struct vn_span payload)
+{
+    struct vn_world_node *n = arg;
+    bool was = enter(true);
+    n->handler.message(n->handler.arg, subject, payload);
+    enter(was);
+}
+
+static void guarded_state(void *arg, enum vn_control_state state, const char *reason)
+{
+    struct vn_world_node *n = arg;
+    bool was = enter(true);
+    n->handler.state(n->handler.arg, state, reason);
+    enter(was);
+}
+
+static void guarded_set_handler(void *self, const struct vn_control_handler *h)
+{
+    struct vn_world_node *n = self;
+    n->handler = *h;
+    const struct vn_control *c = real_control(n);
+    c->set_handler(c->self, &(struct vn_control_handler){
+                                .arg = n, .message = guarded_message, .state = guarded_state});
+}
+
+static vn_status guarded_connect(void *self, const struct vn_control_credentials *cred)
+{
+    const struct vn_control *c = real_control(self);
+    bool was = enter(false);
+    vn_status st = c->connect(c->self, cred);
+    enter(was);
+    return st;
+}
+
+static void guarded_disconnect(void *self)
+{
+    const struct vn_control *c = real_control(self);
+    c->disconnect(c->self);
+}
+
+static vn_status guarded_subscribe(void *self, const char *subject, const char *queue)
+{
+    const struct vn_control *c = real_control(self);
+    return c->subscribe(c->self, subject, queue);
+}
+
+static void guarded_unsubscribe(void *self, const char *subject)
+{
+    const struct vn_control *c = real_control(self);
+    c->unsubscribe(c->self, subject);
+}
+
+static vn_status guarded_publish(void *self, const char *subject, struct vn_span payload)
+{
+    const struct vn_control *c = real_control(self);
+    bool was = enter(false);
+    vn_status st = c->publish(c->self, subject, payload);
+    enter(was);
+    return st;
+}
+
+static const struct vn_authority *real_authority(const struct vn_world_node *n)
+{
+    return vn_mem_authority_port(n->world->authority, n->member);
+}
+
+static void guarded_on_login(void *arg, struct vn_credentials *cred,
+                             const struct vn_authority_error *err)
+{
+    struct vn_world_node *n = arg;
+    bool was = enter(true);
+    n->on_login(n->node, cred, err);
+    enter(was);
+}
+
+static void guarded_on_taints(void *arg, const struct vn_taint_result *res,
+                              const struct vn_authority_error *err)
+{
+    struct vn_world_node *n = arg;
+    bool was = enter(true);
+    n->on_taints(n->node, res, err);
+    enter(was);
+}
+
+static void guarded_on_logout(void *arg, const struct vn_authority_error *err)
+{
+    struct vn_world_node *n = arg;
+    bool was = enter(true);
+    n->on_logout(n->node, err);
+    enter(was);
+}
+
+/* The node passes itself as arg to each of them. */
+static vn_status guarded_login(void *self, const struct vn_login_request *req,
+                               void (*fn)(void *arg, struct vn_credentials *cred,
+                                          const struct vn_authority_error *err),
+                               void *arg)
+{
+    struct vn_world_node *n = self;
+    const struct vn_authority *a = real_authority(n);
+    bool was = enter(false);
+    n->on_login = fn;
+    n->node = arg;
+    vn_status st = a->login(a->self, req, guarded_on_login, n);
+    enter(was);
+    return st;
+}
+
+static vn_status
+guarded_logout(void *self, void (*fn)(void *arg, const struct vn_authority_error *err), void *arg)
+{
+    struct vn_world_node *n = self;
+    const struct vn_authority *a = real_authority(n);
+    (void)arg;
+    n->on_logout = fn;
+    return a->logout(a->self, guarded_on_logout, n);
+}
+
+static vn_status guarded_change_taints(void *self, const char *const *add, size_t add_count,
+                                       const char *const *remove, size_t remove_count,
+                                       void (*fn)(void *arg, const struct vn_taint_result *res,
+                                                  const struct vn_authority_error *err),
+                                       void *arg)
+{
+    struct vn_world_node *n = self;
+    const struct vn_authority *a = real_authority(n);
+    (void)arg;
+    n->on_taints = fn;
+    return a->change_taints(a->self, add, add_count, remove, remove_count, guarded_on_taints, n);
+}
+
+static vn_status guarded_peers(void *self,
+                               void (*fn)(void *arg, const struct vn_peer_entry *list, size_t count,
+                                          const struct vn_authority_error *err),
+                               void *arg)
+{
+    const struct vn_authority *a = real_authority(self);
+    return a->peers(a->self, fn, arg);
+}
+
+static void guarded_cancel(void *self)
+{
+    const struct vn_authority *a = real_authority(self);
+    a->cancel(a->self);
+}
+
+static void make_guards(struct vn_world_node *n)
+{
+    n->control = (struct vn_control){.self = n,
+                                     .set_handler = guarded_set_handler,
+                                     .connect = guarded_connect,
+                                     .disconnect = guarded_disconnect,
+                                     .subscribe = guarded_subscribe,
+                                     .unsubscribe = guarded_unsubscribe,
+                                     .publish = guarded_publish};
+    n->authority = (struct vn_authority){.self = n,
+                                         .login = guarded_login,
+                                         .logout = guarded_logout,
+                                         .change_taints = guarded_change_taints,
+                                         .peers = guarded_peers,
+                                         .cancel = guarded_cancel};
+}
+
 /* ---- ports ---- */
 
 static vn_status fill(void *self, void *ret, size_t n)
@@ -19,10 +205,13 @@ static vn_status submit(void *self, void (*fn)(void *arg), void (*done)(void *ar
                         void *arg)
 {
     struct vn_world *w = self;
+    bool was = enter(false);
     struct vn_world_job *j = calloc(1, sizeof(*j));
     if (!j)
         abort();
+    enter(true);
     fn(arg);
+    enter(was);
     j->done = done;
     j->arg = arg;
     *w->jobs_last = j;
@@ -127,7 +316,9 @@ static void jobs_run(struct vn_world *w, bool cancelled)
         w->jobs = j->next;
         if (!w->jobs)
             w->jobs_last = &w->jobs;
+        bool was = enter(true);
         j->done(j->arg, cancelled);
+        enter(was);
         free(j);
     }
 }
@@ -150,6 +341,7 @@ static void node_start(struct vn_world_node *n)
     n->commands_last = &n->commands;
     n->events_last = &n->events;
     n->client = vn_mem_client_new(w->broker);
+    make_guards(n);
     n->tun = (struct vn_tun_port){.self = n, .write = tun_write};
     n->to_worker = (struct vn_post){.self = n, .send = post_command};
     n->to_node = (struct vn_post){.self = n, .send = post_event};
@@ -163,8 +355,8 @@ static void node_start(struct vn_world_node *n)
     struct vn_node_config nc = {.realm = r->id,
                                 .suite = r->suite->id,
                                 .idle_ms = VN_WORLD_IDLE_MS,
-                                .authority = vn_mem_authority_port(w->authority, n->member),
-                                .control = vn_mem_client_port(n->client),
+                                .authority = &n->authority,
+                                .control = &n->control,
                                 .random = &w->random,
                                 .work = &w->work,
                                 .to_worker = &n->to_worker,
@@ -231,10 +423,14 @@ static void step_node(struct vn_world_node *n)
             n->events = m->next;
             if (!n->events)
                 n->events_last = &n->events;
+            bool was = enter(true);
             vn_node_event(n->node, m, now_ms(w));
+            enter(was);
         }
     }
+    bool was = enter(true);
     vn_node_tick(n->node, now_ms(w));
+    enter(was);
     vn_worker_tick(n->worker, w->now_us);
     vn_worker_flush(n->worker, w->now_us);
 }

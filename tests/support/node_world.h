@@ -25,6 +25,13 @@ struct vn_world_node {
     struct vn_tun_port tun;
     struct vn_post to_worker, to_node;
     struct vn_node_shell shell;
+    struct vn_control control; /* these two stand before the real ports: see `guarded` in the .c */
+    struct vn_control_handler handler;
+    struct vn_authority authority;
+    void (*on_login)(void *arg, struct vn_credentials *cred, const struct vn_authority_error *err);
+    void (*on_taints)(void *arg, const struct vn_taint_result *res,
+                      const struct vn_authority_error *err);
+    void (*on_logout)(void *arg, const struct vn_authority_error *err);
     struct vn_post_msg *commands, **commands_last;
     struct vn_post_msg *events, **events_last;
     struct vn_pktqueue written; /* to the TUN */

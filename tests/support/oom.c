@@ -4,7 +4,7 @@
 #include <string.h>
 
 static size_t until; /* 0: not armed */
-static bool failed;
+static bool failed, paused;
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t count, size_t n);
@@ -19,7 +19,7 @@ char *__wrap_strndup(const char *s, size_t n);
 
 static bool fails(void)
 {
-    if (until == 0 || --until > 0)
+    if (until == 0 || paused || --until > 0)
         return false;
     failed = true;
     return true;
@@ -35,6 +35,11 @@ bool vn_oom_disarm(void)
 {
     until = 0;
     return failed;
+}
+
+void vn_oom_pause(bool pause)
+{
+    paused = pause;
 }
 
 void *__wrap_malloc(size_t n)

@@ -21,6 +21,8 @@
 void vn_oom_arm(size_t n);
 /** True if an allocation has failed since vn_oom_arm. */
 bool vn_oom_disarm(void);
+/** Allocations while paused neither fail nor count: those of the test itself. */
+void vn_oom_pause(bool paused);
 /** As malloc and realloc, but counted. */
 void *vn_oom_malloc(size_t n);
 void *vn_oom_realloc(void *p, size_t n);
