@@ -167,6 +167,20 @@ int vn_cli_guardian(const struct vn_cli *c, const struct vn_join *token,
     return VN_EXIT_OK;
 }
 
+void vn_cli_stop(const struct vn_cli *c)
+{
+    Vn__Local__Nothing nothing = VN__LOCAL__NOTHING__INIT;
+    Vn__Local__Request rq = VN__LOCAL__REQUEST__INIT;
+    rq.kind_case = VN__LOCAL__REQUEST__KIND_STOP;
+    rq.stop = &nothing;
+    Vn__Local__Response *r = NULL;
+    struct vn_client_error err;
+    if (vn_client_ask(c->state_dir, &rq, 5000, &r, &err) != VN_OK)
+        return;
+    vn__local__response__free_unpacked(r, NULL);
+    (void)vn_daemon_wait_gone(c->state_dir, 5000);
+}
+
 int vn_cli_run(const struct vn_cli *c, const struct vn_conflux_config *config)
 {
     const struct vn_daemon_options o = {

@@ -45,6 +45,8 @@ int vn_cli_token(const struct vn_cli *c, struct vn_join *ret);
 /** Saved guardians: those of -g, else those of the token. An exit code; 0 is success. */
 int vn_cli_guardian(const struct vn_cli *c, const struct vn_join *token,
                     struct vn_guardian_address *ret);
+/** Ends the daemon of this state folder, if one runs, and waits until it is gone. */
+void vn_cli_stop(const struct vn_cli *c);
 /** Runs the node of a configuration in the foreground. */
 int vn_cli_run(const struct vn_cli *c, const struct vn_conflux_config *config);
 /** The command that would start the node, as the user would type it. */

@@ -60,17 +60,30 @@ static void answer_text(const struct vn_register_answer *a, const char *run)
         printf("start it with: %s\n", run);
 }
 
+/* The node this state folder was until now: its daemon ends, and Guardian forgets it if it can be
+ * asked. */
+static void replace(const struct vn_cli *c, const struct vn_conflux_config *before,
+                    const struct vn_guardian_address *at)
+{
+    struct vn_guardian_failure err;
+    vn_cli_stop(c);
+    /* Another Guardian, perhaps gone for good, is not waited for. */
+    if (strcmp(before->guardian.urls[0], at->urls[0]) == 0)
+        (void)!vn_guardian_unregister(&before->guardian, before->token, &err);
+}
+
 static vn_status save(const struct vn_cli *c, const struct vn_guardian_address *at,
                       const struct vn_register_answer *a, struct vn_conflux_config *ret)
 {
-    struct vn_conflux_config before;
+    VN_CLEANUP(vn_config_wipe) struct vn_conflux_config before;
+    bool replaced = false;
     memset(ret, 0, sizeof(*ret));
     /* Settings outlive a new registration; everything else is replaced. */
     if (vn_config_load(c->state_dir, VN_CONFIG_REGISTERED, &before) == VN_OK) {
         memcpy(ret->interface, before.interface, sizeof(ret->interface));
         ret->mtu_bytes = before.mtu_bytes;
         ret->idle_ms = before.idle_ms;
-        vn_config_wipe(&before);
+        replaced = true;
     }
     ret->guardian = *at;
     snprintf(ret->token, sizeof(ret->token), "%s", a->conflux_token);
@@ -82,7 +95,10 @@ static vn_status save(const struct vn_cli *c, const struct vn_guardian_address *
     ret->ip4 = a->ip4;
     ret->ip6 = a->ip6;
     vn_cli_settings(c, ret);
-    return vn_config_save(c->state_dir, VN_CONFIG_REGISTERED, ret);
+    const vn_status st = vn_config_save(c->state_dir, VN_CONFIG_REGISTERED, ret);
+    if (st == VN_OK && replaced)
+        replace(c, &before, at);
+    return st;
 }
 
 /* VEILNET_CONFLUX_CIDR comes with a length; Guardian knows the realm's. */

@@ -3,19 +3,6 @@
 #include "conflux/cli.h"
 #include "control/guardian_api.h"
 
-/* Stops the daemon of this state folder, if one runs, and waits until it is gone. */
-static void stop_daemon(const struct vn_cli *c)
-{
-    Vn__Local__Nothing nothing = VN__LOCAL__NOTHING__INIT;
-    Vn__Local__Request rq = VN__LOCAL__REQUEST__INIT;
-    rq.kind_case = VN__LOCAL__REQUEST__KIND_STOP;
-    rq.stop = &nothing;
-    Vn__Local__Response *r = NULL;
-    struct vn_client_error err;
-    if (vn_client_ask(c->state_dir, &rq, 5000, &r, &err) == VN_OK)
-        vn__local__response__free_unpacked(r, NULL);
-}
-
 int vn_cmd_unregister(struct vn_cli *c)
 {
     VN_CLEANUP(vn_config_wipe) struct vn_conflux_config config;
@@ -27,7 +14,6 @@ int vn_cmd_unregister(struct vn_cli *c)
         return vn_cli_fail(c, VN_EXIT_FAILURE,
                            "cannot read %s/conflux.json: be root; if it is damaged, remove it",
                            c->state_dir);
-    stop_daemon(c);
     struct vn_guardian_failure err;
     const vn_status gone = vn_guardian_unregister(&config.guardian, config.token, &err);
     /* Guardian that no longer knows the node is as good. */
@@ -37,6 +23,7 @@ int vn_cmd_unregister(struct vn_cli *c)
                            err.detail);
     if (gone != VN_OK && gone != VN_ERR_AUTH && gone != VN_ERR_NOTFOUND)
         return vn_cli_fail(c, VN_EXIT_REFUSED, "%s", err.detail);
+    vn_cli_stop(c);
     if (vn_config_remove(c->state_dir, VN_CONFIG_REGISTERED) != VN_OK)
         return vn_cli_fail(c, VN_EXIT_FAILURE, "cannot remove %s/conflux.json", c->state_dir);
     if (c->o.json)
@@ -52,7 +39,7 @@ int vn_cmd_down(struct vn_cli *c)
     if (st == VN_ERR_NOTFOUND)
         return vn_cli_fail(c, VN_EXIT_NOT_REGISTERED,
                            "there is nothing to take down (no up.json in %s)", c->state_dir);
-    stop_daemon(c);
+    vn_cli_stop(c);
     if (vn_config_remove(c->state_dir, VN_CONFIG_UP) != VN_OK)
         return vn_cli_fail(c, VN_EXIT_FAILURE, "cannot remove %s/up.json: be root", c->state_dir);
     if (c->o.json)

@@ -24,6 +24,7 @@ int vn_cmd_up(struct vn_cli *c)
     snprintf(config.token, sizeof(config.token), "%s", token.jwt);
     vn_join_wipe(&token);
     vn_cli_settings(c, &config);
+    vn_cli_stop(c); /* what runs is replaced */
     if (vn_config_save(c->state_dir, VN_CONFIG_UP, &config) != VN_OK)
         return vn_cli_fail(c, VN_EXIT_FAILURE,
                            "cannot write to %s: be root, or name another --state-dir",

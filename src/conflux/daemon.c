@@ -25,6 +25,8 @@
 #include "lib/node_host.h"
 #include "loop/loop.h"
 
+#define LOCK_NAME "conflux.lock"
+
 struct daemon {
     struct vn_loop *loop;
     struct vn_io io;
@@ -79,7 +81,7 @@ static bool harden(void)
 static int lock_state_dir(const char *state_dir)
 {
     char path[VN_PATH_MAX], text[VN_PATH_MAX + 96];
-    const int fd = vn_state_path(state_dir, "conflux.lock", path)
+    const int fd = vn_state_path(state_dir, LOCK_NAME, path)
                        ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)
                        : -1;
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -96,6 +98,22 @@ static int lock_state_dir(const char *state_dir)
         return -VN_EXIT_RUNNING;
     }
     return -VN_EXIT_FAILURE;
+}
+
+bool vn_daemon_wait_gone(const char *state_dir, int ms)
+{
+    char path[VN_PATH_MAX];
+    const int fd = vn_state_path(state_dir, LOCK_NAME, path) ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return true;
+    bool gone = false;
+    for (int waited = 0; !gone && waited <= ms; waited += 20) {
+        gone = flock(fd, LOCK_EX | LOCK_NB) == 0;
+        if (!gone)
+            usleep(20000);
+    }
+    close(fd);
+    return gone;
 }
 
 /* ---- the instance's events ---- */

@@ -489,11 +489,13 @@ static void on_taints(void *arg, const struct vn_authority_error *err)
     struct waiting *w = arg;
     struct vn_daemon_api *d = w->d;
     struct vn_local_call *call = wait_end(w);
-    if (!err)
+    if (!err) {
+        d->peer_count = 0; /* remembered for other taints */
         answer_taints(d, call);
-    else
+    } else {
         vn_local_answer_error(
             call, err->status == VN_ERR_AGAIN ? VN_EXIT_UNREACHABLE : VN_EXIT_REFUSED, err->detail);
+    }
 }
 
 static void ask_taints(struct vn_daemon_api *d, struct vn_local_call *call,

@@ -40,7 +40,15 @@ static void share_with_group(int dir)
 {
     const struct group *g = getgrnam(VN_SOCKET_GROUP);
     /* Without it the socket is root's alone, which is what mode 0660 then says. */
-    if (g && fchownat(dir, VN_SOCKET_NAME, (uid_t)-1, g->gr_gid, 0) != 0)
+    if (!g || fchownat(dir, VN_SOCKET_NAME, (uid_t)-1, g->gr_gid, 0) != 0)
+        return;
+    /* Its members may pass through the folder, and read nothing in it. Only where it is as we make
+     * it: other folders are their owner's. */
+    struct stat sb;
+    if (fstat(dir, &sb) != 0 || (sb.st_mode & 07777) != 0700 || sb.st_uid != geteuid())
+        return;
+    if (fchownat(dir, "", (uid_t)-1, g->gr_gid, AT_EMPTY_PATH) == 0 &&
+        fchmodat(dir, ".", 0710, 0) != 0)
         return;
 }
 

@@ -370,6 +370,9 @@ static bool set_text(struct vn_options *o, enum id id, const char *value)
                               : id == O_IP        ? &o->ip
                                                   : &o->interface;
     *text = value;
+    /* IFNAMSIZ - 1, and what the kernel refuses in a name */
+    if (id == O_INTERFACE && (strlen(value) > 15 || strpbrk(value, "/: ") || value[0] == '.'))
+        return false;
     return *value != 0;
 }
 

@@ -195,6 +195,12 @@ static void explain(struct transfer *t, CURLcode rc)
     char at[144];
     origin_of(t->url, at, sizeof(at));
     const char *why = t->error[0] ? t->error : curl_easy_strerror(rc);
+    long os = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os);
+    if (rc == CURLE_OPERATION_TIMEDOUT)
+        why = "no answer in time";
+    else if (rc == CURLE_COULDNT_CONNECT && os)
+        why = strerror((int)os);
     r->status = VN_ERR_AGAIN;
     switch ((int)rc) {
     case CURLE_URL_MALFORMAT:

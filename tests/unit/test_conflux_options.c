@@ -126,6 +126,8 @@ static void test_errors(void **state)
         "ping a -i 0",
         "status --json=yes",
         "run --interface ''",
+        "run --interface sixteencharacter",
+        "run --interface a/b",
         "down -t x",
     };
     for (size_t i = 0; i < VN_ARRAY_LEN(BAD); i++) {
