@@ -77,7 +77,7 @@ struct vn_ice {
     uint64_t next_probe_us;
     bool full_size_passes;
     uint64_t last_answer_us, last_heard_us;
-    uint32_t srtt_us;
+    uint32_t srtt_us, min_rtt_us;
 };
 
 static uint32_t candidate_priority(unsigned type_pref, uint16_t local_pref)
@@ -634,8 +634,11 @@ vn_status vn_ice_start(struct vn_ice *ice, const struct vn_ice_params *remote, u
 static void take_rtt(struct vn_ice *ice, uint64_t sent_us, uint64_t now_us)
 {
     uint32_t rtt = (uint32_t)VN_MIN(now_us - sent_us, (uint64_t)UINT32_MAX / 8);
+    rtt = VN_MAX(rtt, 1u);
+    if (!ice->min_rtt_us || rtt < ice->min_rtt_us)
+        ice->min_rtt_us = rtt;
     /* RFC 6298 section 2 with its alpha of 1/8 */
-    ice->srtt_us = ice->srtt_us ? (ice->srtt_us * 7 + rtt) / 8 : VN_MAX(rtt, 1u);
+    ice->srtt_us = ice->srtt_us ? (ice->srtt_us * 7 + rtt) / 8 : rtt;
 }
 
 static bool txid_equal(const struct vn_stun_txid *a, const struct vn_stun_txid *b)
@@ -805,6 +808,11 @@ uint64_t vn_ice_last_heard_us(const struct vn_ice *ice)
 uint32_t vn_ice_srtt_us(const struct vn_ice *ice)
 {
     return ice->srtt_us;
+}
+
+uint32_t vn_ice_min_rtt_us(const struct vn_ice *ice)
+{
+    return ice->min_rtt_us;
 }
 
 bool vn_ice_full_size_passes(const struct vn_ice *ice)

@@ -84,5 +84,7 @@ uint64_t vn_ice_last_answer_us(const struct vn_ice *ice);
 uint64_t vn_ice_last_heard_us(const struct vn_ice *ice);
 /** Smoothed round-trip time of checks; 0: none yet. */
 uint32_t vn_ice_srtt_us(const struct vn_ice *ice);
+/** The shortest round-trip time of any check; 0: none yet. */
+uint32_t vn_ice_min_rtt_us(const struct vn_ice *ice);
 /** Whether a datagram of VN_UDP_PAYLOAD_MAX_BYTES reached the peer whole on the selected pair. */
 bool vn_ice_full_size_passes(const struct vn_ice *ice);

@@ -108,8 +108,9 @@ vn_status vn_sctp_global_init(void)
     usrsctp_sysctl_set_sctp_sendspace(VN_SCTP_SNDBUF_BYTES);
     usrsctp_sysctl_set_sctp_recvspace(VN_SCTP_RCVBUF_BYTES);
     usrsctp_sysctl_set_sctp_max_chunks_on_queue(VN_SCTP_CHUNKS_MAX);
-    usrsctp_sysctl_set_sctp_max_burst_default(0);    /* none: bursts become one GSO send */
-    usrsctp_sysctl_set_sctp_fr_max_burst_default(0); /* nor for fast retransmissions */
+    usrsctp_sysctl_set_sctp_max_burst_default(0); /* none: bursts become one GSO send */
+    /* Its own bound on fast retransmissions stays: a full window of them would be lost again. */
+    usrsctp_sysctl_set_sctp_max_retran_chunk(UINT16_MAX); /* the bound is a time, not a count */
     usrsctp_sysctl_set_sctp_use_cwnd_based_maxburst(0);
     usrsctp_sysctl_set_sctp_initial_cwnd(VN_SCTP_INITIAL_CWND);
     usrsctp_sysctl_set_sctp_rto_min_default(VN_SCTP_RTO_MIN_MS);
@@ -254,13 +255,20 @@ enum vn_sctp_state vn_sctp_state(const struct vn_sctp *s)
     return s->state;
 }
 
-static void set_state(struct vn_sctp *s, enum vn_sctp_state state)
+void vn_sctp_set_window(struct vn_sctp *s, size_t bytes)
+{
+    const int size = (int)bytes;
+    (void)set_option(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+static void set_state(struct vn_sctp *s, enum vn_sctp_state state, const char *reason)
 {
     static const char *const names[] = {"connecting", "open", "closed", "failed"};
     if (state <= s->state)
         return; /* what ended stays ended */
     s->state = state;
-    vn_log(VN_LOG_DEBUG, "sctp_state", VN_KV_STR("state", names[state]));
+    vn_log(VN_LOG_DEBUG, "sctp_state", VN_KV_STR("state", names[state]),
+           VN_KV_STR("reason", reason));
 }
 
 static bool checksum_holds(const struct vn_dgram *d)
@@ -297,15 +305,15 @@ static void take_notification(struct vn_sctp *s, struct vn_span in)
         return;
     switch (note.sn_assoc_change.sac_state) {
     case SCTP_COMM_UP:
-        set_state(s, VN_SCTP_OPEN);
+        set_state(s, VN_SCTP_OPEN, "established");
         break;
     case SCTP_SHUTDOWN_COMP:
-        set_state(s, VN_SCTP_CLOSED);
+        set_state(s, VN_SCTP_CLOSED, "shut down");
         break;
     case SCTP_COMM_LOST: /* the error that follows tells why */
         break;
     default: /* could not start, or the peer restarted under us */
-        set_state(s, VN_SCTP_FAILED);
+        set_state(s, VN_SCTP_FAILED, "not started, or restarted");
     }
 }
 
@@ -339,11 +347,12 @@ size_t vn_sctp_receive(struct vn_sctp *s, struct vn_sctp_msg *ret, size_t cap)
                                   &info, &info_len, &info_type, &flags);
         if (n < 0) {
             if (errno != EAGAIN && errno != ENOTCONN)
-                set_state(s, errno == ECONNRESET ? VN_SCTP_CLOSED : VN_SCTP_FAILED);
+                set_state(s, errno == ECONNRESET ? VN_SCTP_CLOSED : VN_SCTP_FAILED,
+                          strerror(errno));
             break;
         }
         if (n == 0) {
-            set_state(s, VN_SCTP_CLOSED);
+            set_state(s, VN_SCTP_CLOSED, "end of stream");
             break;
         }
         if (flags & MSG_NOTIFICATION) {
@@ -352,7 +361,7 @@ size_t vn_sctp_receive(struct vn_sctp *s, struct vn_sctp_msg *ret, size_t cap)
         }
         if (!(flags & MSG_EOR) || (size_t)n > s->cfg.message_max ||
             info_type != SCTP_RECVV_RCVINFO) {
-            set_state(s, VN_SCTP_FAILED); /* longer than any message of ours */
+            set_state(s, VN_SCTP_FAILED, "a message longer than any of ours");
             break;
         }
         struct vn_pktbuf *b = take_buffer(s, (size_t)n);

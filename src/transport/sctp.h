@@ -52,6 +52,9 @@ struct vn_sctp *vn_sctp_free(struct vn_sctp *s);
 /** Sends INIT; both ends may (RFC 8831 section 6). */
 VN_MUST_CHECK vn_status vn_sctp_connect(struct vn_sctp *s, uint64_t now_us);
 enum vn_sctp_state vn_sctp_state(const struct vn_sctp *s);
+/** Bounds what is sent or waiting, and so the congestion window. */
+void vn_sctp_set_window(struct vn_sctp *s, size_t bytes);
+
 void vn_sctp_input(struct vn_sctp *s, const struct vn_dgram *packets, size_t n, uint64_t now_us);
 /** Up to cap complete messages, in order of arrival. Call until it returns 0. */
 size_t vn_sctp_receive(struct vn_sctp *s, struct vn_sctp_msg *ret, size_t cap);

@@ -636,6 +636,15 @@ static void make_dtls(struct vn_tether *t)
     vn_dtls_start(t->dtls);
 }
 
+/* The shortest time seen is that of empty queues; a longer one would make them longer still. */
+static void size_window(struct vn_tether *t)
+{
+    uint64_t window = (uint64_t)vn_ice_min_rtt_us(t->ice) * VN_SCTP_SNDBUF_BYTES_PER_US;
+    window = VN_MAX(window, (uint64_t)VN_SCTP_SNDBUF_BYTES);
+    window = VN_MIN(window, (uint64_t)VN_SCTP_SNDBUF_MAX_BYTES);
+    vn_sctp_set_window(t->sctp, (size_t)window);
+}
+
 static void make_sctp(struct vn_tether *t)
 {
     /* The size probe was answered during the handshake, if the path is a full-size one. */
@@ -650,6 +659,8 @@ static void make_sctp(struct vn_tether *t)
         fail(t, VN_TETHER_DOWN_INTERNAL);
     else if (vn_sctp_connect(t->sctp, now_us) != VN_OK)
         fail(t, VN_TETHER_DOWN_SCTP_FAILED);
+    else
+        size_window(t);
     vn_transport_wake_sctp(t->transport);
 }
 
@@ -675,8 +686,11 @@ static void follow_ice(struct vn_tether *t)
     }
     if (heard != t->ice_heard_us)
         vn_consent_heard(&t->consent, heard);
-    if (answered != t->ice_answered_us)
+    if (answered != t->ice_answered_us) {
         vn_consent_answered(&t->consent, answered);
+        if (t->sctp)
+            size_window(t);
+    }
     t->ice_heard_us = heard;
     t->ice_answered_us = answered;
 }

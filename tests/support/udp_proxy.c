@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "support/test.h"
 
 struct side {
@@ -17,6 +18,8 @@ struct side {
     uint8_t held[2048];
     size_t held_n;
     unsigned count;
+    size_t bucket;
+    uint64_t filled_us;
 };
 
 struct udp_proxy {
@@ -25,6 +28,21 @@ struct udp_proxy {
     struct vn_addr addrs[2];
     struct udp_proxy_rule rule;
 };
+
+static bool fits(struct side *s, size_t n)
+{
+    enum { BUCKET_MAX = 32768 };
+    size_t rate = s->proxy->rule.bytes_per_ms;
+    uint64_t now = vn_clock_mono_us();
+    if (!rate)
+        return true;
+    s->bucket = VN_MIN(s->bucket + (size_t)(now - s->filled_us) * rate / 1000, (size_t)BUCKET_MAX);
+    s->filled_us = now;
+    if (s->bucket < n)
+        return false;
+    s->bucket -= n;
+    return true;
+}
 
 static void forward(struct side *to, const uint8_t *p, size_t n)
 {
@@ -47,7 +65,7 @@ static void on_datagram(void *arg, unsigned events)
             break;
         s->end = from;
         s->known = true;
-        if (r->lose_all || (r->longest && (size_t)n > r->longest) ||
+        if (r->lose_all || !fits(s, (size_t)n) || (r->longest && (size_t)n > r->longest) ||
             (r->lose_per_mille && vn_test_below(1000) < r->lose_per_mille))
             continue;
         if (r->swap && !s->held_n && ++s->count % 16 == 0) {

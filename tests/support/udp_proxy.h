@@ -9,8 +9,9 @@ struct udp_proxy;
 struct udp_proxy_rule {
     unsigned lose_per_mille; /* drawn anew for each datagram */
     bool lose_all;
-    bool swap;      /* holds every 16th datagram back behind the next */
-    size_t longest; /* longer datagrams are lost; 0: any */
+    size_t bytes_per_ms; /* a bottleneck: what exceeds it and a bucket of 32 KB is lost; 0: none */
+    bool swap;           /* holds every 16th datagram back behind the next */
+    size_t longest;      /* longer datagrams are lost; 0: any */
 };
 
 struct udp_proxy *udp_proxy_new(struct test_io *io);

@@ -175,6 +175,21 @@ static void bulk_survives_loss(void **state)
     }
 }
 
+/* A bottleneck far below what the window holds: chunks are lost again and again, and none is given
+ * up. */
+static void a_bottleneck_ends_nothing(void **state)
+{
+    struct state *s = *state;
+    enum { COUNT = 60 };
+    up_through_proxy(s);
+    udp_proxy_rule(s->proxy)->bytes_per_ms = 4000;
+    for (uint32_t i = 0; i < COUNT; i++)
+        while (!tether_end_send(&s->p.a, VN_TETHER_BULK, 60000, i))
+            test_io_turn(s->io, 10);
+    wait_messages(s, COUNT);
+    assert_true(s->p.a.down == 0 && s->p.b.down == 0);
+}
+
 static void realtime_is_not_repeated(void **state)
 {
     struct state *s = *state;
@@ -370,7 +385,7 @@ static void a_silent_path_is_noticed_by_both(void **state)
     assert_true(tether_pair_until(&s->p, a_is_down, s, 8000));
     uint64_t took = vn_clock_mono_us() - began;
     assert_int_equal(s->p.a.down, VN_TETHER_DOWN_SILENT);
-    assert_in_range(took, VN_LIVE_DOWN_US, VN_LIVE_DOWN_US + 2000000);
+    assert_in_range(took, VN_LIVE_DOWN_US - 100000, VN_LIVE_DOWN_US + 2000000);
     /* b sends nothing; at the latest its consent expires. */
     assert_true(tether_pair_until(&s->p, b_is_down, s, 16000));
     assert_int_equal(s->p.b.down, VN_TETHER_DOWN_SILENT);
@@ -565,6 +580,7 @@ int main(void)
         TEST(a_longer_message_is_refused),
         TEST(control_keeps_its_order),
         TEST(bulk_survives_loss),
+        TEST(a_bottleneck_ends_nothing),
         TEST(realtime_is_not_repeated),
         TEST(short_paths_are_served),
         TEST(back_pressure_and_writable),
