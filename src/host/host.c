@@ -14,13 +14,10 @@
 #include "host/underlay.h"
 
 /*
- * Packets. A short queue shows load to the egresser instead of hiding it, but it must hold one TCP
- * window: 32 packets of the MTU are 48 KB, and the kernel dropped every third packet of a bulk flow
- * there.
+ * Packets. The TUN is always drained, and a long queue here would hide load from the egresser; but
+ * at 32 a flow of 40,000 datagrams a second lost 9 % between two turns of the worker, at 256 none.
  */
-#define TXQUEUELEN 1000
-/* Receivers take no more (DESIGN section 7). */
-#define GSO_SEGMENTS_MAX 64
+#define TXQUEUELEN 256
 
 struct plan {
     struct vn_change changes[VN_JOURNAL_CHANGES_MAX / 4];

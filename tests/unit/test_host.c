@@ -217,7 +217,7 @@ static void up_configures_and_down_undoes(void **state)
     assert_ok(vn_netlink_link_get(nl, vn_host_ifname(h), &l));
     assert_true(l.up);
     assert_int_equal(VN_MTU_DEFAULT, l.mtu_bytes);
-    assert_int_equal(1000, l.txqueuelen);
+    assert_int_equal(256, l.txqueuelen);
     assert_int_equal(1, addr_count(l.ifindex, &addrs[0]));
     assert_int_equal(1, addr_count(l.ifindex, &addrs[1]));
     assert_int_equal(2, addr_count(l.ifindex, NULL)); /* no link-local one */
