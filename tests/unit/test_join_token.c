@@ -81,8 +81,8 @@ static void test_bad(void **state)
         "{\"g\":[\"https://h\"],\"c\":\"a.b.c\"}",
         "{\"g\":[\"https://h\"],\"r\":\"a.b.c\",\"r\":\"x.y.z\"}",
         "{\"g\":[\"https://h\"],\"r\":\"a.b.c\",\"s\":\"cnsa\"}",
-        "{\"g\":[\"https://a\",\"https://b\",\"https://c\",\"https://d\",\"https://"
-        "e\"],\"r\":\"a.b.c\"}",
+        ("{\"g\":[\"https://a\",\"https://b\",\"https://c\",\"https://d\","
+         "\"https://e\"],\"r\":\"a.b.c\"}"),
     };
     struct vn_join j;
     for (size_t i = 0; i < VN_ARRAY_LEN(JSON); i++)
