@@ -175,8 +175,7 @@ static void bulk_survives_loss(void **state)
     }
 }
 
-/* A bottleneck far below what the window holds: chunks are lost again and again, and none is given
- * up. */
+/* A bottleneck far below what the window holds: what is lost comes again, and nothing ends. */
 static void a_bottleneck_ends_nothing(void **state)
 {
     struct state *s = *state;
