@@ -44,10 +44,10 @@
 #define VN_IDLE_MS 60000 /* default life of an idle stream and tether */
 
 /* ---- frames ---- */
-#define VN_FRAME_MAX 65536       /* bytes of a frame with its headers and tag */
-#define VN_FRAME_PACKETS_MAX 512 /* packets in one frame */
-#define VN_SUPER_PACKET_MAX                                                                        \
-    65000 /* bytes of an inner packet before segmentation: one fits in a frame */
+#define VN_FRAME_MAX 65536              /* bytes of a frame with its headers and tag */
+#define VN_FRAME_PACKETS_MAX 512        /* packets in one frame */
+#define VN_GSO_SEGMENTS_MAX 64          /* segments of one inner packet before segmentation */
+#define VN_SUPER_PACKET_MAX 65000       /* inner packet before segmentation; one fits in a frame */
 #define VN_LANE_FRAMES_MAX (1ull << 32) /* per key: stop */
 #define VN_LANE_BYTES_MAX (1ull << 40)
 #define VN_REPLAY_BITS_MIN 1024

@@ -25,8 +25,10 @@ struct vn_pktbuf {
 /** A buffer with VN_PKTBUF_HEAD of head room and space for size bytes of content plus
  * VN_PKTBUF_TAIL. len = 0. */
 VN_MUST_CHECK vn_status vn_pktbuf_new(size_t size, struct vn_pktbuf **ret);
-/** Returns NULL. */
+/** Returns NULL. The thread that frees a buffer keeps a few for its next vn_pktbuf_new. */
 struct vn_pktbuf *vn_pktbuf_free(struct vn_pktbuf *b);
+/** Gives back what this thread keeps: when it goes idle, and before it ends. */
+void vn_pktbuf_trim(void);
 void vn_pktbuf_freep(struct vn_pktbuf **b);
 size_t vn_pktbuf_headroom(const struct vn_pktbuf *b);
 size_t vn_pktbuf_tailroom(const struct vn_pktbuf *b);

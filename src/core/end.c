@@ -233,9 +233,14 @@ void vn_end_close(struct vn_worker *w, struct vn_end *end)
 
 void vn_end_bury(struct vn_worker *w)
 {
+    if (vn_list_empty(&w->buried))
+        return;
     VN_LIST_EACH(it, &w->buried)
     {
         vn_list_remove(it);
         end_free(VN_LIST_ENTRY(it, struct vn_end, link));
     }
+    /* Nothing will come and go for a while. */
+    if (vn_list_empty(&w->ends))
+        vn_pktbuf_trim();
 }

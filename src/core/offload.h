@@ -4,12 +4,12 @@
  */
 #pragma once
 
+#include "base/limits.h"
 #include "core/packet.h"
 #include "ports/tun.h"
 
 #define VN_GSO_MIN 500     /* TCP payload bytes of a segment, at least */
 #define VN_GSO_MIN_UDP 200 /* UDP */
-#define VN_GSO_SEGMENTS_MAX 64
 
 /**
  * Judges what someone says about a packet by the packet itself. A super-packet that is none (its

@@ -106,6 +106,7 @@ struct vn_worker *vn_worker_free(struct vn_worker *w)
     vn_map_free(w->label_by_key);
     vn_map_free(w->egresser_by_ip);
     free(w);
+    vn_pktbuf_trim();
     return NULL;
 }
 

@@ -29,6 +29,37 @@ static void size_cannot_wrap(void **state)
     assert_null(vn_pktbuf_free(NULL));
 }
 
+/* Buffers that are kept for the next use come back as new ones. */
+static void used_buffers_are_as_new(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {10, 400, 1500, 2048, 2049, 16384, 65000, 66560, 66561};
+    for (int round = 0; round < 3; round++) {
+        struct vn_pktbuf *b[VN_ARRAY_LEN(sizes)][40];
+        for (size_t i = 0; i < VN_ARRAY_LEN(sizes); i++) {
+            for (size_t k = 0; k < 40; k++) {
+                assert_ok(vn_pktbuf_new(sizes[i], &b[i][k]));
+                assert_int_equal(b[i][k]->len, 0);
+                assert_int_equal(b[i][k]->kind, 0);
+                assert_int_equal(vn_pktbuf_headroom(b[i][k]), VN_PKTBUF_HEAD);
+                assert_true(vn_pktbuf_tailroom(b[i][k]) >= sizes[i] + VN_PKTBUF_TAIL);
+                memset(vn_pktbuf_put(b[i][k], sizes[i]), (int)k, sizes[i]);
+                b[i][k]->kind = 3;
+            }
+        }
+        for (size_t i = 0; i < VN_ARRAY_LEN(sizes); i++) {
+            for (size_t k = 0; k < 40; k++) {
+                assert_int_equal(b[i][k]->data[sizes[i] - 1], k);
+                vn_pktbuf_free(b[i][k]);
+            }
+        }
+        if (round == 1)
+            vn_pktbuf_trim();
+    }
+    vn_pktbuf_trim();
+    vn_pktbuf_trim();
+}
+
 static void queue_is_first_in_first_out_and_counts(void **state)
 {
     (void)state;
@@ -64,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(has_room_on_both_sides),
         cmocka_unit_test(size_cannot_wrap),
+        cmocka_unit_test(used_buffers_are_as_new),
         cmocka_unit_test(queue_is_first_in_first_out_and_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
