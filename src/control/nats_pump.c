@@ -126,8 +126,7 @@ static void attempt_failed(struct pump *p, natsStatus why, const char *reason)
 static void attempt_succeeded(struct pump *p, struct nats_link *l)
 {
     l->cred_number = p->attempt_cred;
-    if (p->old)
-        vn_nats_link_free(p->old);
+    vn_nats_link_free(p->old); /* only if the connection in between was lost */
     p->old = p->current;
     p->current = l;
     p->retire_ms = p->now_ms + VN_NATS_RETIRE_MS;
@@ -214,7 +213,8 @@ static void write_out(struct pump *p)
            natsConnection_Buffered(p->current->nc) < BUFFERED_MAX) {
         struct nats_out *m = NULL;
         pthread_mutex_lock(&s->mu);
-        if (p->current->subs_number != s->subs_number)
+        /* New credentials bring new permissions: what changes with them waits for their link. */
+        if (p->current->subs_number != s->subs_number && p->current->cred_number == s->cred_number)
             vn_nats_link_sync(p->current, s);
         if (!vn_list_empty(&s->out)) {
             m = VN_LIST_ENTRY(s->out.next, struct nats_out, link);
@@ -314,8 +314,9 @@ void *vn_nats_pump(void *arg)
             p.failures = 0;
             p.next_url = 0;
         }
-        const bool need =
-            want && !p.attempt && (!p.current || p.current->cred_number != s->cred_number);
+        /* One hand-over at a time, or what the broker still sends to the link before is lost. */
+        const bool newer = p.current && p.current->cred_number != s->cred_number;
+        const bool need = want && !p.attempt && (!p.current || (newer && !p.old));
         if (!stop && need && p.now_ms >= p.retry_ms)
             begin_attempt(&p);
         pthread_mutex_unlock(&s->mu);
