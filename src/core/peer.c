@@ -243,15 +243,22 @@ void vn_peer_learn_statement(struct vn_peer *p, const struct vn_checked_statemen
 
 /* ---- learning ---- */
 
+/* Another node has one of these addresses, by a newer certificate. */
+static bool superseded(struct vn_node *n, const struct vn_identity *id)
+{
+    for (size_t i = 0; i < id->addr_count; i++) {
+        const struct vn_peer *owner = vn_peer_by_ip(n, &id->addrs[i]);
+        if (owner && !vn_id_equal(&owner->id, &id->node) &&
+            owner->cert->not_before_ms > id->not_before_ms)
+            return true;
+    }
+    return false;
+}
+
 /* A login supersedes that node's previous life: what we hold for the older certificate goes at
  * once. */
-static bool take_addresses(struct vn_node *n, struct vn_peer *p)
+static vn_status take_addresses(struct vn_node *n, struct vn_peer *p)
 {
-    for (size_t i = 0; i < p->cert->addr_count; i++) {
-        struct vn_peer *old = vn_peer_by_ip(n, &p->cert->addrs[i]);
-        if (old && old != p && old->cert->not_before_ms > p->cert->not_before_ms)
-            return false;
-    }
     for (size_t i = 0; i < p->cert->addr_count; i++) {
         struct vn_peer *old = vn_peer_by_ip(n, &p->cert->addrs[i]);
         if (old == p)
@@ -267,10 +274,11 @@ static bool take_addresses(struct vn_node *n, struct vn_peer *p)
                 vn_hop_close(n, old->hop);
         }
         (void)vn_map_take(n->peers.by_ip, &p->cert->addrs[i]);
-        if (vn_map_put(n->peers.by_ip, &p->cert->addrs[i], p) != VN_OK)
-            return false;
+        vn_status st = vn_map_put(n->peers.by_ip, &p->cert->addrs[i], p);
+        if (st != VN_OK)
+            return st;
     }
-    return true;
+    return VN_OK;
 }
 
 static void touch(struct vn_node *n, struct vn_peer *p)
@@ -281,6 +289,10 @@ static void touch(struct vn_node *n, struct vn_peer *p)
 
 struct vn_peer *vn_peer_learn_cert(struct vn_node *n, struct vn_checked_cert *c)
 {
+    if (superseded(n, c->id)) {
+        vn_drop(n, VN_NDROP_CERT);
+        return NULL;
+    }
     struct vn_peer *p = vn_peer_get(n, &c->id->node);
     if (p && (c->cached || p->cert->not_before_ms > c->id->not_before_ms)) {
         touch(n, p);
@@ -289,8 +301,10 @@ struct vn_peer *vn_peer_learn_cert(struct vn_node *n, struct vn_checked_cert *c)
     bool fresh = !p;
     if (!p)
         p = peer_make(n, &c->id->node);
-    if (!p)
+    if (!p) {
+        vn_drop(n, VN_NDROP_LIMIT);
         return NULL;
+    }
     forget_addrs(n, p);
     free(p->cert);
     vn_sig_pub_free(p->pub);
@@ -300,8 +314,8 @@ struct vn_peer *vn_peer_learn_cert(struct vn_node *n, struct vn_checked_cert *c)
     c->id = NULL;
     c->pub = NULL;
     c->cached = true;
-    if (!take_addresses(n, p) && fresh) {
-        vn_drop(n, VN_NDROP_CERT);
+    if (take_addresses(n, p) != VN_OK && fresh && vn_peer_unused(p)) {
+        vn_drop(n, VN_NDROP_LIMIT);
         peer_free(n, p);
         return NULL;
     }

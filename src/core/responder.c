@@ -174,10 +174,8 @@ static void accept_m1(struct vn_node *n, const struct vn_hs_m1_view *v,
                       const struct vn_checked_statement *st, const struct vn_affinity_match *match)
 {
     struct vn_peer *p = vn_peer_learn_cert(n, cert);
-    if (!p) {
-        vn_drop(n, VN_NDROP_LIMIT);
-        return;
-    }
+    if (!p)
+        return; /* counted there */
     memcpy(p->tai_in, plain->tai64n, sizeof(p->tai_in));
     p->tai_in_at_ms = VN_MAX(n->now_ms, 1u);
     vn_peer_learn_statement(p, st);

@@ -383,6 +383,17 @@ struct vn_world_node *vn_world_add(struct vn_world *w, const char *tag, const ch
     return n;
 }
 
+struct vn_world_node *vn_world_clone(struct vn_world_node *of)
+{
+    struct vn_world *w = of->world;
+    struct vn_world_node *n = &w->nodes[w->count++];
+    n->world = w;
+    n->member = of->member;
+    node_start(n);
+    assert_true(vn_world_until(w, is_up, n, 1000));
+    return n;
+}
+
 void vn_world_kill(struct vn_world_node *n)
 {
     const struct vn_control *c = vn_mem_client_port(n->client);

@@ -68,6 +68,8 @@ struct vn_world_node *vn_world_add(struct vn_world *w, const char *tag, const ch
 void vn_world_kill(struct vn_world_node *n);
 /** A new life of a killed node, with the same registration. */
 void vn_world_revive(struct vn_world_node *n);
+/** A second node with the same registration, as a copied token makes. */
+struct vn_world_node *vn_world_clone(struct vn_world_node *n);
 void vn_world_run(struct vn_world *w, uint64_t ms);
 /** Runs until fn says so; false after at_most_ms. */
 bool vn_world_until(struct vn_world *w, bool (*fn)(void *arg), void *arg, uint64_t at_most_ms);

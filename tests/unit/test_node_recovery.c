@@ -211,6 +211,27 @@ static void test_restarted_peer_calls(void **state)
     vn_world_done(&w);
 }
 
+/* A copied token: the newer login has the addresses, whatever the older node goes on saying. */
+static void test_clone_takes_over(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b;
+    pair(&w, &a, &b);
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
+    assert_true(vn_world_ping(b, a, false, 1000) < 100);
+    vn_world_run(&w, 2000);
+    struct vn_world_node *c = vn_world_clone(b);
+    assert_true(vn_world_ping(c, a, false, 1000) < 100);
+    assert_true(vn_world_ping(a, c, false, 1000) < 100);
+    uint64_t certs = vn_world_status(a).drops[VN_NDROP_CERT];
+    assert_true(vn_world_ping(b, a, false, 5000) == UINT64_MAX);
+    assert_true(vn_world_status(a).drops[VN_NDROP_CERT] > certs);
+    assert_true(vn_world_ping(a, c, false, 1000) < 100);
+    assert_int_equal(vn_world_status(a).tether_count, 1);
+    vn_world_done(&w);
+}
+
 static void test_broken_tether_is_made_anew(void **state)
 {
     (void)state;
@@ -403,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_stale_kid),
         cmocka_unit_test(test_peer_restarts),
         cmocka_unit_test(test_restarted_peer_calls),
+        cmocka_unit_test(test_clone_takes_over),
         cmocka_unit_test(test_broken_tether_is_made_anew),
         cmocka_unit_test(test_peer_gone),
         cmocka_unit_test(test_broker_down),
