@@ -244,7 +244,8 @@ static void add_counter(struct arena *a, Vn__Local__Counter **list, size_t *n, c
 static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_node_status *ns,
                          const struct vn_ev_stats *stats)
 {
-    s->drops = take(a, ((size_t)VN_NDROP_COUNT + VN_DROP_COUNT) * sizeof(*s->drops));
+    s->drops =
+        take(a, ((size_t)VN_NDROP_COUNT + VN_DROP_COUNT + VN_TDROP_COUNT) * sizeof(*s->drops));
     s->counters = take(a, 16 * sizeof(*s->counters));
     if (!s->drops || !s->counters)
         return;
@@ -254,6 +255,9 @@ static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_
     for (unsigned i = 0; stats && i < VN_DROP_COUNT; i++)
         add_counter(a, s->drops, &s->n_drops, "data_", vn_worker_drop_name((enum vn_worker_drop)i),
                     stats->counters.drops[i]);
+    for (unsigned i = 0; stats && i < VN_TDROP_COUNT; i++)
+        add_counter(a, s->drops, &s->n_drops, "tether_",
+                    vn_tether_drop_name((enum vn_tether_drop)i), stats->tether_drops[i]);
     const struct {
         const char *name;
         uint64_t value;

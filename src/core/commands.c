@@ -112,3 +112,20 @@ const char *vn_worker_drop_name(enum vn_worker_drop d)
     };
     return (unsigned)d < VN_DROP_COUNT ? names[d] : "unknown";
 }
+
+const char *vn_tether_drop_name(enum vn_tether_drop d)
+{
+    static const char *const names[VN_TDROP_COUNT] = {
+        [VN_TDROP_STUN_MALFORMED] = "stun_malformed",
+        [VN_TDROP_STUN_AUTH] = "stun_auth",
+        [VN_TDROP_STUN_UNKNOWN] = "stun_unknown",
+        [VN_TDROP_STRANGER] = "stranger",
+        [VN_TDROP_KIND] = "kind",
+        [VN_TDROP_EARLY] = "early",
+        [VN_TDROP_RECORD] = "record",
+        [VN_TDROP_CHANNEL] = "channel",
+        [VN_TDROP_LIMIT] = "limit",
+        [VN_TDROP_SEND] = "send",
+    };
+    return (unsigned)d < VN_TDROP_COUNT ? names[d] : "unknown";
+}

@@ -192,6 +192,7 @@ struct vn_ev_stats {
     struct vn_post_msg msg;
     uint32_t request;
     struct vn_worker_counters counters;
+    uint64_t tether_drops[VN_TDROP_COUNT];
     struct vn_tx_stats *tx;
     size_t tx_count;
     struct vn_rx_stats *rx;
@@ -202,6 +203,7 @@ struct vn_ev_stats {
 };
 
 const char *vn_worker_drop_name(enum vn_worker_drop d);
+const char *vn_tether_drop_name(enum vn_tether_drop d);
 
 /** Zeroed message with type and free_fn set; size is that of the whole struct. VN_ERR_NOMEM. */
 VN_MUST_CHECK vn_status vn_post_msg_new(unsigned type, size_t size, void *ret_msg);

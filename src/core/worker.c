@@ -133,6 +133,7 @@ static uint64_t ms_since(const struct vn_worker *w, uint64_t us)
 static vn_status fill_stats(struct vn_worker *w, struct vn_ev_stats *s)
 {
     s->counters = w->counters;
+    w->cfg.tether->drops(w->cfg.tether->self, s->tether_drops);
     s->egresser_count = vn_map_count(w->egresser_by_ip);
     size_t tx = vn_map_count(w->tx_by_handle), rx = vn_map_count(w->rx_by_handle);
     size_t ends = vn_map_count(w->end_by_handle);

@@ -1,5 +1,6 @@
 #include "lib/worker_host.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,7 @@ struct vn_worker_host {
     struct vn_transport *transport;
     struct vn_worker *worker;
     struct vn_io_timer *timer;
+    uint64_t given_back; /* tethers closed when memory was last given back */
 };
 
 static void free_msg(void *item)
@@ -131,11 +133,24 @@ static void turn_begin(void *arg)
     vn_worker_set_now(w->worker, vn_loop_now_us(w->loop));
 }
 
+/* After the last tether: what bulk traffic needed goes back to the system, or an idle node would
+ * keep it. */
+static void give_back(struct vn_worker_host *w)
+{
+    struct vn_transport_counters c;
+    vn_transport_counters(w->transport, &c);
+    if (c.tethers_closed == w->given_back || c.tethers_closed != c.tethers_opened)
+        return;
+    w->given_back = c.tethers_closed;
+    malloc_trim(0);
+}
+
 static void turn_end(void *arg)
 {
     struct vn_worker_host *w = arg;
     const uint64_t now = vn_loop_now_us(w->loop);
     vn_worker_flush(w->worker, now);
+    give_back(w);
     if (vn_worker_next_deadline(w->worker) <= now)
         vn_worker_tick(w->worker, now);
     const uint64_t at = vn_worker_next_deadline(w->worker);

@@ -70,6 +70,21 @@ struct vn_tether_stats {
     enum vn_candidate_type local_type, remote_type;
 };
 
+/** Why a tether's datagram or message was dropped in silence. Names: vn_tether_drop_name (core). */
+enum vn_tether_drop {
+    VN_TDROP_STUN_MALFORMED,
+    VN_TDROP_STUN_AUTH,
+    VN_TDROP_STUN_UNKNOWN, /* no such transaction or attribute */
+    VN_TDROP_STRANGER,     /* from a 5-tuple that passed no check */
+    VN_TDROP_KIND,         /* not a protocol of a tether */
+    VN_TDROP_EARLY,        /* before its time */
+    VN_TDROP_RECORD,       /* a record that is forged, replayed or cut */
+    VN_TDROP_CHANNEL,      /* a message on a channel that is none of ours */
+    VN_TDROP_LIMIT,
+    VN_TDROP_SEND, /* the system did not take it */
+    VN_TDROP_COUNT
+};
+
 struct vn_tether; /* one tether of the implementation */
 
 struct vn_tether_handler {
@@ -101,6 +116,8 @@ struct vn_tether_port {
     vn_status (*send)(struct vn_tether *t, enum vn_tether_class cls, struct vn_pktbuf **bufs,
                       size_t n, size_t *ret_taken);
     void (*stats)(const struct vn_tether *t, struct vn_tether_stats *ret);
+    /** What all tethers of this port dropped so far. */
+    void (*drops)(const void *self, uint64_t ret[VN_TDROP_COUNT]);
     /** Tells the peer where possible, closes the sockets, frees. NULL is fine. */
     void (*close)(struct vn_tether *t);
 };

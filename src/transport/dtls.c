@@ -26,6 +26,7 @@ struct vn_dtls {
     struct vn_span in; /* the datagram OpenSSL may read next; p NULL: none */
     char identity[VN_DTLS_IDENTITY_MAX + 1];
     struct vn_secret32 psk;
+    uint64_t dropped;
 };
 
 /* ---- a BIO with datagram semantics over the sink and the datagram at hand ---- */
@@ -275,6 +276,7 @@ size_t vn_dtls_open(struct vn_dtls *d, const struct vn_dgram *in, size_t n, stru
     size_t used = 0, count = 0;
     uint8_t *room = NULL; /* plaintexts go one after another over the datagram they came in */
     size_t left = 0;
+    bool yielded = false; /* something, by the datagram being read */
     while (count < cap && (d->state == VN_DTLS_HANDSHAKE || d->state == VN_DTLS_OPEN)) {
         if (d->state == VN_DTLS_HANDSHAKE) {
             handshake(d);
@@ -283,6 +285,7 @@ size_t vn_dtls_open(struct vn_dtls *d, const struct vn_dgram *in, size_t n, stru
         } else if (room) {
             int got = SSL_read(d->ssl, room, (int)VN_MIN(left, (size_t)INT_MAX));
             if (got > 0) {
+                yielded = true;
                 out[count++] = (struct vn_dgram){room, (size_t)got};
                 room += got;
                 left -= (size_t)got;
@@ -291,19 +294,29 @@ size_t vn_dtls_open(struct vn_dtls *d, const struct vn_dgram *in, size_t n, stru
             check_result(d, got);
             if (d->state != VN_DTLS_OPEN)
                 break;
+            d->dropped += !yielded;
+            room = NULL;
         }
-        while (used < n && !is_plausible(in[used]))
+        while (used < n && !is_plausible(in[used])) {
+            d->dropped++;
             used++;
+        }
         if (used == n)
             break;
         d->in = VN_SPAN(in[used].p, in[used].n);
         room = in[used].p;
         left = in[used].n;
+        yielded = false;
         used++;
     }
     d->in = VN_SPAN_NONE;
     *ret_used = used;
     return count;
+}
+
+uint64_t vn_dtls_dropped(const struct vn_dtls *d)
+{
+    return d->dropped;
 }
 
 vn_status vn_dtls_seal(struct vn_dtls *d, const struct vn_span *packets, size_t n)

@@ -51,6 +51,8 @@ enum vn_dtls_state vn_dtls_state(const struct vn_dtls *d);
  */
 size_t vn_dtls_open(struct vn_dtls *d, const struct vn_dgram *in, size_t n, struct vn_dgram *out,
                     size_t cap, size_t *ret_used);
+/** Datagrams so far that held no record of the peer's: forged, replayed, cut, or too late. */
+uint64_t vn_dtls_dropped(const struct vn_dtls *d);
 /** Seals each packet as a record of its own to the sink. VN_ERR_STATE before OPEN and after. */
 VN_MUST_CHECK vn_status vn_dtls_seal(struct vn_dtls *d, const struct vn_span *packets, size_t n);
 /** Sends close_notify. */

@@ -898,7 +898,9 @@ static void take_dtls(struct vn_tether *t, const struct vn_dgram *in, size_t n, 
         make_dtls(t);
     while (n > 0 && t->dtls) {
         size_t used;
+        const uint64_t dropped = vn_dtls_dropped(t->dtls);
         size_t count = vn_dtls_open(t->dtls, in, n, plain, VN_ARRAY_LEN(plain), &used);
+        t->transport->counters.drop_record += vn_dtls_dropped(t->dtls) - dropped;
         in += used;
         n -= used;
         if (t->state <= VN_TETHER_EXPECT_DTLS)

@@ -7,6 +7,22 @@
 
 static void sctp_timer_fired(void *arg);
 
+static void drops(const void *self, uint64_t ret[VN_TDROP_COUNT])
+{
+    const struct vn_transport *tp = self;
+    const struct vn_transport_counters *c = &tp->counters;
+    ret[VN_TDROP_STUN_MALFORMED] = c->drop_stun_malformed;
+    ret[VN_TDROP_STUN_AUTH] = c->drop_stun_auth;
+    ret[VN_TDROP_STUN_UNKNOWN] = c->drop_stun_unknown;
+    ret[VN_TDROP_STRANGER] = c->drop_stranger;
+    ret[VN_TDROP_KIND] = c->drop_kind;
+    ret[VN_TDROP_EARLY] = c->drop_early;
+    ret[VN_TDROP_RECORD] = c->drop_record;
+    ret[VN_TDROP_CHANNEL] = c->drop_channel;
+    ret[VN_TDROP_LIMIT] = c->drop_stun_limit;
+    ret[VN_TDROP_SEND] = c->drop_tx;
+}
+
 vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_transport **ret)
 {
     if (cfg->exclude_ifname && strlen(cfg->exclude_ifname) >= IF_NAMESIZE)
@@ -25,6 +41,7 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
                                        .add_remote_candidate = vn_tether_add_remote_candidate,
                                        .send = vn_tether_send,
                                        .stats = vn_tether_stats,
+                                       .drops = drops,
                                        .close = vn_tether_close};
     tp->io = cfg->io;
     tp->random = cfg->random;

@@ -26,6 +26,7 @@ struct vn_transport_counters {
     uint64_t drop_stranger; /* DTLS from a 5-tuple that passed no check */
     uint64_t drop_kind;     /* neither STUN nor DTLS (RFC 7983) */
     uint64_t drop_early;    /* DTLS before the association exists */
+    uint64_t drop_record;   /* DTLS records that are forged, replayed or cut */
     uint64_t drop_channel;  /* messages on streams or with payload types that mean nothing here */
     uint64_t drop_tx;       /* datagrams the system would not take */
     uint64_t refused;       /* ICMP port unreachable */

@@ -288,6 +288,12 @@ static void mem_close(struct vn_tether *t)
     free(t);
 }
 
+static void mem_drops(const void *self, uint64_t ret[VN_TDROP_COUNT])
+{
+    (void)self;
+    memset(ret, 0, VN_TDROP_COUNT * sizeof(*ret));
+}
+
 /* ---- the network ---- */
 
 vn_status vn_mem_net_new(const struct vn_mem_net_config *cfg, uint64_t now_us,
@@ -306,6 +312,7 @@ vn_status vn_mem_net_new(const struct vn_mem_net_config *cfg, uint64_t now_us,
                                       .add_remote_candidate = mem_add_candidate,
                                       .send = mem_send,
                                       .stats = mem_stats,
+                                      .drops = mem_drops,
                                       .close = mem_close};
     *ret = n;
     return VN_OK;
