@@ -1,0 +1,155 @@
+/* Every allocation of a worker fails once: what it was for is lost or told, nothing else. */
+#include <stdlib.h>
+
+#include "support/oom.h"
+#include "support/test.h"
+#include "support/worker_rig.h"
+
+static struct vn_rig rig;
+static struct vn_rig_side *a, *b;
+
+static vn_status no_random(void *self, void *ret, size_t n)
+{
+    (void)self;
+    memset(ret, 0, n);
+    return VN_OK;
+}
+
+static void creation(void **state)
+{
+    (void)state;
+    vn_rig_init(&rig, &(struct vn_mem_net_config){.delay_us = 500});
+    struct vn_random random = {.fill = no_random};
+    for (size_t n = 1;; n++) {
+        struct vn_worker *w = NULL;
+        struct vn_worker_config cfg = {.tether = vn_mem_net_port(rig.net),
+                                       .tun = &rig.side[0].tun,
+                                       .to_node = &rig.side[0].post,
+                                       .random = &random};
+        vn_oom_arm(n);
+        vn_status st = vn_worker_new(&cfg, 1, &w);
+        bool failed = vn_oom_disarm();
+        assert_status(failed ? VN_ERR_NOMEM : VN_OK, st);
+        vn_worker_free(w);
+        if (!failed)
+            break;
+    }
+    vn_rig_done(&rig);
+}
+
+#define PACKETS 20
+
+/* Runs step with its n-th allocation failing; afterwards the same stream must carry packets. */
+static void torture(void (*prepare)(void), void (*step)(void))
+{
+    for (size_t n = 1;; n++) {
+        vn_rig_init(&rig, &(struct vn_mem_net_config){.delay_us = 500});
+        a = &rig.side[0];
+        b = &rig.side[1];
+        vn_rig_stream(&rig);
+        a->count_only = b->count_only = true;
+        prepare();
+        vn_oom_arm(n);
+        step();
+        bool failed = vn_oom_disarm();
+        vn_rig_run(&rig, 100000);
+        /* Whatever was lost can be done again. */
+        vn_rig_tx_open(a, 11, 1, 21, 0);
+        vn_rig_rx_open(b, 12, 1, 21, 0, 0);
+        vn_rig_dest(a, "10.66.0.2", VN_DEST_USE, 11, 0);
+        size_t before = b->written_count;
+        vn_rig_packet(
+            a, &(struct vn_inner){.src = "10.66.0.1", .dst = "10.66.0.2", .payload_len = 100});
+        vn_rig_run(&rig, 100000);
+        assert_int_equal(before + 1, b->written_count);
+        vn_rig_done(&rig);
+        if (!failed)
+            break;
+    }
+}
+
+static struct vn_pktbuf *packets[PACKETS];
+static struct vn_cmd_tx_open *tx_open;
+static struct vn_cmd_rx_open *rx_open;
+
+static void prepare_packets(void)
+{
+    for (size_t i = 0; i < PACKETS; i++)
+        packets[i] = vn_inner_new(&(struct vn_inner){
+            .src = "10.66.0.1", .dst = i % 2 ? "10.66.0.2" : "10.66.0.7", .payload_len = 1000});
+}
+
+static void step_packets(void)
+{
+    for (size_t i = 0; i < PACKETS; i++)
+        vn_worker_tun_input(a->worker, packets[i], rig.now_us);
+    vn_worker_flush(a->worker, rig.now_us);
+}
+
+static void packets_in(void **state)
+{
+    (void)state;
+    torture(prepare_packets, step_packets);
+}
+
+static void prepare_streams(void)
+{
+    assert_ok(vn_post_msg_new(VN_CMD_TX_OPEN, sizeof(*tx_open), &tx_open));
+    tx_open->tx = 55;
+    tx_open->tether = 1;
+    tx_open->label = 77;
+    tx_open->hash_alg = VN_SHA256;
+    assert_ok(vn_post_msg_new(VN_CMD_RX_OPEN, sizeof(*rx_open), &rx_open));
+    rx_open->rx = 56;
+    rx_open->tether = 1;
+    rx_open->label = 77;
+    rx_open->hash_alg = VN_SHA256;
+}
+
+static void step_streams(void)
+{
+    vn_worker_command(a->worker, &tx_open->msg, rig.now_us);
+    vn_worker_command(b->worker, &rx_open->msg, rig.now_us);
+}
+
+static void streams_open(void **state)
+{
+    (void)state;
+    torture(prepare_streams, step_streams);
+}
+
+static void prepare_frames(void)
+{
+    /* In flight, for a new lane and a label nobody knows yet. */
+    vn_rig_packet(a,
+                  &(struct vn_inner){.src = "10.66.0.1", .dst = "10.66.0.2", .payload_len = 100});
+    vn_rig_tx_open(a, 13, 1, 99, 0);
+    vn_rig_dest(a, "10.66.0.5", VN_DEST_USE, 13, 0);
+    vn_rig_packet(a,
+                  &(struct vn_inner){.src = "10.66.0.1", .dst = "10.66.0.5", .payload_len = 100});
+    vn_rig_flush(a);
+    b->tun_full = true; /* so that the rig itself allocates nothing */
+}
+
+static void step_frames(void)
+{
+    vn_rig_run(&rig, 1000);
+    b->tun_full = false;
+}
+
+static void frames_in(void **state)
+{
+    (void)state;
+    torture(prepare_frames, step_frames);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(creation),
+        cmocka_unit_test(packets_in),
+        cmocka_unit_test(streams_open),
+        cmocka_unit_test(frames_in),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
