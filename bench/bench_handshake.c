@@ -103,8 +103,8 @@ static void respond(struct one *o, const struct known *known)
     lap(&t, STEP_OPEN);
     if (!known) {
         struct vn_identity id;
-        TEST_OK(vn_x509_check_identity(p.cert, r->issuing_pub, &r->id, TEST_NOW_MS, &id));
-        TEST_OK(vn_sig_pub_new(suite->sig, VN_SPAN(id.pk, id.pk_len), &fresh));
+        TEST_OK(
+            vn_x509_check_identity_key(p.cert, r->issuing_pub, &r->id, TEST_NOW_MS, &id, &fresh));
         lap(&t, STEP_CERT);
         TEST_OK(vn_statement_check(p.statement, r->command_pub, suite, &r->id, TEST_NOW_MS, &st));
         lap(&t, STEP_STATEMENT);

@@ -146,14 +146,12 @@ vn_status vn_cert_check(struct vn_node *n, const struct vn_id *src, struct vn_sp
     c.id = calloc(1, sizeof(*c.id));
     if (!c.id)
         return VN_ERR_NOMEM;
-    st = vn_x509_check_identity(der, n->session.issuing, &n->cfg.realm, vn_protocol_now(n), c.id);
+    st = vn_x509_check_identity_key(der, n->session.issuing, &n->cfg.realm, vn_protocol_now(n),
+                                    c.id, &c.pub);
     if (st != VN_OK)
         return st;
     if (!vn_id_equal(&c.id->node, src) || c.id->alg != n->suite->sig)
         return VN_ERR_AUTH;
-    st = checked_pub(n, &c);
-    if (st != VN_OK)
-        return st;
     *ret = c;
     c = (struct vn_checked_cert){0};
     return VN_OK;

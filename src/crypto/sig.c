@@ -274,6 +274,24 @@ vn_status vn_sig_pub_new(enum vn_sig_alg alg, struct vn_span pk, struct vn_sig_p
     return VN_OK;
 }
 
+vn_status vn_sig_pub_share(enum vn_sig_alg alg, EVP_PKEY *pkey, struct vn_span pk,
+                           struct vn_sig_pub **ret)
+{
+    const struct sig_info *info = info_of(alg);
+    if (!info || pk.n != info->pk_len || EVP_PKEY_is_a(pkey, info->name) != 1)
+        return VN_ERR_ARG;
+    struct vn_sig_pub *pub = calloc(1, sizeof(*pub));
+    if (!pub)
+        return VN_ERR_NOMEM;
+    EVP_PKEY_up_ref(pkey);
+    pub->h.alg = alg;
+    pub->h.info = info;
+    pub->h.pkey = pkey;
+    memcpy(pub->h.pk, pk.p, pk.n);
+    *ret = pub;
+    return VN_OK;
+}
+
 struct vn_sig_pub *vn_sig_pub_free(struct vn_sig_pub *pub)
 {
     if (pub) {

@@ -379,9 +379,24 @@ static vn_status read_ext(struct vn_span value, struct vn_identity *ret)
         VN_SPAN(ASN1_STRING_get0_data(inner), (size_t)ASN1_STRING_length(inner)), ret);
 }
 
+/* Parsing the certificate has parsed its key already. */
+static vn_status share_key(X509 *x, enum vn_sig_alg alg, struct vn_span pk, struct vn_sig_pub **ret)
+{
+    EVP_PKEY *pkey = X509_get0_pubkey(x);
+    return pkey ? vn_sig_pub_share(alg, pkey, pk, ret)
+                : vn_ossl_error("certificate key", VN_ERR_MALFORMED);
+}
+
 vn_status vn_x509_check_identity(struct vn_span der, const struct vn_sig_pub *issuing,
                                  const struct vn_id *realm, uint64_t now_ms,
                                  struct vn_identity *ret)
+{
+    return vn_x509_check_identity_key(der, issuing, realm, now_ms, ret, NULL);
+}
+
+vn_status vn_x509_check_identity_key(struct vn_span der, const struct vn_sig_pub *issuing,
+                                     const struct vn_id *realm, uint64_t now_ms,
+                                     struct vn_identity *ret, struct vn_sig_pub **ret_pub)
 {
     VN_CLEANUP(vn_x509_freep) X509 *x = vn_x509_parse(der);
     if (!x)
@@ -408,6 +423,8 @@ vn_status vn_x509_check_identity(struct vn_span der, const struct vn_sig_pub *is
         return VN_ERR_MALFORMED;
     memcpy(id.pk, pk.p, pk.n);
     id.pk_len = pk.n;
+    if (ret_pub && (st = share_key(x, id.alg, pk, ret_pub)) != VN_OK)
+        return st;
     *ret = id;
     return VN_OK;
 }

@@ -80,6 +80,13 @@ VN_MUST_CHECK vn_status vn_x509_issue_identity(const struct vn_identity *id,
 VN_MUST_CHECK vn_status vn_x509_check_identity(struct vn_span der, const struct vn_sig_pub *issuing,
                                                const struct vn_id *realm, uint64_t now_ms,
                                                struct vn_identity *ret);
+/** The same, with the certificate's key ready to verify with: parsing it again would cost as much
+ * as a signature. ret_pub may be NULL. */
+VN_MUST_CHECK vn_status vn_x509_check_identity_key(struct vn_span der,
+                                                   const struct vn_sig_pub *issuing,
+                                                   const struct vn_id *realm, uint64_t now_ms,
+                                                   struct vn_identity *ret,
+                                                   struct vn_sig_pub **ret_pub);
 
 /* ---- ECDSA P-256 for TLS ---- */
 

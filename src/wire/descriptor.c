@@ -107,15 +107,12 @@ vn_status vn_descriptor_check(struct vn_span bytes, const struct vn_suite_info *
         return VN_ERR_AUTH;
     if (outdated(&d, now_ms))
         return VN_ERR_EXPIRED;
-    st = vn_x509_check_identity(d.cert, issuing, realm, now_ms, &d.identity);
+    VN_CLEANUP(vn_sig_pub_freep) struct vn_sig_pub *pub = NULL;
+    st = vn_x509_check_identity_key(d.cert, issuing, realm, now_ms, &d.identity, &pub);
     if (st != VN_OK)
         return st;
     if (d.identity.alg != suite->sig)
         return VN_ERR_AUTH;
-    VN_CLEANUP(vn_sig_pub_freep) struct vn_sig_pub *pub = NULL;
-    st = vn_sig_pub_new(suite->sig, VN_SPAN(d.identity.pk, d.identity.pk_len), &pub);
-    if (st != VN_OK)
-        return st;
     st = vn_sig_verify(pub, DESCRIPTOR_CONTEXT, signed_part, sig);
     if (st == VN_OK)
         *ret = d;
