@@ -1,6 +1,7 @@
 #include "conflux/local_api.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -282,7 +283,7 @@ struct asking {
     vn_status st;
     struct vn_client_error err;
     Vn__Local__Response *r;
-    volatile bool done;
+    atomic_bool done;
 };
 
 static void *ask(void *arg)
