@@ -11,6 +11,9 @@
 #include "base/list.h"
 #include "control/nats.h"
 
+#define VN_NATS_SNDBUF 212992      /* bytes asked of SO_SNDBUF, what any process may have */
+#define VN_NATS_BUFFERED_MAX 49152 /* bytes libnats holds before we keep messages in our queue */
+
 /** Copied credentials; counted, immutable, wiped with the last reference. */
 struct nats_cred {
     atomic_uint refs;
@@ -101,6 +104,8 @@ void vn_nats_attempt_run(struct nats_attempt *a);
 void vn_nats_attempt_free(struct nats_attempt *a);
 /** Makes the link's subscriptions those of the shared list. */
 void vn_nats_link_sync(struct nats_link *l, struct nats_shared *s);
+/** Writes what libnats holds, if the socket takes it without waiting. */
+void vn_nats_link_flush(struct nats_link *l);
 void vn_nats_link_free(struct nats_link *l);
 
 /** Thread function; arg is the shared state, one reference is taken over. */

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,9 @@ static natsStatus el_attach(void **user, void *loop, natsConnection *nc, natsSoc
      * that arrives. */
     const int on = 1, idle = 25, interval = 10, count = 3;
     const unsigned dead = DEAD_PEER_MS;
-    if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) != 0 ||
+    const int room = VN_NATS_SNDBUF;
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) != 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) != 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval)) != 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count)) != 0 ||
@@ -306,14 +309,23 @@ void vn_nats_link_sync(struct nats_link *l, struct nats_shared *s)
     l->subs_number = s->subs_number;
 }
 
+void vn_nats_link_flush(struct nats_link *l)
+{
+    struct pollfd p = {.fd = l->fd, .events = POLLOUT};
+    /* With TLS libnats waits for a full socket, as long as that takes. One that is writable has a
+     * third of VN_NATS_SNDBUF free, and no more than VN_NATS_BUFFERED_MAX and a message wait. */
+    if (l->fd >= 0 && natsConnection_Buffered(l->nc) > 0 && poll(&p, 1, 0) == 1 &&
+        (p.revents & POLLOUT))
+        natsConnection_ProcessWriteEvent(l->nc);
+}
+
 void vn_nats_link_free(struct nats_link *l)
 {
     if (!l)
         return;
     /* Empty its buffer first: with bytes left libnats would wait half a second for an answer only
      * we could read. */
-    if (l->fd >= 0 && natsConnection_Buffered(l->nc) > 0)
-        natsConnection_ProcessWriteEvent(l->nc);
+    vn_nats_link_flush(l);
     natsConnection_Close(l->nc);
     VN_LIST_EACH(it, &l->subs)
     {

@@ -17,9 +17,6 @@
 #include "base/log.h"
 #include "crypto/rng.h"
 
-/* Bytes libnats may hold before we keep messages in our own queue. */
-#define BUFFERED_MAX (1 << 20)
-
 struct pump {
     struct nats_shared *s;
     struct nats_link *current, *old;
@@ -210,7 +207,7 @@ static void write_out(struct pump *p)
 {
     struct nats_shared *s = p->s;
     while (p->current && p->current->fd >= 0 &&
-           natsConnection_Buffered(p->current->nc) < BUFFERED_MAX) {
+           natsConnection_Buffered(p->current->nc) < VN_NATS_BUFFERED_MAX) {
         struct nats_out *m = NULL;
         pthread_mutex_lock(&s->mu);
         /* New credentials bring new permissions: what changes with them waits for their link. */
@@ -232,8 +229,8 @@ static void write_out(struct pump *p)
         free(m);
     }
     /* Most often the socket takes it now, and poll need not be asked. */
-    if (p->current && p->current->fd >= 0 && p->current->want_write)
-        natsConnection_ProcessWriteEvent(p->current->nc);
+    if (p->current && p->current->want_write)
+        vn_nats_link_flush(p->current);
 }
 
 static void link_ready(struct nats_link *l, short revents, uint64_t now_ms)
@@ -242,8 +239,8 @@ static void link_ready(struct nats_link *l, short revents, uint64_t now_ms)
         l->last_rx_ms = now_ms;
         natsConnection_ProcessReadEvent(l->nc);
     }
-    if (l->fd >= 0 && (revents & POLLOUT))
-        natsConnection_ProcessWriteEvent(l->nc);
+    if (revents & POLLOUT)
+        vn_nats_link_flush(l);
 }
 
 static uint64_t next_deadline(const struct pump *p, bool idle)
