@@ -7,7 +7,14 @@
 
 #include "transport/udp.h"
 
-enum rank { RANK_GLOBAL, RANK_UNIQUE_LOCAL, RANK_LINK_LOCAL, RANK_LOOPBACK, RANK_COUNT };
+enum rank {
+    RANK_GLOBAL,
+    RANK_UNIQUE_LOCAL,
+    RANK_TUNNEL,
+    RANK_LINK_LOCAL,
+    RANK_LOOPBACK,
+    RANK_COUNT
+};
 
 static bool is_v4_any(const struct vn_ip *ip, uint8_t first)
 {
@@ -92,6 +99,10 @@ vn_status vn_netif_list(const struct vn_netif_filter *f, struct vn_addr *ret, si
     for (const struct ifaddrs *i = list; i && count < ADDRS_MAX; i = i->ifa_next)
         if (is_wanted(f, i, &all[count])) {
             ranks[count] = rank_of(&all[count]);
+            /* RFC 8445 section 5.1.2.2: addresses of a VPN come after the others. Whatever runs
+             * through another tunnel pays for both. */
+            if (i->ifa_flags & IFF_POINTOPOINT)
+                ranks[count] = VN_MAX(ranks[count], RANK_TUNNEL);
             count++;
         }
     freeifaddrs(list);

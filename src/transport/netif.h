@@ -15,8 +15,9 @@ struct vn_netif_filter {
 
 /**
  * Addresses of interfaces that are up, in order of preference: global IPv6 and IPv4 in turn (RFC
- * 8421 section 4), then unique local IPv6; link-local ones (with scope_id) and loopback ones only
- * where nothing else exists. Ports are 0. VN_ERR_IO if the system does not tell.
+ * 8421 section 4), then unique local IPv6, then those of tunnels (point-to-point interfaces);
+ * link-local ones (with scope_id) and loopback ones only where nothing else exists. Ports are 0.
+ * VN_ERR_IO if the system does not tell.
  */
 VN_MUST_CHECK vn_status vn_netif_list(const struct vn_netif_filter *f, struct vn_addr *ret,
                                       size_t cap, size_t *ret_count);
