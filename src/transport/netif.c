@@ -101,8 +101,8 @@ vn_status vn_netif_list(const struct vn_netif_filter *f, struct vn_addr *ret, si
             ranks[count] = rank_of(&all[count]);
             /* RFC 8445 section 5.1.2.2: addresses of a VPN come after the others. Whatever runs
              * through another tunnel pays for both. */
-            if (i->ifa_flags & IFF_POINTOPOINT)
-                ranks[count] = VN_MAX(ranks[count], RANK_TUNNEL);
+            if ((i->ifa_flags & IFF_POINTOPOINT) && ranks[count] < RANK_TUNNEL)
+                ranks[count] = RANK_TUNNEL;
             count++;
         }
     freeifaddrs(list);
