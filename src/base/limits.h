@@ -19,6 +19,13 @@
 #define VN_QUERY_BURST 100
 #define VN_QUERY_COLLECT_MS 50  /* all answers within this of the first are kept */
 #define VN_UNREACHABLE_MS 10000 /* remembered verdict */
+/* A peer that was here before is asked for five times in 3 s; then it is unreachable for a 64th of
+ * its absence, at least VN_LOST_REJECT_MIN_MS and at most VN_UNREACHABLE_MS. */
+#define VN_QUERY_LOST_MS 750
+#define VN_QUERY_LOST_TRIES 5
+#define VN_QUERY_LOST_LAST_MS 250
+#define VN_LOST_REJECT_MIN_MS 250
+#define VN_LOST_SHARE 64
 #define VN_DESCRIPTORS_MAX 4096 /* cached peers' descriptors */
 #define VN_NEED_CERT_MS 1000    /* at most one NEED_CERT per source and this */
 

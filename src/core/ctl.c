@@ -103,6 +103,7 @@ static void on_bound(struct vn_node *n, struct vn_stream *s, const Vn__Bound *b,
     vn_timer_disarm(&n->timers, &s->timer);
     vn_stream_set_state(s, VN_TX_OPEN);
     s->peer->losses = 0;
+    s->peer->lost_ms = 0;
     s->at_worker = true;
     vn_tell_tx_open(n, s);
     vn_dests_use(n, s->peer);

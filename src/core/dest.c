@@ -36,9 +36,22 @@ static struct vn_dest *dest_get(struct vn_node *n, const struct vn_ip *ip)
     return vn_map_get(n->dests.by_ip, ip);
 }
 
+/* A peer that we know comes back, most often soon: the longer it was away, the longer it may take
+ * us to see that it is back. */
+static uint32_t reject_ms(struct vn_node *n, const struct vn_ip *ip)
+{
+    struct vn_peer *p = vn_peer_by_ip(n, ip);
+    if (!p)
+        return VN_UNREACHABLE_MS;
+    if (!p->lost_ms)
+        p->lost_ms = n->now_ms;
+    uint64_t ms = VN_MAX((n->now_ms - p->lost_ms) / VN_LOST_SHARE, (uint64_t)VN_LOST_REJECT_MIN_MS);
+    return (uint32_t)VN_MIN(ms, (uint64_t)VN_UNREACHABLE_MS);
+}
+
 static void dest_reject(struct vn_node *n, struct vn_dest *d)
 {
-    vn_tell_dest(n, &d->ip, VN_DEST_REJECT, 0, VN_UNREACHABLE_MS);
+    vn_tell_dest(n, &d->ip, VN_DEST_REJECT, 0, reject_ms(n, &d->ip));
     dest_free(n, d);
 }
 
@@ -173,12 +186,12 @@ void vn_dests_descriptor(struct vn_node *n, struct vn_peer *p)
 /* ---- the peer's stream ---- */
 
 static void each(struct vn_node *n, struct vn_peer *p, enum vn_dest_verdict verdict, uint32_t tx,
-                 uint32_t for_ms, bool drop)
+                 bool drop)
 {
     VN_LIST_EACH(it, &p->dests)
     {
         struct vn_dest *d = VN_LIST_ENTRY(it, struct vn_dest, of);
-        vn_tell_dest(n, &d->ip, verdict, tx, for_ms);
+        vn_tell_dest(n, &d->ip, verdict, tx, verdict == VN_DEST_REJECT ? reject_ms(n, &d->ip) : 0);
         if (drop)
             dest_free(n, d);
     }
@@ -186,22 +199,22 @@ static void each(struct vn_node *n, struct vn_peer *p, enum vn_dest_verdict verd
 
 void vn_dests_use(struct vn_node *n, struct vn_peer *p)
 {
-    each(n, p, VN_DEST_USE, p->tx->handle, 0, false);
+    each(n, p, VN_DEST_USE, p->tx->handle, false);
 }
 
 void vn_dests_wait(struct vn_node *n, struct vn_peer *p)
 {
-    each(n, p, VN_DEST_WAIT, 0, 0, false);
+    each(n, p, VN_DEST_WAIT, 0, false);
 }
 
 void vn_dests_forget(struct vn_node *n, struct vn_peer *p)
 {
-    each(n, p, VN_DEST_FORGET, 0, 0, true);
+    each(n, p, VN_DEST_FORGET, 0, true);
 }
 
 void vn_dests_reject(struct vn_node *n, struct vn_peer *p)
 {
-    each(n, p, VN_DEST_REJECT, 0, VN_UNREACHABLE_MS, true);
+    each(n, p, VN_DEST_REJECT, 0, true);
 }
 
 void vn_dests_retry(struct vn_node *n)

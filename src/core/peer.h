@@ -41,7 +41,8 @@ struct vn_peer {
     struct vn_hash knows_cert; /* our certificate under which it completed a handshake */
     uint64_t signalled_ms;     /* newest offer or answer from it, protocol time */
 
-    unsigned losses; /* of circuits and half-bound streams, since its stream was last open */
+    uint64_t lost_ms; /* own time: it was unreachable first; 0: its stream was open since */
+    unsigned losses;  /* of circuits and half-bound streams, since its stream was last open */
     struct vn_stream *tx;
     struct vn_list rxs; /* struct vn_stream */
     struct vn_hop *hop;

@@ -1,7 +1,7 @@
 /*
  * timer           armed by                               disarmed by     fires
- * query.timer     sending (0.5, 1, 2 s); first answer    the end         the next try; after the
- * third, or 50 ms after (50 ms)                                                the first answer,
+ * query.timer     sending (see wait_ms); first answer    the end         the next try; after the
+ * last, or 50 ms after (50 ms)                                                 the first answer,
  * the verdict resolve.timer   vn_node_resolve (3.6 s)                the verdict     "nobody
  * answered"
  */
@@ -24,6 +24,7 @@ struct vn_query {
     size_t name_len;
     uint64_t request;
     unsigned tries; /* sent so far */
+    bool lost;      /* whose it was is known: asked for more often */
     bool collecting;
     struct vn_id answers[QUERY_ANSWERS_MAX];
     size_t answer_count;
@@ -39,8 +40,21 @@ struct vn_resolve {
     struct vn_timer timer;
 };
 
-static const uint32_t query_wait_ms[] = {VN_QUERY_WAIT_1_MS, VN_QUERY_WAIT_2_MS,
-                                         VN_QUERY_WAIT_3_MS};
+/* Until the next try, or the verdict. */
+static uint32_t wait_ms(const struct vn_query *q)
+{
+    static const uint32_t first[] = {VN_QUERY_WAIT_1_MS, VN_QUERY_WAIT_2_MS, VN_QUERY_WAIT_3_MS};
+    if (!q->lost)
+        return first[q->tries];
+    if (q->tries == VN_QUERY_LOST_TRIES - 1)
+        return VN_QUERY_LOST_LAST_MS;
+    return q->tries == 0 ? VN_QUERY_WAIT_1_MS : VN_QUERY_LOST_MS;
+}
+
+static unsigned tries_max(const struct vn_query *q)
+{
+    return q->lost ? VN_QUERY_LOST_TRIES : 3;
+}
 
 vn_status vn_queries_init(struct vn_node *n)
 {
@@ -140,20 +154,21 @@ static void query_send(struct vn_node *n, struct vn_query *q)
         n, &(struct vn_outgoing){.type = VN_T_QUERY, .own_name = &q->h, .body = &m.base});
     if (st != VN_OK)
         vn_log(VN_LOG_DEBUG, "query_failed", VN_KV_STATUS(st));
-    vn_timer_arm(&n->timers, &q->timer, n->now_ms + query_wait_ms[q->tries++]);
+    vn_timer_arm(&n->timers, &q->timer, n->now_ms + wait_ms(q));
+    q->tries++;
 }
 
 static void on_query_timer(void *arg)
 {
     struct vn_query *q = arg;
-    if (q->collecting || q->tries == VN_ARRAY_LEN(query_wait_ms))
+    if (q->collecting || q->tries == tries_max(q))
         query_verdict(q->node, q);
     else
         query_send(q->node, q);
 }
 
 static vn_status query_want(struct vn_node *n, enum vn_name_kind kind, struct vn_span name,
-                            struct vn_id *ret_h)
+                            bool lost, struct vn_id *ret_h)
 {
     struct vn_id h;
     vn_status st = vn_name_hash(n->suite->hash, &n->session.cred->realm.name_key, kind, name, &h);
@@ -170,6 +185,7 @@ static vn_status query_want(struct vn_node *n, enum vn_name_kind kind, struct vn
         return VN_ERR_NOMEM;
     q->node = n;
     q->kind = kind;
+    q->lost = lost;
     q->h = h;
     memcpy(q->name, name.p, name.n);
     q->name_len = name.n;
@@ -189,9 +205,10 @@ static vn_status query_want(struct vn_node *n, enum vn_name_kind kind, struct vn
 
 vn_status vn_query_ip(struct vn_node *n, const struct vn_ip *ip)
 {
+    bool lost = vn_peer_by_ip(n, ip) != NULL;
     if (vn_ip_is_v4(ip))
-        return query_want(n, VN_NAME_IP4, VN_SPAN(ip->b + 12, 4), NULL);
-    return query_want(n, VN_NAME_IP6, VN_SPAN(ip->b, 16), NULL);
+        return query_want(n, VN_NAME_IP4, VN_SPAN(ip->b + 12, 4), lost, NULL);
+    return query_want(n, VN_NAME_IP6, VN_SPAN(ip->b, 16), lost, NULL);
 }
 
 void vn_queries_kick(struct vn_node *n)
@@ -338,13 +355,13 @@ static vn_status resolve_start(struct vn_node *n, const char *name, struct vn_id
     struct vn_id id;
     if (vn_ip_parse(name, &ip) == VN_OK) {
         struct vn_span s = vn_ip_is_v4(&ip) ? VN_SPAN(ip.b + 12, 4) : VN_SPAN(ip.b, 16);
-        return query_want(n, vn_ip_is_v4(&ip) ? VN_NAME_IP4 : VN_NAME_IP6, s, ret_h);
+        return query_want(n, vn_ip_is_v4(&ip) ? VN_NAME_IP4 : VN_NAME_IP6, s, false, ret_h);
     }
     if (vn_id_parse(VN_SPAN_STR(name), &id) == VN_OK)
-        return query_want(n, VN_NAME_ID, VN_SPAN_ARRAY(id.b), ret_h);
+        return query_want(n, VN_NAME_ID, VN_SPAN_ARRAY(id.b), false, ret_h);
     if (!*name || strlen(name) > VN_TAG_MAX)
         return VN_ERR_ARG;
-    return query_want(n, VN_NAME_TAG, VN_SPAN_STR(name), ret_h);
+    return query_want(n, VN_NAME_TAG, VN_SPAN_STR(name), false, ret_h);
 }
 
 static bool cached(struct vn_node *n, const char *name, struct vn_resolved *ret)

@@ -11,8 +11,9 @@ import json
 import os
 import re
 import signal
+import time
 
-from lib import Failed, log, run, wait_until
+from lib import Failed, check, log, run, wait_until
 
 
 class Guardian:
@@ -80,10 +81,11 @@ class Node:
     def json(self, *words, timeout=30):
         return self.machine.json(["veilnet-conflux", "--state-dir", self.dir, *words, "--json"], timeout=timeout)
 
-    def start(self, timeout=20):
+    def start(self, timeout=20, wait=True):
         self.daemon = self.machine.daemon(["veilnet-conflux", "--state-dir", self.dir, "run", *self.run_words],
                                           name=f"conflux-{self.tag}")
-        self.wait_online(timeout)
+        if wait:
+            self.wait_online(timeout)
 
     def wait_online(self, timeout=20):
         def online():
@@ -121,3 +123,42 @@ class Node:
 
     def reaches(self, address, within=10):
         wait_until(lambda: self.machine.ping(address, wait=2), within, f"{self.tag} reaches {address}")
+
+
+class Traffic:
+    """Echo requests that run all the time, and what came back."""
+
+    def __init__(self, machine, address, name=None, interval=0.05):
+        self.daemon = machine.daemon(["ping", "-n", "-D", "-i", str(interval), address],
+                                     name=name or f"ping-{machine.name}-{address}")
+
+    def answers(self):
+        """When each answer came, in seconds of the wall clock."""
+        return [float(t) for t in re.findall(r"^\[([0-9.]+)\] .* time=", self.daemon.log_text(), re.M)]
+
+    def unreachable(self):
+        return "Unreachable" in self.daemon.log_text()
+
+    def steady(self, count=20):
+        before = len(self.answers())
+        wait_until(lambda: len(self.answers()) > before + count, 20, "traffic flows steadily")
+
+    def silent(self):
+        """No answer for a second."""
+        return time.time() - self.answers()[-1] > 1
+
+    def back_within(self, limit, what, since=None):
+        """Waits for the first answer after `since` (now), which must come within limit seconds."""
+        since = since or time.time()
+        came = wait_until(lambda: [t for t in self.answers() if t > since], limit + 10,
+                          f"traffic flows again: {what}")
+        check(came[0] - since <= limit, f"{what}: traffic flows after {came[0] - since:.2f} s")
+        self.steady()
+
+    def longest_gap(self, since=0):
+        """The longest time between two answers, and until now."""
+        times = [t for t in self.answers() if t >= since] + [time.time()]
+        return max(y - x for x, y in zip(times, times[1:]))
+
+    def stop(self):
+        self.daemon.stop(signal.SIGINT)
