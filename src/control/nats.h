@@ -20,7 +20,7 @@
 #define VN_NATS_RETIRE_MS 2000   /* how long a replaced connection is still read */
 #define VN_NATS_SILENCE_MS                                                                         \
     150000 /* Master pings every 20 s (at most every 2 min): longer silence is a dead broker */
-#define VN_NATS_RETRY_MAX_MS 10000
+#define VN_NATS_RETRY_MAX_MS 5000
 #define VN_NATS_OUT_MAX 4096 /* messages waiting to be written */
 #define VN_NATS_IN_MAX 16384 /* messages waiting for the core thread; more are dropped */
 

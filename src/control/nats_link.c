@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "crypto/sig.h"
 
-#define DEAD_PEER_MS 30000 /* unacknowledged for so long: the path is dead */
+#define DEAD_PEER_MS 6000 /* unacknowledged for so long: the path is dead */
 
 struct link_sub {
     struct vn_list link;

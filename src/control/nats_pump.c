@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "control/addr_watch.h"
 #include "crypto/rng.h"
 
 struct pump {
@@ -28,6 +29,7 @@ struct pump {
     size_t next_url;
     enum vn_control_state told;
     uint64_t now_ms;
+    int addr_watch; /* -1: none */
 };
 
 static void tell(struct pump *p, enum vn_control_state state, const char *reason)
@@ -38,7 +40,7 @@ static void tell(struct pump *p, enum vn_control_state state, const char *reason
     vn_nats_deliver_state(p->s, state, reason);
 }
 
-/* Half to all of min(10 s, 0.5 s * 2^failures): nodes that lost the same broker do not come back
+/* Half to all of min(5 s, 0.5 s * 2^failures): nodes that lost the same broker do not come back
  * together. */
 static uint64_t retry_delay_ms(unsigned failures)
 {
@@ -203,6 +205,20 @@ static void look_at_links(struct pump *p)
         lost_current(p, "Master went silent");
 }
 
+/* Addresses came or went. */
+static void look_at_addresses(struct pump *p)
+{
+    vn_addr_watch_drain(p->addr_watch);
+    if (p->old && p->old->fd >= 0 && vn_addr_watch_gone(p->old->fd)) {
+        vn_nats_link_free(p->old);
+        p->old = NULL;
+    }
+    if (p->current && p->current->fd >= 0 && vn_addr_watch_gone(p->current->fd))
+        lost_current(p, "this machine's address changed");
+    else if (!p->current)
+        p->retry_ms = VN_MIN(p->retry_ms, p->now_ms + retry_delay_ms(0));
+}
+
 static void write_out(struct pump *p)
 {
     struct nats_shared *s = p->s;
@@ -267,9 +283,12 @@ static void close_all(struct pump *p)
 /* Waits for something to do. */
 static void wait_turn(struct pump *p, bool idle)
 {
-    struct pollfd fds[3] = {{.fd = p->s->wake_pump, .events = POLLIN}, {.fd = -1}, {.fd = -1}};
+    struct pollfd fds[4] = {{.fd = p->s->wake_pump, .events = POLLIN},
+                            {.fd = -1},
+                            {.fd = -1},
+                            {.fd = p->addr_watch, .events = POLLIN}};
     struct nats_link *links[3] = {NULL, p->current, p->old};
-    for (size_t i = 1; i < VN_ARRAY_LEN(fds); i++) {
+    for (size_t i = 1; i < VN_ARRAY_LEN(links); i++) {
         if (links[i] && links[i]->fd >= 0)
             fds[i] =
                 (struct pollfd){.fd = links[i]->fd,
@@ -286,15 +305,22 @@ static void wait_turn(struct pump *p, bool idle)
         eventfd_t ignored;
         (void)!eventfd_read(p->s->wake_pump, &ignored);
     }
-    for (size_t i = 1; i < VN_ARRAY_LEN(fds); i++) {
+    for (size_t i = 1; i < VN_ARRAY_LEN(links); i++) {
         if (fds[i].revents)
             link_ready(links[i], fds[i].revents, p->now_ms);
     }
+    if (fds[3].revents)
+        look_at_addresses(p);
 }
 
 void *vn_nats_pump(void *arg)
 {
-    struct pump p = {.s = arg, .now_ms = vn_clock_boot_ms(), .told = VN_CONTROL_DOWN};
+    struct pump p = {
+        .s = arg,
+        .now_ms = vn_clock_boot_ms(),
+        .told = VN_CONTROL_DOWN,
+        .addr_watch = vn_addr_watch_open(),
+    };
     struct nats_shared *s = p.s;
     uint64_t seen_cred = 0;
     for (;;) {
@@ -334,6 +360,8 @@ void *vn_nats_pump(void *arg)
     if (finished)
         vn_nats_attempt_free(p.attempt);
     close_all(&p);
+    if (p.addr_watch >= 0)
+        close(p.addr_watch);
     nats_ReleaseThreadMemory();
     vn_nats_shared_unref(s);
     return NULL;

@@ -231,6 +231,9 @@ class Net:
         m = self._machines[name] = Machine(self, name)
         return m
 
+    def machine_named(self, name):
+        return self._machines[name]
+
     def veth(self, a, a_if, b, b_if):
         """Joins two machines; the ends get the given names and come up."""
         # Made in a's namespace, so that no name of ours shows on the host.
