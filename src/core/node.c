@@ -52,6 +52,8 @@ static void on_control_state(void *arg, enum vn_control_state state, const char 
                VN_KV_STR("state", names[state]), VN_KV_STR("detail", s->control_reason));
     if (state == VN_CONTROL_UP)
         vn_queries_kick(n);
+    if (changed && state == VN_CONTROL_UP)
+        vn_session_control_up(n);
 }
 
 void vn_node_event(struct vn_node *n, struct vn_post_msg *m, uint64_t now_ms)

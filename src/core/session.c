@@ -1,15 +1,20 @@
 /*
- * timer           armed by                               disarmed by   fires
- * login_timer     start; a failed login (1 s doubling    stop          login, or renewal with the
- * same keys to 60 s, with jitter); a good one (random in [1/3, 1/2] of life) rotate_timer    see
- * own.c
+ * login_timer   armed by    start; a failed login (1 s doubling to 7 s, of a renewal to 60 s, with
+ *                           jitter); a good one (random in [1/3, 1/2] of life); the control channel
+ *                           coming back (1 s, with jitter)
+ *               disarmed by stop
+ *               fires       login, or renewal with the same keys
+ * rotate_timer  see own.c
  */
 #include "core/session.h"
 
 #include "core/node_i.h"
 
+/* What Guardian says between a login and the first connection is missed if that takes longer. */
+#define CATCH_UP_MS 2000
 #define LOGIN_BACKOFF_MIN_MS 1000u
-#define LOGIN_BACKOFF_MAX_MS 60000u
+#define LOGIN_BACKOFF_MAX_MS 7000u /* nothing works yet: up within 10 s of Guardian's return */
+#define RENEW_BACKOFF_MAX_MS 60000u
 
 static void on_login_timer(void *arg)
 {
@@ -116,7 +121,8 @@ static void login_failed(struct vn_node *n, const struct vn_authority_error *err
         return;
     }
     unsigned shift = VN_MIN(s->failures++, 6u);
-    uint64_t wait_ms = vn_jitter(n, VN_MIN(LOGIN_BACKOFF_MIN_MS << shift, LOGIN_BACKOFF_MAX_MS));
+    unsigned max = s->cred ? RENEW_BACKOFF_MAX_MS : LOGIN_BACKOFF_MAX_MS;
+    uint64_t wait_ms = vn_jitter(n, VN_MIN(LOGIN_BACKOFF_MIN_MS << shift, max));
     vn_log(VN_LOG_WARN, s->cred ? "renewal_failed" : "login_failed", VN_KV_STR("detail", detail),
            VN_KV_U64("retry_ms", wait_ms));
     vn_timer_arm(&n->timers, &s->login_timer, n->now_ms + wait_ms);
@@ -263,6 +269,15 @@ void vn_session_login(struct vn_node *n)
         s->login_pending = false;
         login_failed(n, &(struct vn_authority_error){VN_ERR_AGAIN, vn_status_name(st)});
     }
+}
+
+void vn_session_control_up(struct vn_node *n)
+{
+    struct vn_session *s = &n->session;
+    bool missed = s->was_up || n->now_ms - s->cred_at_ms > CATCH_UP_MS;
+    s->was_up = true;
+    if (n->state == VN_NODE_ONLINE && missed)
+        vn_session_renew_soon(n);
 }
 
 void vn_session_renew_soon(struct vn_node *n)

@@ -63,11 +63,14 @@ struct vn_session {
 
     enum vn_control_state control;
     char control_reason[128];
+    bool was_up; /* the control channel, in this life */
 };
 
 VN_MUST_CHECK vn_status vn_session_init(struct vn_node *n);
 void vn_session_done(struct vn_node *n);
 void vn_session_login(struct vn_node *n);
+/** The control channel is up: what Guardian pushed while it was down comes by a renewal. */
+void vn_session_control_up(struct vn_node *n);
 /** A renewal within seconds, not hours. */
 void vn_session_renew_soon(struct vn_node *n);
 /** Guardian refused for good. */
