@@ -34,6 +34,19 @@
 #define VN_DESCRIPTOR_LIFE_MS 900000 /* a descriptor lives as long as its ekS, at most this */
 #define VN_STATEMENT_TAGS_MAX 32     /* 16 taints and 16 scopes */
 
+/* ---- revocation ---- */
+#define VN_REVOCATION_ENTRIES_MAX 256 /* in one signed list */
+#define VN_REVOCATION_LISTS_MAX                                                                    \
+    1024                            /* signed lists a node keeps for its peers; oldest go first    \
+                                     */
+#define VN_REVOCATION_LOGIN_MAX 6   /* lists in a login answer; what is older is not in it */
+#define VN_REVOCATIONS_MAX 8192     /* nodes whose revocation a node remembers; oldest go first */
+#define VN_REVOCATION_GRACE_MS 1000 /* to show a statement that is not below the minimum */
+#define VN_REVOCATION_MESSAGE_MAX                                                                  \
+    20480                         /* bytes of lists in one answer to a peer; at least one list */
+#define VN_REVOCATION_WANT_RATE 5 /* answers per second and peer */
+#define VN_REVOCATION_WANT_BURST 20
+
 /* ---- handshake ---- */
 #define VN_HS_RESEND_MS 250     /* first re-send of M1; doubles */
 #define VN_HS_RESEND_MAX 5      /* re-sends before the attempt fails */

@@ -40,6 +40,8 @@ struct vn_credentials {
     char *nats_jwt;
     struct vn_hour_keys hour_keys;
     struct vn_realm_info realm;
+    struct vn_blob revocations[VN_REVOCATION_LOGIN_MAX]; /* signed lists, oldest first */
+    size_t revocation_count;
 };
 
 struct vn_credentials *vn_credentials_free(struct vn_credentials *c); /* returns NULL */

@@ -12,6 +12,7 @@
 #include "wire/control.h"
 #include "wire/frame.h"
 #include "wire/names.h"
+#include "wire/revocation.h"
 
 static const char *root;
 
@@ -108,6 +109,29 @@ static void statements(const struct fuzz_wire *f)
     struct test_realm *cnsa = test_realm_new(VN_SUITE_CNSA);
     save("statement", "cnsa", test_node_statement(&cnsa->a));
     test_realm_free(cnsa);
+}
+
+static void revocations(const struct fuzz_wire *f)
+{
+    static struct vn_revocation_list l;
+    static uint8_t bytes[VN_REVOCATION_LIST_MAX];
+    size_t n;
+    l = (struct vn_revocation_list){.realm = f->r->id, .after = 4, .to = 9, .count = 2};
+    l.entries[0] = (struct vn_revocation){.number = 6,
+                                          .kind = VN_REVOKE_NODE,
+                                          .node = f->r->a.id,
+                                          .serial = {0x40, 1, 2},
+                                          .until_ms = TEST_NOW_MS + 1};
+    l.entries[1] = (struct vn_revocation){.number = 9,
+                                          .kind = VN_REVOKE_STATEMENTS,
+                                          .node = f->r->b.id,
+                                          .minimum = 77,
+                                          .until_ms = TEST_NOW_MS + 2};
+    TEST_OK(vn_revocation_list_issue(&l, f->r->command, bytes, &n));
+    save("revocation", "two-entries", VN_SPAN(bytes, n));
+    l.count = 0;
+    TEST_OK(vn_revocation_list_issue(&l, f->r->command, bytes, &n));
+    save("revocation", "empty", VN_SPAN(bytes, n));
 }
 
 static void descriptors(const struct fuzz_wire *f)
@@ -213,6 +237,7 @@ int main(int argc, char **argv)
     frames();
     controls(f);
     statements(f);
+    revocations(f);
     descriptors(f);
     envelopes(f);
     handshakes(f);
