@@ -7,6 +7,7 @@
 #include "control/json_read.h"
 #include "crypto/suite.h"
 #include "crypto/x509.h"
+#include "wire/revocation.h"
 
 #define PEM_MAX 65536
 #define NATS_JWT_MAX 16384
@@ -130,6 +131,24 @@ static bool parse_realm(const json_t *root, struct vn_realm_info *ret)
            parse_masters(j, ret) && vn_jread_text_dup(j, "master_ca", PEM_MAX, &ret->master_ca_pem);
 }
 
+static bool parse_revocations(const json_t *root, struct vn_credentials *ret)
+{
+    const json_t *list = json_object_get(root, "revocations");
+    const size_t n = json_array_size(list);
+    if (!json_is_array(list) || n > VN_REVOCATION_LOGIN_MAX)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        json_t *one = json_pack("{sO}", "r", json_array_get(list, i));
+        const bool ok =
+            one && vn_jread_blob(one, "r", VN_REVOCATION_LIST_MAX, &ret->revocations[i]);
+        json_decref(one);
+        if (!ok)
+            return false;
+        ret->revocation_count = i + 1;
+    }
+    return true;
+}
+
 vn_status vn_login_answer_parse(struct vn_span body, struct vn_credentials **ret)
 {
     VN_CLEANUP(vn_jread_freep) json_t *root = vn_jread_parse(body);
@@ -148,7 +167,8 @@ vn_status vn_login_answer_parse(struct vn_span body, struct vn_credentials **ret
         !parse_identities(root, c->identities, &c->identity_count) ||
         !vn_jread_text_dup(root, "mtls_certificate", PEM_MAX, &c->mtls_cert_pem) ||
         !vn_jread_text_dup(root, "nats_jwt", NATS_JWT_MAX, &c->nats_jwt) ||
-        !parse_hours(root, &c->hour_keys) || !parse_realm(root, &c->realm))
+        !parse_hours(root, &c->hour_keys) || !parse_revocations(root, c) ||
+        !parse_realm(root, &c->realm))
         return VN_ERR_MALFORMED;
     *ret = VN_TAKE(c);
     return VN_OK;

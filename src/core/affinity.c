@@ -23,7 +23,8 @@ bool vn_affinity_allows(struct vn_node *n, const struct vn_statement *peer, bool
 
 static bool peer_allowed(struct vn_node *n, const struct vn_peer *p)
 {
-    return p->has_statement && vn_affinity_allows(n, &p->statement, false, NULL);
+    return p->has_statement && !vn_revocation_overdue(n, p) &&
+           vn_affinity_allows(n, &p->statement, false, NULL);
 }
 
 void vn_affinity_recheck_peer(struct vn_node *n, struct vn_peer *p)

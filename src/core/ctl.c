@@ -147,6 +147,12 @@ static void dispatch(struct vn_node *n, struct vn_stream *s, const Vn__StreamCon
     case VN__STREAM_CONTROL__KIND_CLOSE:
         on_close(n, s, m->close->reason);
         break;
+    case VN__STREAM_CONTROL__KIND_REVOCATION_WANT:
+        vn_revocations_on_want(n, s, m->revocation_want->after);
+        break;
+    case VN__STREAM_CONTROL__KIND_REVOCATIONS:
+        vn_revocations_on_lists(n, s, m->revocations);
+        break;
     default:
         vn_drop(n, VN_NDROP_BODY);
     }

@@ -294,6 +294,14 @@ void vn_inbox_message(struct vn_node *n, const char *subject, struct vn_span pay
         vn_drop(n, VN_NDROP_MALFORMED);
         return;
     }
+    if (subj.kind == VN_SUBJ_REV) {
+        vn_revocations_on_message(n, payload);
+        return;
+    }
+    if (vn_revocation_refuses_node(n, &subj.src)) { /* the broker vouches for src; this is cheap */
+        vn_drop(n, VN_NDROP_REVOKED);
+        return;
+    }
     uint8_t type = payload.p[2];
     if (type < VN_T_HS_M1) {
         envelope(n, &subj, payload);

@@ -135,6 +135,7 @@ static vn_status start(struct vn_node *n, struct vn_stream *s)
         .cert = vn_buf_span(&j->cert),
         .include_cert = s->need_cert || !vn_hash_equal(&p->knows_cert, &own->cert_hash),
         .statement = vn_buf_span(&j->statement),
+        .revocation_list = n->revocations.number,
         .params = vn_buf_span(&j->params),
     };
     vn_tai64n(p->tai_out_ms, j->args.tai64n);
@@ -261,6 +262,8 @@ static void accept_m2(struct vn_node *n, struct vn_stream *s, const struct vn_hs
     vn_timer_disarm(&n->timers, &s->timer);
     vn_stream_set_state(s, VN_TX_EXPECT_CIRCUIT);
     vn_streams_rearm_life(n, p);
+    s->peer_revocations = plain->revocation_list;
+    vn_revocations_compare(n, s);
     vn_tx_advance(n, s);
 }
 

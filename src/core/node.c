@@ -9,6 +9,7 @@
 #include "core/node_i.h"
 
 #define STOP_WAIT_MS 2000u
+#define REFUSED_RENEWAL_MS 30000u /* not all nodes at once */
 
 uint64_t vn_jitter(struct vn_node *n, uint64_t ms)
 {
@@ -52,6 +53,8 @@ static void on_control_state(void *arg, enum vn_control_state state, const char 
                VN_KV_STR("state", names[state]), VN_KV_STR("detail", s->control_reason));
     if (state == VN_CONTROL_UP)
         vn_queries_kick(n);
+    else if (state == VN_CONTROL_REFUSED && changed && n->state == VN_NODE_ONLINE)
+        vn_session_renew_within(n, REFUSED_RENEWAL_MS); /* Guardian says why, or helps */
     if (changed && state == VN_CONTROL_UP)
         vn_session_control_up(n);
 }
@@ -162,6 +165,8 @@ vn_status vn_node_new(const struct vn_node_config *cfg, uint64_t now_ms, struct 
     if (st == VN_OK)
         st = vn_hops_init(n);
     if (st == VN_OK)
+        st = vn_revocations_init(n);
+    if (st == VN_OK)
         st = vn_session_init(n);
     if (st != VN_OK) {
         vn_node_free(n);
@@ -186,6 +191,7 @@ struct vn_node *vn_node_free(struct vn_node *n)
     vn_streams_done(n);
     vn_dests_done(n);
     vn_queries_done(n);
+    vn_revocations_done(n);
     vn_seen_done(n);
     vn_peers_done(n);
     vn_session_done(n);

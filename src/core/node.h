@@ -91,6 +91,7 @@ enum vn_node_drop {
     VN_NDROP_CONTROL,   /* stream control packet does not open or is replayed */
     VN_NDROP_CIRCUIT,
     VN_NDROP_LIMIT,
+    VN_NDROP_REVOKED, /* the sender's identity is */
     VN_NDROP_COUNT
 };
 const char *vn_node_drop_name(enum vn_node_drop d);

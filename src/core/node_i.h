@@ -26,6 +26,7 @@
 #include "core/outbox.h"
 #include "core/peer.h"
 #include "core/query.h"
+#include "core/revocation.h"
 #include "core/seen.h"
 #include "core/session.h"
 #include "core/stream.h"
@@ -49,6 +50,7 @@ struct vn_node {
     struct vn_streams streams;
     struct vn_hops hops;
     struct vn_affinity_change change;
+    struct vn_revocations revocations;
     struct vn_list stats_requests;
     uint32_t last_handle;
     struct vn_timer stop_timer;

@@ -95,6 +95,7 @@ static struct vn_peer *peer_make(struct vn_node *n, const struct vn_id *id)
     if (!p)
         return NULL;
     p->id = *id;
+    vn_bucket_init(&p->wants, VN_REVOCATION_WANT_BURST, n->now_ms);
     vn_list_init(&p->lru);
     vn_list_init(&p->rxs);
     vn_list_init(&p->dests);
@@ -212,6 +213,8 @@ vn_status vn_peer_check_statement(struct vn_node *n, const struct vn_identity *i
     const struct vn_peer *p = vn_peer_get(n, &id->node);
     if (p && p->has_statement && vn_hash_equal(&p->statement_hash, &s.hash) &&
         p->statement.not_after_ms > vn_protocol_now(n)) {
+        if (vn_revocation_refuses_statement(n, &id->node, p->statement.number))
+            return VN_ERR_EXPIRED;
         ret->st = p->statement;
         ret->hash = s.hash;
         return VN_OK;
@@ -226,7 +229,8 @@ vn_status vn_peer_check_statement(struct vn_node *n, const struct vn_identity *i
         return st;
     if (!vn_id_equal(&s.st.node, &id->node) || !vn_hash_equal(&s.st.pk_hash, &pk_hash))
         return VN_ERR_AUTH;
-    if (p && p->has_statement && s.st.number < p->statement.number)
+    if ((p && p->has_statement && s.st.number < p->statement.number) ||
+        vn_revocation_refuses_statement(n, &id->node, s.st.number))
         return VN_ERR_EXPIRED;
     *ret = s;
     return VN_OK;

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/list.h"
+#include "core/bucket.h"
 #include "wire/descriptor.h"
 #include "wire/envelope.h"
 #include "wire/statement.h"
@@ -40,6 +41,8 @@ struct vn_peer {
     uint64_t tai_out_ms;       /* newest M1 sent, protocol time */
     struct vn_hash knows_cert; /* our certificate under which it completed a handshake */
     uint64_t signalled_ms;     /* newest offer or answer from it, protocol time */
+
+    struct vn_bucket wants; /* its requests for revocation lists */
 
     uint64_t lost_ms; /* own time: it was unreachable first; 0: its stream was open since */
     unsigned losses;  /* of circuits and half-bound streams, since its stream was last open */

@@ -18,14 +18,15 @@ struct m2_job {
     struct vn_hs_state *hs;
     uint8_t ek[VN_EK_MAX];
     size_t ek_len;
+    uint64_t revocations;
     struct vn_buf statement, params, ret;
 };
 
 static vn_status m2_run(struct vn_job *job)
 {
     struct m2_job *j = VN_CONTAINER_OF(job, struct m2_job, job);
-    return vn_hs_m2_make(j->hs, VN_SPAN(j->ek, j->ek_len), vn_buf_span(&j->statement), 0,
-                         vn_buf_span(&j->params), job->ref->key, &j->ret);
+    return vn_hs_m2_make(j->hs, VN_SPAN(j->ek, j->ek_len), vn_buf_span(&j->statement),
+                         j->revocations, vn_buf_span(&j->params), job->ref->key, &j->ret);
 }
 
 static void m2_free(struct vn_job *job)
@@ -61,6 +62,7 @@ static void m2_done(struct vn_node *n, struct vn_job *job)
     vn_timer_arm(&n->timers, &s->m2_timer, n->now_ms + VN_HS_M2_KEEP_MS);
     vn_streams_rearm_life(n, s->peer);
     vn_outbox_publish(n, &s->peer->id, vn_buf_span(&s->m2));
+    vn_revocations_compare(n, s);
 }
 
 /* Step 11. hs moves into the job. */
@@ -74,6 +76,7 @@ static vn_status answer(struct vn_node *n, struct vn_stream *s, struct vn_hs_sta
     j->job.done = m2_done;
     j->job.free = m2_free;
     j->sid = s->sid;
+    j->revocations = n->revocations.number;
     vn_buf_init(&j->statement, VN_CONTROL_PAYLOAD_MAX);
     vn_buf_init(&j->params, VN_CONTROL_PAYLOAD_MAX);
     vn_buf_init(&j->ret, VN_CONTROL_PAYLOAD_MAX);
@@ -186,6 +189,7 @@ static void accept_m1(struct vn_node *n, const struct vn_hs_m1_view *v,
         return;
     }
     s->ct_hash = *ct_hash;
+    s->peer_revocations = plain->revocation_list;
     if (vn_affinity_digest(n->suite->hash, match, &s->matched) != VN_OK ||
         answer(n, s, hs, plain->ek) != VN_OK)
         vn_stream_close(n, s, VN_CLOSE_LOST, false);

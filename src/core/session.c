@@ -238,6 +238,7 @@ static void on_login(void *arg, struct vn_credentials *cred, const struct vn_aut
     s->error[0] = '\0';
     arm_renewal(n);
     n->state = VN_NODE_ONLINE;
+    vn_revocations_on_login(n);
     vn_log(VN_LOG_INFO, first ? "session_created" : "session_renewed", VN_KV_ID("node", &s->self),
            VN_KV_STR("tag", s->cred->tag), VN_KV_U64("expires_ms", s->cred->expires_ms));
     vn_own_rotate(n);
@@ -284,6 +285,17 @@ void vn_session_renew_soon(struct vn_node *n)
 {
     vn_timer_arm(&n->timers, &n->session.login_timer,
                  n->now_ms + vn_jitter(n, LOGIN_BACKOFF_MIN_MS));
+}
+
+void vn_session_renew_within(struct vn_node *n, uint64_t ms)
+{
+    struct vn_session *s = &n->session;
+    uint32_t r = 0;
+    if (vn_random_fill(n, &r, sizeof(r)) != VN_OK)
+        r = 0;
+    uint64_t at = n->now_ms + LOGIN_BACKOFF_MIN_MS + r % ms;
+    if (!s->login_pending && s->login_timer.armed && at < s->login_timer.at_ms)
+        vn_timer_arm(&n->timers, &s->login_timer, at);
 }
 
 void vn_session_refused(struct vn_node *n, vn_status why, const char *detail)

@@ -73,6 +73,8 @@ void vn_session_login(struct vn_node *n);
 void vn_session_control_up(struct vn_node *n);
 /** A renewal within seconds, not hours. */
 void vn_session_renew_soon(struct vn_node *n);
+/** A renewal at a random moment within ms, unless one comes earlier. */
+void vn_session_renew_within(struct vn_node *n, uint64_t ms);
 /** Guardian refused for good. */
 void vn_session_refused(struct vn_node *n, vn_status why, const char *detail);
 /** Connects the control channel with the credentials at hand. */

@@ -6,7 +6,7 @@ const char *vn_node_drop_name(enum vn_node_drop d)
     static const char *const names[VN_NDROP_COUNT] = {
         "subject",  "malformed", "hour_mac",  "stale", "replay",   "rate",
         "seal",     "cert",      "signature", "body",  "affinity", "statement",
-        "hs_state", "control",   "circuit",   "limit"};
+        "hs_state", "control",   "circuit",   "limit", "revoked"};
     return (unsigned)d < VN_NDROP_COUNT ? names[d] : "unknown";
 }
 

@@ -66,6 +66,9 @@ struct vn_stream {
     struct vn_hs_keys keys;
     uint64_t ctl_seq;
     struct vn_ctl_window ctl_window;
+    uint64_t peer_revocations;  /* list number of its M1 or M2 */
+    uint64_t revocations_after; /* asked for what comes after it */
+    bool revocations_wanted;
     struct vn_hs_state *hs; /* while the handshake runs; NULL while a job has it */
 
     /* tx */

@@ -35,6 +35,7 @@ struct vn_mem_authority {
     struct vn_mem_member members[VN_MEMBERS_MAX];
     struct port ports[VN_MEMBERS_MAX];
     size_t count;
+    struct vn_revocation_list revoked; /* all there is, and all is sent */
 };
 
 static void *need(void *p)
@@ -179,6 +180,34 @@ static void realm_info(const struct vn_mem_authority *a, struct vn_realm_info *r
     ret->master_ca_pem = need(strdup("authority"));
 }
 
+void vn_mem_authority_list(struct vn_mem_authority *a, uint64_t after, uint64_t to,
+                           struct vn_buf *ret)
+{
+    static struct vn_revocation_list l;
+    l = (struct vn_revocation_list){.realm = a->realm->id, .after = after, .to = to};
+    for (size_t i = 0; i < a->revoked.count; i++) {
+        const struct vn_revocation *e = &a->revoked.entries[i];
+        if (e->number > after && e->number <= to)
+            l.entries[l.count++] = *e;
+    }
+    size_t n = 0;
+    vn_buf_init(ret, VN_REVOCATION_LIST_MAX);
+    TEST_OK(vn_buf_reserve(ret, VN_REVOCATION_LIST_MAX));
+    TEST_OK(vn_revocation_list_issue(&l, a->realm->command, ret->p, &n));
+    ret->len = n;
+}
+
+uint64_t vn_mem_authority_revoke(struct vn_mem_authority *a, size_t member, uint64_t minimum)
+{
+    struct vn_revocation *e = &a->revoked.entries[a->revoked.count++];
+    *e = (struct vn_revocation){.number = a->revoked.count,
+                                .kind = minimum ? VN_REVOKE_STATEMENTS : VN_REVOKE_NODE,
+                                .node = a->members[member].node,
+                                .minimum = minimum,
+                                .until_ms = protocol_now(a) + a->life_ms};
+    return e->number;
+}
+
 static struct vn_credentials *credentials(struct vn_mem_authority *a, size_t member,
                                           struct vn_span pk)
 {
@@ -199,6 +228,13 @@ static struct vn_credentials *credentials(struct vn_mem_authority *a, size_t mem
     c->nats_jwt = need(strdup(text)); /* the broker of mem_control.h knows the client by it */
     c->hour_keys = a->realm->hours;
     realm_info(a, &c->realm);
+    if (a->revoked.count) {
+        struct vn_buf list;
+        vn_mem_authority_list(a, 0, a->revoked.count, &list);
+        c->revocations[0] = blob(list.p, list.len);
+        c->revocation_count = 1;
+        vn_buf_done(&list);
+    }
     return c;
 }
 

@@ -6,6 +6,7 @@
 
 #include "ports/authority.h"
 #include "support/realm.h"
+#include "wire/revocation.h"
 
 #define VN_MEMBERS_MAX 8
 #define VN_MEMBER_TAINTS_MAX 8
@@ -25,6 +26,14 @@ struct vn_mem_member {
     unsigned logins, renewals, logouts;
     vn_status refuse; /* what login answers instead, unless VN_OK */
 };
+
+/** Revokes a member's present node id, or (minimum) its statements below its present number. It
+ * gets until the end of its certificate. Returns the entry's number; logins bring it from now on.
+ */
+uint64_t vn_mem_authority_revoke(struct vn_mem_authority *a, size_t member, uint64_t minimum);
+/** A signed list of the entries with numbers (after, to]. */
+void vn_mem_authority_list(struct vn_mem_authority *a, uint64_t after, uint64_t to,
+                           struct vn_buf *ret);
 
 struct vn_mem_authority *vn_mem_authority_new(enum vn_suite suite);
 struct vn_mem_authority *vn_mem_authority_free(struct vn_mem_authority *a);

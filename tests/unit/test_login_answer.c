@@ -16,6 +16,7 @@ static const char GOOD[] =
     "\"ip6\":\"fd00::1\",\"certificate\":\"AQID\",\"statement\":\"BAUG\","
     "\"identities\":[{\"kind\":\"taint\",\"label\":\"home\",\"key\":\"" KEY "\"},"
     "{\"kind\":\"user\",\"label\":\"u\",\"key\":\"" KEY "\"}],"
+    "\"revocations\":[\"AQID\",\"BAUG\"],"
     "\"mtls_certificate\":\"PEM\",\"nats_jwt\":\"a.b.c\","
     "\"hour_keys\":{\"generation\":1,\"first_hour\":472222,\"keys\":[\"" KEY "\",\"" KEY "\"]},"
     "\"realm\":{\"id\":\"" ID
@@ -50,6 +51,8 @@ static void test_good(void **state)
     assert_int_equal(c->realm.suite, VN_SUITE_DEFAULT);
     assert_int_equal(c->realm.range4.bits, 112);
     assert_int_equal(c->certificate.n, 3);
+    assert_int_equal(c->revocation_count, 2);
+    assert_int_equal(c->revocations[1].p[0], 4);
     assert_int_equal(c->realm.master_url_count, 1);
     assert_string_equal(c->realm.master_urls[0], "tls://h:4222");
     vn_credentials_free(c);
