@@ -162,7 +162,8 @@ static void cut(struct vn_node *n, const struct vn_id *node)
     struct vn_peer *p = vn_peer_get(n, node);
     if (!p)
         return;
-    vn_log(VN_LOG_INFO, "peer_revoked", VN_KV_ID("peer", node));
+    if (!vn_peer_unused(p)) /* who logged out in order left nothing here */
+        vn_log(VN_LOG_INFO, "peer_revoked", VN_KV_ID("peer", node));
     vn_peer_drop_descriptor(p);
     vn_streams_close_peer(n, p, VN_CLOSE_NOT_ALLOWED);
     if (p->hop)

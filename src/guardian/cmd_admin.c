@@ -13,6 +13,7 @@
 #include "guardian/options.h"
 #include "guardian/realm_make.h"
 #include "guardian/regtoken.h"
+#include "guardian/revoke.h"
 #include "guardian/statedir.h"
 
 struct common {
@@ -395,12 +396,68 @@ static vn_status store_change(struct common *c, struct vn_conflux_record *n)
     uint64_t now_ms = vn_clock_wall_ms();
     vn_status st = vn_store_begin(c->g.store, true);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = c->g.store;
+    uint64_t number = VN_MAX(n->statement_number + 1, now_ms);
     if (st == VN_OK)
-        st = vn_store_conflux_set_taints(tx, &n->id, &n->taints,
-                                         VN_MAX(n->statement_number + 1, now_ms));
+        st = vn_store_conflux_set_taints(tx, &n->id, &n->taints, number);
+    if (st == VN_OK)
+        st = vn_revoke_statements(tx, n, number, now_ms);
     if (st == VN_OK)
         st = vn_store_outbox_add(tx, &n->id);
     return st == VN_OK ? vn_store_commit(tx) : st;
+}
+
+/* The one node that s.name names, with its realm given or not. Says what is wrong. */
+static int find_node(struct common *c, struct search *s)
+{
+    int code = begin(c, c->realm != NULL); /* without --realm: in every realm */
+    s->store = c->g.store;
+    if (!code && !(c->realm ? search_realm(s, &c->realm_id)
+                            : vn_store_realm_list(s->store, search_realm, s) == VN_OK))
+        code = vn_die("cannot read the store");
+    if (!code && s->count == 0)
+        code = vn_die("there is no node %s (veilnet-guardian node list shows them)", s->name);
+    if (!code && s->count > 1)
+        code = vn_die("several nodes have the tag %s: give the id instead (node list shows it)",
+                      s->name);
+    return code;
+}
+
+static vn_status revoke_node(struct common *c, const struct vn_id *id)
+{
+    static struct vn_conflux_record n;
+    uint64_t now_ms = vn_clock_wall_ms();
+    vn_status st = vn_store_begin(c->g.store, true);
+    VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = c->g.store;
+    if (st == VN_OK)
+        st = vn_store_conflux_get(tx, id, &n); /* it may have logged in just now */
+    if (st == VN_OK)
+        st = vn_revoke_session(tx, &n, now_ms);
+    if (st == VN_OK)
+        st = vn_store_conflux_delete(tx, &n, now_ms);
+    return st == VN_OK ? vn_store_commit(tx) : st;
+}
+
+static int node_revoke(int argc, char **argv)
+{
+    struct common c = {0};
+    static struct search s;
+    const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
+                                        {"--realm", &c.realm, NULL},
+                                        {"", &s.name, NULL},
+                                        {0}};
+    if (vn_options_parse(argc, argv, options) != VN_OK)
+        return 2;
+    if (!s.name)
+        return usage("say which node: node revoke TAG");
+    int code = find_node(&c, &s);
+    if (!code && revoke_node(&c, &s.found.id) != VN_OK)
+        code = vn_die("cannot write the store");
+    if (!code) {
+        vn_guardian_audit(&c.g, &s.found.realm, "host", "conflux_revoked", s.found.tag, "");
+        printf("%s: revoked and removed\n", s.found.tag);
+    }
+    finish(&c);
+    return code;
 }
 
 static int node_taint(int argc, char **argv)
@@ -415,16 +472,7 @@ static int node_taint(int argc, char **argv)
         return 2;
     if (!s.name || (!add && !remove))
         return usage("say which node and what: node taint TAG --add a,b --remove c");
-    int code = begin(&c, c.realm != NULL); /* without --realm: in every realm */
-    s.store = c.g.store;
-    if (!code && !(c.realm ? search_realm(&s, &c.realm_id)
-                           : vn_store_realm_list(s.store, search_realm, &s) == VN_OK))
-        code = vn_die("cannot read the store");
-    if (!code && s.count == 0)
-        code = vn_die("there is no node %s (veilnet-guardian node list shows them)", s.name);
-    if (!code && s.count > 1)
-        code = vn_die("several nodes have the tag %s: give the id instead (node list shows it)",
-                      s.name);
+    int code = find_node(&c, &s);
     const char *problem = code ? NULL : change(&s.found, add, remove);
     if (problem)
         code = vn_die("%s", problem);
@@ -474,6 +522,7 @@ int vn_cmd_realm(int argc, char **argv)
 
 int vn_cmd_node(int argc, char **argv)
 {
-    static const struct sub SUBS[] = {{"list", node_list}, {"taint", node_taint}};
+    static const struct sub SUBS[] = {
+        {"list", node_list}, {"taint", node_taint}, {"revoke", node_revoke}};
     return dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
 }

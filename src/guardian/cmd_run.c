@@ -11,6 +11,7 @@
 #include "guardian/master.h"
 #include "guardian/options.h"
 #include "guardian/push.h"
+#include "guardian/revoke.h"
 #include "loop/loop.h"
 
 #define DESCRIPTORS                                                                                \
@@ -83,6 +84,7 @@ int vn_guardian_serve(const struct vn_statedir *dir)
         st = VN_ERR_NOMEM;
     if (st == VN_OK) {
         vn_push_outbox(&s.g);
+        vn_revoke_publish(&s.g);
         uv_signal_init(s.g.uv, &s.term);
         uv_signal_init(s.g.uv, &s.interrupt);
         s.term.data = s.interrupt.data = &s;

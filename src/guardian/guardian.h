@@ -25,6 +25,7 @@ struct vn_guardian {
     struct vn_web *http;
     struct vn_master *master;
     struct vn_links *links;
+    bool revoking;              /* a list is being signed */
     unsigned passwords_running; /* Argon2 under way: each holds 19 MiB */
 };
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "guardian/master_config.h"
 #include "guardian/push.h"
+#include "guardian/revoke.h"
 
 #define ERR_TEXT_MAX 65536
 #define CHECK_MS 250 /* is it there, is it listening, were realms added from outside */
@@ -252,6 +253,7 @@ static void on_timer(uv_timer_t *t)
     if (vn_store_changed_outside(m->g->store)) {
         rewrite(m);
         vn_push_outbox(m->g);
+        vn_revoke_publish(m->g);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "guardian/json.h"
 
 #define CONFIG_MAX (64u << 20) /* account JWTs of 4,096 realms and more */
+#define REVOKED_USERS_MAX 5000 /* newest ones, in an account JWT */
 #define YEAR_MS (365ull * 86400000)
 
 void vn_master_paths_init(struct vn_master_paths *p, const char *dir)
@@ -70,13 +71,37 @@ struct accounts {
 };
 
 static vn_status add_account(struct accounts *a, const char *public, const char *signing,
-                             const char *name, uint64_t made_ms)
+                             const char *name, const json_t *revoked, uint64_t made_ms)
 {
     VN_CLEANUP(vn_json_strp) char *jwt = NULL;
     vn_status st =
-        vn_natsjwt_account(&a->g->cfg.nats_operator, public, signing, name, made_ms, &jwt);
+        vn_natsjwt_account(&a->g->cfg.nats_operator, public, signing, name, revoked, made_ms, &jwt);
     if (st == VN_OK)
         add(a->t, "  %s: \"%s\"\n", public, jwt);
+    return st;
+}
+
+/* The nkeys of revoked nodes, whom the broker refuses from its next start on: a reload does not
+ * take a changed account JWT into an account in use. */
+static vn_status revoked_users(struct vn_guardian *g, const struct vn_id *realm, json_t *ret,
+                               uint64_t *made_ms)
+{
+    struct vn_revocation_row *rows;
+    size_t n;
+    vn_status st = vn_store_revocation_load(g->store, realm, vn_clock_wall_ms(), &rows, &n);
+    if (st != VN_OK)
+        return st;
+    for (size_t i = n > REVOKED_USERS_MAX ? n - REVOKED_USERS_MAX : 0; st == VN_OK && i < n; i++) {
+        char user[VN_NKEY_TEXT];
+        if (!rows[i].has_nkey)
+            continue;
+        st = vn_nkey_public(VN_NKEY_USER, rows[i].nkey, user);
+        if (st == VN_OK &&
+            json_object_set_new(ret, user, json_integer((json_int_t)(rows[i].e.until_ms / 1000))))
+            st = VN_ERR_NOMEM;
+        *made_ms = VN_MAX(*made_ms, rows[i].e.number);
+    }
+    free(rows);
     return st;
 }
 
@@ -85,9 +110,13 @@ static bool add_realm(void *arg, const struct vn_id *id)
     struct accounts *a = arg;
     VN_CLEANUP(vn_realm_unrefp) struct vn_realm *r = NULL;
     vn_status st = vn_guardian_realm(a->g, id, &r);
-    /* Dated by the realm, so that the same realms give the same bytes. */
+    /* Dated by the realm and its last revocation, so that the same state gives the same bytes. */
+    VN_CLEANUP(vn_json_freep) json_t *revoked = json_object();
+    uint64_t made_ms = st == VN_OK ? r->r.created_ms : 0;
     if (st == VN_OK)
-        st = add_account(a, r->account.public, r->signing.public, r->r.name, r->r.created_ms);
+        st = revoked ? revoked_users(a->g, id, revoked, &made_ms) : VN_ERR_NOMEM;
+    if (st == VN_OK)
+        st = add_account(a, r->account.public, r->signing.public, r->r.name, revoked, made_ms);
     if (st != VN_OK)
         a->t->st = st;
     return st == VN_OK;
@@ -128,7 +157,7 @@ static vn_status render(struct vn_guardian *g, const struct vn_master_paths *p, 
     add(t, "  allow_delete: true\n  interval: \"2m\"\n}\n");
     add(t, "resolver_preload {\n");
     struct accounts a = {g, t};
-    st = add_account(&a, c->nats_system.public, NULL, "SYS", 1000);
+    st = add_account(&a, c->nats_system.public, NULL, "SYS", NULL, 1000);
     if (st == VN_OK)
         st = vn_store_realm_list(g->store, add_realm, &a);
     add(t, "}\n");

@@ -69,6 +69,8 @@ const struct vn_route vn_routes[] = {
     {VN_WEB_DELETE, "/conflux/{id}", VN_WEB_ADMIN, NULL, vn_route_node_delete, "Remove a node"},
     {VN_WEB_POST, "/conflux/{id}/taints", VN_WEB_ADMIN, TAINTS, vn_route_node_taints,
      "Change a node's taints"},
+    {VN_WEB_POST, "/conflux/{id}/revoke", VN_WEB_ADMIN, NULL, vn_route_node_revoke,
+     "Cut a node off at once and for good"},
 };
 const size_t vn_route_count = VN_ARRAY_LEN(vn_routes);
 

@@ -31,3 +31,4 @@ void vn_route_node_list(struct vn_request *r);
 void vn_route_node_get(struct vn_request *r);
 void vn_route_node_delete(struct vn_request *r);
 void vn_route_node_taints(struct vn_request *r);
+void vn_route_node_revoke(struct vn_request *r);

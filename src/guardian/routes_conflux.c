@@ -3,6 +3,7 @@
 #include "guardian/issue.h"
 #include "guardian/policy.h"
 #include "guardian/push.h"
+#include "guardian/revoke.h"
 #include "guardian/routes.h"
 
 /* ---- peers ---- */
@@ -119,6 +120,8 @@ static bool store_taints(struct vn_request *r, struct vn_conflux_record *c)
     if (st == VN_OK)
         st = vn_store_conflux_set_taints(tx, &c->id, &c->taints, c->statement_number);
     if (st == VN_OK)
+        st = vn_revoke_statements(tx, c, c->statement_number, r->now_ms);
+    if (st == VN_OK)
         st = vn_store_commit(tx);
     if (st != VN_OK) {
         vn_request_fail(r, st, "taints");
@@ -127,6 +130,7 @@ static bool store_taints(struct vn_request *r, struct vn_conflux_record *c)
     char actor[VN_USER_NAME_MAX + 8], text[VN_TAINTS_TEXT];
     vn_taints_format(&c->taints, text);
     vn_guardian_audit(r->g, &c->realm, vn_request_actor(r, actor), "taints_changed", c->tag, text);
+    vn_revoke_publish(r->g);
     return true;
 }
 
@@ -206,24 +210,41 @@ void vn_route_node_get(struct vn_request *r)
         vn_request_reply(r, 200, node_json(&c));
 }
 
-void vn_route_node_delete(struct vn_request *r)
+/* Returns false after answering. */
+static bool remove_node(struct vn_request *r, const char *action)
 {
     struct vn_conflux_record c;
     if (!find_node(r, &c))
-        return;
+        return false;
     vn_status st = vn_store_begin(r->g->store, true);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
+    if (st == VN_OK)
+        st = vn_revoke_session(tx, &c, r->now_ms);
     if (st == VN_OK)
         st = vn_store_conflux_delete(tx, &c, r->now_ms);
     if (st == VN_OK)
         st = vn_store_commit(tx);
     if (st != VN_OK) {
         vn_request_fail(r, st, "remove");
-        return;
+        return false;
     }
     char actor[VN_USER_NAME_MAX + 8];
-    vn_guardian_audit(r->g, &c.realm, vn_request_actor(r, actor), "conflux_removed", c.tag, "");
-    vn_request_reply(r, 204, NULL);
+    vn_guardian_audit(r->g, &c.realm, vn_request_actor(r, actor), action, c.tag, "");
+    vn_revoke_publish(r->g);
+    return true;
+}
+
+void vn_route_node_delete(struct vn_request *r)
+{
+    if (remove_node(r, "conflux_removed"))
+        vn_request_reply(r, 204, NULL);
+}
+
+/* The registration goes as by DELETE; what differs is what the audit says it was for. */
+void vn_route_node_revoke(struct vn_request *r)
+{
+    if (remove_node(r, "conflux_revoked"))
+        vn_request_reply(r, 204, NULL);
 }
 
 void vn_route_node_taints(struct vn_request *r)

@@ -3,6 +3,7 @@
 
 #include "crypto/rng.h"
 #include "guardian/http.h"
+#include "guardian/revoke.h"
 #include "guardian/routes.h"
 
 #define TAG_TRIES 16
@@ -255,6 +256,8 @@ void vn_route_unregister(struct vn_request *r)
     vn_status st = vn_store_begin(r->g->store, true);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
+        st = vn_revoke_session(tx, &r->conflux, r->now_ms);
+    if (st == VN_OK)
         st = vn_store_conflux_delete(tx, &r->conflux, r->now_ms);
     if (st == VN_OK)
         st = vn_store_commit(tx);
@@ -264,5 +267,6 @@ void vn_route_unregister(struct vn_request *r)
     }
     vn_guardian_audit(r->g, &r->conflux.realm, vn_request_actor(r, actor), "conflux_unregistered",
                       r->conflux.tag, "");
+    vn_revoke_publish(r->g);
     vn_request_reply(r, 204, NULL);
 }

@@ -8,6 +8,7 @@
 #include "crypto/rng.h"
 #include "guardian/http.h"
 #include "guardian/issue.h"
+#include "guardian/revoke.h"
 #include "guardian/routes.h"
 
 #define CSR_MAX 4096
@@ -22,6 +23,8 @@ struct login {
     struct vn_conflux_record c; /* with the new session */
     struct vn_id old_node;
     bool had_session;
+    struct vn_revocation_row *revoked;
+    size_t revoked_n;
     uint8_t nonce[32], binding[32], token_hash[32];
     uint8_t csr[CSR_MAX];
     size_t csr_n;
@@ -40,6 +43,7 @@ static void login_free(void *arg)
     struct login *l = arg;
     vn_realm_unref(l->realm);
     json_decref(l->answer);
+    free(l->revoked);
     vn_wipe(l, sizeof(*l));
     free(l);
 }
@@ -89,6 +93,10 @@ static void login_work(void *arg)
     l->what = "csr: it must be a PKCS#10 request signed by its own key";
     l->result = vn_issue_login_answer(&l->g->cfg, l->realm, &l->c, VN_SPAN(l->csr, l->csr_n),
                                       l->now_ms, &l->answer);
+    if (l->result == VN_OK) {
+        l->what = "revocations";
+        l->result = vn_revoke_answer(l->realm, l->revoked, l->revoked_n, l->answer);
+    }
 }
 
 /*
@@ -128,6 +136,11 @@ static vn_status record(struct vn_request *r, struct login *l)
     }
     l->had_session = now.has_session;
     l->old_node = now.session.node;
+    if (now.has_session && !vn_id_equal(&l->old_node, &l->c.session.node)) {
+        st = vn_revoke_session(s, &now, l->now_ms);
+        if (st != VN_OK)
+            return st;
+    }
     /* The address lease must outlast every certificate that names it. */
     l->c.session.not_after_ms = VN_MAX(l->c.session.not_after_ms, now.session.not_after_ms);
     st = vn_store_conflux_set_session(s, &l->c.id, &l->c.session, l->c.statement_number);
@@ -173,6 +186,7 @@ static void login_done(struct vn_request *r, void *arg)
         vn_request_fail(r, st, "login");
     } else {
         audit_login(r, l);
+        vn_revoke_publish(r->g);
         json_t *answer = VN_TAKE(l->answer);
         json_object_set_new(answer, "time", json_integer((json_int_t)vn_clock_wall_ms()));
         vn_request_reply(r, 200, answer);
@@ -223,6 +237,9 @@ static bool same_keys(const struct vn_session_record *a, const struct vn_session
 static bool prepare(struct vn_request *r, struct login *l)
 {
     vn_status st = vn_guardian_realm(r->g, &r->conflux.realm, &l->realm);
+    if (st == VN_OK)
+        st = vn_store_revocation_load(r->g->store, &r->conflux.realm, r->now_ms, &l->revoked,
+                                      &l->revoked_n);
     if (st != VN_OK) {
         vn_request_fail(r, st, "realm");
         return false;
@@ -310,6 +327,8 @@ void vn_route_session_logout(struct vn_request *r)
     vn_status st = vn_store_begin(r->g->store, false);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
+        st = vn_revoke_session(tx, &r->conflux, r->now_ms); /* its certificate lives on */
+    if (st == VN_OK)
         st = vn_store_conflux_end_session(tx, &r->conflux.id);
     if (st == VN_OK)
         st = vn_store_commit(tx);
@@ -320,5 +339,6 @@ void vn_route_session_logout(struct vn_request *r)
     char actor[VN_USER_NAME_MAX + 8];
     vn_guardian_audit(r->g, &r->conflux.realm, vn_request_actor(r, actor), "session_logout",
                       r->conflux.tag, "");
+    vn_revoke_publish(r->g);
     vn_request_reply(r, 204, NULL);
 }

@@ -14,6 +14,7 @@
 #include "crypto/suite.h"
 #include "guardian/taints.h"
 #include "wire/credentials.h"
+#include "wire/revocation.h"
 
 #define VN_USER_NAME_MAX 64
 #define VN_PASSWORD_HASH_MAX 160
@@ -168,6 +169,28 @@ VN_MUST_CHECK vn_status vn_store_tag_foreign(struct vn_store *s, const struct vn
 VN_MUST_CHECK vn_status vn_store_outbox_add(struct vn_store *s, const struct vn_id *conflux);
 /** Takes one mark. VN_ERR_NOTFOUND when there is none. */
 VN_MUST_CHECK vn_status vn_store_outbox_take(struct vn_store *s, struct vn_id *ret);
+
+/* ---- revocations ---- */
+
+struct vn_revocation_row {
+    struct vn_revocation e;
+    bool has_nkey;
+    uint8_t nkey[32];
+    bool published;
+};
+/** Draws the number: above all before and not below the clock. Replaces what is older about the
+ * same node, and forgets what has ended. */
+VN_MUST_CHECK vn_status vn_store_revocation_add(struct vn_store *s, const struct vn_id *realm,
+                                                const struct vn_revocation_row *row,
+                                                uint64_t now_ms);
+/** What has not ended, by number; *ret is malloc'ed (never NULL). */
+VN_MUST_CHECK vn_status vn_store_revocation_load(struct vn_store *s, const struct vn_id *realm,
+                                                 uint64_t now_ms, struct vn_revocation_row **ret,
+                                                 size_t *ret_n);
+/** A realm with something to publish. VN_ERR_NOTFOUND. */
+VN_MUST_CHECK vn_status vn_store_revocation_pending(struct vn_store *s, struct vn_id *ret_realm);
+VN_MUST_CHECK vn_status vn_store_revocation_published(struct vn_store *s, const struct vn_id *realm,
+                                                      uint64_t to);
 
 /* ---- address leases ---- */
 

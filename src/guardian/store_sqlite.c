@@ -9,7 +9,7 @@
 #include "guardian/migrations.h"
 
 #define BUSY_WAIT_MS 5000
-#define CACHED_STATEMENTS 48
+#define CACHED_STATEMENTS 64
 
 struct cached {
     const char *sql; /* identity of the literal */
@@ -824,6 +824,121 @@ vn_status vn_store_outbox_take(struct vn_store *s, struct vn_id *ret)
     if (st == VN_OK && sqlite3_step(q) != SQLITE_DONE)
         return fail(s, "outbox take");
     return st;
+}
+
+/* ---- revocations ---- */
+
+static vn_status next_number(struct vn_store *s, const struct vn_id *realm, uint64_t now_ms,
+                             uint64_t *ret)
+{
+    QUERY q = prepare(s, "SELECT MAX(number) FROM revocation WHERE realm = ?");
+    if (!q)
+        return VN_ERR_IO;
+    bind_id(q, 1, realm);
+    vn_status st = row(s, q, "revocation number");
+    if (st == VN_OK)
+        *ret = VN_MAX(col_u64(q, 0) + 1, now_ms);
+    return st;
+}
+
+vn_status vn_store_revocation_add(struct vn_store *s, const struct vn_id *realm,
+                                  const struct vn_revocation_row *r, uint64_t now_ms)
+{
+    QUERY add = prepare(s, "INSERT INTO revocation (realm, number, kind, node, serial, minimum,"
+                           " until, nkey) VALUES (?,?,?,?,?,?,?,?)");
+    QUERY clean = prepare(s, "DELETE FROM revocation WHERE realm = ?1 AND number < ?2"
+                             " AND (node = ?3 OR until <= ?4)");
+    uint64_t number;
+    if (!add || !clean)
+        return VN_ERR_IO;
+    vn_status st = next_number(s, realm, now_ms, &number);
+    if (st != VN_OK)
+        return st;
+    bind_id(add, 1, realm);
+    bind_u64(add, 2, number);
+    sqlite3_bind_int(add, 3, (int)r->e.kind);
+    bind_id(add, 4, &r->e.node);
+    bind_blob(add, 5, VN_SPAN_ARRAY(r->e.serial));
+    bind_u64(add, 6, r->e.minimum);
+    bind_u64(add, 7, r->e.until_ms);
+    if (r->has_nkey)
+        bind_blob(add, 8, VN_SPAN_ARRAY(r->nkey));
+    st = run(s, add, "revocation add", NULL);
+    if (st != VN_OK)
+        return st;
+    bind_id(clean, 1, realm);
+    bind_u64(clean, 2, number);
+    bind_id(clean, 3, &r->e.node);
+    bind_u64(clean, 4, now_ms);
+    return run(s, clean, "revocation clean", NULL);
+}
+
+static bool revocation_of(sqlite3_stmt *q, struct vn_revocation_row *ret)
+{
+    *ret = (struct vn_revocation_row){
+        .e = {.number = col_u64(q, 0),
+              .kind = (enum vn_revocation_kind)sqlite3_column_int(q, 1),
+              .minimum = col_u64(q, 4),
+              .until_ms = col_u64(q, 5)},
+        .has_nkey = sqlite3_column_type(q, 6) != SQLITE_NULL,
+        .published = sqlite3_column_int(q, 7) != 0,
+    };
+    return col_id(q, 2, &ret->e.node) && col_copy(q, 3, ret->e.serial, sizeof(ret->e.serial)) &&
+           (!ret->has_nkey || col_copy(q, 6, ret->nkey, sizeof(ret->nkey)));
+}
+
+vn_status vn_store_revocation_load(struct vn_store *s, const struct vn_id *realm, uint64_t now_ms,
+                                   struct vn_revocation_row **ret, size_t *ret_n)
+{
+    QUERY q = prepare(s, "SELECT number, kind, node, serial, minimum, until, nkey, published"
+                         " FROM revocation WHERE realm = ? AND until > ? ORDER BY number");
+    if (!q)
+        return VN_ERR_IO;
+    bind_id(q, 1, realm);
+    bind_u64(q, 2, now_ms);
+    struct vn_revocation_row *rows = NULL;
+    size_t n = 0, cap = 0;
+    vn_status st;
+    do {
+        if (n == cap) {
+            struct vn_revocation_row *more = realloc(rows, (cap += 64) * sizeof(*rows));
+            if (!more) {
+                free(rows);
+                return VN_ERR_NOMEM;
+            }
+            rows = more;
+        }
+        st = row(s, q, "revocations");
+        if (st == VN_OK && !revocation_of(q, &rows[n++]))
+            st = corrupt("revocation");
+    } while (st == VN_OK);
+    if (st != VN_ERR_NOTFOUND) {
+        free(rows);
+        return st;
+    }
+    *ret = rows;
+    *ret_n = n;
+    return VN_OK;
+}
+
+vn_status vn_store_revocation_pending(struct vn_store *s, struct vn_id *ret_realm)
+{
+    QUERY q = prepare(s, "SELECT realm FROM revocation WHERE published = 0 LIMIT 1");
+    if (!q)
+        return VN_ERR_IO;
+    vn_status st = row(s, q, "revocation pending");
+    return st == VN_OK && !col_id(q, 0, ret_realm) ? corrupt("revocation") : st;
+}
+
+vn_status vn_store_revocation_published(struct vn_store *s, const struct vn_id *realm, uint64_t to)
+{
+    QUERY q = prepare(s, "UPDATE revocation SET published = 1 WHERE realm = ? AND number <= ?"
+                         " AND published = 0");
+    if (!q)
+        return VN_ERR_IO;
+    bind_id(q, 1, realm);
+    bind_u64(q, 2, to);
+    return run(s, q, "revocation published", NULL);
 }
 
 /* ---- address leases ---- */

@@ -128,8 +128,11 @@ static void account_claims(void **state)
     struct vn_nats_key operator_key = key_of(VN_NKEY_OPERATOR, 1),
                        account = key_of(VN_NKEY_ACCOUNT, 2), signing = key_of(VN_NKEY_ACCOUNT, 3);
     VN_CLEANUP(vn_json_strp) char *jwt = NULL;
-    assert_ok(vn_natsjwt_account(&operator_key, account.public, signing.public, "home", NOW, &jwt));
+    VN_CLEANUP(vn_json_freep) json_t *revoked = json_pack("{s:i}", account.public, 1700000001);
+    assert_ok(vn_natsjwt_account(&operator_key, account.public, signing.public, "home", revoked,
+                                 NOW, &jwt));
     json_t *c = open_jwt(jwt);
+    assert_true(json_equal(json_object_get(json_object_get(c, "nats"), "revocations"), revoked));
     text_is(c, "iss", operator_key.public);
     text_is(c, "sub", account.public);
     text_is(c, "nats.type", "account");

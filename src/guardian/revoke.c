@@ -1,0 +1,177 @@
+#include "guardian/revoke.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "guardian/json.h"
+#include "guardian/link.h"
+#include "guardian/master.h"
+#include "wire/names.h"
+
+#define GRACE_MS 120000     /* clocks differ: an entry outlasts its node's certificates by this */
+#define REPEATED_ENTRIES 16 /* newest ones in every publication: closes the gap of who lost one */
+
+/* ---- entries ---- */
+
+vn_status vn_revoke_session(struct vn_store *s, const struct vn_conflux_record *c, uint64_t now_ms)
+{
+    if (!c->has_session || c->session.not_after_ms <= now_ms)
+        return VN_OK;
+    struct vn_revocation_row r = {
+        .e = {.kind = VN_REVOKE_NODE,
+              .node = c->session.node,
+              .until_ms = c->session.not_after_ms + GRACE_MS},
+        .has_nkey = true,
+    };
+    memcpy(r.e.serial, c->session.serial, sizeof(r.e.serial));
+    memcpy(r.nkey, c->session.nkey, sizeof(r.nkey));
+    return vn_store_revocation_add(s, &c->realm, &r, now_ms);
+}
+
+vn_status vn_revoke_statements(struct vn_store *s, const struct vn_conflux_record *c,
+                               uint64_t minimum, uint64_t now_ms)
+{
+    if (!c->has_session || c->session.not_after_ms <= now_ms)
+        return VN_OK;
+    const struct vn_revocation_row r = {
+        .e = {.kind = VN_REVOKE_STATEMENTS,
+              .node = c->session.node,
+              .minimum = minimum,
+              .until_ms = c->session.not_after_ms + GRACE_MS},
+    };
+    return vn_store_revocation_add(s, &c->realm, &r, now_ms);
+}
+
+/* ---- lists ---- */
+
+/* Rows [from, from + n) as one signed list. What is not there among the numbers it spans has ended
+ * or was replaced. */
+static vn_status issue(const struct vn_realm *realm, const struct vn_revocation_row *rows,
+                       size_t from, size_t n, uint8_t *ret, size_t *ret_n)
+{
+    struct vn_revocation_list *l = calloc(1, sizeof(*l));
+    if (!l)
+        return VN_ERR_NOMEM;
+    l->realm = realm->r.id;
+    l->after = from ? rows[from - 1].e.number : 0;
+    l->to = rows[from + n - 1].e.number;
+    l->count = n;
+    for (size_t i = 0; i < n; i++)
+        l->entries[i] = rows[from + i].e;
+    vn_status st = vn_revocation_list_issue(l, realm->command_key, ret, ret_n);
+    free(l);
+    return st;
+}
+
+vn_status vn_revoke_answer(const struct vn_realm *realm, const struct vn_revocation_row *rows,
+                           size_t n, json_t *answer)
+{
+    uint8_t list[VN_REVOCATION_LIST_MAX];
+    VN_CLEANUP(vn_json_freep) json_t *lists = json_array();
+    size_t most = (size_t)VN_REVOCATION_LOGIN_MAX * VN_REVOCATION_ENTRIES_MAX;
+    vn_status st = lists ? VN_OK : VN_ERR_NOMEM;
+    for (size_t from = n > most ? n - most : 0; st == VN_OK && from < n;
+         from += VN_REVOCATION_ENTRIES_MAX) {
+        size_t list_n, count = VN_MIN(n - from, (size_t)VN_REVOCATION_ENTRIES_MAX);
+        st = issue(realm, rows, from, count, list, &list_n);
+        if (st == VN_OK && json_array_append_new(lists, vn_json_b64(VN_SPAN(list, list_n))))
+            st = VN_ERR_NOMEM;
+    }
+    if (st == VN_OK && json_object_set(answer, "revocations", lists))
+        st = VN_ERR_NOMEM;
+    return st;
+}
+
+/* ---- publishing ---- */
+
+struct publication {
+    uv_work_t work;
+    struct vn_guardian *g;
+    struct vn_realm *realm;
+    struct vn_revocation_row *rows;
+    size_t from, n;
+    uint8_t list[VN_REVOCATION_LIST_MAX];
+    size_t list_n;
+    vn_status result;
+};
+
+static void publication_free(struct publication *p)
+{
+    vn_realm_unref(p->realm);
+    free(p->rows);
+    free(p);
+}
+
+static void on_work(uv_work_t *w)
+{
+    struct publication *p = VN_CONTAINER_OF(w, struct publication, work);
+    p->result = issue(p->realm, p->rows, p->from, p->n, p->list, &p->list_n);
+}
+
+static void on_done(uv_work_t *w, int status)
+{
+    struct publication *p = VN_CONTAINER_OF(w, struct publication, work);
+    struct vn_guardian *g = p->g;
+    vn_status st = status ? VN_ERR_STATE : p->result;
+    g->revoking = false;
+    if (!g->links) {
+        publication_free(p); /* we are stopping; the next start publishes it */
+        return;
+    }
+    if (st == VN_OK) {
+        char subject[VN_SUBJECT_MAX];
+        const struct vn_subject s = {.kind = VN_SUBJ_REV};
+        vn_subject_format(&s, subject);
+        st = vn_links_publish(g->links, p->realm, subject, VN_SPAN(p->list, p->list_n));
+    }
+    if (st == VN_OK)
+        st = vn_store_revocation_published(g->store, &p->realm->r.id,
+                                           p->rows[p->from + p->n - 1].e.number);
+    bool users = false;
+    for (size_t i = p->from; i < p->from + p->n; i++)
+        users = users || (p->rows[i].has_nkey && !p->rows[i].published);
+    publication_free(p);
+    if (users && g->master)
+        vn_master_realms_changed(g->master); /* nodes first: the broker cuts no stream */
+    if (st == VN_OK)
+        vn_revoke_publish(g); /* what came meanwhile */
+    else
+        vn_log(VN_LOG_ERROR, "push_failed", VN_KV_STR("what", "revocations"), VN_KV_STATUS(st));
+}
+
+static vn_status plan(struct vn_guardian *g, const struct vn_id *realm, struct publication *p)
+{
+    size_t n, first = 0;
+    vn_status st = vn_guardian_realm(g, realm, &p->realm);
+    if (st == VN_OK)
+        st = vn_store_revocation_load(g->store, realm, vn_clock_wall_ms(), &p->rows, &n);
+    if (st != VN_OK)
+        return st;
+    while (first < n && p->rows[first].published)
+        first++;
+    if (first == n) /* it ended before it was published */
+        return vn_store_revocation_published(g->store, realm, INT64_MAX);
+    size_t repeated = n > REPEATED_ENTRIES ? n - REPEATED_ENTRIES : 0;
+    p->from = VN_MIN(first, repeated);
+    p->n = VN_MIN(n - p->from, (size_t)VN_REVOCATION_ENTRIES_MAX);
+    return VN_OK;
+}
+
+void vn_revoke_publish(struct vn_guardian *g)
+{
+    struct vn_id realm;
+    if (g->revoking || !g->links || vn_store_revocation_pending(g->store, &realm) != VN_OK)
+        return;
+    struct publication *p = calloc(1, sizeof(*p));
+    vn_status st = p ? plan(g, &realm, p) : VN_ERR_NOMEM;
+    if (st == VN_OK && p->n) {
+        p->g = g;
+        g->revoking = uv_queue_work(g->uv, &p->work, on_work, on_done) == 0;
+        if (g->revoking)
+            return;
+        st = VN_ERR_NOMEM;
+    }
+    if (st != VN_OK)
+        vn_log(VN_LOG_ERROR, "push_failed", VN_KV_STR("what", "revocations"), VN_KV_STATUS(st));
+    if (p)
+        publication_free(p);
+}

@@ -1,0 +1,171 @@
+/* Revocations as Guardian keeps and signs them. */
+#include <unistd.h>
+
+#include "guardian/json.h"
+#include "guardian/realm_make.h"
+#include "guardian/revoke.h"
+#include "support/test.h"
+
+#define NOW 1700000000000ull
+#define LIFE 43200000ull
+
+struct world {
+    char dir[64], path[96];
+    struct vn_store *s;
+    struct vn_realm *realm;
+};
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    snprintf(w->dir, sizeof(w->dir), "/tmp/vn-revoke-XXXXXX");
+    assert_non_null(mkdtemp(w->dir));
+    snprintf(w->path, sizeof(w->path), "%s/g.db", w->dir);
+    assert_ok(vn_store_open(w->path, true, &w->s));
+    struct vn_realm_init init = {.name = "home",
+                                 .suite = VN_SUITE_DEFAULT,
+                                 .access = VN_ACCESS_TAINTS,
+                                 .session_lifetime_s = 43200};
+    assert_ok(vn_prefix_parse("10.77.0.0/16", &init.range4));
+    struct vn_realm_record record;
+    assert_ok(vn_realm_generate(&init, NOW, &record));
+    assert_ok(vn_store_realm_add(w->s, &record));
+    assert_ok(vn_realm_load(&record, &w->realm));
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    vn_store_close(w->s);
+    vn_realm_unref(w->realm);
+    static const char *const SIDES[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < VN_ARRAY_LEN(SIDES); i++) {
+        char side[128];
+        snprintf(side, sizeof(side), "%s%s", w->path, SIDES[i]);
+        (void)unlink(side);
+    }
+    assert_int_equal(rmdir(w->dir), 0);
+    free(w);
+    return 0;
+}
+
+static struct vn_conflux_record node(const struct world *w, uint16_t n)
+{
+    struct vn_conflux_record c = {.realm = w->realm->r.id, .has_session = true};
+    memcpy(c.session.node.b, &n, sizeof(n));
+    c.session.serial[0] = 0x41;
+    c.session.nkey[0] = (uint8_t)n;
+    c.session.not_after_ms = NOW + LIFE;
+    return c;
+}
+
+static struct vn_revocation_row *load(const struct world *w, uint64_t now_ms, size_t *ret_n)
+{
+    struct vn_revocation_row *rows = NULL;
+    assert_ok(vn_store_revocation_load(w->s, &w->realm->r.id, now_ms, &rows, ret_n));
+    return rows;
+}
+
+static void rows_of_a_node(void **state)
+{
+    const struct world *w = *state;
+    struct vn_conflux_record a = node(w, 1), b = node(w, 2), none = node(w, 3), over = node(w, 4);
+    none.has_session = false;
+    over.session.not_after_ms = NOW;
+    struct vn_id realm;
+    size_t n;
+    assert_status(VN_ERR_NOTFOUND, vn_store_revocation_pending(w->s, &realm));
+    assert_ok(vn_revoke_session(w->s, &none, NOW)); /* nobody has such a certificate */
+    assert_ok(vn_revoke_session(w->s, &over, NOW));
+    assert_ok(vn_revoke_statements(w->s, &none, 9, NOW));
+    free(load(w, NOW, &n));
+    assert_int_equal(n, 0);
+
+    assert_ok(vn_revoke_statements(w->s, &a, 7, NOW));
+    assert_ok(vn_revoke_session(w->s, &b, NOW));
+    assert_ok(vn_revoke_statements(w->s, &a, 8, NOW)); /* takes the older one's place */
+    struct vn_revocation_row *rows = load(w, NOW, &n);
+    assert_int_equal(n, 2);
+    assert_int_equal(rows[0].e.number, NOW + 1);
+    assert_int_equal(rows[0].e.kind, VN_REVOKE_NODE);
+    assert_int_equal(rows[0].e.serial[0], 0x41);
+    assert_true(rows[0].has_nkey && rows[0].nkey[0] == 2 && !rows[0].published);
+    assert_int_equal(rows[1].e.number, NOW + 2);
+    assert_int_equal(rows[1].e.minimum, 8);
+    assert_false(rows[1].has_nkey);
+    assert_true(rows[1].e.until_ms > NOW + LIFE);
+    free(rows);
+
+    assert_ok(vn_store_revocation_pending(w->s, &realm));
+    assert_memory_equal(&realm, &w->realm->r.id, sizeof(realm));
+    assert_ok(vn_store_revocation_published(w->s, &realm, NOW + 1));
+    rows = load(w, NOW, &n);
+    assert_true(rows[0].published && !rows[1].published);
+    free(rows);
+    assert_ok(vn_store_revocation_published(w->s, &realm, NOW + 2));
+    assert_status(VN_ERR_NOTFOUND, vn_store_revocation_pending(w->s, &realm));
+
+    /* Its end: read no more, and gone with the next one. Numbers go on rising. */
+    free(load(w, NOW + 2 * LIFE, &n));
+    assert_int_equal(n, 0);
+    struct vn_conflux_record c = node(w, 5);
+    c.session.not_after_ms = NOW + 3 * LIFE;
+    assert_ok(vn_revoke_session(w->s, &c, NOW + 2 * LIFE));
+    rows = load(w, NOW, &n);
+    assert_int_equal(n, 1);
+    assert_int_equal(rows[0].e.number, NOW + 2 * LIFE);
+    free(rows);
+}
+
+/* Whatever does not fit one list fits the next, without a gap between. */
+static void login_answer(void **state)
+{
+    const struct world *w = *state;
+    VN_CLEANUP(vn_json_freep) json_t *answer = json_object();
+    assert_ok(vn_revoke_answer(w->realm, NULL, 0, answer));
+    assert_int_equal(json_array_size(json_object_get(answer, "revocations")), 0);
+    assert_true(json_is_array(json_object_get(answer, "revocations")));
+
+    const size_t COUNT = VN_REVOCATION_ENTRIES_MAX + 44;
+    assert_ok(vn_store_begin(w->s, false));
+    for (uint16_t i = 0; i < COUNT; i++) {
+        struct vn_conflux_record c = node(w, i);
+        assert_ok(vn_revoke_session(w->s, &c, NOW));
+    }
+    assert_ok(vn_store_commit(w->s));
+    size_t n, seen = 0;
+    struct vn_revocation_row *rows = load(w, NOW, &n);
+    assert_int_equal(n, COUNT);
+    assert_ok(vn_revoke_answer(w->realm, rows, n, answer));
+    const json_t *lists = json_object_get(answer, "revocations");
+    assert_int_equal(json_array_size(lists), 2);
+    VN_CLEANUP(vn_sig_pub_freep) struct vn_sig_pub *command = NULL;
+    assert_ok(vn_sig_pub_new(w->realm->suite->sig, vn_sig_pk(w->realm->command_key), &command));
+    uint64_t end = 0;
+    for (size_t i = 0; i < 2; i++) {
+        static struct vn_revocation_list l;
+        static uint8_t bytes[VN_REVOCATION_LIST_MAX];
+        size_t bytes_n;
+        VN_CLEANUP(vn_json_freep) json_t *one = json_pack("{sO}", "l", json_array_get(lists, i));
+        assert_ok(vn_json_get_bytes(one, "l", bytes, sizeof(bytes), &bytes_n));
+        assert_ok(vn_revocation_list_check(VN_SPAN(bytes, bytes_n), command, w->realm->suite,
+                                           &w->realm->r.id, &l));
+        assert_int_equal(l.after, end);
+        end = l.to;
+        for (size_t k = 0; k < l.count; k++)
+            assert_memory_equal(&l.entries[k].node, &rows[seen++].e.node, VN_ID_LEN);
+    }
+    assert_int_equal(seen, COUNT);
+    assert_int_equal(end, rows[COUNT - 1].e.number);
+    free(rows);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {TEST(rows_of_a_node), TEST(login_answer)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
