@@ -91,7 +91,11 @@ static int lock_state_dir(const char *state_dir)
                  "a node runs on %s already: stop it first, or choose another --state-dir",
                  state_dir);
     else
-        snprintf(text, sizeof(text), "cannot write to %s: %s", state_dir, strerror(errno));
+        snprintf(
+            text, sizeof(text),
+            "cannot write to %s (%s): free some space there, make it writable, or choose another "
+            "--state-dir",
+            state_dir, strerror(errno));
     say(text);
     if (fd >= 0) {
         close(fd);

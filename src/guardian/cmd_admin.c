@@ -25,6 +25,14 @@ struct common {
     json_t *items;   /* of a list */
 };
 
+static const char *explain(vn_status st)
+{
+    return st == VN_ERR_IO
+               ? "the state folder cannot be written: free some space there, or make it "
+                 "writable"
+               : vn_status_name(st);
+}
+
 static int open_state(struct common *c)
 {
     struct vn_statedir dir;
@@ -141,7 +149,7 @@ static int token_create(int argc, char **argv)
         vn_status st = vn_regtoken_create(c.g.store, &c.g.cfg, &init, vn_clock_wall_ms(), &t, why,
                                           sizeof(why));
         if (st != VN_OK) {
-            code = vn_die("%s", why[0] ? why : vn_status_name(st));
+            code = vn_die("%s", why[0] ? why : explain(st));
         } else if (c.json) {
             char id[VN_ID_TEXT];
             vn_id_format(&t.record.id, id);
@@ -267,7 +275,7 @@ static int realm_create(int argc, char **argv)
         else
             code = st == VN_ERR_EXISTS
                        ? vn_die("a realm named %s exists: choose another name", name)
-                       : vn_die("%s", why[0] ? why : vn_status_name(st));
+                       : vn_die("%s", why[0] ? why : explain(st));
     }
     finish(&c);
     return code;

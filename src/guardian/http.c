@@ -124,8 +124,10 @@ void vn_request_fail(struct vn_request *r, vn_status st, const char *what)
     vn_log(VN_LOG_ERROR, "request_failed", VN_KV_STR("what", what), VN_KV_STATUS(st));
     vn_request_error(
         r, st == VN_ERR_NOMEM ? 503 : 500,
-        "Guardian could not do it (%s: %s): try again; if it stays so, see Guardian's log", what,
-        vn_status_name(st));
+        st == VN_ERR_IO
+            ? "Guardian could not do it (%s: %s): see its log; its disk may be full or read-only"
+            : "Guardian could not do it (%s: %s): try again; if it stays so, see Guardian's log",
+        what, vn_status_name(st));
 }
 
 const char *vn_request_actor(const struct vn_request *r, char ret[VN_USER_NAME_MAX + 8])

@@ -243,8 +243,9 @@ static vn_status move_to(struct vn_host *h, const struct vn_host_config *c,
         st = vn_journal_add(h->journal, next->changes, next->count);
         if (st == VN_ERR_IO || st == VN_ERR_LIMIT)
             st = vn_host_fail(ret_err, VN_HOST_STATE_DIR, errno,
-                              "cannot write the host journal in %s: %s", c->state_dir,
-                              strerror(errno));
+                              "cannot write the host journal in %s (%s): free some space "
+                              "there, or make it writable",
+                              c->state_dir, strerror(errno));
     }
     /* Addresses go before new routes: a route with the same prefix may differ in its source only.
      */
