@@ -49,7 +49,8 @@ static void received(const struct fuzz_wire *f, struct vn_span in)
         return;
     VN_CLEANUP(vn_hs_state_wipe) struct vn_hs_state s = {0};
     struct vn_hs_m1_plain p;
-    (void)!vn_hs_m1_check_mac1(&v, suite, &r->hours, &r->b.id, TEST_NOW_MS);
+    (void)!vn_hs_m1_check_mac1(
+        &v, suite, &(struct vn_hour_macs){.keys = &r->hours, .self = &r->b.id}, TEST_NOW_MS);
     if (vn_hs_m1_open(&v, suite, &f->bob, r->b.eks, fuzz_scratch(), &s, &p) != VN_OK)
         return;
     compare_plain(VN_SPAN(fuzz_scratch(), v.sealed.n - VN_AEAD_TAG_LEN), &p);

@@ -147,13 +147,12 @@ static bool subject_fits(const struct vn_node *n, const struct vn_subject *subj,
 }
 
 /* Guardian's messages must reach nodes with outdated keys, so theirs is zero. */
-static bool mac_right(const struct vn_node *n, const struct vn_envelope_view *v, bool guardian)
+static bool mac_right(struct vn_node *n, const struct vn_envelope_view *v, bool guardian)
 {
     static const uint8_t zero[VN_MAC_LEN];
     if (guardian)
         return vn_span_equal(v->mac, VN_SPAN_ARRAY(zero));
-    return vn_envelope_check_mac(v, n->suite, &n->session.cred->hour_keys, vn_protocol_now(n)) ==
-           VN_OK;
+    return vn_envelope_check_mac(v, n->suite, &n->session.macs, vn_protocol_now(n)) == VN_OK;
 }
 
 static bool fresh(struct vn_node *n, const struct vn_envelope_view *v, uint64_t *ret_ms)

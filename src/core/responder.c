@@ -238,8 +238,7 @@ void vn_responder_on_m1(struct vn_node *n, const struct vn_id *src, struct vn_sp
     }
     if (repeated(n, src, &v, &ct_hash))
         return;
-    if (vn_hs_m1_check_mac1(&v, n->suite, &n->session.cred->hour_keys, &n->session.self,
-                            vn_protocol_now(n)) != VN_OK) {
+    if (vn_hs_m1_check_mac1(&v, n->suite, &n->session.macs, vn_protocol_now(n)) != VN_OK) {
         vn_drop(n, VN_NDROP_HOUR_MAC);
         return;
     }

@@ -66,6 +66,7 @@ void vn_session_done(struct vn_node *n)
     vn_secret_strp(&s->tls_key_pem);
     free(s->csr);
     s->cred = vn_credentials_free(s->cred);
+    vn_hour_macs_wipe(&s->macs);
     free(s->own);
     s->issuing = vn_sig_pub_free(s->issuing);
     s->command = vn_sig_pub_free(s->command);
@@ -195,6 +196,9 @@ static vn_status install(struct vn_node *n, struct vn_credentials *cred)
     s->command = VN_TAKE(command);
     vn_credentials_free(s->cred);
     s->cred = VN_TAKE(c);
+    vn_hour_macs_wipe(&s->macs);
+    s->macs.keys = &s->cred->hour_keys;
+    s->macs.self = &s->self;
     s->cred_at_ms = n->now_ms;
     s->statement = statement;
     s->cert_hash = cert_hash;

@@ -39,6 +39,7 @@ struct vn_session {
 
     struct vn_credentials *cred; /* NULL before the first login */
     uint64_t cred_at_ms;         /* when they came, own time */
+    struct vn_hour_macs macs;    /* of the hour keys in cred */
     struct vn_identity *own;     /* decoded certificate */
     struct vn_hash cert_hash;
     struct vn_statement statement;

@@ -75,15 +75,10 @@ static vn_status hour_key(const struct vn_suite_info *suite, struct vn_span head
 }
 
 /* HMAC(HKDF(K(g,e), "env-mac"), all before) */
-static vn_status mac_of(const struct vn_suite_info *suite, const struct vn_secret32 *k,
+static vn_status mac_of(const struct vn_suite_info *suite, const struct vn_secret32 *key,
                         struct vn_span before, uint8_t ret[VN_MAC_LEN])
 {
-    VN_CLEANUP(vn_secret32_wipe) struct vn_secret32 key;
-    vn_status st = vn_hkdf(suite->hash, VN_SPAN_NONE, VN_SPAN_ARRAY(k->b),
-                           VN_PARTS(VN_SPAN_LIT("env-mac")), key.b, sizeof(key.b));
-    if (st != VN_OK)
-        return st;
-    return vn_mac16(suite->hash, VN_SPAN_ARRAY(key.b), VN_PARTS(before), ret);
+    return vn_mac16(suite->hash, VN_SPAN_ARRAY(key->b), VN_PARTS(before), ret);
 }
 
 /* The signed message, header ‖ H(cert_src) ‖ body, glued because ML-DSA takes one run of bytes. */
@@ -158,8 +153,10 @@ static vn_status seal_into(struct vn_writer *w, const struct vn_envelope_send *s
     st = vn_aead_seal_once(&key, header, VN_SPAN(plain, plain_n), plain);
     if (st != VN_OK)
         return st;
-    if (k)
-        return mac_of(suite, k, before, mac);
+    if (k) {
+        st = vn_hour_env_key(suite->hash, k, &key);
+        return st == VN_OK ? mac_of(suite, &key, before, mac) : st;
+    }
     memset(mac, 0, VN_MAC_LEN);
     return VN_OK;
 }
@@ -245,14 +242,14 @@ vn_status vn_envelope_parse(struct vn_span bytes, const struct vn_suite_info *su
 }
 
 vn_status vn_envelope_check_mac(const struct vn_envelope_view *v, const struct vn_suite_info *suite,
-                                const struct vn_hour_keys *keys, uint64_t now_ms)
+                                struct vn_hour_macs *macs, uint64_t now_ms)
 {
     uint8_t mac[VN_MAC_LEN] = {0};
-    if (keys) {
-        const struct vn_secret32 *k = vn_hour_keys_find(keys, v->h.generation, v->h.hour, now_ms);
-        if (!k)
-            return VN_ERR_EXPIRED;
-        vn_status st = mac_of(suite, k, VN_SPAN(v->bytes.p, v->bytes.n - VN_MAC_LEN), mac);
+    if (macs) {
+        const struct vn_hour_mac_keys *k;
+        vn_status st = vn_hour_macs_find(macs, suite->hash, v->h.generation, v->h.hour, now_ms, &k);
+        if (st == VN_OK)
+            st = mac_of(suite, &k->env, VN_SPAN(v->bytes.p, v->bytes.n - VN_MAC_LEN), mac);
         if (st != VN_OK)
             return st;
     }

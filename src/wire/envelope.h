@@ -77,7 +77,7 @@ VN_MUST_CHECK vn_status vn_envelope_parse(struct vn_span bytes, const struct vn_
  */
 VN_MUST_CHECK vn_status vn_envelope_check_mac(const struct vn_envelope_view *v,
                                               const struct vn_suite_info *suite,
-                                              const struct vn_hour_keys *keys, uint64_t now_ms);
+                                              struct vn_hour_macs *macs, uint64_t now_ms);
 
 struct vn_envelope_plain {
     struct vn_hash cert_hash;

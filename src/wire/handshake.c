@@ -11,7 +11,6 @@
 #define CONTEXT_R "anchor-hs-r-v1"
 #define SHORT_HEAD_LEN 19 /* ver1 suite1 type1 sid16, of M2 and RETRY */
 #define RETRY_HEAD_LEN (SHORT_HEAD_LEN + 4 + 4 + VN_AEAD_NONCE_LEN)
-#define COOKIE_LEN 16
 
 void vn_hs_state_wipe(struct vn_hs_state *s)
 {
@@ -82,17 +81,17 @@ static struct vn_secret32 once_key(const struct vn_secret *k)
 }
 
 /* mac1 = HMAC(HKDF(K(g,e), "mac1" ‖ id_R), head ‖ ctS) */
-static vn_status mac1_of(const struct vn_suite_info *suite, const struct vn_secret32 *k,
-                         const struct vn_id *responder, struct vn_span head_ct,
-                         uint8_t ret[VN_MAC_LEN])
+static vn_status mac1_of(const struct vn_suite_info *suite, const struct vn_secret32 *key,
+                         struct vn_span head_ct, uint8_t ret[VN_MAC_LEN])
 {
-    VN_CLEANUP(vn_secret32_wipe) struct vn_secret32 key;
-    vn_status st =
-        vn_hkdf(suite->hash, VN_SPAN_NONE, VN_SPAN_ARRAY(k->b),
-                VN_PARTS(VN_SPAN_LIT("mac1"), VN_SPAN_ARRAY(responder->b)), key.b, sizeof(key.b));
-    if (st != VN_OK)
-        return st;
-    return vn_mac16(suite->hash, VN_SPAN_ARRAY(key.b), VN_PARTS(head_ct), ret);
+    return vn_mac16(suite->hash, VN_SPAN_ARRAY(key->b), VN_PARTS(head_ct), ret);
+}
+
+/* mac2 = HMAC(cookie, head ‖ ctS ‖ mac1) */
+static vn_status mac2_of(const struct vn_suite_info *suite, const uint8_t cookie[VN_COOKIE_LEN],
+                         struct vn_span head_ct, struct vn_span mac1, uint8_t ret[VN_MAC_LEN])
+{
+    return vn_mac16(suite->hash, VN_SPAN(cookie, VN_COOKIE_LEN), VN_PARTS(head_ct, mac1), ret);
 }
 
 /*
@@ -182,8 +181,11 @@ static vn_status m1_seal(const struct vn_hs_m1_args *a, const struct vn_secret32
     VN_CLEANUP(vn_secret32_wipe) struct vn_secret32 key = once_key(&s->k1);
     st = vn_aead_seal_once(&key, vn_hash_span(&s->ha),
                            VN_SPAN(m->sealed, m->plain.n + suite->sig_len), m->sealed);
+    VN_CLEANUP(vn_secret32_wipe) struct vn_secret32 mac1_key;
     if (st == VN_OK)
-        st = mac1_of(suite, k, &a->responder.node, m->head_ct, s->mac1);
+        st = vn_hour_mac1_key(suite->hash, k, &a->responder.node, &mac1_key);
+    if (st == VN_OK)
+        st = mac1_of(suite, &mac1_key, m->head_ct, s->mac1);
     if (st == VN_OK)
         memcpy(m->mac1, s->mac1, VN_MAC_LEN);
     return st;
@@ -227,6 +229,16 @@ vn_status vn_hs_m1_make(const struct vn_hs_m1_args *a, struct vn_hs_state *s, st
     return VN_OK;
 }
 
+vn_status vn_hs_m1_set_mac2(const struct vn_suite_info *suite, const uint8_t cookie[VN_COOKIE_LEN],
+                            struct vn_buf *m1)
+{
+    if (m1->len < VN_HS_HEAD_LEN + suite->ct_len + 2 * VN_MAC_LEN)
+        return VN_ERR_ARG;
+    uint8_t *mac1 = m1->p + m1->len - 2 * VN_MAC_LEN;
+    return mac2_of(suite, cookie, VN_SPAN(m1->p, VN_HS_HEAD_LEN + suite->ct_len),
+                   VN_SPAN(mac1, VN_MAC_LEN), mac1 + VN_MAC_LEN);
+}
+
 vn_status vn_hs_m1_parse(struct vn_span bytes, const struct vn_suite_info *suite,
                          const struct vn_id *realm, struct vn_hs_m1_view *ret)
 {
@@ -249,19 +261,32 @@ vn_status vn_hs_m1_parse(struct vn_span bytes, const struct vn_suite_info *suite
     return VN_OK;
 }
 
-vn_status vn_hs_m1_check_mac1(const struct vn_hs_m1_view *v, const struct vn_suite_info *suite,
-                              const struct vn_hour_keys *keys, const struct vn_id *self,
-                              uint64_t now_ms)
+static struct vn_span head_ct_of(const struct vn_hs_m1_view *v, const struct vn_suite_info *suite)
 {
-    const struct vn_secret32 *k = vn_hour_keys_find(keys, v->generation, v->hour, now_ms);
-    if (!k)
-        return VN_ERR_EXPIRED;
+    return VN_SPAN(v->bytes.p, VN_HS_HEAD_LEN + suite->ct_len);
+}
+
+vn_status vn_hs_m1_check_mac1(const struct vn_hs_m1_view *v, const struct vn_suite_info *suite,
+                              struct vn_hour_macs *macs, uint64_t now_ms)
+{
+    const struct vn_hour_mac_keys *k;
+    vn_status st = vn_hour_macs_find(macs, suite->hash, v->generation, v->hour, now_ms, &k);
     uint8_t mac1[VN_MAC_LEN];
-    vn_status st =
-        mac1_of(suite, k, self, VN_SPAN(v->bytes.p, VN_HS_HEAD_LEN + suite->ct_len), mac1);
+    if (st == VN_OK)
+        st = mac1_of(suite, &k->mac1, head_ct_of(v, suite), mac1);
     if (st != VN_OK)
         return st;
     return vn_ct_equal(mac1, v->mac1.p, VN_MAC_LEN) ? VN_OK : VN_ERR_AUTH;
+}
+
+vn_status vn_hs_m1_check_mac2(const struct vn_hs_m1_view *v, const struct vn_suite_info *suite,
+                              const uint8_t cookie[VN_COOKIE_LEN])
+{
+    uint8_t mac2[VN_MAC_LEN];
+    vn_status st = mac2_of(suite, cookie, head_ct_of(v, suite), v->mac1, mac2);
+    if (st != VN_OK)
+        return st;
+    return vn_ct_equal(mac2, v->mac2.p, VN_MAC_LEN) ? VN_OK : VN_ERR_AUTH;
 }
 
 /* Splits P1 ‖ sig_I; ret_p1_n is the length of P1. */
@@ -524,6 +549,12 @@ vn_status vn_hs_finish(struct vn_hs_state *s, const struct vn_hash *matched, uin
     return st;
 }
 
+vn_status vn_hs_cookie(const struct vn_suite_info *suite, const struct vn_secret32 *secret,
+                       const struct vn_id *src, uint8_t ret[VN_COOKIE_LEN])
+{
+    return vn_mac16(suite->hash, VN_SPAN_ARRAY(secret->b), VN_PARTS(VN_SPAN_ARRAY(src->b)), ret);
+}
+
 /*
  * ---- RETRY ----
  *
@@ -548,7 +579,7 @@ static bool retry_fits(enum vn_retry_kind kind, size_t n)
 {
     switch (kind) {
     case VN_RETRY_COOKIE:
-        return n == COOKIE_LEN;
+        return n == VN_COOKIE_LEN;
     case VN_RETRY_STALE_KID:
         return n > 0;
     case VN_RETRY_NEED_CERT:

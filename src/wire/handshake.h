@@ -22,6 +22,7 @@
 #include "wire/types.h"
 
 #define VN_HS_HEAD_LEN 51
+#define VN_COOKIE_LEN 16
 #define VN_HS_MODE_PLAIN 0 /* seal three comes with the issue on signed evidence */
 
 /** What both ends know before: of the responder. */
@@ -72,6 +73,10 @@ struct vn_hs_m1_args {
 VN_MUST_CHECK vn_status vn_hs_m1_make(const struct vn_hs_m1_args *a, struct vn_hs_state *s,
                                       struct vn_buf *ret);
 
+/** Writes mac2 = HMAC(cookie, head ‖ ctS ‖ mac1) into a finished M1; all else stays as it is. */
+VN_MUST_CHECK vn_status vn_hs_m1_set_mac2(const struct vn_suite_info *suite,
+                                          const uint8_t cookie[VN_COOKIE_LEN], struct vn_buf *m1);
+
 struct vn_hs_m2_view {
     struct vn_id sid;
     struct vn_span ct, sealed;
@@ -105,11 +110,14 @@ struct vn_hs_m1_view {
 /** Lengths, version, suite, realm. */
 VN_MUST_CHECK vn_status vn_hs_m1_parse(struct vn_span bytes, const struct vn_suite_info *suite,
                                        const struct vn_id *realm, struct vn_hs_m1_view *ret);
-/** mac1 under the hour key of self. VN_ERR_AUTH, VN_ERR_EXPIRED. */
+/** mac1 under the hour key of macs->self. VN_ERR_AUTH, VN_ERR_EXPIRED. */
 VN_MUST_CHECK vn_status vn_hs_m1_check_mac1(const struct vn_hs_m1_view *v,
                                             const struct vn_suite_info *suite,
-                                            const struct vn_hour_keys *keys,
-                                            const struct vn_id *self, uint64_t now_ms);
+                                            struct vn_hour_macs *macs, uint64_t now_ms);
+/** Step 3: mac2 under the cookie that src was given. VN_ERR_AUTH. */
+VN_MUST_CHECK vn_status vn_hs_m1_check_mac2(const struct vn_hs_m1_view *v,
+                                            const struct vn_suite_info *suite,
+                                            const uint8_t cookie[VN_COOKIE_LEN]);
 
 struct vn_hs_m1_plain {
     struct vn_span ek, cert, statement, params, sig; /* borrow from plain; cert empty when absent */
@@ -145,7 +153,15 @@ VN_MUST_CHECK vn_status vn_hs_m2_make(struct vn_hs_state *s, struct vn_span ek_i
 VN_MUST_CHECK vn_status vn_hs_finish(struct vn_hs_state *s, const struct vn_hash *matched,
                                      uint8_t mode, struct vn_hs_keys *ret);
 
-/* ---- RETRY ---- */
+/* ---- cookie and RETRY ---- */
+
+/**
+ * Cookie = HMAC(secret of the responder, src)[0..16), with src as the broker's subject names it: so
+ * it is worth nothing to another node, and nothing is kept for those who ask.
+ */
+VN_MUST_CHECK vn_status vn_hs_cookie(const struct vn_suite_info *suite,
+                                     const struct vn_secret32 *secret, const struct vn_id *src,
+                                     uint8_t ret[VN_COOKIE_LEN]);
 
 enum vn_retry_kind { VN_RETRY_COOKIE = 1, VN_RETRY_STALE_KID = 2, VN_RETRY_NEED_CERT = 3 };
 struct vn_hs_retry {

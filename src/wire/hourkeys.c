@@ -64,3 +64,48 @@ void vn_hour_keys_wipe(struct vn_hour_keys *k)
 {
     vn_wipe(k, sizeof(*k));
 }
+
+/* ---- mac keys ---- */
+
+vn_status vn_hour_mac1_key(enum vn_hash_alg alg, const struct vn_secret32 *k,
+                           const struct vn_id *responder, struct vn_secret32 *ret)
+{
+    return vn_hkdf(alg, VN_SPAN_NONE, VN_SPAN_ARRAY(k->b),
+                   VN_PARTS(VN_SPAN_LIT("mac1"), VN_SPAN_ARRAY(responder->b)), ret->b,
+                   sizeof(ret->b));
+}
+
+vn_status vn_hour_env_key(enum vn_hash_alg alg, const struct vn_secret32 *k,
+                          struct vn_secret32 *ret)
+{
+    return vn_hkdf(alg, VN_SPAN_NONE, VN_SPAN_ARRAY(k->b), VN_PARTS(VN_SPAN_LIT("env-mac")), ret->b,
+                   sizeof(ret->b));
+}
+
+vn_status vn_hour_macs_find(struct vn_hour_macs *m, enum vn_hash_alg alg, uint32_t generation,
+                            uint32_t hour, uint64_t now_ms, const struct vn_hour_mac_keys **ret)
+{
+    const struct vn_secret32 *k = vn_hour_keys_find(m->keys, generation, hour, now_ms);
+    if (!k)
+        return VN_ERR_EXPIRED;
+    /* Neighbouring hours differ in the last bit, so they do not take each other's place. */
+    struct vn_hour_mac_keys *e = &m->kept[hour % VN_ARRAY_LEN(m->kept)];
+    if (!e->set || e->generation != generation || e->hour != hour) {
+        e->set = false;
+        vn_status st = vn_hour_env_key(alg, k, &e->env);
+        if (st == VN_OK)
+            st = vn_hour_mac1_key(alg, k, m->self, &e->mac1);
+        if (st != VN_OK)
+            return st;
+        e->generation = generation;
+        e->hour = hour;
+        e->set = true;
+    }
+    *ret = e;
+    return VN_OK;
+}
+
+void vn_hour_macs_wipe(struct vn_hour_macs *m)
+{
+    vn_wipe(m, sizeof(*m));
+}

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "base/id.h"
 #include "base/secret.h"
 #include "base/status.h"
 #include "crypto/kdf.h"
@@ -34,3 +35,28 @@ const struct vn_secret32 *vn_hour_keys_find(const struct vn_hour_keys *k, uint32
 const struct vn_secret32 *vn_hour_keys_now(const struct vn_hour_keys *k, uint64_t now_ms,
                                            uint32_t *ret_hour);
 void vn_hour_keys_wipe(struct vn_hour_keys *k);
+
+/*
+ * What refuses messages of outsiders: the mac keys of an hour, HKDF(K(g,e), "env-mac") and
+ * HKDF(K(g,e), "mac1" ‖ id of self). Deriving costs more than the mac, so those of the two hours
+ * that may be acceptable at once are kept.
+ */
+struct vn_hour_mac_keys {
+    bool set;
+    uint32_t generation, hour;
+    struct vn_secret32 env, mac1;
+};
+struct vn_hour_macs {
+    const struct vn_hour_keys *keys; /* borrowed; whoever replaces them wipes this */
+    const struct vn_id *self;
+    struct vn_hour_mac_keys kept[2];
+};
+/** VN_ERR_EXPIRED when vn_hour_keys_find finds none. Borrowed, until the next call. */
+VN_MUST_CHECK vn_status vn_hour_macs_find(struct vn_hour_macs *m, enum vn_hash_alg alg,
+                                          uint32_t generation, uint32_t hour, uint64_t now_ms,
+                                          const struct vn_hour_mac_keys **ret);
+VN_MUST_CHECK vn_status vn_hour_mac1_key(enum vn_hash_alg alg, const struct vn_secret32 *k,
+                                         const struct vn_id *responder, struct vn_secret32 *ret);
+VN_MUST_CHECK vn_status vn_hour_env_key(enum vn_hash_alg alg, const struct vn_secret32 *k,
+                                        struct vn_secret32 *ret);
+void vn_hour_macs_wipe(struct vn_hour_macs *m);

@@ -208,7 +208,7 @@ json_t *hs_vector_inputs(enum vn_suite suite, uint64_t seed)
     put(in, "descriptor", vn_buf_span(&d));
     vn_buf_done(&d);
     put(in, "retry_nonce", VN_SPAN_LIT("retry nonce."));
-    put(in, "cookie", VN_SPAN_LIT("cookie of 16 byt"));
+    put(in, "cookie_secret", VN_SPAN_LIT("the responder keeps this for 120"));
     put(in, "control_body", VN_SPAN_LIT("\x22\x02\x08\x01")); /* close, reason 1 */
     put(in, "frame_packet", VN_SPAN_LIT("an IP packet would stand here"));
     test_realm_free(t);
@@ -290,6 +290,32 @@ static void put_retry(json_t *out, const char *name, const struct setup *s, cons
     vn_buf_done(&b);
 }
 
+/* The cookie, the RETRY that brings it, and mac2 of the M1 sent again. */
+static void put_cookie(json_t *out, const struct setup *s, const json_t *in,
+                       const struct vn_hs_m1_view *v, const struct vn_buf *m1)
+{
+    struct vn_secret32 secret;
+    struct vn_hs_m1_view again;
+    uint8_t cookie[VN_COOKIE_LEN], mac2[VN_MAC_LEN];
+    struct vn_buf copy;
+    get_into(in, "cookie_secret", secret.b, sizeof(secret.b));
+    TEST_OK(vn_hs_cookie(s->suite, &secret, &s->i.node, cookie));
+    put(out, "cookie", VN_SPAN_ARRAY(cookie));
+    put_retry(out, "RETRY_cookie", s, in, v, VN_RETRY_COOKIE, VN_SPAN_ARRAY(cookie));
+    vn_buf_init(&copy, MESSAGE_MAX);
+    TEST_OK(vn_buf_append(&copy, m1->p, m1->len));
+    TEST_OK(vn_hs_m1_set_mac2(s->suite, cookie, &copy));
+    TEST_OK(vn_hs_m1_parse(vn_buf_span(&copy), s->suite, &s->realm, &again));
+    TEST_OK(vn_hs_m1_check_mac2(&again, s->suite, cookie));
+    TEST_OK(
+        vn_mac16(s->suite->hash, VN_SPAN_ARRAY(cookie), VN_PARTS(v->head, v->ct, v->mac1), mac2));
+    same("mac2", VN_SPAN_ARRAY(mac2), again.mac2);
+    same("the rest of M1", VN_SPAN(m1->p, m1->len - VN_MAC_LEN),
+         VN_SPAN(copy.p, copy.len - VN_MAC_LEN));
+    put(out, "mac2", VN_SPAN_ARRAY(mac2));
+    vn_buf_done(&copy);
+}
+
 /* The first control packet of the initiator and the first frame, lane 0 of epoch 0, label 1. */
 static void put_first_packets(json_t *out, const struct setup *s, const json_t *in,
                               const struct vn_hs_keys *keys)
@@ -354,7 +380,8 @@ json_t *hs_vector_run(const json_t *in)
     struct vn_hs_m1_view v1;
     struct vn_hs_m1_plain p1;
     TEST_OK(vn_hs_m1_parse(vn_buf_span(&m1), suite, &s->realm, &v1));
-    TEST_OK(vn_hs_m1_check_mac1(&v1, suite, &s->hours, &s->r.node, s->now_ms));
+    TEST_OK(vn_hs_m1_check_mac1(
+        &v1, suite, &(struct vn_hour_macs){.keys = &s->hours, .self = &s->r.node}, s->now_ms));
     TEST_OK(vn_hs_m1_open(&v1, suite, &s->responder, s->dks, plain1, &r, &p1));
     TEST_OK(vn_hs_m1_verify(&r, &p1, s->i.pub));
 
@@ -418,7 +445,7 @@ json_t *hs_vector_run(const json_t *in)
     put(out, "sig_I", t.sig_i);
     put(out, "mac1", v1.mac1);
     put(out, "M1", vn_buf_span(&m1));
-    put_retry(out, "RETRY_cookie", s, in, &v1, VN_RETRY_COOKIE, get(in, "cookie"));
+    put_cookie(out, s, in, &v1, &m1);
     put_retry(out, "RETRY_stale_kid", s, in, &v1, VN_RETRY_STALE_KID,
               VN_SPAN(s->descriptor.b, s->descriptor.n));
     put_retry(out, "RETRY_need_cert", s, in, &v1, VN_RETRY_NEED_CERT, VN_SPAN_NONE);
@@ -457,7 +484,9 @@ static const char *replay(const struct setup *s, const json_t *in, const json_t 
     struct vn_hs_m1_view v1;
     struct vn_hs_m1_plain p1;
     if (vn_hs_m1_parse(VN_SPAN(m1.b, m1.n), suite, &s->realm, &v1) != VN_OK ||
-        vn_hs_m1_check_mac1(&v1, suite, &s->hours, &s->r.node, s->now_ms) != VN_OK ||
+        vn_hs_m1_check_mac1(&v1, suite,
+                            &(struct vn_hour_macs){.keys = &s->hours, .self = &s->r.node},
+                            s->now_ms) != VN_OK ||
         vn_hs_m1_open(&v1, suite, &s->responder, s->dks, plain1, r, &p1) != VN_OK ||
         vn_hs_m1_verify(r, &p1, s->i.pub) != VN_OK)
         return "M1";

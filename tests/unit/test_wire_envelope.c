@@ -42,7 +42,10 @@ static vn_status open_all(const struct test_realm *r, struct vn_span in, bool gu
     static uint8_t plain[VN_CONTROL_PAYLOAD_MAX];
     vn_status st = vn_envelope_parse(in, r->suite, &r->id, &r->b.id, v);
     if (st == VN_OK)
-        st = vn_envelope_check_mac(v, r->suite, guardian ? NULL : &r->hours, TEST_NOW_MS);
+        st = vn_envelope_check_mac(
+            v, r->suite,
+            guardian ? NULL : &(struct vn_hour_macs){.keys = &r->hours, .self = &r->b.id},
+            TEST_NOW_MS);
     if (st == VN_OK)
         st = vn_envelope_open(v, r->suite, &r->hours, v->h.seal == VN_SEAL_NODE ? r->b.eks : NULL,
                               TEST_NOW_MS, plain, p);
@@ -195,11 +198,13 @@ static void test_wrong_keys(void **state)
     assert_ok(vn_envelope_parse(vn_buf_span(&b), r->suite, &r->id, &r->b.id, &v));
     struct vn_hour_keys other = r->hours;
     other.keys[1].b[0] ^= 1;
-    assert_status(VN_ERR_AUTH, vn_envelope_check_mac(&v, r->suite, &other, TEST_NOW_MS));
+    struct vn_hour_macs macs = {.keys = &other, .self = &r->b.id};
+    assert_status(VN_ERR_AUTH, vn_envelope_check_mac(&v, r->suite, &macs, TEST_NOW_MS));
     other.generation++;
-    assert_status(VN_ERR_EXPIRED, vn_envelope_check_mac(&v, r->suite, &other, TEST_NOW_MS));
+    assert_status(VN_ERR_EXPIRED, vn_envelope_check_mac(&v, r->suite, &macs, TEST_NOW_MS));
+    macs = (struct vn_hour_macs){.keys = &r->hours, .self = &r->b.id};
     assert_status(VN_ERR_EXPIRED,
-                  vn_envelope_check_mac(&v, r->suite, &r->hours, TEST_NOW_MS + 2 * VN_HOUR_MS));
+                  vn_envelope_check_mac(&v, r->suite, &macs, TEST_NOW_MS + 2 * VN_HOUR_MS));
     assert_status(VN_ERR_AUTH,
                   vn_envelope_open(&v, r->suite, &r->hours, r->a.eks, TEST_NOW_MS, plain, &p));
     assert_status(VN_ERR_ARG,

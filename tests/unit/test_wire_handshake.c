@@ -75,7 +75,9 @@ static vn_status accept_m1(struct run *x, struct vn_span in, bool with_mac1)
     vn_hs_state_wipe(&x->j);
     vn_status st = vn_hs_m1_parse(in, r->suite, &r->id, &x->v1);
     if (st == VN_OK && with_mac1)
-        st = vn_hs_m1_check_mac1(&x->v1, r->suite, &r->hours, &r->b.id, TEST_NOW_MS);
+        st = vn_hs_m1_check_mac1(&x->v1, r->suite,
+                                 &(struct vn_hour_macs){.keys = &r->hours, .self = &r->b.id},
+                                 TEST_NOW_MS);
     if (st == VN_OK)
         st = vn_hs_m1_open(&x->v1, r->suite, &x->bob, r->b.eks, x->plain1, &x->j, &x->p1);
     if (st == VN_OK)
@@ -295,9 +297,13 @@ static void test_hour_keys(void **state)
     make_m1(x);
     assert_ok(vn_hs_m1_parse(vn_buf_span(&x->m1), r->suite, &r->id, &x->v1));
     assert_status(VN_ERR_AUTH,
-                  vn_hs_m1_check_mac1(&x->v1, r->suite, &r->hours, &r->a.id, TEST_NOW_MS));
-    assert_status(VN_ERR_EXPIRED, vn_hs_m1_check_mac1(&x->v1, r->suite, &r->hours, &r->b.id,
-                                                      TEST_NOW_MS + 2 * VN_HOUR_MS));
+                  vn_hs_m1_check_mac1(&x->v1, r->suite,
+                                      &(struct vn_hour_macs){.keys = &r->hours, .self = &r->a.id},
+                                      TEST_NOW_MS));
+    assert_status(VN_ERR_EXPIRED,
+                  vn_hs_m1_check_mac1(&x->v1, r->suite,
+                                      &(struct vn_hour_macs){.keys = &r->hours, .self = &r->b.id},
+                                      TEST_NOW_MS + 2 * VN_HOUR_MS));
     struct vn_hs_m1_args a = args_of(x);
     a.now_ms += 100 * VN_HOUR_MS;
     x->m1.len = 0;
@@ -305,6 +311,41 @@ static void test_hour_keys(void **state)
     assert_status(VN_ERR_EXPIRED, vn_hs_m1_make(&a, &s, &x->m1));
     assert_int_equal(0, x->m1.len);
     run_free(x);
+}
+
+/* mac2 under the cookie of the source; M1 is the same message with and without. */
+static void test_cookie(void **state)
+{
+    (void)state;
+    static const enum vn_suite suites[] = {VN_SUITE_DEFAULT, VN_SUITE_CNSA};
+    for (size_t i = 0; i < VN_ARRAY_LEN(suites); i++) {
+        struct run *x = run_new(suites[i]);
+        const struct test_realm *r = x->r;
+        struct vn_secret32 secret = {.b = {1}}, other = {.b = {2}};
+        uint8_t cookie[VN_COOKIE_LEN], wrong[VN_COOKIE_LEN];
+        assert_ok(vn_hs_cookie(r->suite, &secret, &r->a.id, cookie));
+        assert_ok(vn_hs_cookie(r->suite, &other, &r->a.id, wrong));
+        assert_memory_not_equal(cookie, wrong, sizeof(cookie));
+        assert_ok(vn_hs_cookie(r->suite, &secret, &r->b.id, wrong));
+        assert_memory_not_equal(cookie, wrong, sizeof(cookie));
+        make_m1(x);
+        assert_ok(vn_hs_m1_parse(vn_buf_span(&x->m1), r->suite, &r->id, &x->v1));
+        assert_status(VN_ERR_AUTH, vn_hs_m1_check_mac2(&x->v1, r->suite, cookie));
+        assert_ok(vn_hs_m1_set_mac2(r->suite, cookie, &x->m1));
+        assert_ok(vn_hs_m1_check_mac2(&x->v1, r->suite, cookie)); /* the view borrows */
+        assert_status(VN_ERR_AUTH, vn_hs_m1_check_mac2(&x->v1, r->suite, wrong));
+        assert_ok(accept_m1(x, vn_buf_span(&x->m1), true)); /* as without it */
+        struct vn_span covered[] = {x->v1.head, x->v1.ct, x->v1.mac1};
+        for (size_t k = 0; k < VN_ARRAY_LEN(covered); k++) {
+            uint8_t *p = (uint8_t *)(uintptr_t)covered[k].p;
+            p[covered[k].n - 1] ^= 1;
+            assert_status(VN_ERR_AUTH, vn_hs_m1_check_mac2(&x->v1, r->suite, cookie));
+            p[covered[k].n - 1] ^= 1;
+        }
+        x->m1.len = VN_HS_HEAD_LEN;
+        assert_status(VN_ERR_ARG, vn_hs_m1_set_mac2(r->suite, cookie, &x->m1));
+        run_free(x);
+    }
 }
 
 static void test_misuse(void **state)
@@ -401,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_finish_binds_tags_and_mode),
         cmocka_unit_test(test_each_m1_is_fresh),
         cmocka_unit_test(test_hour_keys),
+        cmocka_unit_test(test_cookie),
         cmocka_unit_test(test_misuse),
         cmocka_unit_test(test_plaintext_is_decoded_strictly),
     };

@@ -89,6 +89,40 @@ static void test_wipe(void **state)
     assert_memory_equal(&zero, &k, sizeof(k));
 }
 
+static void test_mac_keys(void **state)
+{
+    (void)state;
+    struct vn_hour_keys k = held(HOUR - 1, 4);
+    struct vn_id self = {.b = {5}};
+    struct vn_hour_macs m = {.keys = &k, .self = &self};
+    const struct vn_hour_mac_keys *e, *again, *before;
+    struct vn_secret32 env, mac1;
+    assert_ok(vn_hour_env_key(VN_SHA256, &k.keys[1], &env));
+    assert_ok(vn_hour_mac1_key(VN_SHA256, &k.keys[1], &self, &mac1));
+    assert_ok(vn_hour_macs_find(&m, VN_SHA256, 3, HOUR, START_MS, &e));
+    assert_memory_equal(e->env.b, env.b, 32);
+    assert_memory_equal(e->mac1.b, mac1.b, 32);
+    /* Near the boundary both hours are kept, and neither is derived again. */
+    assert_ok(vn_hour_macs_find(&m, VN_SHA256, 3, HOUR - 1, START_MS, &before));
+    assert_memory_not_equal(before->env.b, env.b, 32);
+    assert_ok(vn_hour_macs_find(&m, VN_SHA256, 3, HOUR, START_MS, &again));
+    assert_ptr_equal(e, again);
+    assert_memory_equal(again->env.b, env.b, 32);
+    /* What is kept is no longer good than the hour key itself. */
+    const struct vn_hour_mac_keys *none = NULL;
+    assert_status(VN_ERR_EXPIRED,
+                  vn_hour_macs_find(&m, VN_SHA256, 3, HOUR, START_MS + 2 * VN_HOUR_MS, &none));
+    assert_status(VN_ERR_EXPIRED, vn_hour_macs_find(&m, VN_SHA256, 2, HOUR, START_MS, &none));
+    assert_null(none);
+    /* Another hour takes the place of the one two before. */
+    assert_ok(vn_hour_macs_find(&m, VN_SHA256, 3, HOUR + 2, START_MS + 2 * VN_HOUR_MS, &again));
+    assert_ptr_equal(e, again);
+    assert_memory_not_equal(again->mac1.b, mac1.b, 32);
+    vn_hour_macs_wipe(&m);
+    static const struct vn_hour_macs zero;
+    assert_memory_equal(&m, &zero, sizeof(m));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +132,7 @@ int main(void)
         cmocka_unit_test(test_neighbours_near_the_boundary_only),
         cmocka_unit_test(test_what_is_not_held),
         cmocka_unit_test(test_wipe),
+        cmocka_unit_test(test_mac_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

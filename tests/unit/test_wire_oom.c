@@ -47,7 +47,8 @@ static vn_status seal(void)
     if (st == VN_OK)
         st = vn_envelope_parse(vn_buf_span(&b), r->suite, &r->id, &r->b.id, &v);
     if (st == VN_OK)
-        st = vn_envelope_check_mac(&v, r->suite, &r->hours, TEST_NOW_MS);
+        st = vn_envelope_check_mac(
+            &v, r->suite, &(struct vn_hour_macs){.keys = &r->hours, .self = &r->b.id}, TEST_NOW_MS);
     if (st == VN_OK)
         st = vn_envelope_open(&v, r->suite, &r->hours, r->b.eks, TEST_NOW_MS, plain, &p);
     if (st == VN_OK)
