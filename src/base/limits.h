@@ -10,9 +10,10 @@
 #define VN_ENVELOPE_REPLAY_MAX 65536 /* remembered (src, nonce) pairs; oldest go first */
 #define VN_ENVELOPE_SRC_RATE 50      /* envelopes per second and source */
 #define VN_ENVELOPE_SRC_BURST 100
-#define VN_SOURCES_MAX 4096     /* token buckets kept; the least recently used goes */
-#define VN_HOUR_GRACE_MS 120000 /* neighbouring hours accepted around the boundary */
-#define VN_QUERY_WAIT_1_MS 500  /* no answer after 0.5, 1 and 2 s: host unreachable */
+#define VN_SOURCES_MAX 4096          /* token buckets kept; the least recently used goes */
+#define VN_SOURCES_UNPROVEN_MAX 1024 /* of those: no signature was seen of them */
+#define VN_HOUR_GRACE_MS 120000      /* neighbouring hours accepted around the boundary */
+#define VN_QUERY_WAIT_1_MS 500       /* no answer after 0.5, 1 and 2 s: host unreachable */
 #define VN_QUERY_WAIT_2_MS 1000
 #define VN_QUERY_WAIT_3_MS 2000
 #define VN_QUERY_RATE 50 /* own queries per second: a scan must not flood the broker */
@@ -54,7 +55,21 @@
 #define VN_HS_SRC_RATE 20       /* handshakes per second and source */
 #define VN_HS_SRC_BURST 40
 #define VN_HS_PENDING_MAX 1024 /* half-open handshakes as responder, all sources */
-#define VN_HS_RETRY_RATE 1     /* RETRY per second and source */
+#define VN_HS_RETRY_RATE 1     /* RETRY per second and source, but for cookies */
+#define VN_HS_COOKIE_RATE 2    /* RETRY with a cookie, per second and source */
+#define VN_HS_COOKIE_BURST 4
+#define VN_COOKIE_LIFE_MS 120000 /* of a secret until the next; of a cookie at its holder */
+#define VN_HS_LOAD_RATE 100      /* handshakes per second that are no load */
+#define VN_HS_LOAD_ON 100        /* so many above that rate: cookies are asked for ... */
+#define VN_HS_LOAD_OFF 20        /* ... until it is this few, */
+#define VN_HS_LOAD_HOLD_MS 10000 /* and at least so long */
+#define VN_JOBS_RUNNING 8        /* signatures given to the pool at a time */
+#define VN_JOBS_MAX 512          /* waiting here; the longest queue gives way */
+#define VN_JOBS_PEER_MAX 16      /* of those for one peer */
+#define VN_JOBS_OWN_MAX 256      /* of those for no peer: queries, descriptor */
+#define VN_JOBS_LOAD_ON 128      /* waiting and running: cookies are asked for ... */
+#define VN_JOBS_LOAD_OFF 32      /* ... until it is this few */
+#define VN_HS_OPEN_PER_PEER 4    /* streams of one peer open at once; the oldest goes */
 #define VN_STREAMS_MAX 4096
 
 /* ---- streams ---- */

@@ -83,7 +83,8 @@ static void on_bind(struct vn_node *n, struct vn_stream *s, const Vn__Bind *b,
         vn_timer_disarm(&n->timers, &s->timer);
         if (s->state == VN_RX_EXPECT_BIND)
             vn_stream_set_state(s, VN_RX_OPEN);
-        s->was_open = s->at_worker = true;
+        vn_stream_opened(n, s);
+        s->at_worker = true;
         vn_tell_rx_open(n, s);
         vn_dests_retry_peer(n, s->peer);
     }

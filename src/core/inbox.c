@@ -231,6 +231,7 @@ static void opened(struct vn_node *n, const struct vn_envelope_view *v,
         return;
     }
     vn_seen_put(n, &in->src, v->h.nonce);
+    vn_source_prove(n, &in->src);
     in->body = m;
     dispatch(n, v->h.type, in);
 }

@@ -49,6 +49,20 @@ static void send_m1(struct vn_node *n, struct vn_stream *s)
     vn_timer_arm(&n->timers, &s->timer, n->now_ms + ((uint64_t)VN_HS_RESEND_MS << s->sends++));
 }
 
+/* ---- cookies: mac2 is outside the transcript, so it may change between sends ---- */
+
+static bool cookie_held(const struct vn_node *n, const struct vn_peer *p)
+{
+    return p->cookie_at_ms && n->now_ms - p->cookie_at_ms < VN_COOKIE_LIFE_MS;
+}
+
+static void use_cookie(struct vn_node *n, struct vn_stream *s)
+{
+    vn_status st = vn_hs_m1_set_mac2(n->suite, s->peer->cookie, &s->m1);
+    if (st != VN_OK) /* goes out without, and gets a RETRY again */
+        vn_log(VN_LOG_DEBUG, "cookie_failed", VN_KV_STATUS(st));
+}
+
 static void m1_done(struct vn_node *n, struct vn_job *job)
 {
     struct m1_job *j = VN_CONTAINER_OF(job, struct m1_job, job);
@@ -66,6 +80,8 @@ static void m1_done(struct vn_node *n, struct vn_job *job)
     s->m1 = j->ret;
     vn_buf_init(&j->ret, VN_CONTROL_PAYLOAD_MAX);
     s->sends = 0;
+    if (cookie_held(n, s->peer))
+        use_cookie(n, s);
     vn_stream_set_state(s, VN_TX_EXPECT_M2);
     send_m1(n, s);
 }
@@ -99,6 +115,7 @@ static vn_status start(struct vn_node *n, struct vn_stream *s)
     j->job.run = m1_run;
     j->job.done = m1_done;
     j->job.free = m1_free;
+    j->job.peer = p->id;
     vn_buf_init(&j->ret, VN_CONTROL_PAYLOAD_MAX);
     j->hs = calloc(1, sizeof(*j->hs));
     vn_status st = j->hs ? VN_OK : VN_ERR_NOMEM;
@@ -222,6 +239,13 @@ static struct vn_stream *waiting(struct vn_node *n, const struct vn_id *src, str
         vn_drop(n, VN_NDROP_HS_STATE);
         return NULL;
     }
+    /* Each costs a decapsulation, or an AEAD: no peer gets more of them than it could answer for.
+     */
+    struct vn_source *source = vn_source_get(n, src);
+    if (!source || !vn_bucket_take(&source->answers, VN_HS_SRC_RATE, VN_HS_SRC_BURST, n->now_ms)) {
+        vn_drop(n, VN_NDROP_RATE);
+        return NULL;
+    }
     return s;
 }
 
@@ -286,6 +310,21 @@ void vn_initiator_on_m2(struct vn_node *n, const struct vn_id *src, struct vn_sp
     free(plain);
 }
 
+/* The same M1 at once, with mac2. The timer that repeats it runs on. */
+static void on_cookie(struct vn_node *n, struct vn_stream *s, struct vn_span cookie)
+{
+    struct vn_peer *p = s->peer;
+    bool known = cookie_held(n, p) && memcmp(p->cookie, cookie.p, sizeof(p->cookie)) == 0;
+    if (known || s->restarts++ >= HS_RESTARTS_MAX) {
+        vn_drop(n, VN_NDROP_HS_STATE);
+        return;
+    }
+    memcpy(p->cookie, cookie.p, sizeof(p->cookie));
+    p->cookie_at_ms = VN_MAX(n->now_ms, 1u);
+    use_cookie(n, s);
+    vn_outbox_publish(n, &p->id, vn_buf_span(&s->m1));
+}
+
 static void on_stale_kid(struct vn_node *n, struct vn_stream *s, struct vn_span descriptor)
 {
     struct vn_checked_desc d = {0};
@@ -311,6 +350,8 @@ void vn_initiator_on_retry(struct vn_node *n, const struct vn_id *src, struct vn
     if (!plain || vn_hs_retry_open(bytes, n->suite, &n->session.cred->hour_keys, src, s->hs->mac1,
                                    vn_protocol_now(n), plain, &sid, &r) != VN_OK) {
         vn_drop(n, VN_NDROP_SEAL);
+    } else if (r.kind == VN_RETRY_COOKIE) {
+        on_cookie(n, s, r.data);
     } else if (r.kind == VN_RETRY_STALE_KID) {
         on_stale_kid(n, s, r.data);
     } else if (r.kind == VN_RETRY_NEED_CERT && !s->need_cert) {

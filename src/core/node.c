@@ -157,6 +157,8 @@ vn_status vn_node_new(const struct vn_node_config *cfg, uint64_t now_ms, struct 
     if (st == VN_OK)
         st = vn_seen_init(n);
     if (st == VN_OK)
+        st = vn_jobs_init(n);
+    if (st == VN_OK)
         st = vn_queries_init(n);
     if (st == VN_OK)
         st = vn_dests_init(n);
@@ -192,7 +194,9 @@ struct vn_node *vn_node_free(struct vn_node *n)
     vn_dests_done(n);
     vn_queries_done(n);
     vn_revocations_done(n);
+    vn_jobs_done(n);
     vn_seen_done(n);
+    vn_cookies_wipe(&n->cookies);
     vn_peers_done(n);
     vn_session_done(n);
     vn_node_stats_done(n);

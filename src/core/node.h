@@ -90,6 +90,7 @@ enum vn_node_drop {
     VN_NDROP_HS_STATE,  /* no such handshake, or TAI64N not newer */
     VN_NDROP_CONTROL,   /* stream control packet does not open or is replayed */
     VN_NDROP_CIRCUIT,
+    VN_NDROP_COOKIE, /* under load: M1 without a cookie of ours */
     VN_NDROP_LIMIT,
     VN_NDROP_REVOKED, /* the sender's identity is */
     VN_NDROP_COUNT
@@ -109,6 +110,9 @@ struct vn_node_status {
     size_t peer_count, stream_tx_count, stream_rx_count, tether_count;
     uint64_t drops[VN_NDROP_COUNT];
     uint64_t handshakes_started, handshakes_done, handshakes_answered;
+    uint64_t cookies_sent;
+    uint64_t load_periods; /* times that cookies began to be asked for */
+    bool under_load;
 };
 void vn_node_get_status(const struct vn_node *n, struct vn_node_status *ret);
 

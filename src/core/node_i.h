@@ -18,6 +18,7 @@
 #include "core/affinity.h"
 #include "core/bucket.h"
 #include "core/circuit.h"
+#include "core/cookie.h"
 #include "core/dest.h"
 #include "core/hop.h"
 #include "core/inbox.h"
@@ -45,6 +46,8 @@ struct vn_node {
     struct vn_session session;
     struct vn_peers peers;
     struct vn_seen seen;
+    struct vn_cookies cookies;
+    struct vn_jobs jobs;
     struct vn_queries queries;
     struct vn_dests dests;
     struct vn_streams streams;
@@ -56,6 +59,7 @@ struct vn_node {
     struct vn_timer stop_timer;
     uint64_t drops[VN_NDROP_COUNT];
     uint64_t handshakes_started, handshakes_done, handshakes_answered;
+    uint64_t cookies_sent, load_periods;
 };
 
 /** Counts what came from outside and was wrong: no answer, no line above debug. */

@@ -33,8 +33,8 @@ static void envelope_done(struct vn_node *n, struct vn_job *job)
 {
     struct envelope_job *j = VN_CONTAINER_OF(job, struct envelope_job, job);
     if (job->status != VN_OK)
-        vn_log(VN_LOG_ERROR, "envelope_failed", VN_KV_U64("type", j->send.type),
-               VN_KV_STATUS(job->status));
+        vn_log(job->status == VN_ERR_LIMIT ? VN_LOG_DEBUG : VN_LOG_ERROR, "envelope_failed",
+               VN_KV_U64("type", j->send.type), VN_KV_STATUS(job->status));
     else
         publish(n, &j->subject, vn_buf_span(&j->ret));
 }
@@ -70,6 +70,8 @@ vn_status vn_outbox_send(struct vn_node *n, const struct vn_outgoing *o)
     j->job.run = envelope_run;
     j->job.done = envelope_done;
     j->job.free = envelope_free;
+    if (!o->own_name)
+        j->job.peer = o->dst;
     vn_buf_init(&j->body, VN_CONTROL_PAYLOAD_MAX);
     vn_buf_init(&j->ret, VN_CONTROL_PAYLOAD_MAX);
     j->hour_keys = s->cred->hour_keys;

@@ -10,6 +10,7 @@
 #include "core/bucket.h"
 #include "wire/descriptor.h"
 #include "wire/envelope.h"
+#include "wire/handshake.h"
 #include "wire/statement.h"
 
 struct vn_node;
@@ -36,11 +37,13 @@ struct vn_peer {
     struct vn_statement statement;
     struct vn_hash statement_hash;
 
-    uint8_t tai_in[12];        /* newest M1 accepted */
-    uint64_t tai_in_at_ms;     /* own time; 0: never */
-    uint64_t tai_out_ms;       /* newest M1 sent, protocol time */
-    struct vn_hash knows_cert; /* our certificate under which it completed a handshake */
-    uint64_t signalled_ms;     /* newest offer or answer from it, protocol time */
+    uint8_t tai_in[12];            /* newest M1 accepted */
+    uint64_t tai_in_at_ms;         /* own time; 0: never */
+    uint64_t tai_out_ms;           /* newest M1 sent, protocol time */
+    struct vn_hash knows_cert;     /* our certificate under which it completed a handshake */
+    uint8_t cookie[VN_COOKIE_LEN]; /* for our M1s to it */
+    uint64_t cookie_at_ms;         /* own time; 0: none */
+    uint64_t signalled_ms;         /* newest offer or answer from it, protocol time */
 
     struct vn_bucket wants; /* its requests for revocation lists */
 

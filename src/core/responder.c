@@ -75,6 +75,7 @@ static vn_status answer(struct vn_node *n, struct vn_stream *s, struct vn_hs_sta
     j->job.run = m2_run;
     j->job.done = m2_done;
     j->job.free = m2_free;
+    j->job.peer = s->peer->id;
     j->sid = s->sid;
     j->revocations = n->revocations.number;
     vn_buf_init(&j->statement, VN_CONTROL_PAYLOAD_MAX);
@@ -108,14 +109,11 @@ static vn_status answer(struct vn_node *n, struct vn_stream *s, struct vn_hs_sta
 
 /* ---- RETRY ---- */
 
-static void retry(struct vn_node *n, const struct vn_id *src, const struct vn_hs_m1_view *v,
-                  enum vn_retry_kind kind, struct vn_span data)
+static void send_retry(struct vn_node *n, const struct vn_id *src, const struct vn_hs_m1_view *v,
+                       enum vn_retry_kind kind, struct vn_span data)
 {
-    struct vn_source *source = vn_source_get(n, src);
     uint8_t nonce[12];
-    if (!source ||
-        !vn_bucket_take(&source->retries, VN_HS_RETRY_RATE, VN_HS_RETRY_RATE, n->now_ms) ||
-        vn_random_fill(n, nonce, sizeof(nonce)) != VN_OK)
+    if (vn_random_fill(n, nonce, sizeof(nonce)) != VN_OK)
         return;
     struct vn_buf out;
     vn_buf_init(&out, VN_CONTROL_PAYLOAD_MAX);
@@ -126,18 +124,46 @@ static void retry(struct vn_node *n, const struct vn_id *src, const struct vn_hs
     vn_buf_done(&out);
 }
 
+static void retry(struct vn_node *n, const struct vn_id *src, const struct vn_hs_m1_view *v,
+                  enum vn_retry_kind kind, struct vn_span data)
+{
+    struct vn_source *source = vn_source_get(n, src);
+    if (source && vn_bucket_take(&source->retries, VN_HS_RETRY_RATE, VN_HS_RETRY_RATE, n->now_ms))
+        send_retry(n, src, v, kind, data);
+}
+
+/* From a bucket of its own: other RETRYs must not keep a source from its cookie. */
+static void give_cookie(struct vn_node *n, const struct vn_id *src, const struct vn_hs_m1_view *v)
+{
+    struct vn_source *source = vn_source_get(n, src);
+    uint8_t cookie[VN_COOKIE_LEN];
+    if (!source ||
+        !vn_bucket_take(&source->cookies, VN_HS_COOKIE_RATE, VN_HS_COOKIE_BURST, n->now_ms) ||
+        vn_cookie_make(n, src, cookie) != VN_OK)
+        return;
+    n->cookies_sent++;
+    send_retry(n, src, v, VN_RETRY_COOKIE, VN_SPAN_ARRAY(cookie));
+}
+
 /* ---- the checks ---- */
 
-/* A repeated M1 gets the stored answer; another one under a known sid gets nothing. True: dealt
- * with. */
-static bool repeated(struct vn_node *n, const struct vn_id *src, const struct vn_hs_m1_view *v,
-                     const struct vn_hash *ct_hash)
+/* A repeated M1 gets the stored answer, as often as new ones would be looked at; another one under
+ * a known sid gets nothing. True: dealt with. */
+static bool repeated(struct vn_node *n, const struct vn_id *src, const struct vn_hs_m1_view *v)
 {
     struct vn_stream *s = vn_stream_by_sid(n, &v->sid);
+    struct vn_hash ct_hash;
     if (!s)
         return false;
-    if (s->is_tx || !vn_id_equal(&s->peer->id, src) || !vn_hash_equal(&s->ct_hash, ct_hash))
+    if (s->is_tx || !vn_id_equal(&s->peer->id, src) ||
+        vn_hash(n->suite->hash, VN_PARTS(v->ct), &ct_hash) != VN_OK ||
+        !vn_hash_equal(&s->ct_hash, &ct_hash)) {
         vn_drop(n, VN_NDROP_HS_STATE);
+        return true;
+    }
+    struct vn_source *source = vn_source_get(n, src);
+    if (!source || !vn_bucket_take(&source->handshakes, VN_HS_SRC_RATE, VN_HS_SRC_BURST, n->now_ms))
+        vn_drop(n, VN_NDROP_RATE);
     else if (s->m2.len)
         vn_outbox_publish(n, src, vn_buf_span(&s->m2));
     return true;
@@ -160,19 +186,29 @@ static bool newer(struct vn_node *n, const struct vn_id *src, const uint8_t tai[
     return true;
 }
 
-/* One half-open handshake per initiator: a newer one, signed, takes the older one's place. */
-static void close_half_open(struct vn_node *n, struct vn_peer *p)
+/* One half-open handshake per initiator: a newer one, signed, takes the older one's place. Nor may
+ * one initiator bind stream after stream without ever sending a frame, which would end the one
+ * before. */
+static void make_room(struct vn_node *n, struct vn_peer *p)
 {
+    size_t open = 0;
     VN_LIST_EACH(it, &p->rxs)
     {
         struct vn_stream *s = VN_LIST_ENTRY(it, struct vn_stream, of_peer);
         if (!s->was_open)
             vn_stream_close(n, s, VN_CLOSE_SUPERSEDED, false);
+        else
+            open++;
+    }
+    VN_LIST_EACH(it, &p->rxs)
+    {
+        if (open-- < VN_HS_OPEN_PER_PEER)
+            break;
+        vn_stream_close(n, VN_LIST_ENTRY(it, struct vn_stream, of_peer), VN_CLOSE_SUPERSEDED, true);
     }
 }
 
-static void accept_m1(struct vn_node *n, const struct vn_hs_m1_view *v,
-                      const struct vn_hash *ct_hash, struct vn_hs_state *hs,
+static void accept_m1(struct vn_node *n, const struct vn_hs_m1_view *v, struct vn_hs_state *hs,
                       const struct vn_hs_m1_plain *plain, struct vn_checked_cert *cert,
                       const struct vn_checked_statement *st, const struct vn_affinity_match *match)
 {
@@ -182,23 +218,22 @@ static void accept_m1(struct vn_node *n, const struct vn_hs_m1_view *v,
     memcpy(p->tai_in, plain->tai64n, sizeof(p->tai_in));
     p->tai_in_at_ms = VN_MAX(n->now_ms, 1u);
     vn_peer_learn_statement(p, st);
-    close_half_open(n, p);
+    make_room(n, p);
     struct vn_stream *s;
     if (vn_stream_new(n, p, false, &v->sid, &s) != VN_OK) {
         vn_drop(n, VN_NDROP_LIMIT);
         return;
     }
-    s->ct_hash = *ct_hash;
     s->peer_revocations = plain->revocation_list;
-    if (vn_affinity_digest(n->suite->hash, match, &s->matched) != VN_OK ||
+    if (vn_hash(n->suite->hash, VN_PARTS(v->ct), &s->ct_hash) != VN_OK ||
+        vn_affinity_digest(n->suite->hash, match, &s->matched) != VN_OK ||
         answer(n, s, hs, plain->ek) != VN_OK)
         vn_stream_close(n, s, VN_CLOSE_LOST, false);
 }
 
 /* Steps 6 to 10. */
 static void opened(struct vn_node *n, const struct vn_id *src, const struct vn_hs_m1_view *v,
-                   const struct vn_hash *ct_hash, struct vn_hs_state *hs,
-                   const struct vn_hs_m1_plain *plain)
+                   struct vn_hs_state *hs, const struct vn_hs_m1_plain *plain)
 {
     if (!newer(n, src, plain->tai64n))
         return;
@@ -224,22 +259,26 @@ static void opened(struct vn_node *n, const struct vn_id *src, const struct vn_h
         vn_drop(n, VN_NDROP_SIGNATURE);
         return;
     }
-    accept_m1(n, v, ct_hash, hs, plain, &cert, &st, &match);
+    vn_source_prove(n, src);
+    accept_m1(n, v, hs, plain, &cert, &st, &match);
 }
 
 void vn_responder_on_m1(struct vn_node *n, const struct vn_id *src, struct vn_span bytes)
 {
     struct vn_hs_m1_view v;
-    struct vn_hash ct_hash;
-    if (vn_hs_m1_parse(bytes, n->suite, &n->cfg.realm, &v) != VN_OK ||
-        vn_hash(n->suite->hash, VN_PARTS(v.ct), &ct_hash) != VN_OK) {
+    if (vn_hs_m1_parse(bytes, n->suite, &n->cfg.realm, &v) != VN_OK) {
         vn_drop(n, VN_NDROP_MALFORMED);
         return;
     }
-    if (repeated(n, src, &v, &ct_hash))
+    if (repeated(n, src, &v))
         return;
     if (vn_hs_m1_check_mac1(&v, n->suite, &n->session.macs, vn_protocol_now(n)) != VN_OK) {
         vn_drop(n, VN_NDROP_HOUR_MAC);
+        return;
+    }
+    if (vn_cookies_under_load(n) && !vn_cookie_right(n, src, &v)) {
+        vn_drop(n, VN_NDROP_COOKIE);
+        give_cookie(n, src, &v);
         return;
     }
     struct vn_source *source = vn_source_get(n, src);
@@ -255,10 +294,12 @@ void vn_responder_on_m1(struct vn_node *n, const struct vn_id *src, struct vn_sp
             retry(n, src, &v, VN_RETRY_STALE_KID, vn_buf_span(&n->session.descriptor));
         return;
     }
-    if (n->ref->jobs >= VN_JOBS_MAX || n->streams.rx_count >= VN_STREAMS_MAX) {
+    if (!vn_jobs_room(n, src) || n->streams.rx_count >= VN_STREAMS_MAX ||
+        n->streams.half_open_count >= VN_HS_PENDING_MAX) {
         vn_drop(n, VN_NDROP_LIMIT);
         return;
     }
+    vn_cookies_count(n);
     struct vn_hs_responder self = {
         .node = n->session.self, .cert_hash = eks->cert_hash, .eks = vn_kem_ek(eks->dk)};
     VN_CLEANUP(vn_hs_state_wipe) struct vn_hs_state hs = {0};
@@ -267,6 +308,6 @@ void vn_responder_on_m1(struct vn_node *n, const struct vn_id *src, struct vn_sp
     if (!buf || vn_hs_m1_open(&v, n->suite, &self, eks->dk, buf, &hs, &plain) != VN_OK)
         vn_drop(n, VN_NDROP_SEAL);
     else
-        opened(n, src, &v, &ct_hash, &hs, &plain);
+        opened(n, src, &v, &hs, &plain);
     free(buf);
 }

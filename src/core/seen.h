@@ -1,6 +1,10 @@
 /*
- * What keeps strangers cheap: a token bucket per source, and the (source, nonce) pairs of envelopes
+ * What keeps strangers cheap: token buckets per source, and the (source, nonce) pairs of envelopes
  * accepted within the freshness window.
+ *
+ * Nobody gets in here without the hour keys. A source whose signature was once seen counts as
+ * proven; others, which only a broker could invent, have a small part of the table to themselves,
+ * so they push out each other and nobody else. Of the pairs, who has the most gives way.
  */
 #pragma once
 
@@ -14,20 +18,28 @@ struct vn_map;
 struct vn_source {
     struct vn_id id;
     struct vn_list lru;
-    struct vn_bucket envelopes, handshakes, retries, need_certs;
+    bool proven;
+    struct vn_bucket envelopes, handshakes, answers, retries, cookies, need_certs;
 };
+
+#define VN_SEEN_CLASSES 17 /* owners of 2^i to 2^(i+1)-1 nonces */
 
 struct vn_seen {
     struct vn_map *sources; /* id -> struct vn_source */
-    struct vn_list source_lru;
+    struct vn_list proven_lru, unproven_lru;
+    size_t unproven_count;
     struct vn_map *nonces; /* src ‖ nonce -> struct vn_seen_nonce */
     struct vn_list nonce_order;
+    struct vn_map *owners; /* src -> struct vn_seen_owner */
+    struct vn_list owners_of[VN_SEEN_CLASSES];
 };
 
 VN_MUST_CHECK vn_status vn_seen_init(struct vn_node *n);
 void vn_seen_done(struct vn_node *n);
-/** The buckets of a source, made when new; the least recently used one goes. NULL without memory.
- */
+/** The buckets of a source, made when new; the least recently used one of its kind goes. NULL
+ * without memory. */
 struct vn_source *vn_source_get(struct vn_node *n, const struct vn_id *id);
+/** A signature of this source was right. */
+void vn_source_prove(struct vn_node *n, const struct vn_id *id);
 bool vn_seen_has(struct vn_node *n, const struct vn_id *src, const uint8_t nonce[16]);
 void vn_seen_put(struct vn_node *n, const struct vn_id *src, const uint8_t nonce[16]);

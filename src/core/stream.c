@@ -10,7 +10,8 @@
 
 vn_status vn_streams_init(struct vn_node *n)
 {
-    return vn_map_new(sizeof(struct vn_id), VN_STREAMS_MAX, &n->streams.by_sid);
+    /* Each direction has its own limit: streams to us never keep us from making ours. */
+    return vn_map_new(sizeof(struct vn_id), (size_t)2 * VN_STREAMS_MAX, &n->streams.by_sid);
 }
 
 struct vn_stream *vn_stream_by_sid(struct vn_node *n, const struct vn_id *sid)
@@ -58,6 +59,13 @@ void vn_stream_set_state(struct vn_stream *s, enum vn_stream_state state)
     s->state = state;
 }
 
+void vn_stream_opened(struct vn_node *n, struct vn_stream *s)
+{
+    if (!s->was_open)
+        n->streams.half_open_count--;
+    s->was_open = true;
+}
+
 static void on_life(void *arg)
 {
     struct vn_stream *s = arg;
@@ -84,6 +92,8 @@ vn_status vn_stream_new(struct vn_node *n, struct vn_peer *p, bool is_tx, const 
 {
     if (vn_stream_by_sid(n, sid))
         return VN_ERR_EXISTS;
+    if ((is_tx ? n->streams.tx_count : n->streams.rx_count) >= VN_STREAMS_MAX)
+        return VN_ERR_LIMIT;
     struct vn_stream *s = calloc(1, sizeof(*s));
     if (!s)
         return VN_ERR_NOMEM;
@@ -111,6 +121,7 @@ vn_status vn_stream_new(struct vn_node *n, struct vn_peer *p, bool is_tx, const 
     } else {
         vn_list_append(&p->rxs, &s->of_peer);
         n->streams.rx_count++;
+        n->streams.half_open_count++;
     }
     vn_log(VN_LOG_DEBUG, "stream_created", VN_KV_ID("peer", &p->id), VN_KV_U64("handle", s->handle),
            VN_KV_STR("direction", is_tx ? "tx" : "rx"));
@@ -138,6 +149,7 @@ static void stream_free(struct vn_node *n, struct vn_stream *s)
         s->peer->tx = NULL;
         n->streams.tx_count--;
     } else {
+        vn_stream_opened(n, s);
         n->streams.rx_count--;
     }
     if (s->hs) {

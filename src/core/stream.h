@@ -89,7 +89,7 @@ struct vn_stream {
 
 struct vn_streams {
     struct vn_map *by_sid;
-    size_t tx_count, rx_count;
+    size_t tx_count, rx_count, half_open_count; /* rx that were never open */
 };
 
 VN_MUST_CHECK vn_status vn_streams_init(struct vn_node *n);
@@ -112,6 +112,8 @@ void vn_streams_close_peer(struct vn_node *n, struct vn_peer *p, enum vn_close_r
 void vn_streams_close_all(struct vn_node *n, enum vn_close_reason why);
 void vn_streams_rearm_life(struct vn_node *n, struct vn_peer *p);
 void vn_stream_set_state(struct vn_stream *s, enum vn_stream_state state);
+/** rx: bound; it is half-open no more. */
+void vn_stream_opened(struct vn_node *n, struct vn_stream *s);
 void vn_stream_event_idle(struct vn_node *n, uint32_t tx);
 void vn_stream_event_spent(struct vn_node *n, uint32_t tx);
 void vn_stream_event_first(struct vn_node *n, uint32_t rx);

@@ -322,7 +322,7 @@ static void test_peers_are_bounded(void **state)
         struct vn_id id = {{(uint8_t)i, (uint8_t)(i >> 8), 7}};
         assert_non_null(vn_source_get(a->node, &id));
     }
-    assert_int_equal(vn_map_count(a->node->seen.sources), VN_SOURCES_MAX);
+    assert_int_equal(vn_map_count(a->node->seen.sources), VN_SOURCES_UNPROVEN_MAX);
     assert_true(vn_world_ping(b, a, false, 1000) < 100);
     vn_world_done(&w);
 }
