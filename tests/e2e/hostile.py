@@ -7,9 +7,11 @@ send them.
 import base64
 import hashlib
 import json
+import os
 import pathlib
 import select
 import socket
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -154,3 +156,40 @@ class NatsClient:
             elif word == b"-ERR":
                 self.errors.append(line.decode())
             self.buffer = rest
+
+
+def in_namespace(machine, make):
+    """Calls make() with this thread in the machine's network."""
+    here = os.open("/proc/self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{machine.ns}", os.O_RDONLY)
+    os.setns(there, os.CLONE_NEWNET)
+    try:
+        return make()
+    finally:
+        os.setns(here, os.CLONE_NEWNET)
+        os.close(here)
+        os.close(there)
+
+
+def become_hostile(guardian, subscribe=("a.>",)):
+    """A client of the realm's account that may do anything, which only the holder of the account's key can make."""
+    folder = guardian.machine.dir / f"hostile-{time.monotonic_ns()}"
+    folder.mkdir()
+    db = sqlite3.connect(f"file:{guardian.dir}/guardian.db?mode=ro", uri=True)
+    account_seed, signing_seed = db.execute("SELECT nats_account_seed, nats_signing_seed FROM realm").fetchone()
+    settings = dict(db.execute("SELECT name, value FROM setting"))
+    db.close()
+    account, signer = Nkey("A", folder, account_seed), Nkey("A", folder, signing_seed)
+    user = Nkey("U", folder)
+    for name in ("ca_key", "ca_cert"):
+        (folder / name).write_bytes(bytes(settings[name]).rstrip(b"\0"))
+    run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+         "/CN=hostile", "-keyout", folder / "key", "-out", folder / "csr"])
+    run(["openssl", "x509", "-req", "-in", folder / "csr", "-CA", folder / "ca_cert", "-CAkey", folder / "ca_key",
+         "-days", "1", "-out", folder / "cert"])
+    jwt = user_jwt(user, signer, account.public, [">"])
+    client = in_namespace(guardian.machine, lambda: NatsClient(guardian.address, 4222, folder / "ca_cert",
+                                                               folder / "cert", folder / "key", jwt, user))
+    for subject in subscribe:
+        client.subscribe(subject)
+    return client

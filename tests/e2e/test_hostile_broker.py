@@ -3,10 +3,9 @@
 import os
 import random
 import socket
-import sqlite3
 import struct
 
-from hostile import NatsClient, Nkey, user_jwt
+from hostile import become_hostile, in_namespace
 from lib import *
 from veil import Guardian, Node
 
@@ -23,42 +22,7 @@ rng = random.Random(seed)
 log("seed", seed)
 
 
-def in_namespace(machine, make):
-    here = os.open("/proc/self/ns/net", os.O_RDONLY)
-    there = os.open(f"/run/netns/{machine.ns}", os.O_RDONLY)
-    os.setns(there, os.CLONE_NEWNET)
-    try:
-        return make()
-    finally:
-        os.setns(here, os.CLONE_NEWNET)
-        os.close(here)
-        os.close(there)
-
-
-def become_hostile():
-    """A client of the realm's account that may do anything, which only the holder of the account's key can make."""
-    folder = srv.dir / "hostile"
-    folder.mkdir()
-    db = sqlite3.connect(f"file:{g.dir}/guardian.db?mode=ro", uri=True)
-    account_seed, signing_seed = db.execute("SELECT nats_account_seed, nats_signing_seed FROM realm").fetchone()
-    settings = dict(db.execute("SELECT name, value FROM setting"))
-    db.close()
-    account, signer = Nkey("A", folder, account_seed), Nkey("A", folder, signing_seed)
-    user = Nkey("U", folder)
-    for name in ("ca_key", "ca_cert"):
-        (folder / name).write_bytes(bytes(settings[name]).rstrip(b"\0"))
-    run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
-         "/CN=hostile", "-keyout", folder / "key", "-out", folder / "csr"])
-    run(["openssl", "x509", "-req", "-in", folder / "csr", "-CA", folder / "ca_cert", "-CAkey", folder / "ca_key",
-         "-days", "1", "-out", folder / "cert"])
-    jwt = user_jwt(user, signer, account.public, [">"])
-    client = in_namespace(srv, lambda: NatsClient("10.9.0.1", 4222, folder / "ca_cert", folder / "cert",
-                                                  folder / "key", jwt, user))
-    client.subscribe("a.>")
-    return client
-
-
-evil = become_hostile()
+evil = become_hostile(g)
 recorded = []
 
 
