@@ -8,6 +8,7 @@
 #include "crypto/x509.h"
 #include "guardian/address.h"
 #include "guardian/issue.h"
+#include "guardian/json.h"
 #include "loop/io.h"
 #include "loop/loop.h"
 
@@ -26,7 +27,7 @@ struct waiting {
 struct link {
     struct vn_list entry;
     struct vn_links *all;
-    struct vn_realm *realm;
+    struct vn_realm *realm; /* NULL: the system account */
     struct vn_nats *nats;
     enum vn_control_state state;
     uint64_t used_ms, connected_ms; /* monotonic */
@@ -77,7 +78,33 @@ static vn_status make_certificate(const struct vn_guardian_config *cfg, uint64_t
     return st;
 }
 
-static vn_status make_user(const struct vn_realm *realm, uint64_t now_ms, struct own *o)
+static const char *name_of(const struct link *k)
+{
+    return k->realm ? k->realm->r.name : "(system account)";
+}
+
+/* In the system account we only hand in account JWTs. */
+static vn_status system_jwt(const struct vn_guardian_config *cfg, const char *user, uint64_t now_ms,
+                            char **ret)
+{
+    VN_CLEANUP(vn_json_freep) json_t *pub = json_pack("[s]", VN_CLAIMS_SUBJECT);
+    VN_CLEANUP(vn_json_freep) json_t *sub = json_pack("[s]", "_INBOX.none");
+    if (!pub || !sub)
+        return VN_ERR_NOMEM;
+    const struct vn_nats_user u = {
+        .user = user,
+        .name = "guardian",
+        .pub = pub,
+        .sub = sub,
+        .subs = -1,
+        .payload = -1,
+        .expires_ms = now_ms + CREDENTIALS_MS,
+    };
+    return vn_natsjwt_user(&cfg->nats_system, &u, now_ms, ret);
+}
+
+static vn_status make_user(const struct vn_guardian_config *cfg, const struct vn_realm *realm,
+                           uint64_t now_ms, struct own *o)
 {
     struct vn_nats_key user;
     vn_status st = vn_rng_bytes(o->seed.b, sizeof(o->seed.b));
@@ -85,7 +112,9 @@ static vn_status make_user(const struct vn_realm *realm, uint64_t now_ms, struct
         return st;
     st = vn_nats_key_init(&user, VN_NKEY_USER, &o->seed);
     if (st == VN_OK)
-        st = vn_issue_guardian_jwt(realm, user.public, now_ms, now_ms + CREDENTIALS_MS, &o->jwt);
+        st = realm ? vn_issue_guardian_jwt(realm, user.public, now_ms, now_ms + CREDENTIALS_MS,
+                                           &o->jwt)
+                   : system_jwt(cfg, user.public, now_ms, &o->jwt);
     vn_nats_key_done(&user);
     return st;
 }
@@ -97,7 +126,7 @@ static vn_status connect_link(struct link *k)
     uint64_t now_ms = vn_clock_wall_ms();
     vn_status st = make_certificate(cfg, now_ms, &o);
     if (st == VN_OK)
-        st = make_user(k->realm, now_ms, &o);
+        st = make_user(cfg, k->realm, now_ms, &o);
     if (st != VN_OK)
         return st;
     /* Our own Master: over the loopback where it listens there. */
@@ -156,8 +185,8 @@ static void on_state(void *arg, enum vn_control_state state, const char *reason)
 {
     struct link *k = arg;
     k->state = state;
-    vn_log(VN_LOG_DEBUG, "link_state", VN_KV_STR("realm", k->realm->r.name),
-           VN_KV_U64("state", state), VN_KV_STR("detail", reason ? reason : ""));
+    vn_log(VN_LOG_DEBUG, "link_state", VN_KV_STR("realm", name_of(k)), VN_KV_U64("state", state),
+           VN_KV_STR("detail", reason ? reason : ""));
     if (state == VN_CONTROL_REFUSED)
         k->reconnect = true; /* with new credentials, at the next tick */
     else if (state == VN_CONTROL_UP)
@@ -192,7 +221,7 @@ static void tick(struct link *k, uint64_t now)
         struct waiting *w = VN_LIST_ENTRY(it, struct waiting, entry);
         if (w->until_ms > now)
             break; /* in order of arrival */
-        vn_log(VN_LOG_WARN, "message_undeliverable", VN_KV_STR("realm", k->realm->r.name));
+        vn_log(VN_LOG_WARN, "message_undeliverable", VN_KV_STR("realm", name_of(k)));
         drop(k, w);
     }
     if (now - k->used_ms > VN_LINK_IDLE_MS && k->count == 0) {
@@ -226,7 +255,7 @@ static vn_status link_new(struct vn_links *l, struct vn_realm *realm, struct lin
     if (!k)
         return VN_ERR_NOMEM;
     k->all = l;
-    k->realm = vn_realm_ref(realm);
+    k->realm = realm ? vn_realm_ref(realm) : NULL;
     vn_list_init(&k->waiting);
     vn_list_init(&k->entry);
     vn_status st = vn_nats_new(&l->io, &k->nats);
@@ -253,7 +282,7 @@ vn_status vn_links_publish(struct vn_links *l, struct vn_realm *realm, const cha
     VN_LIST_EACH(it, &l->links)
     {
         struct link *one = VN_LIST_ENTRY(it, struct link, entry);
-        if (vn_id_equal(&one->realm->r.id, &realm->r.id))
+        if (realm ? one->realm && vn_id_equal(&one->realm->r.id, &realm->r.id) : !one->realm)
             k = one;
     }
     if (!k) {

@@ -10,6 +10,9 @@
 #define VN_LINK_WAIT_MS 30000 /* a message that could not be sent by then is dropped */
 #define VN_LINK_QUEUE_MAX 1024
 
+/** Takes an account JWT; the server puts it in force at once. */
+#define VN_CLAIMS_SUBJECT "$SYS.REQ.CLAIMS.UPDATE"
+
 struct vn_links;
 
 VN_MUST_CHECK vn_status vn_links_new(struct vn_guardian *g, struct vn_links **ret);
@@ -17,7 +20,8 @@ VN_MUST_CHECK vn_status vn_links_new(struct vn_guardian *g, struct vn_links **re
 void vn_links_free(struct vn_links *l);
 /**
  * Sends now, or as soon as Master takes the connection. Nobody may be listening: what a node misses
- * it gets at its next login. VN_ERR_LIMIT when too much is waiting already.
+ * it gets at its next login. realm NULL: in the system account, where only VN_CLAIMS_SUBJECT is
+ * allowed. VN_ERR_LIMIT when too much is waiting already.
  */
 VN_MUST_CHECK vn_status vn_links_publish(struct vn_links *l, struct vn_realm *realm,
                                          const char *subject, struct vn_span payload);

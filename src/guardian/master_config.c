@@ -70,19 +70,7 @@ struct accounts {
     struct text *t;
 };
 
-static vn_status add_account(struct accounts *a, const char *public, const char *signing,
-                             const char *name, const json_t *revoked, uint64_t made_ms)
-{
-    VN_CLEANUP(vn_json_strp) char *jwt = NULL;
-    vn_status st =
-        vn_natsjwt_account(&a->g->cfg.nats_operator, public, signing, name, revoked, made_ms, &jwt);
-    if (st == VN_OK)
-        add(a->t, "  %s: \"%s\"\n", public, jwt);
-    return st;
-}
-
-/* The nkeys of revoked nodes, whom the broker refuses from its next start on: a reload does not
- * take a changed account JWT into an account in use. */
+/* The nkeys of revoked nodes: the broker ends their connections and takes none again. */
 static vn_status revoked_users(struct vn_guardian *g, const struct vn_id *realm, json_t *ret,
                                uint64_t *made_ms)
 {
@@ -105,18 +93,27 @@ static vn_status revoked_users(struct vn_guardian *g, const struct vn_id *realm,
     return st;
 }
 
+vn_status vn_master_account_jwt(struct vn_guardian *g, const struct vn_realm *r, char **ret)
+{
+    /* Dated by the realm and its last revocation, so that the same state gives the same bytes. */
+    VN_CLEANUP(vn_json_freep) json_t *revoked = json_object();
+    uint64_t made_ms = r->r.created_ms;
+    vn_status st = revoked ? revoked_users(g, &r->r.id, revoked, &made_ms) : VN_ERR_NOMEM;
+    return st == VN_OK ? vn_natsjwt_account(&g->cfg.nats_operator, r->account.public,
+                                            r->signing.public, r->r.name, revoked, made_ms, ret)
+                       : st;
+}
+
 static bool add_realm(void *arg, const struct vn_id *id)
 {
     struct accounts *a = arg;
     VN_CLEANUP(vn_realm_unrefp) struct vn_realm *r = NULL;
+    VN_CLEANUP(vn_json_strp) char *jwt = NULL;
     vn_status st = vn_guardian_realm(a->g, id, &r);
-    /* Dated by the realm and its last revocation, so that the same state gives the same bytes. */
-    VN_CLEANUP(vn_json_freep) json_t *revoked = json_object();
-    uint64_t made_ms = st == VN_OK ? r->r.created_ms : 0;
     if (st == VN_OK)
-        st = revoked ? revoked_users(a->g, id, revoked, &made_ms) : VN_ERR_NOMEM;
+        st = vn_master_account_jwt(a->g, r, &jwt);
     if (st == VN_OK)
-        st = add_account(a, r->account.public, r->signing.public, r->r.name, revoked, made_ms);
+        add(a->t, "  %s: \"%s\"\n", r->account.public, jwt);
     if (st != VN_OK)
         a->t->st = st;
     return st == VN_OK;
@@ -157,7 +154,11 @@ static vn_status render(struct vn_guardian *g, const struct vn_master_paths *p, 
     add(t, "  allow_delete: true\n  interval: \"2m\"\n}\n");
     add(t, "resolver_preload {\n");
     struct accounts a = {g, t};
-    st = add_account(&a, c->nats_system.public, NULL, "SYS", NULL, 1000);
+    VN_CLEANUP(vn_json_strp) char *system_jwt = NULL;
+    st = vn_natsjwt_account(&c->nats_operator, c->nats_system.public, NULL, "SYS", NULL, 1000,
+                            &system_jwt);
+    if (st == VN_OK)
+        add(t, "  %s: \"%s\"\n", c->nats_system.public, system_jwt);
     if (st == VN_OK)
         st = vn_store_realm_list(g->store, add_realm, &a);
     add(t, "}\n");

@@ -12,6 +12,9 @@ struct vn_master_paths {
 };
 void vn_master_paths_init(struct vn_master_paths *p, const char *dir);
 
+/** The JWT of a realm's account, with the users revoked in it. *ret malloc'ed. */
+VN_MUST_CHECK vn_status vn_master_account_jwt(struct vn_guardian *g, const struct vn_realm *r,
+                                              char **ret);
 /** Writes what is missing or different; *ret_changed when the configuration is not what it was. */
 VN_MUST_CHECK vn_status vn_master_config_write(struct vn_guardian *g,
                                                const struct vn_master_paths *p, bool *ret_changed);

@@ -5,6 +5,7 @@
 #include "guardian/json.h"
 #include "guardian/link.h"
 #include "guardian/master.h"
+#include "guardian/master_config.h"
 #include "wire/names.h"
 
 #define GRACE_MS 120000     /* clocks differ: an entry outlasts its node's certificates by this */
@@ -107,6 +108,16 @@ static void on_work(uv_work_t *w)
     p->result = issue(p->realm, p->rows, p->from, p->n, p->list, &p->list_n);
 }
 
+static void tell_broker(struct vn_guardian *g, const struct vn_realm *realm)
+{
+    VN_CLEANUP(vn_json_strp) char *jwt = NULL;
+    vn_status st = vn_master_account_jwt(g, realm, &jwt);
+    if (st == VN_OK)
+        st = vn_links_publish(g->links, NULL, VN_CLAIMS_SUBJECT, VN_SPAN_STR(jwt));
+    if (st != VN_OK)
+        vn_log(VN_LOG_ERROR, "push_failed", VN_KV_STR("what", "account"), VN_KV_STATUS(st));
+}
+
 static void on_done(uv_work_t *w, int status)
 {
     struct publication *p = VN_CONTAINER_OF(w, struct publication, work);
@@ -129,9 +140,11 @@ static void on_done(uv_work_t *w, int status)
     bool users = false;
     for (size_t i = p->from; i < p->from + p->n; i++)
         users = users || (p->rows[i].has_nkey && !p->rows[i].published);
+    if (users)
+        tell_broker(g, p->realm); /* nodes first: the broker cuts no stream */
     publication_free(p);
     if (users && g->master)
-        vn_master_realms_changed(g->master); /* nodes first: the broker cuts no stream */
+        vn_master_realms_changed(g->master); /* for its next start */
     if (st == VN_OK)
         vn_revoke_publish(g); /* what came meanwhile */
     else

@@ -31,6 +31,11 @@ def deaf(on):
     srv.ip("route", "add" if on else "del", "blackhole", f"{address['c']}/32")
 
 
+def at_master():
+    """c's connection, as the Master's machine sees it."""
+    return srv.out(["ss", "-Htn", "state", "established", "sport = :4222", "and", "dst", address["c"]]).strip()
+
+
 def cut_within(seconds, began, what):
     wait_until(lambda: not linked(na, "c") and not linked(nb, "c"), seconds, what)
     log(f"figure: {what}: {time.monotonic() - began:.3f} s")
@@ -56,10 +61,12 @@ def a_taint_taken_from_a_deaf_node():
 def a_deaf_node_revoked():
     pings = talking()
     deaf(True)
+    check(at_master(), "c is connected to Master")
     began = time.monotonic()
     out = g.cli("node", "revoke", "c").stdout
     check("revoked" in out, out.strip())
     cut_within(2, began, "revoked to cut at both")
+    wait_until(lambda: not at_master(), 5, "Master has ended c's connection")
     check(not any(x["tag"] == "c" for x in na.links() + nb.links()), "no tether is left")
     for d in pings:
         d.stop()
