@@ -76,14 +76,24 @@
 #define VN_STREAM_CTL_WINDOW 1024   /* replay window of control packets, bits */
 #define VN_STREAM_CTL_RESEND_MS 250 /* BIND and others that await an answer; doubles */
 #define VN_STREAM_CTL_RESEND_MAX 5
-#define VN_IDLE_MS 60000 /* default life of an idle stream and tether */
+#define VN_REKEY_STEP_MS 10000 /* symmetric step, while sending */
+#define VN_REKEY_KEM_MS 120000 /* KEM step, while sending */
+#define VN_REKEY_KEM_BYTES (1ull << 37)
+#define VN_REKEY_RETRY_MS 10000 /* after a KEM step that was not answered */
+#define VN_REKEY_AHEAD_MAX 16   /* symmetric steps that a receiver tries */
+#define VN_REKEY_AHEAD_RATE 10  /* and how often in a second, per stream: a try costs 40 us */
+#define VN_REKEY_AHEAD_BURST 20
+#define VN_REKEY_OFFER_MIN_MS 1000 /* another offer of the same stream sooner is refused */
+#define VN_EPOCHS_OLD_MAX 8        /* kept by a receiver beside the present one */
+#define VN_EPOCH_KEEP_MS 60000     /* twice the 30 s for which a tether goes on with a bulk frame */
+#define VN_IDLE_MS 60000           /* default life of an idle stream and tether */
 
 /* ---- frames ---- */
 #define VN_FRAME_MAX 65536              /* bytes of a frame with its headers and tag */
 #define VN_FRAME_PACKETS_MAX 512        /* packets in one frame */
 #define VN_GSO_SEGMENTS_MAX 64          /* segments of one inner packet before segmentation */
 #define VN_SUPER_PACKET_MAX 65000       /* inner packet before segmentation; one fits in a frame */
-#define VN_LANE_FRAMES_MAX (1ull << 32) /* per key: stop */
+#define VN_LANE_FRAMES_MAX (1ull << 32) /* per key: then a step */
 #define VN_LANE_BYTES_MAX (1ull << 40)
 #define VN_REPLAY_BITS_MIN 1024
 #define VN_REPLAY_BITS_MAX 65536
