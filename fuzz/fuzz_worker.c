@@ -116,6 +116,7 @@ static struct vn_worker *make_worker(void)
     r->tether = 1;
     r->label = LABEL;
     r->hash_alg = VN_SHA256;
+    r->keyed = true;
     r->ck = chain_key;
     r->addrs[r->addr_count++] = peer;
     vn_worker_command(w, &r->msg, 1);

@@ -35,6 +35,20 @@ static void free_rx_open(struct vn_post_msg *m)
     free(c);
 }
 
+static void free_cmd_kem(struct vn_post_msg *m)
+{
+    struct vn_cmd_kem *c = (struct vn_cmd_kem *)m;
+    vn_kem_step_wipe(&c->step);
+    free(c);
+}
+
+static void free_ev_kem(struct vn_post_msg *m)
+{
+    struct vn_ev_kem *e = (struct vn_ev_kem *)m;
+    vn_ctl_keys_wipe(&e->ctl);
+    free(e);
+}
+
 static void free_tether_message(struct vn_post_msg *m)
 {
     struct vn_ev_tether_message *e = (struct vn_ev_tether_message *)m;
@@ -69,6 +83,14 @@ vn_status vn_post_msg_new(unsigned type, size_t size, void *ret_msg)
         break;
     case VN_CMD_RX_OPEN:
         m->free_fn = free_rx_open;
+        break;
+    case VN_CMD_TX_KEM:
+    case VN_CMD_RX_KEM:
+        m->free_fn = free_cmd_kem;
+        break;
+    case VN_EV_TX_KEM:
+    case VN_EV_RX_KEM:
+        m->free_fn = free_ev_kem;
         break;
     case VN_EV_TETHER_MESSAGE:
         m->free_fn = free_tether_message;

@@ -14,6 +14,7 @@
 #include "crypto/x509.h"
 #include "ports/post.h"
 #include "ports/tether.h"
+#include "wire/rekey.h"
 
 enum vn_cmd_type {
     VN_CMD_LOCAL = 1,        /* struct vn_cmd_local */
@@ -26,6 +27,8 @@ enum vn_cmd_type {
     VN_CMD_TX_CLOSE,         /* struct vn_cmd_handle */
     VN_CMD_RX_OPEN,          /* struct vn_cmd_rx_open */
     VN_CMD_RX_CLOSE,         /* struct vn_cmd_handle */
+    VN_CMD_TX_KEM,           /* struct vn_cmd_kem: the answer to VN_EV_TX_KEM_DUE */
+    VN_CMD_RX_KEM,           /* struct vn_cmd_kem: a KEM step that the source may take */
     VN_CMD_DEST,             /* struct vn_cmd_dest */
     VN_CMD_STATS,            /* struct vn_cmd_handle: handle is echoed */
 };
@@ -33,9 +36,12 @@ enum vn_cmd_type {
 enum vn_ev_type {
     VN_EV_DEST_WANTED = 64, /* struct vn_ev_dest: first packet for an address without egresser */
     VN_EV_DEST_IDLE,        /* struct vn_ev_dest: its egresser is gone */
-    VN_EV_TX_IDLE,  /* struct vn_ev_handle: no packet for idle_ms; stays open until TX_CLOSE */
-    VN_EV_TX_SPENT, /* struct vn_ev_handle: key limit of section 7 reached; sends no more */
-    VN_EV_RX_FIRST, /* struct vn_ev_handle: first valid frame of this stream */
+    VN_EV_TX_IDLE,      /* struct vn_ev_handle: no packet for idle_ms; stays open until TX_CLOSE */
+    VN_EV_TX_KEM_DUE,   /* struct vn_ev_epoch: asks for a KEM step that begins this epoch */
+    VN_EV_TX_KEM,       /* struct vn_ev_kem: it was taken */
+    VN_EV_RX_KEM,       /* struct vn_ev_kem: its frames will open */
+    VN_EV_RX_KEM_BEGUN, /* struct vn_ev_epoch: the first of its frames did */
+    VN_EV_RX_FIRST,     /* struct vn_ev_handle: first valid frame of this stream */
     VN_EV_TETHER_CANDIDATE, /* struct vn_ev_tether_candidate */
     VN_EV_TETHER_GATHERED,  /* struct vn_ev_handle */
     VN_EV_TETHER_UP,        /* struct vn_ev_handle */
@@ -82,12 +88,13 @@ struct vn_cmd_tether_send { /* on the control channel of the tether */
     struct vn_pktbuf *buf; /* hop header included; ownership moves to the worker */
 };
 
-/** Opens the sending side of a stream on a circuit, or moves it to another one (same tx, epoch and
- * sequence go on). */
+/** Opens the sending side of a stream on a circuit, or moves it to another one (keys and sequence
+ * go on). The chain key comes with the first one only: from then on the worker alone has it. */
 struct vn_cmd_tx_open {
     struct vn_post_msg msg;
     uint32_t tx;
     uint32_t tether, label;
+    bool keyed;       /* the three below are there; ignored when the worker has the stream */
     uint8_t hash_alg; /* enum vn_hash_alg */
     uint32_t epoch;
     struct vn_secret32 ck; /* chain key of that epoch; wiped by free_fn */
@@ -96,6 +103,7 @@ struct vn_cmd_rx_open {
     struct vn_post_msg msg;
     uint32_t rx;
     uint32_t tether, label;
+    bool keyed; /* as above */
     uint8_t hash_alg;
     uint32_t epoch;
     struct vn_secret32 ck;
@@ -103,6 +111,15 @@ struct vn_cmd_rx_open {
     size_t addr_count;
     struct vn_prefix prefixes[VN_CERT_PREFIXES_MAX];
     size_t prefix_count;
+};
+
+struct vn_cmd_kem {
+    struct vn_post_msg msg;
+    uint32_t handle;
+    uint32_t epoch;          /* that begins with it */
+    uint32_t request;        /* RX: echoed */
+    bool answered;           /* TX; false: there will be no answer */
+    struct vn_kem_step step; /* wiped by free_fn */
 };
 
 enum vn_dest_verdict {
@@ -126,6 +143,17 @@ struct vn_cmd_dest {
 struct vn_ev_handle {
     struct vn_post_msg msg;
     uint32_t handle;
+};
+struct vn_ev_epoch {
+    struct vn_post_msg msg;
+    uint32_t handle;
+    uint32_t epoch;
+};
+struct vn_ev_kem {
+    struct vn_post_msg msg;
+    uint32_t handle;
+    uint32_t epoch, request;
+    struct vn_ctl_keys ctl; /* wiped by free_fn */
 };
 struct vn_ev_dest {
     struct vn_post_msg msg;

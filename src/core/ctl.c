@@ -148,6 +148,12 @@ static void dispatch(struct vn_node *n, struct vn_stream *s, const Vn__StreamCon
     case VN__STREAM_CONTROL__KIND_CLOSE:
         on_close(n, s, m->close->reason);
         break;
+    case VN__STREAM_CONTROL__KIND_REKEY_OFFER:
+        vn_rekey_on_offer(n, s, m->rekey_offer);
+        break;
+    case VN__STREAM_CONTROL__KIND_REKEY_ANSWER:
+        vn_rekey_on_answer(n, s, m->rekey_answer);
+        break;
     case VN__STREAM_CONTROL__KIND_REVOCATION_WANT:
         vn_revocations_on_want(n, s, m->revocation_want->after);
         break;
@@ -178,8 +184,7 @@ void vn_ctl_input(struct vn_node *n, struct vn_span bytes, const struct vn_ctl_f
     }
     uint8_t *plain = malloc(bytes.n);
     size_t len = 0;
-    if (!plain || vn_control_open(bytes, s->is_tx ? &s->keys.k_ctl_ri : &s->keys.k_ctl_ir, plain,
-                                  &len) != VN_OK) {
+    if (!plain || vn_rekey_ctl_open(n, s, bytes, plain, &len) != VN_OK) {
         vn_drop(n, VN_NDROP_CONTROL);
         free(plain);
         return;

@@ -74,8 +74,17 @@ void vn_node_event(struct vn_node *n, struct vn_post_msg *m, uint64_t now_ms)
     case VN_EV_TX_IDLE:
         vn_stream_event_idle(n, ((struct vn_ev_handle *)e)->handle);
         break;
-    case VN_EV_TX_SPENT:
-        vn_stream_event_spent(n, ((struct vn_ev_handle *)e)->handle);
+    case VN_EV_TX_KEM_DUE:
+        vn_rekey_event_due(n, e);
+        break;
+    case VN_EV_TX_KEM:
+        vn_rekey_event_tx(n, e);
+        break;
+    case VN_EV_RX_KEM:
+        vn_rekey_event_rx(n, e);
+        break;
+    case VN_EV_RX_KEM_BEGUN:
+        vn_rekey_event_begun(n, e);
         break;
     case VN_EV_RX_FIRST:
         vn_stream_event_first(n, ((struct vn_ev_handle *)e)->handle);

@@ -80,50 +80,6 @@ static void hold(struct vn_end *end, uint32_t label, struct vn_label *l, struct 
 
 /* ---- streams ---- */
 
-static void lane_free(struct vn_rx_lane *lane)
-{
-    if (!lane)
-        return;
-    vn_aead_free(lane->aead);
-    vn_replay_done(&lane->replay);
-    vn_wipe(lane, sizeof(*lane));
-    free(lane);
-}
-
-static vn_status lane_set_keys(struct vn_rx *rx, uint8_t number, struct vn_rx_lane *lane)
-{
-    struct vn_lane_keys keys;
-    vn_status st = vn_lane_keys_derive(rx->hash_alg, &rx->ck, number, &keys);
-    struct vn_aead *aead = NULL;
-    if (st == VN_OK)
-        st = vn_aead_new(&keys.key, &aead);
-    if (st == VN_OK) {
-        vn_aead_free(lane->aead);
-        lane->aead = aead;
-        memcpy(lane->iv, keys.iv, sizeof(lane->iv));
-    }
-    vn_wipe(&keys, sizeof(keys));
-    return st;
-}
-
-static struct vn_rx_lane *get_lane(struct vn_rx *rx, uint8_t number)
-{
-    if (rx->lanes[number])
-        return rx->lanes[number];
-    struct vn_rx_lane *lane = calloc(1, sizeof(*lane));
-    if (!lane)
-        return NULL;
-    vn_status st = vn_replay_init(&lane->replay, VN_REPLAY_BITS_MIN);
-    if (st == VN_OK)
-        st = lane_set_keys(rx, number, lane);
-    if (st != VN_OK) {
-        lane_free(lane);
-        return NULL;
-    }
-    rx->lanes[number] = lane;
-    return lane;
-}
-
 static void rx_free(struct vn_rx *rx)
 {
     VN_LIST_EACH(it, &rx->labels)
@@ -131,8 +87,8 @@ static void rx_free(struct vn_rx *rx)
         label_free(VN_LIST_ENTRY(it, struct vn_label, of_rx));
     }
     for (size_t i = 0; i < VN_LANES_MAX; i++)
-        lane_free(rx->lanes[i]);
-    vn_wipe(rx, sizeof(*rx));
+        vn_replay_done(&rx->replays[i]);
+    vn_rx_keys_done(&rx->keys);
     free(rx);
 }
 
@@ -144,27 +100,13 @@ static struct vn_rx *rx_new(struct vn_worker *w, const struct vn_cmd_rx_open *cm
     rx->worker = w;
     rx->handle = cmd->rx;
     rx->active_us = w->now_us;
+    vn_rx_keys_init(&rx->keys, (enum vn_hash_alg)cmd->hash_alg, cmd->epoch, &cmd->ck, w->now_us);
     vn_list_init(&rx->labels);
     if (vn_map_put(w->rx_by_handle, &rx->handle, rx) != VN_OK) {
         rx_free(rx);
         return NULL;
     }
     return rx;
-}
-
-/* A new epoch replaces the keys of the lanes in use; their windows go on, since sequence numbers
- * do. */
-static void set_epoch(struct vn_rx *rx, const struct vn_cmd_rx_open *cmd)
-{
-    rx->hash_alg = (enum vn_hash_alg)cmd->hash_alg;
-    rx->epoch = cmd->epoch;
-    rx->ck = cmd->ck;
-    for (size_t i = 0; i < VN_LANES_MAX; i++) {
-        if (rx->lanes[i] && lane_set_keys(rx, (uint8_t)i, rx->lanes[i]) != VN_OK) {
-            /* With the old key nothing opens, which is safe, and shows as wrong tags. */
-            vn_log(VN_LOG_ERROR, "rx_failed", VN_KV_U64("lane", i));
-        }
-    }
 }
 
 static void bind_label(struct vn_label *l, struct vn_rx *rx)
@@ -179,11 +121,8 @@ static void frame_input(struct vn_rx *rx, struct vn_pktbuf *b);
 void vn_rx_open(struct vn_worker *w, const struct vn_cmd_rx_open *cmd)
 {
     struct vn_rx *rx = vn_map_get(w->rx_by_handle, &cmd->rx);
-    bool fresh = !rx;
-    if (fresh && !(rx = rx_new(w, cmd)))
+    if (!rx && (!cmd->keyed || !(rx = rx_new(w, cmd))))
         return;
-    if (fresh || rx->epoch != cmd->epoch)
-        set_epoch(rx, cmd);
     memcpy(rx->addrs, cmd->addrs, sizeof(rx->addrs));
     rx->addr_count = VN_MIN(cmd->addr_count, VN_ARRAY_LEN(rx->addrs));
     memcpy(rx->prefixes, cmd->prefixes, sizeof(rx->prefixes));
@@ -208,6 +147,24 @@ void vn_rx_close(struct vn_worker *w, struct vn_rx *rx)
 {
     vn_map_take(w->rx_by_handle, &rx->handle);
     rx_free(rx);
+}
+
+void vn_rx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd)
+{
+    struct vn_rx *rx = vn_map_get(w->rx_by_handle, &cmd->handle);
+    struct vn_ev_kem *ev;
+    if (!rx || vn_post_msg_new(VN_EV_RX_KEM, sizeof(*ev), &ev) != VN_OK)
+        return;
+    ev->handle = cmd->handle;
+    ev->epoch = cmd->epoch;
+    ev->request = cmd->request;
+    vn_status st = vn_rx_keys_kem(&rx->keys, cmd->epoch, &cmd->step, &ev->ctl);
+    if (st == VN_OK) {
+        vn_worker_tell(w, &ev->msg);
+        return;
+    }
+    vn_log(VN_LOG_DEBUG, "rekey_failed", VN_KV_STATUS(st));
+    vn_post_msg_free(&ev->msg);
 }
 
 /* ---- packets ---- */
@@ -318,29 +275,38 @@ static enum vn_worker_drop open_frame(struct vn_rx *rx, struct vn_pktbuf *b, str
     if (!vn_e2e_decode(&r, &h) || r.left < 2 + VN_AEAD_TAG_LEN || h.lane >= VN_LANES_MAX ||
         h.cls >= VN_CLASSES || h.batch != 0 || h.idx != 0)
         return VN_DROP_FRAME_MALFORMED;
-    if (h.epoch != rx->epoch)
-        return VN_DROP_EPOCH_UNKNOWN;
-    struct vn_rx_lane *lane = get_lane(rx, h.lane);
-    if (!lane)
+    struct vn_replay *replay = &rx->replays[h.lane];
+    if (!replay->words && vn_replay_init(replay, VN_REPLAY_BITS_MIN) != VN_OK)
         return VN_DROP_TAG;
-    if (!vn_replay_check(&lane->replay, h.seq))
+    if (!vn_replay_check(replay, h.seq))
         return VN_DROP_REPLAY;
-    uint8_t nonce[12];
-    vn_lane_nonce(lane->iv, h.seq, nonce);
     uint8_t *text = b->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN;
     size_t n = r.left - VN_AEAD_TAG_LEN;
-    if (vn_aead_open(lane->aead, nonce, VN_SPAN(b->data + VN_HOP_HEADER_LEN, VN_E2E_HEADER_LEN),
-                     VN_SPAN(text, n), text + n, text) != VN_OK)
-        return VN_DROP_TAG;
-    vn_replay_commit(&lane->replay, h.seq, rx->worker->now_us);
+    enum vn_worker_drop why =
+        vn_rx_keys_open(&rx->keys, &h, VN_SPAN(b->data + VN_HOP_HEADER_LEN, VN_E2E_HEADER_LEN),
+                        text, n, rx->worker->now_us);
+    if (why != VN_DROP_COUNT)
+        return why;
+    vn_replay_commit(replay, h.seq, rx->worker->now_us);
     *ret = VN_SPAN(text, n);
     return VN_DROP_COUNT;
+}
+
+/* The present epoch is another one. */
+static void epoch_began(struct vn_rx *rx, uint32_t before)
+{
+    struct vn_worker *w = rx->worker;
+    uint32_t epoch = vn_rx_keys_epoch(&rx->keys);
+    vn_worker_wake_at(w, w->now_us + VN_EPOCH_KEEP_MS * UINT64_C(1000));
+    vn_log(VN_LOG_DEBUG, "epoch_seen", VN_KV_U64("handle", rx->handle),
+           VN_KV_U64("steps", epoch - before), VN_KV_U64("epoch", epoch));
 }
 
 static void frame_input(struct vn_rx *rx, struct vn_pktbuf *b)
 {
     struct vn_worker *w = rx->worker;
     struct vn_span plain;
+    uint32_t before = vn_rx_keys_epoch(&rx->keys);
     enum vn_worker_drop why = open_frame(rx, b, &plain);
     if (why != VN_DROP_COUNT) {
         vn_worker_drop(w, why);
@@ -352,6 +318,11 @@ static void frame_input(struct vn_rx *rx, struct vn_pktbuf *b)
     rx->active_us = w->now_us;
     if (!rx->first_told)
         rx->first_told = vn_worker_tell_handle(w, VN_EV_RX_FIRST, rx->handle);
+    if (vn_rx_keys_epoch(&rx->keys) != before)
+        epoch_began(rx, before);
+    if (rx->keys.kem_taken)
+        rx->keys.kem_taken =
+            !vn_worker_tell_epoch(w, VN_EV_RX_KEM_BEGUN, rx->handle, rx->keys.kem_epoch);
 
     struct vn_reader r;
     size_t count;
@@ -398,7 +369,7 @@ void vn_rx_end_gone(struct vn_end *end)
     }
 }
 
-uint64_t vn_rx_tick(struct vn_worker *w)
+static uint64_t tick_early(struct vn_worker *w)
 {
     uint64_t next = UINT64_MAX;
     VN_LIST_EACH(it, &w->ends)
@@ -418,6 +389,25 @@ uint64_t vn_rx_tick(struct vn_worker *w)
         }
     }
     return next;
+}
+
+static uint64_t tick_keys(struct vn_worker *w)
+{
+    uint64_t next = UINT64_MAX;
+    size_t cursor = 0;
+    const void *key;
+    void *value;
+    while (vn_map_next(w->rx_by_handle, &cursor, &key, &value)) {
+        uint64_t at = vn_rx_keys_tick(&((struct vn_rx *)value)->keys, w->now_us);
+        next = VN_MIN(next, at);
+    }
+    return next;
+}
+
+uint64_t vn_rx_tick(struct vn_worker *w)
+{
+    uint64_t early = tick_early(w), keys = tick_keys(w);
+    return VN_MIN(early, keys);
 }
 
 void vn_rx_free_all(struct vn_worker *w)

@@ -5,27 +5,21 @@
 #pragma once
 
 #include "core/replay.h"
+#include "core/rx_keys.h"
 #include "core/worker_i.h"
 #include "wire/frame.h"
 
-#define VN_LANES_MAX 16 /* workers of a peer: 4 bits of a label */
 /* Held frames of one tether: a neighbour need not be a friend. */
 #define VN_EARLY_LABELS_MAX 64
 #define VN_EARLY_BYTES_MAX (2u << 20)
 
-struct vn_rx_lane {
-    struct vn_aead *aead;
-    uint8_t iv[12];
-    struct vn_replay replay;
-};
-
 struct vn_rx {
     struct vn_worker *worker;
     uint32_t handle;
-    enum vn_hash_alg hash_alg;
-    uint32_t epoch;
-    struct vn_secret32 ck;
-    struct vn_rx_lane *lanes[VN_LANES_MAX]; /* made with the first frame of each */
+    struct vn_rx_keys keys;
+    /* One window per lane for all epochs, since sequence numbers go on; made with the first frame.
+     */
+    struct vn_replay replays[VN_LANES_MAX];
     struct vn_list labels;
     struct vn_ip addrs[VN_CERT_ADDRS_MAX];
     size_t addr_count;
@@ -49,11 +43,13 @@ struct vn_label {
 };
 
 void vn_rx_open(struct vn_worker *w, const struct vn_cmd_rx_open *cmd);
+/** A KEM step is under way: tells the control keys it brings. */
+void vn_rx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd);
 void vn_rx_close(struct vn_worker *w, struct vn_rx *rx);
 /** Messages of the bulk or real-time channel; takes ownership. */
 void vn_rx_input(struct vn_end *end, struct vn_pktbuf **bufs, size_t n);
 /** The tether is gone. */
 void vn_rx_end_gone(struct vn_end *end);
-/** Lets held frames go whose time is over; returns when to look again. */
+/** Lets held frames and old keys go whose time is over; returns when to look again. */
 uint64_t vn_rx_tick(struct vn_worker *w);
 void vn_rx_free_all(struct vn_worker *w);

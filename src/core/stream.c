@@ -1,6 +1,7 @@
 /*
  * timer           armed by                               disarmed by        fires
  * stream.life     keys; a new statement of either end    the stream's end   closes: EXPIRED
+ * stream.rekey    see rekey.c
  * stream.timer    see initiator.c, responder.c, bind.c
  */
 #include "core/stream.h"
@@ -17,6 +18,19 @@ vn_status vn_streams_init(struct vn_node *n)
 struct vn_stream *vn_stream_by_sid(struct vn_node *n, const struct vn_id *sid)
 {
     return vn_map_get(n->streams.by_sid, sid);
+}
+
+struct vn_stream *vn_stream_by_handle(struct vn_node *n, uint32_t handle, bool is_tx)
+{
+    size_t cursor = 0;
+    const void *key;
+    void *value;
+    while (vn_map_next(n->streams.by_sid, &cursor, &key, &value)) {
+        struct vn_stream *s = value;
+        if (s->handle == handle && s->is_tx == is_tx)
+            return s;
+    }
+    return NULL;
 }
 
 static const char *state_name(enum vn_stream_state st)
@@ -113,6 +127,7 @@ vn_status vn_stream_new(struct vn_node *n, struct vn_peer *p, bool is_tx, const 
     vn_timer_init(&s->timer, is_tx ? vn_tx_on_timer : rx_on_timer, s);
     vn_timer_init(&s->life, on_life, s);
     vn_timer_init(&s->m2_timer, on_m2_timer, s);
+    vn_rekey_init(&s->rekey, s);
     vn_buf_init(&s->m1, VN_CONTROL_PAYLOAD_MAX);
     vn_buf_init(&s->m2, VN_CONTROL_PAYLOAD_MAX);
     if (is_tx) {
@@ -156,6 +171,7 @@ static void stream_free(struct vn_node *n, struct vn_stream *s)
         vn_hs_state_wipe(s->hs);
         free(s->hs);
     }
+    vn_rekey_done(n, &s->rekey);
     vn_hs_keys_wipe(&s->keys);
     vn_buf_done(&s->m1);
     vn_buf_done(&s->m2);
@@ -254,40 +270,19 @@ void vn_streams_rearm_life(struct vn_node *n, struct vn_peer *p)
 
 /* ---- what the worker says ---- */
 
-static struct vn_stream *by_handle(struct vn_node *n, uint32_t handle, bool is_tx)
-{
-    size_t cursor = 0;
-    const void *key;
-    void *value;
-    while (vn_map_next(n->streams.by_sid, &cursor, &key, &value)) {
-        struct vn_stream *s = value;
-        if (s->handle == handle && s->is_tx == is_tx)
-            return s;
-    }
-    return NULL;
-}
-
 void vn_stream_event_idle(struct vn_node *n, uint32_t tx)
 {
-    struct vn_stream *s = by_handle(n, tx, true);
+    struct vn_stream *s = vn_stream_by_handle(n, tx, true);
     if (!s || s->state != VN_TX_OPEN)
         return;
     vn_dests_forget(n, s->peer);
     vn_stream_close(n, s, VN_CLOSE_IDLE, true);
 }
 
-void vn_stream_event_spent(struct vn_node *n, uint32_t tx)
-{
-    struct vn_stream *s = by_handle(n, tx, true);
-    if (!s)
-        return;
-    vn_tx_renew(n, s, VN_CLOSE_EXPIRED, true);
-}
-
 /* The old stream lives until the new one's first valid frame. */
 void vn_stream_event_first(struct vn_node *n, uint32_t rx)
 {
-    struct vn_stream *s = by_handle(n, rx, false);
+    struct vn_stream *s = vn_stream_by_handle(n, rx, false);
     if (!s)
         return;
     VN_LIST_EACH(it, &s->peer->rxs)

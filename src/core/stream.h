@@ -9,7 +9,7 @@
 #pragma once
 
 #include "base/list.h"
-#include "core/timer.h"
+#include "core/rekey.h"
 #include "wire/handshake.h"
 
 struct vn_node;
@@ -63,7 +63,9 @@ struct vn_stream {
     struct vn_timer life;  /* certificate or statement of either end expires */
 
     bool keyed;
-    struct vn_hs_keys keys;
+    struct vn_hs_keys keys; /* the control keys are the present ones */
+    bool ck_gone;           /* keys.ck0 is at the worker, and only there */
+    struct vn_rekey rekey;
     uint64_t ctl_seq;
     struct vn_ctl_window ctl_window;
     uint64_t peer_revocations;  /* list number of its M1 or M2 */
@@ -99,6 +101,7 @@ VN_MUST_CHECK vn_status vn_stream_new(struct vn_node *n, struct vn_peer *p, bool
                                       const struct vn_id *sid, struct vn_stream **ret);
 VN_MUST_CHECK vn_status vn_stream_rename(struct vn_node *n, struct vn_stream *s,
                                          const struct vn_id *sid);
+struct vn_stream *vn_stream_by_handle(struct vn_node *n, uint32_t handle, bool is_tx);
 struct vn_stream *vn_stream_by_sid(struct vn_node *n, const struct vn_id *sid);
 /** Ends it: the worker's side, the circuit, and with `tell` the other end's. Destinations are the
  * caller's, and get their verdict before: the worker asks again for those of a closed stream. */
@@ -115,7 +118,6 @@ void vn_stream_set_state(struct vn_stream *s, enum vn_stream_state state);
 /** rx: bound; it is half-open no more. */
 void vn_stream_opened(struct vn_node *n, struct vn_stream *s);
 void vn_stream_event_idle(struct vn_node *n, uint32_t tx);
-void vn_stream_event_spent(struct vn_node *n, uint32_t tx);
 void vn_stream_event_first(struct vn_node *n, uint32_t rx);
 
 /* initiator.c */

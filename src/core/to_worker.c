@@ -104,7 +104,14 @@ void vn_tell_tether_send(struct vn_node *n, uint32_t tether, enum vn_hop_type ty
     tell(n, &m->msg);
 }
 
-void vn_tell_tx_open(struct vn_node *n, const struct vn_stream *s)
+/* From here on the worker alone has it, and steps on from it. */
+static void chain_key_gone(struct vn_stream *s)
+{
+    vn_secret32_wipe(&s->keys.ck0);
+    s->ck_gone = true;
+}
+
+void vn_tell_tx_open(struct vn_node *n, struct vn_stream *s)
 {
     struct vn_cmd_tx_open *m = message(VN_CMD_TX_OPEN, sizeof(*m));
     if (!m)
@@ -112,13 +119,14 @@ void vn_tell_tx_open(struct vn_node *n, const struct vn_stream *s)
     m->tx = s->handle;
     m->tether = s->circuit->hop->handle;
     m->label = s->circuit->fwd;
+    m->keyed = !s->ck_gone;
     m->hash_alg = (uint8_t)n->suite->hash;
-    m->epoch = 0;
     m->ck = s->keys.ck0;
     tell(n, &m->msg);
+    chain_key_gone(s);
 }
 
-void vn_tell_rx_open(struct vn_node *n, const struct vn_stream *s)
+void vn_tell_rx_open(struct vn_node *n, struct vn_stream *s)
 {
     struct vn_cmd_rx_open *m = message(VN_CMD_RX_OPEN, sizeof(*m));
     if (!m)
@@ -127,12 +135,28 @@ void vn_tell_rx_open(struct vn_node *n, const struct vn_stream *s)
     m->rx = s->handle;
     m->tether = s->circuit->hop->handle;
     m->label = s->circuit->fwd;
+    m->keyed = !s->ck_gone;
     m->hash_alg = (uint8_t)n->suite->hash;
-    m->epoch = 0;
     m->ck = s->keys.ck0;
     memcpy(m->addrs, id->addrs, sizeof(m->addrs));
     m->addr_count = id->addr_count;
     memcpy(m->prefixes, id->prefixes, sizeof(m->prefixes));
     m->prefix_count = id->prefix_count;
+    tell(n, &m->msg);
+    chain_key_gone(s);
+}
+
+void vn_tell_kem(struct vn_node *n, const struct vn_stream *s, uint32_t request,
+                 const struct vn_kem_step *step)
+{
+    struct vn_cmd_kem *m = message(s->is_tx ? VN_CMD_TX_KEM : VN_CMD_RX_KEM, sizeof(*m));
+    if (!m)
+        return;
+    m->handle = s->handle;
+    m->epoch = s->rekey.epoch;
+    m->request = request;
+    m->answered = step != NULL;
+    if (step)
+        m->step = *step;
     tell(n, &m->msg);
 }

@@ -18,5 +18,9 @@ void vn_tell_tether_candidate(struct vn_node *n, uint32_t tether, const struct v
 /** body is copied. */
 void vn_tell_tether_send(struct vn_node *n, uint32_t tether, enum vn_hop_type type, uint32_t label,
                          struct vn_span body);
-void vn_tell_tx_open(struct vn_node *n, const struct vn_stream *s);
-void vn_tell_rx_open(struct vn_node *n, const struct vn_stream *s);
+/* The first of each for a stream takes its chain key along: the node keeps none. */
+void vn_tell_tx_open(struct vn_node *n, struct vn_stream *s);
+void vn_tell_rx_open(struct vn_node *n, struct vn_stream *s);
+/** The KEM step that begins s->rekey.epoch; tx: NULL when it was not answered. */
+void vn_tell_kem(struct vn_node *n, const struct vn_stream *s, uint32_t request,
+                 const struct vn_kem_step *step);

@@ -14,7 +14,7 @@
 
 static bool has_work(const struct vn_tx *tx, enum vn_tether_class cls)
 {
-    return tx->sealed[cls] || (!vn_list_empty(&tx->ready[cls]) && !tx->spent);
+    return tx->sealed[cls] || !vn_list_empty(&tx->ready[cls]);
 }
 
 static void queue_on_end(struct vn_tx *tx, enum vn_tether_class cls)
@@ -48,31 +48,10 @@ static void attach(struct vn_tx *tx, struct vn_end *end)
         queue_on_end(tx, cls);
 }
 
-static vn_status set_keys(struct vn_tx *tx, const struct vn_cmd_tx_open *cmd)
-{
-    struct vn_lane_keys keys;
-    vn_status st = vn_lane_keys_derive((enum vn_hash_alg)cmd->hash_alg, &cmd->ck,
-                                       tx->worker->cfg.number, &keys);
-    struct vn_aead *aead = NULL;
-    if (st == VN_OK)
-        st = vn_aead_new(&keys.key, &aead);
-    if (st == VN_OK) {
-        vn_aead_free(tx->aead);
-        tx->aead = aead;
-        memcpy(tx->iv, keys.iv, sizeof(tx->iv));
-        tx->epoch = cmd->epoch;
-        tx->key_frames = tx->key_bytes = 0;
-        tx->spent = false;
-    }
-    vn_wipe(&keys, sizeof(keys));
-    return st;
-}
-
 static void tx_free(struct vn_tx *tx)
 {
     vn_tx_detach(tx);
-    vn_aead_free(tx->aead);
-    vn_wipe(tx->iv, sizeof(tx->iv));
+    vn_tx_keys_done(&tx->keys);
     for (size_t cls = 0; cls < VN_CLASSES; cls++)
         vn_pktbuf_free(tx->sealed[cls]);
     free(tx);
@@ -92,7 +71,8 @@ static struct vn_tx *tx_new(struct vn_worker *w, const struct vn_cmd_tx_open *cm
         vn_list_init(&tx->ready[cls]);
     }
     tx->active_us = w->now_us;
-    vn_status st = set_keys(tx, cmd);
+    vn_status st = vn_tx_keys_init(&tx->keys, (enum vn_hash_alg)cmd->hash_alg, w->cfg.number,
+                                   cmd->epoch, &cmd->ck, w->now_us);
     if (st == VN_OK)
         st = vn_map_put(w->tx_by_handle, &tx->handle, tx);
     if (st != VN_OK) {
@@ -118,14 +98,8 @@ static void relabel(struct vn_tx *tx)
 void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
 {
     struct vn_tx *tx = vn_map_get(w->tx_by_handle, &cmd->tx);
-    if (!tx) {
-        if (!(tx = tx_new(w, cmd)))
-            return;
-    } else if (tx->epoch != cmd->epoch) {
-        vn_status st = set_keys(tx, cmd);
-        if (st != VN_OK)
-            vn_log(VN_LOG_ERROR, "tx_failed", VN_KV_STATUS(st));
-    }
+    if (!tx && (!cmd->keyed || !(tx = tx_new(w, cmd))))
+        return;
     tx->label = cmd->label;
     relabel(tx);
     vn_tx_detach(tx);
@@ -252,30 +226,61 @@ static struct vn_pktbuf *build(struct vn_tx *tx, enum vn_tether_class cls, struc
     return f;
 }
 
-static vn_status seal(struct vn_tx *tx, enum vn_tether_class cls, struct vn_pktbuf *f)
+static void log_epoch(const struct vn_tx *tx, const char *step)
 {
-    struct vn_writer w = vn_writer_of(f->data, VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN);
-    vn_hop_encode(&w, &(struct vn_hop_header){.type = VN_HOP_FRAME, .label = tx->label});
-    vn_e2e_encode(&w, &(struct vn_e2e_header){.epoch = tx->epoch,
-                                              .lane = tx->worker->cfg.number,
-                                              .cls = (uint8_t)cls,
-                                              .seq = tx->seq});
-    uint8_t nonce[12];
-    vn_lane_nonce(tx->iv, tx->seq, nonce);
-    tx->seq++; /* whatever happens now: no nonce twice */
-    uint8_t *plain = f->data + w.len;
-    size_t n = f->len - w.len;
-    return vn_aead_seal(tx->aead, nonce, VN_SPAN(f->data + VN_HOP_HEADER_LEN, VN_E2E_HEADER_LEN),
-                        VN_SPAN(plain, n), plain, vn_pktbuf_put(f, VN_AEAD_TAG_LEN));
+    vn_log(VN_LOG_DEBUG, "epoch_began", VN_KV_U64("handle", tx->handle), VN_KV_STR("step", step),
+           VN_KV_U64("epoch", tx->keys.epoch));
 }
 
-static void check_spent(struct vn_tx *tx)
+/* Keys that may seal one more frame. */
+static bool ready_keys(struct vn_tx *tx)
 {
-    if (tx->spent ||
-        (tx->key_frames < VN_LANE_FRAMES_MAX && tx->key_bytes < VN_LANE_BYTES_MAX - VN_FRAME_MAX))
+    struct vn_worker *w = tx->worker;
+    uint32_t before = tx->keys.epoch;
+    vn_status st = vn_tx_keys_ready(&tx->keys, w->now_us);
+    if (st != VN_OK) {
+        vn_log(VN_LOG_ERROR, "tx_failed", VN_KV_STATUS(st));
+        return false;
+    }
+    if (tx->keys.epoch != before)
+        log_epoch(tx, "symmetric");
+    if (vn_tx_keys_kem_due(&tx->keys, w->now_us) &&
+        !vn_worker_tell_epoch(w, VN_EV_TX_KEM_DUE, tx->handle, tx->keys.epoch + 1))
+        vn_tx_keys_kem_failed(&tx->keys, w->now_us);
+    return true;
+}
+
+void vn_tx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd)
+{
+    struct vn_tx *tx = vn_map_get(w->tx_by_handle, &cmd->handle);
+    if (!tx)
         return;
-    tx->spent = true;
-    vn_worker_tell_handle(tx->worker, VN_EV_TX_SPENT, tx->handle);
+    struct vn_ev_kem *ev;
+    if (!cmd->answered || vn_post_msg_new(VN_EV_TX_KEM, sizeof(*ev), &ev) != VN_OK) {
+        vn_tx_keys_kem_failed(&tx->keys, w->now_us);
+        return;
+    }
+    ev->handle = cmd->handle;
+    ev->epoch = cmd->epoch;
+    vn_status st = vn_tx_keys_kem(&tx->keys, cmd->epoch, &cmd->step, w->now_us, &ev->ctl);
+    if (st != VN_OK) {
+        vn_log(VN_LOG_DEBUG, "rekey_failed", VN_KV_STATUS(st));
+        vn_tx_keys_kem_failed(&tx->keys, w->now_us);
+        vn_post_msg_free(&ev->msg);
+        return;
+    }
+    log_epoch(tx, "kem");
+    vn_worker_tell(w, &ev->msg);
+}
+
+static vn_status seal(struct vn_tx *tx, enum vn_tether_class cls, struct vn_pktbuf *f)
+{
+    struct vn_writer w = vn_writer_of(f->data, VN_HOP_HEADER_LEN);
+    vn_hop_encode(&w, &(struct vn_hop_header){.type = VN_HOP_FRAME, .label = tx->label});
+    uint8_t *text = f->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN;
+    size_t n = f->len - VN_HOP_HEADER_LEN - VN_E2E_HEADER_LEN;
+    return vn_tx_keys_seal(&tx->keys, (uint8_t)cls, f->data + VN_HOP_HEADER_LEN, text, n,
+                           vn_pktbuf_put(f, VN_AEAD_TAG_LEN));
 }
 
 /* The next sealed frame of that class, or NULL. */
@@ -283,8 +288,7 @@ static struct vn_pktbuf *next_frame(struct vn_tx *tx, enum vn_tether_class cls)
 {
     if (tx->sealed[cls])
         return VN_TAKE(tx->sealed[cls]);
-    check_spent(tx);
-    if (tx->spent || vn_list_empty(&tx->ready[cls]))
+    if (vn_list_empty(&tx->ready[cls]) || !ready_keys(tx))
         return NULL;
     struct plan plan = plan_frame(tx, cls);
     struct vn_pktbuf *f = build(tx, cls, plan);
@@ -299,8 +303,6 @@ static struct vn_pktbuf *next_frame(struct vn_tx *tx, enum vn_tether_class cls)
         return NULL;
     }
     tx->frames++;
-    tx->key_frames++;
-    tx->key_bytes += f->len;
     tx->worker->counters.frames_sealed++;
     return f;
 }

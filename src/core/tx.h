@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/egress.h"
+#include "core/tx_keys.h"
 #include "core/worker_i.h"
 #include "wire/frame.h"
 
@@ -25,12 +26,7 @@ struct vn_tx {
     struct vn_list egressers;
     struct vn_list ready[VN_CLASSES]; /* egressers with packets, next in turn first */
 
-    uint32_t epoch;
-    struct vn_aead *aead;
-    uint8_t iv[12];
-    uint64_t seq;                   /* of the next frame; never reset */
-    uint64_t key_frames, key_bytes; /* under this key */
-    bool spent;
+    struct vn_tx_keys keys;
     struct vn_pktbuf *sealed[VN_CLASSES]; /* refused by the tether: the very next to go */
 
     uint64_t packets, bytes, frames;
@@ -39,6 +35,8 @@ struct vn_tx {
 };
 
 void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd);
+/** The answer to VN_EV_TX_KEM_DUE. */
+void vn_tx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd);
 void vn_tx_close(struct vn_worker *w, struct vn_tx *tx);
 /** e, one of tx's, has packets of that class now. */
 void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, enum vn_tether_class cls);

@@ -42,6 +42,17 @@ bool vn_worker_tell_handle(struct vn_worker *w, enum vn_ev_type type, uint32_t h
     return vn_worker_tell(w, &ev->msg);
 }
 
+bool vn_worker_tell_epoch(struct vn_worker *w, enum vn_ev_type type, uint32_t handle,
+                          uint32_t epoch)
+{
+    struct vn_ev_epoch *ev;
+    if (vn_post_msg_new(type, sizeof(*ev), &ev) != VN_OK)
+        return false;
+    ev->handle = handle;
+    ev->epoch = epoch;
+    return vn_worker_tell(w, &ev->msg);
+}
+
 bool vn_worker_tell_dest(struct vn_worker *w, enum vn_ev_type type, const struct vn_ip *ip)
 {
     struct vn_ev_dest *ev;
@@ -232,6 +243,12 @@ void vn_worker_command(struct vn_worker *w, struct vn_post_msg *m, uint64_t now_
         break;
     case VN_CMD_RX_OPEN:
         vn_rx_open(w, (const struct vn_cmd_rx_open *)m);
+        break;
+    case VN_CMD_TX_KEM:
+        vn_tx_kem(w, (const struct vn_cmd_kem *)m);
+        break;
+    case VN_CMD_RX_KEM:
+        vn_rx_kem(w, (const struct vn_cmd_kem *)m);
         break;
     case VN_CMD_DEST:
         vn_egress_verdict(w, (const struct vn_cmd_dest *)m);

@@ -75,6 +75,8 @@ bool vn_worker_is_own(const struct vn_worker *w, const struct vn_ip *ip);
 
 /* Events. Without memory, or with the mailbox full, one is lost and logged; false then. */
 bool vn_worker_tell_handle(struct vn_worker *w, enum vn_ev_type type, uint32_t handle);
+bool vn_worker_tell_epoch(struct vn_worker *w, enum vn_ev_type type, uint32_t handle,
+                          uint32_t epoch);
 bool vn_worker_tell_dest(struct vn_worker *w, enum vn_ev_type type, const struct vn_ip *ip);
 bool vn_worker_tell(struct vn_worker *w, struct vn_post_msg *m);
 

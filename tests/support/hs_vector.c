@@ -9,6 +9,7 @@
 #include "support/test_rand.h"
 #include "wire/control.h"
 #include "wire/frame.h"
+#include "wire/rekey.h"
 
 #define MESSAGE_MAX VN_CONTROL_PAYLOAD_MAX
 
@@ -349,6 +350,81 @@ static void put_first_packets(json_t *out, const struct setup *s, const json_t *
     put(out, "frame", vn_writer_span(&w));
 }
 
+/* The formula of a KEM step, a second time. */
+static void kem_step_of(const struct vn_suite_info *suite, struct vn_span ck, struct vn_span ss,
+                        struct vn_span ek, struct vn_span ct, uint8_t ret[96])
+{
+    struct vn_hash h = hash_of(suite, 2, ek, ct);
+    TEST_OK(vn_hkdf(suite->hash, ck, ss, VN_PARTS(VN_SPAN_LIT("kem"), vn_hash_span(&h)), ret, 96));
+}
+
+/* StreamControl with a RekeyOffer (field 5) or a RekeyAnswer (6) in it, byte by byte. */
+static void put_rekey(json_t *out, const char *name, const struct setup *s,
+                      const struct vn_secret32 *k_ctl, uint64_t seq, uint8_t field, uint8_t epoch,
+                      struct vn_span data)
+{
+    uint8_t body[4096];
+    struct vn_writer w = vn_writer_of(body, sizeof(body));
+    size_t inner = 5 + 3 + data.n;
+    vn_write_u8(&w, (uint8_t)(field << 3 | 2));
+    vn_write_u8(&w, (uint8_t)(inner | 0x80));
+    vn_write_u8(&w, (uint8_t)(inner >> 7));
+    vn_write_u8(&w, 1 << 3 | 5);
+    vn_write_u8(&w, epoch); /* little-endian */
+    vn_write_bytes(&w, "\0\0\0", 3);
+    vn_write_u8(&w, 2 << 3 | 2);
+    vn_write_u8(&w, (uint8_t)(data.n | 0x80));
+    vn_write_u8(&w, (uint8_t)(data.n >> 7));
+    vn_write_span(&w, data);
+    struct vn_buf b;
+    vn_buf_init(&b, MESSAGE_MAX);
+    TEST_OK(vn_control_seal(s->suite, k_ctl, &s->sid, seq, vn_writer_span(&w), &b));
+    put(out, name, vn_buf_span(&b));
+    vn_buf_done(&b);
+}
+
+/* Epoch 1 by a symmetric step, epoch 2 by a KEM step. */
+static void put_steps(json_t *out, const struct setup *s, const struct vn_hs_keys *keys,
+                      uint64_t seed)
+{
+    const struct vn_suite_info *suite = s->suite;
+    struct vn_secret32 ck1, ck2;
+    TEST_OK(vn_chain_step(suite->hash, &keys->ck0, &ck1));
+    struct vn_secret32 again =
+        hkdf_of(suite, VN_SPAN_NONE, VN_SPAN_ARRAY(keys->ck0.b), VN_SPAN_LIT("step"));
+    same("ck1", VN_SPAN_ARRAY(ck1.b), VN_SPAN_ARRAY(again.b));
+
+    struct vn_kem_dk *dk = NULL;
+    struct vn_kem_step step;
+    struct vn_ctl_keys ctl;
+    uint8_t ct[4096], dk_bytes[4096], okm[96];
+    size_t dk_n;
+    vn_test_rand_install(seed);
+    TEST_OK(vn_kem_generate(suite->kem, &dk));
+    TEST_OK(vn_kem_encapsulate(suite->kem, vn_kem_ek(dk), ct, &step.ss));
+    vn_test_rand_remove();
+    struct vn_span ct_span = VN_SPAN(ct, vn_kem_ct_len(suite->kem));
+    TEST_OK(vn_kem_export_dk(dk, dk_bytes, sizeof(dk_bytes), &dk_n));
+    TEST_OK(vn_kem_step_digest(suite->hash, vn_kem_ek(dk), ct_span, &step.digest));
+    TEST_OK(vn_chain_kem(suite->hash, &ck1, &step, &ck2, &ctl));
+    kem_step_of(suite, VN_SPAN_ARRAY(ck1.b), VN_SPAN(step.ss.b, step.ss.n), vn_kem_ek(dk), ct_span,
+                okm);
+    same("ck2", VN_SPAN_ARRAY(ck2.b), VN_SPAN(okm, 32));
+    same("k_ctl_IR_2", VN_SPAN_ARRAY(ctl.ir.b), VN_SPAN(okm + 32, 32));
+    same("k_ctl_RI_2", VN_SPAN_ARRAY(ctl.ri.b), VN_SPAN(okm + 64, 32));
+    put(out, "ck1", VN_SPAN_ARRAY(ck1.b));
+    put(out, "ekK", vn_kem_ek(dk));
+    put(out, "dkK", VN_SPAN(dk_bytes, dk_n));
+    put_rekey(out, "rekey_offer", s, &keys->k_ctl_ir, 1, 5, 2, vn_kem_ek(dk));
+    put(out, "ctK", ct_span);
+    put(out, "ssK", VN_SPAN(step.ss.b, step.ss.n));
+    put_rekey(out, "rekey_answer", s, &keys->k_ctl_ri, 0, 6, 2, ct_span);
+    put(out, "ck2", VN_SPAN_ARRAY(ck2.b));
+    put(out, "k_ctl_IR_2", VN_SPAN_ARRAY(ctl.ir.b));
+    put(out, "k_ctl_RI_2", VN_SPAN_ARRAY(ctl.ri.b));
+    vn_kem_free(dk);
+}
+
 json_t *hs_vector_run(const json_t *in)
 {
     struct setup *s = setup_new(in);
@@ -462,6 +538,7 @@ json_t *hs_vector_run(const json_t *in)
     put(out, "k_ctl_IR", VN_SPAN_ARRAY(keys.k_ctl_ir.b));
     put(out, "k_ctl_RI", VN_SPAN_ARRAY(keys.k_ctl_ri.b));
     put_first_packets(out, s, in, &keys);
+    put_steps(out, s, &keys, seed + 2);
 
     vn_hs_state_wipe(&i);
     vn_hs_state_wipe(&r);
@@ -472,6 +549,33 @@ json_t *hs_vector_run(const json_t *in)
 }
 
 /* ---- replaying ---- */
+
+/* As the source does it: with its decapsulation key and the answer. */
+static const char *replay_steps(const struct vn_suite_info *suite, const json_t *out,
+                                const struct vn_secret32 *ck0)
+{
+    struct vn_secret32 ck;
+    struct vn_kem_step step;
+    struct vn_ctl_keys ctl;
+    struct vn_kem_dk *dk = NULL;
+    TEST_OK(vn_chain_step(suite->hash, ck0, &ck));
+    if (!vn_span_equal(VN_SPAN_ARRAY(ck.b), get(out, "ck1")))
+        return "ck1";
+    if (vn_kem_from_dk(suite->kem, get(out, "dkK"), &dk) != VN_OK)
+        return "dkK";
+    struct vn_span ct = get(out, "ctK");
+    vn_status st = vn_kem_decapsulate(dk, ct, &step.ss);
+    if (st == VN_OK)
+        st = vn_kem_step_digest(suite->hash, vn_kem_ek(dk), ct, &step.digest);
+    vn_kem_free(dk);
+    if (st != VN_OK || vn_chain_kem(suite->hash, &ck, &step, &ck, &ctl) != VN_OK)
+        return "ctK";
+    if (!vn_span_equal(VN_SPAN_ARRAY(ck.b), get(out, "ck2")))
+        return "ck2";
+    if (!vn_span_equal(VN_SPAN_ARRAY(ctl.ir.b), get(out, "k_ctl_IR_2")))
+        return "k_ctl_IR_2";
+    return vn_span_equal(VN_SPAN_ARRAY(ctl.ri.b), get(out, "k_ctl_RI_2")) ? NULL : "k_ctl_RI_2";
+}
 
 static const char *replay(const struct setup *s, const json_t *in, const json_t *out,
                           struct vn_hs_state *i, struct vn_hs_state *r)
@@ -521,7 +625,7 @@ static const char *replay(const struct setup *s, const json_t *in, const json_t 
         return "k_ctl_IR";
     if (!vn_span_equal(VN_SPAN_ARRAY(keys.k_ctl_ri.b), get(out, "k_ctl_RI")))
         return "k_ctl_RI";
-    return NULL;
+    return replay_steps(suite, out, &keys.ck0);
 }
 
 const char *hs_vector_replay(const json_t *in, const json_t *out)

@@ -279,7 +279,7 @@ static uint64_t now_ms(const struct vn_world *w)
     return w->now_us / 1000;
 }
 
-void vn_world_init(struct vn_world *w, enum vn_suite suite)
+void vn_world_init_net(struct vn_world *w, enum vn_suite suite, const struct vn_mem_net_config *net)
 {
     *w = (struct vn_world){.now_us = 1000000};
     w->jobs_last = &w->jobs;
@@ -287,8 +287,12 @@ void vn_world_init(struct vn_world *w, enum vn_suite suite)
     w->work = (struct vn_work){.self = w, .submit = submit};
     w->authority = vn_mem_authority_new(suite);
     w->broker = vn_mem_broker_new();
-    assert_ok(vn_mem_net_new(&(struct vn_mem_net_config){.seed = 1, .delay_us = DELAY_US},
-                             w->now_us, &w->net));
+    assert_ok(vn_mem_net_new(net, w->now_us, &w->net));
+}
+
+void vn_world_init(struct vn_world *w, enum vn_suite suite)
+{
+    vn_world_init_net(w, suite, &(struct vn_mem_net_config){.seed = 1, .delay_us = DELAY_US});
 }
 
 static void messages_free(struct vn_post_msg **list)

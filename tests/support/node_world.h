@@ -60,6 +60,9 @@ struct vn_world {
 };
 
 void vn_world_init(struct vn_world *w, enum vn_suite suite);
+/** The same, on such tethers. */
+void vn_world_init_net(struct vn_world *w, enum vn_suite suite,
+                       const struct vn_mem_net_config *net);
 void vn_world_done(struct vn_world *w);
 /** Registers a member, starts its node, waits until it is online. Node i has 10.66.0.(i+1) and
  * fd66::(i+1). */

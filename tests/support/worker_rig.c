@@ -230,6 +230,7 @@ void vn_rig_tx_open(struct vn_rig_side *s, uint32_t tx, uint32_t tether, uint32_
     c->label = label;
     c->hash_alg = VN_SHA256;
     c->epoch = epoch;
+    c->keyed = true;
     c->ck = chain_key(epoch);
     vn_rig_command(s, c);
 }
@@ -244,6 +245,7 @@ void vn_rig_rx_open(struct vn_rig_side *s, uint32_t rx, uint32_t tether, uint32_
     c->label = label;
     c->hash_alg = VN_SHA256;
     c->epoch = epoch;
+    c->keyed = true;
     c->ck = chain_key(epoch);
     snprintf(text, sizeof(text), "10.66.0.%zu", from + 1);
     c->addrs[c->addr_count++] = vn_inner_ip(text);
