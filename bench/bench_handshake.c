@@ -8,6 +8,8 @@
 
 #include "base/limits.h"
 #include "support/realm.h"
+#include "wire/frame.h"
+#include "wire/rekey.h"
 
 static void require(bool good, const char *what)
 {
@@ -185,6 +187,48 @@ static void rejects(const char *subject, size_t count)
     vn_buf_done(&o.m2);
 }
 
+/* One end of a symmetric step, with the lane's new key. */
+static void symmetric_steps(const char *subject, size_t count)
+{
+    struct vn_secret32 ck = {{1}};
+    double from = cpu_us();
+    for (size_t i = 0; i < count; i++) {
+        struct vn_lane_keys keys;
+        struct vn_aead *aead = NULL;
+        TEST_OK(vn_chain_step(r->suite->hash, &ck, &ck));
+        TEST_OK(vn_lane_keys_derive(r->suite->hash, &ck, 0, &keys));
+        TEST_OK(vn_aead_new(&keys.key, &aead));
+        vn_aead_free(aead);
+    }
+    printf("rekey_us %s-symmetric %.2f us\n", subject, (cpu_us() - from) / (double)count);
+}
+
+/* Both ends of a KEM step. */
+static void kem_steps(const char *subject, size_t count)
+{
+    const struct vn_suite_info *suite = r->suite;
+    struct vn_secret32 ck = {{1}}, ck_peer = ck;
+    struct vn_ctl_keys ctl;
+    uint8_t ct[4096];
+    double from = cpu_us();
+    for (size_t i = 0; i < count; i++) {
+        struct vn_kem_dk *dk = NULL;
+        struct vn_kem_step there, here;
+        struct vn_span ct_span = VN_SPAN(ct, vn_kem_ct_len(suite->kem));
+        TEST_OK(vn_kem_generate(suite->kem, &dk));
+        TEST_OK(vn_kem_encapsulate(suite->kem, vn_kem_ek(dk), ct, &there.ss));
+        TEST_OK(vn_kem_step_digest(suite->hash, vn_kem_ek(dk), ct_span, &there.digest));
+        TEST_OK(vn_chain_kem(suite->hash, &ck_peer, &there, &ck_peer, &ctl));
+        TEST_OK(vn_kem_decapsulate(dk, ct_span, &here.ss));
+        TEST_OK(vn_kem_step_digest(suite->hash, vn_kem_ek(dk), ct_span, &here.digest));
+        TEST_OK(vn_chain_kem(suite->hash, &ck, &here, &ck, &ctl));
+        vn_kem_free(dk);
+    }
+    double us = (cpu_us() - from) / (double)count;
+    require(memcmp(&ck, &ck_peer, sizeof(ck)) == 0, "chain keys of the two ends");
+    printf("rekey_us %s-kem %.2f us\n", subject, us);
+}
+
 static void suite_round(enum vn_suite suite, const char *name, size_t count)
 {
     char cached[64];
@@ -202,6 +246,8 @@ static void suite_round(enum vn_suite suite, const char *name, size_t count)
     round_of(name, count, NULL);
     round_of(cached, count, &known);
     rejects(name, count * 100);
+    symmetric_steps(name, count * 10);
+    kem_steps(name, count);
     r = test_realm_free(r);
 }
 
