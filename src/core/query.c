@@ -267,6 +267,10 @@ void vn_query_on_query(struct vn_node *n, struct vn_inbound *in)
     if (!p || !p->eks_len || !s->descriptor.len)
         return;
     vn_peer_learn_statement(p, &st);
+    /* A newer login has just taken over the destinations of an older one: its own question brings
+     * what is needed to reach it. */
+    if (!p->tx && !vn_list_empty(&p->dests))
+        vn_dests_descriptor(n, p);
     Vn__Answer m = VN__ANSWER__INIT;
     m.descriptor = (ProtobufCBinaryData){s->descriptor.len, s->descriptor.p};
     m.request = q->request;
