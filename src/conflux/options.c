@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "base/limits.h"
 #include "base/secret.h"
 
@@ -547,6 +548,13 @@ static vn_status check_verb(const struct parse *p)
     return VN_OK;
 }
 
+/* One id in 64 begins with a hyphen. */
+static bool is_node_id(const struct parse *p, const char *arg)
+{
+    struct vn_id id;
+    return p->o->verb == VN_VERB_PING && vn_id_parse(VN_SPAN_STR(arg), &id) == VN_OK;
+}
+
 vn_status vn_options_parse(int argc, char **argv, struct vn_options *ret, char ret_error[256])
 {
     *ret = (struct vn_options){.count = 4, .interval_ms = 1000, .wait_ms = 5000};
@@ -555,7 +563,7 @@ vn_status vn_options_parse(int argc, char **argv, struct vn_options *ret, char r
     bool words_only = false;
     for (int i = 1; i < argc && st == VN_OK; i++) {
         char *a = argv[i];
-        if (words_only || a[0] != '-' || !a[1])
+        if (words_only || a[0] != '-' || !a[1] || is_node_id(&p, a))
             st = take_word(&p, a);
         else if (strcmp(a, "--") == 0)
             words_only = true;

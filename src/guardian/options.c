@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdint.h>
 
+#include "base/id.h"
+
 int vn_die(const char *fmt, ...)
 {
     va_list ap;
@@ -24,7 +26,9 @@ static vn_status bad(const char *what, const char *arg)
 vn_status vn_options_parse(int argc, char **argv, const struct vn_option *options)
 {
     for (int i = 1; i < argc; i++) {
-        bool word = argv[i][0] != '-';
+        /* One id in 64 begins with a hyphen. */
+        struct vn_id id;
+        bool word = argv[i][0] != '-' || vn_id_parse(VN_SPAN_STR(argv[i]), &id) == VN_OK;
         size_t n = word ? 0 : strcspn(argv[i], "=");
         const struct vn_option *o = options;
         while (o->name && (strlen(o->name) != n || memcmp(o->name, argv[i], n) != 0))

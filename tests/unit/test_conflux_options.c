@@ -77,6 +77,10 @@ static void test_verbs(void **state)
     assert_string_equal(o.words[0], "db1");
     assert_ok(parse("taint add a b"));
     assert_int_equal(o.word_count, 3);
+    assert_ok(parse("ping -Gye7WSnyaloTZz1ECtYeA -c 1")); /* an id */
+    assert_int_equal(o.word_count, 1);
+    assert_int_equal(o.count, 1);
+    assert_status(VN_ERR_ARG, parse("status -Gye7WSnyaloTZz1ECtYeA"));
     assert_ok(parse("taint add -- -odd"));
     assert_string_equal(o.words[1], "-odd");
     assert_ok(parse("--help"));
