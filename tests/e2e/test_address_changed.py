@@ -49,7 +49,7 @@ def idle_node_is_found():
 def without_address_for_a_while():
     a.ip("address", "del", "10.9.0.22/24", "dev", "eth0")
     wait_until(lambda: na.status()["control"] == "down", 5, "a is cut off")
-    time.sleep(5)
+    time.sleep(5)  # the outage itself: what comes back is waited for by condition
     a.ip("address", "add", "10.9.0.2/24", "dev", "eth0")
     returned = time.monotonic()
     wait_until(lambda: na.status()["control"] == "up", 5, "the control channel is up again")
