@@ -1,0 +1,273 @@
+#include "guardian/store_sql.h"
+
+/* ---- nodes ---- */
+
+vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_record *c)
+{
+    VN_QUERY q = vn_sql_prepare(
+        s, "INSERT INTO conflux (id, realm, token, owner, allowed_taints, tag, ip4, ip6, taints,"
+           " created_at, statement_number) VALUES (?,?,?,?,?,?,?,?,?,?,?)");
+    if (!q)
+        return VN_ERR_IO;
+    char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT];
+    vn_taints_format(&c->taints, taints);
+    vn_allowed_format(&c->allowed, allowed);
+    vn_sql_bind_id(q, 1, &c->id);
+    vn_sql_bind_id(q, 2, &c->realm);
+    vn_sql_bind_id(q, 3, &c->token);
+    vn_sql_bind_id(q, 4, &c->owner);
+    vn_sql_bind_text(q, 5, allowed);
+    vn_sql_bind_text(q, 6, c->tag);
+    sqlite3_bind_int64(q, 7, c->ip4);
+    vn_sql_bind_blob(q, 8, VN_SPAN_ARRAY(c->ip6.b));
+    vn_sql_bind_text(q, 9, taints);
+    vn_sql_bind_u64(q, 10, c->created_ms);
+    vn_sql_bind_u64(q, 11, c->statement_number);
+    return vn_sql_run(s, q, "conflux add", NULL);
+}
+
+#define CONFLUX_COLUMNS                                                                            \
+    "SELECT id, realm, token, owner, allowed_taints, tag, ip4, ip6, taints, created_at, "          \
+    "statement_number, not_after,"                                                                 \
+    " last_login_at, node, sig_pk, session_ek, nkey, serial FROM conflux "
+
+static vn_status conflux_of(sqlite3_stmt *q, struct vn_conflux_record *c)
+{
+    char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT];
+    memset(c, 0, sizeof(*c));
+    c->ip4 = (uint32_t)sqlite3_column_int64(q, 6);
+    c->created_ms = vn_sql_col_u64(q, 9);
+    c->statement_number = vn_sql_col_u64(q, 10);
+    c->session.not_after_ms = vn_sql_col_u64(q, 11);
+    c->session.login_ms = vn_sql_col_u64(q, 12);
+    c->has_session = sqlite3_column_type(q, 13) != SQLITE_NULL;
+    if (!vn_sql_col_id(q, 0, &c->id) || !vn_sql_col_id(q, 1, &c->realm) ||
+        !vn_sql_col_id(q, 2, &c->token) || !vn_sql_col_id(q, 3, &c->owner) ||
+        !vn_sql_col_text(q, 4, allowed, sizeof(allowed)) ||
+        !vn_sql_col_text(q, 5, c->tag, sizeof(c->tag)) || !vn_sql_col_copy(q, 7, c->ip6.b, 16) ||
+        !vn_sql_col_text(q, 8, taints, sizeof(taints)) ||
+        vn_taints_parse(taints, &c->taints) != VN_OK ||
+        vn_allowed_parse(allowed, &c->allowed) != VN_OK)
+        return vn_sql_corrupt("conflux");
+    struct vn_session_record *n = &c->session;
+    if (c->has_session &&
+        (!vn_sql_col_id(q, 13, &n->node) ||
+         !vn_sql_col_up_to(q, 14, n->sig_pk, VN_PK_MAX, &n->sig_pk_n) ||
+         !vn_sql_col_up_to(q, 15, n->session_ek, VN_EK_MAX, &n->session_ek_n) ||
+         !vn_sql_col_copy(q, 16, n->nkey, 32) || !vn_sql_col_copy(q, 17, n->serial, 16)))
+        return vn_sql_corrupt("conflux session");
+    return VN_OK;
+}
+
+vn_status vn_store_conflux_get(struct vn_store *s, const struct vn_id *id,
+                               struct vn_conflux_record *ret)
+{
+    VN_QUERY q = vn_sql_prepare(s, CONFLUX_COLUMNS "WHERE id = ?");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, id);
+    vn_status st = vn_sql_row(s, q, "conflux");
+    return st == VN_OK ? conflux_of(q, ret) : st;
+}
+
+vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_id *realm,
+                                bool (*fn)(void *arg, const struct vn_conflux_record *c), void *arg)
+{
+    VN_QUERY q = vn_sql_prepare(s, CONFLUX_COLUMNS "WHERE realm = ? ORDER BY created_at, id");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, realm);
+    vn_status st;
+    while ((st = vn_sql_row(s, q, "conflux list")) == VN_OK) {
+        struct vn_conflux_record c;
+        st = conflux_of(q, &c);
+        if (st != VN_OK || !fn(arg, &c))
+            return st;
+    }
+    return st == VN_ERR_NOTFOUND ? VN_OK : st;
+}
+
+vn_status vn_store_conflux_delete(struct vn_store *s, const struct vn_conflux_record *c,
+                                  uint64_t now_ms)
+{
+    VN_QUERY del = vn_sql_prepare(s, "DELETE FROM conflux WHERE id = ?");
+    VN_QUERY give_up =
+        vn_sql_prepare(s, "UPDATE lease SET conflux = NULL, until = ? WHERE realm = ? AND ip4 = ?");
+    VN_QUERY purge = vn_sql_prepare(s, "DELETE FROM lease WHERE conflux IS NULL AND until <= ?");
+    if (!del || !give_up || !purge)
+        return VN_ERR_IO;
+    vn_sql_bind_id(del, 1, &c->id);
+    int changes;
+    vn_status st = vn_sql_run(s, del, "conflux delete", &changes);
+    if (st == VN_OK && !changes)
+        st = VN_ERR_NOTFOUND;
+    if (st != VN_OK)
+        return st;
+    vn_sql_bind_u64(give_up, 1, c->session.not_after_ms);
+    vn_sql_bind_id(give_up, 2, &c->realm);
+    sqlite3_bind_int64(give_up, 3, c->ip4);
+    st = vn_sql_run(s, give_up, "lease give up", NULL);
+    if (st != VN_OK)
+        return st;
+    vn_sql_bind_u64(purge, 1, now_ms);
+    return vn_sql_run(s, purge, "lease purge", NULL);
+}
+
+vn_status vn_store_conflux_set_taints(struct vn_store *s, const struct vn_id *id,
+                                      const struct vn_taint_set *taints, uint64_t statement_number)
+{
+    VN_QUERY q =
+        vn_sql_prepare(s, "UPDATE conflux SET taints = ?, statement_number = ? WHERE id = ?");
+    if (!q)
+        return VN_ERR_IO;
+    char text[VN_TAINTS_TEXT];
+    vn_taints_format(taints, text);
+    vn_sql_bind_text(q, 1, text);
+    vn_sql_bind_u64(q, 2, statement_number);
+    vn_sql_bind_id(q, 3, id);
+    int changes;
+    vn_status st = vn_sql_run(s, q, "conflux taints", &changes);
+    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+}
+
+vn_status vn_store_conflux_set_session(struct vn_store *s, const struct vn_id *id,
+                                       const struct vn_session_record *session,
+                                       uint64_t statement_number)
+{
+    VN_QUERY q =
+        vn_sql_prepare(s, "UPDATE conflux SET node = ?, sig_pk = ?, session_ek = ?, nkey = ?, "
+                          "serial = ?, not_after = ?,"
+                          " last_login_at = ?, statement_number = ? WHERE id = ?");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, &session->node);
+    vn_sql_bind_blob(q, 2, VN_SPAN(session->sig_pk, session->sig_pk_n));
+    vn_sql_bind_blob(q, 3, VN_SPAN(session->session_ek, session->session_ek_n));
+    vn_sql_bind_blob(q, 4, VN_SPAN_ARRAY(session->nkey));
+    vn_sql_bind_blob(q, 5, VN_SPAN_ARRAY(session->serial));
+    vn_sql_bind_u64(q, 6, session->not_after_ms);
+    vn_sql_bind_u64(q, 7, session->login_ms);
+    vn_sql_bind_u64(q, 8, statement_number);
+    vn_sql_bind_id(q, 9, id);
+    int changes;
+    vn_status st = vn_sql_run(s, q, "conflux session", &changes);
+    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+}
+
+vn_status vn_store_conflux_end_session(struct vn_store *s, const struct vn_id *id)
+{
+    VN_QUERY q = vn_sql_prepare(
+        s, "UPDATE conflux SET node = NULL, sig_pk = NULL, session_ek = NULL, nkey = NULL,"
+           " serial = NULL WHERE id = ?");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, id);
+    int changes;
+    vn_status st = vn_sql_run(s, q, "conflux logout", &changes);
+    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+}
+
+vn_status vn_store_tag_foreign(struct vn_store *s, const struct vn_id *realm, const char *tag,
+                               const struct vn_id *owner, const struct vn_id *token, bool *ret)
+{
+    VN_QUERY q = vn_sql_prepare(
+        s,
+        "SELECT 1 FROM conflux WHERE realm = ? AND tag = ? AND owner <> ? AND token <> ? LIMIT 1");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, realm);
+    vn_sql_bind_text(q, 2, tag);
+    vn_sql_bind_id(q, 3, owner);
+    vn_sql_bind_id(q, 4, token);
+    vn_status st = vn_sql_row(s, q, "tag");
+    if (st != VN_OK && st != VN_ERR_NOTFOUND)
+        return st;
+    *ret = st == VN_OK;
+    return VN_OK;
+}
+
+vn_status vn_store_outbox_add(struct vn_store *s, const struct vn_id *conflux)
+{
+    VN_QUERY q = vn_sql_prepare(s, "INSERT OR IGNORE INTO outbox (conflux) VALUES (?)");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, conflux);
+    return vn_sql_run(s, q, "outbox add", NULL);
+}
+
+vn_status vn_store_outbox_take(struct vn_store *s, struct vn_id *ret)
+{
+    VN_QUERY q =
+        vn_sql_prepare(s, "DELETE FROM outbox WHERE conflux = (SELECT conflux FROM outbox LIMIT 1) "
+                          "RETURNING conflux");
+    if (!q)
+        return VN_ERR_IO;
+    vn_status st = vn_sql_row(s, q, "outbox take");
+    if (st == VN_OK && !vn_sql_col_id(q, 0, ret))
+        return vn_sql_corrupt("outbox");
+    /* the deletion is done when the statement is */
+    if (st == VN_OK && sqlite3_step(q) != SQLITE_DONE)
+        return vn_sql_fail(s, "outbox take");
+    return st;
+}
+
+/* ---- address leases ---- */
+
+vn_status vn_store_lease_find(struct vn_store *s, const struct vn_id *realm, uint32_t first,
+                              uint32_t last, uint64_t now_ms, uint32_t *ret)
+{
+    VN_QUERY purge = vn_sql_prepare(s, "DELETE FROM lease WHERE conflux IS NULL AND until <= ?");
+    /* The first gap: either the range's start, or the place after a leased address whose successor
+     * is free. */
+    VN_QUERY q = vn_sql_prepare(
+        s,
+        "SELECT ?2 WHERE NOT EXISTS (SELECT 1 FROM lease WHERE realm = ?1 AND ip4 = ?2)"
+        " UNION ALL SELECT * FROM (SELECT l.ip4 + 1 FROM lease l WHERE l.realm = ?1 AND l.ip4 >= ?2"
+        " AND l.ip4 < ?3 AND NOT EXISTS (SELECT 1 FROM lease n WHERE n.realm = ?1 AND"
+        " n.ip4 = l.ip4 + 1) ORDER BY l.ip4 LIMIT 1) LIMIT 1");
+    if (!purge || !q)
+        return VN_ERR_IO;
+    vn_sql_bind_u64(purge, 1, now_ms);
+    vn_status st = vn_sql_run(s, purge, "lease purge", NULL);
+    if (st != VN_OK)
+        return st;
+    vn_sql_bind_id(q, 1, realm);
+    sqlite3_bind_int64(q, 2, first);
+    sqlite3_bind_int64(q, 3, last);
+    st = vn_sql_row(s, q, "lease find");
+    if (st == VN_ERR_NOTFOUND)
+        return VN_ERR_LIMIT;
+    if (st == VN_OK)
+        *ret = (uint32_t)sqlite3_column_int64(q, 0);
+    return st;
+}
+
+vn_status vn_store_lease_take(struct vn_store *s, const struct vn_id *realm, uint32_t ip4,
+                              const struct vn_id *conflux, const char *tag, uint64_t now_ms,
+                              char ret_holder[64], uint64_t *ret_until_ms)
+{
+    VN_QUERY holder = vn_sql_prepare(
+        s, "SELECT tag, conflux IS NULL, until FROM lease WHERE realm = ? AND ip4 = ?"
+           " AND (conflux IS NOT NULL OR until > ?)");
+    VN_QUERY take = vn_sql_prepare(
+        s, "INSERT OR REPLACE INTO lease (realm, ip4, conflux, tag, until) VALUES (?,?,?,?,0)");
+    if (!holder || !take)
+        return VN_ERR_IO;
+    vn_sql_bind_id(holder, 1, realm);
+    sqlite3_bind_int64(holder, 2, ip4);
+    vn_sql_bind_u64(holder, 3, now_ms);
+    vn_status st = vn_sql_row(s, holder, "lease");
+    if (st == VN_OK) {
+        if (!vn_sql_col_text(holder, 0, ret_holder, 64))
+            return vn_sql_corrupt("lease");
+        *ret_until_ms = sqlite3_column_int(holder, 1) ? vn_sql_col_u64(holder, 2) : 0;
+        return VN_ERR_EXISTS;
+    }
+    if (st != VN_ERR_NOTFOUND)
+        return st;
+    vn_sql_bind_id(take, 1, realm);
+    sqlite3_bind_int64(take, 2, ip4);
+    vn_sql_bind_id(take, 3, conflux);
+    vn_sql_bind_text(take, 4, tag);
+    return vn_sql_run(s, take, "lease take", NULL);
+}

@@ -1,0 +1,120 @@
+#include "guardian/store_sql.h"
+
+/* ---- revocations ---- */
+
+static vn_status next_number(struct vn_store *s, const struct vn_id *realm, uint64_t now_ms,
+                             uint64_t *ret)
+{
+    VN_QUERY q = vn_sql_prepare(s, "SELECT MAX(number) FROM revocation WHERE realm = ?");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, realm);
+    vn_status st = vn_sql_row(s, q, "revocation number");
+    if (st == VN_OK)
+        *ret = VN_MAX(vn_sql_col_u64(q, 0) + 1, now_ms);
+    return st;
+}
+
+vn_status vn_store_revocation_add(struct vn_store *s, const struct vn_id *realm,
+                                  const struct vn_revocation_row *r, uint64_t now_ms)
+{
+    VN_QUERY add =
+        vn_sql_prepare(s, "INSERT INTO revocation (realm, number, kind, node, serial, minimum,"
+                          " until, nkey) VALUES (?,?,?,?,?,?,?,?)");
+    VN_QUERY clean = vn_sql_prepare(s, "DELETE FROM revocation WHERE realm = ?1 AND number < ?2"
+                                       " AND (node = ?3 OR until <= ?4)");
+    uint64_t number;
+    if (!add || !clean)
+        return VN_ERR_IO;
+    vn_status st = next_number(s, realm, now_ms, &number);
+    if (st != VN_OK)
+        return st;
+    vn_sql_bind_id(add, 1, realm);
+    vn_sql_bind_u64(add, 2, number);
+    sqlite3_bind_int(add, 3, (int)r->e.kind);
+    vn_sql_bind_id(add, 4, &r->e.node);
+    vn_sql_bind_blob(add, 5, VN_SPAN_ARRAY(r->e.serial));
+    vn_sql_bind_u64(add, 6, r->e.minimum);
+    vn_sql_bind_u64(add, 7, r->e.until_ms);
+    if (r->has_nkey)
+        vn_sql_bind_blob(add, 8, VN_SPAN_ARRAY(r->nkey));
+    st = vn_sql_run(s, add, "revocation add", NULL);
+    if (st != VN_OK)
+        return st;
+    vn_sql_bind_id(clean, 1, realm);
+    vn_sql_bind_u64(clean, 2, number);
+    vn_sql_bind_id(clean, 3, &r->e.node);
+    vn_sql_bind_u64(clean, 4, now_ms);
+    return vn_sql_run(s, clean, "revocation clean", NULL);
+}
+
+static bool revocation_of(sqlite3_stmt *q, struct vn_revocation_row *ret)
+{
+    *ret = (struct vn_revocation_row){
+        .e = {.number = vn_sql_col_u64(q, 0),
+              .kind = (enum vn_revocation_kind)sqlite3_column_int(q, 1),
+              .minimum = vn_sql_col_u64(q, 4),
+              .until_ms = vn_sql_col_u64(q, 5)},
+        .has_nkey = sqlite3_column_type(q, 6) != SQLITE_NULL,
+        .published = sqlite3_column_int(q, 7) != 0,
+    };
+    return vn_sql_col_id(q, 2, &ret->e.node) &&
+           vn_sql_col_copy(q, 3, ret->e.serial, sizeof(ret->e.serial)) &&
+           (!ret->has_nkey || vn_sql_col_copy(q, 6, ret->nkey, sizeof(ret->nkey)));
+}
+
+vn_status vn_store_revocation_load(struct vn_store *s, const struct vn_id *realm, uint64_t now_ms,
+                                   struct vn_revocation_row **ret, size_t *ret_n)
+{
+    VN_QUERY q =
+        vn_sql_prepare(s, "SELECT number, kind, node, serial, minimum, until, nkey, published"
+                          " FROM revocation WHERE realm = ? AND until > ? ORDER BY number");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, realm);
+    vn_sql_bind_u64(q, 2, now_ms);
+    struct vn_revocation_row *rows = NULL;
+    size_t n = 0, cap = 0;
+    vn_status st;
+    do {
+        if (n == cap) {
+            struct vn_revocation_row *more = realloc(rows, (cap += 64) * sizeof(*rows));
+            if (!more) {
+                free(rows);
+                return VN_ERR_NOMEM;
+            }
+            rows = more;
+        }
+        st = vn_sql_row(s, q, "revocations");
+        if (st == VN_OK && !revocation_of(q, &rows[n++]))
+            st = vn_sql_corrupt("revocation");
+    } while (st == VN_OK);
+    if (st != VN_ERR_NOTFOUND) {
+        free(rows);
+        return st;
+    }
+    *ret = rows;
+    *ret_n = n;
+    return VN_OK;
+}
+
+vn_status vn_store_revocation_pending(struct vn_store *s, struct vn_id *ret_realm)
+{
+    VN_QUERY q = vn_sql_prepare(s, "SELECT realm FROM revocation WHERE published = 0 LIMIT 1");
+    if (!q)
+        return VN_ERR_IO;
+    vn_status st = vn_sql_row(s, q, "revocation pending");
+    return st == VN_OK && !vn_sql_col_id(q, 0, ret_realm) ? vn_sql_corrupt("revocation") : st;
+}
+
+vn_status vn_store_revocation_published(struct vn_store *s, const struct vn_id *realm, uint64_t to)
+{
+    VN_QUERY q =
+        vn_sql_prepare(s, "UPDATE revocation SET published = 1 WHERE realm = ? AND number <= ?"
+                          " AND published = 0");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, realm);
+    vn_sql_bind_u64(q, 2, to);
+    return vn_sql_run(s, q, "revocation published", NULL);
+}

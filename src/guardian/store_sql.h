@@ -1,0 +1,105 @@
+/* What the parts of the SQLite store share; nothing else includes it. */
+#pragma once
+
+#include <sqlite3.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "guardian/store.h"
+
+#define VN_STORE_STATEMENTS 96
+
+struct vn_store_statement {
+    const char *sql; /* identity of the literal */
+    sqlite3_stmt *stmt;
+};
+
+struct vn_store {
+    sqlite3 *db;
+    struct vn_store_statement cache[VN_STORE_STATEMENTS];
+    size_t cached;
+    bool in_tx;
+    int64_t data_version;
+};
+
+/** What SQLite's last error means here; logs what is nobody's business but the operator's. */
+vn_status vn_sql_fail(struct vn_store *s, const char *what);
+vn_status vn_sql_exec(struct vn_store *s, const char *sql);
+/** Prepares once per SQL literal, which must live as long as the store; hold it in a VN_QUERY. */
+sqlite3_stmt *vn_sql_prepare(struct vn_store *s, const char *sql);
+/** Runs a statement that returns no rows; ret_changes may be NULL. */
+vn_status vn_sql_run(struct vn_store *s, sqlite3_stmt *q, const char *what, int *ret_changes);
+/** VN_OK with a row, VN_ERR_NOTFOUND without. */
+vn_status vn_sql_row(struct vn_store *s, sqlite3_stmt *q, const char *what);
+/** A record that does not fit its struct: the file was changed by something else. */
+vn_status vn_sql_corrupt(const char *what);
+bool vn_sql_col_blob(sqlite3_stmt *q, int i, struct vn_blob *ret); /* the caller frees ret->p */
+
+static inline void vn_sql_done(sqlite3_stmt **q)
+{
+    if (*q) {
+        sqlite3_reset(*q);
+        sqlite3_clear_bindings(*q);
+    }
+}
+/** A prepared statement that is reset at the end of its block. */
+#define VN_QUERY VN_CLEANUP(vn_sql_done) sqlite3_stmt *
+
+static inline void vn_sql_bind_blob(sqlite3_stmt *q, int i, struct vn_span v)
+{
+    /* A NULL pointer would bind NULL, which is not the empty blob. */
+    sqlite3_bind_blob(q, i, v.n ? (const void *)v.p : "", (int)v.n, SQLITE_TRANSIENT);
+}
+static inline void vn_sql_bind_id(sqlite3_stmt *q, int i, const struct vn_id *id)
+{
+    vn_sql_bind_blob(q, i, VN_SPAN_ARRAY(id->b));
+}
+static inline void vn_sql_bind_secret(sqlite3_stmt *q, int i, const struct vn_secret32 *v)
+{
+    vn_sql_bind_blob(q, i, VN_SPAN_ARRAY(v->b));
+}
+static inline void vn_sql_bind_text(sqlite3_stmt *q, int i, const char *v)
+{
+    sqlite3_bind_text(q, i, v, -1, SQLITE_TRANSIENT);
+}
+static inline void vn_sql_bind_u64(sqlite3_stmt *q, int i, uint64_t v)
+{
+    sqlite3_bind_int64(q, i, (sqlite3_int64)v);
+}
+static inline struct vn_span vn_sql_col_span(sqlite3_stmt *q, int i)
+{
+    const void *p = sqlite3_column_blob(q, i);
+    int n = sqlite3_column_bytes(q, i);
+    return p ? VN_SPAN(p, (size_t)n) : VN_SPAN_NONE;
+}
+static inline bool vn_sql_col_copy(sqlite3_stmt *q, int i, void *dst, size_t n)
+{
+    struct vn_span v = vn_sql_col_span(q, i);
+    if (v.n != n)
+        return false;
+    memcpy(dst, v.p, n);
+    return true;
+}
+static inline bool vn_sql_col_id(sqlite3_stmt *q, int i, struct vn_id *ret)
+{
+    return vn_sql_col_copy(q, i, ret->b, sizeof(ret->b));
+}
+static inline bool vn_sql_col_up_to(sqlite3_stmt *q, int i, uint8_t *dst, size_t cap, size_t *ret_n)
+{
+    struct vn_span v = vn_sql_col_span(q, i);
+    if (v.n > cap)
+        return false;
+    if (v.n)
+        memcpy(dst, v.p, v.n);
+    *ret_n = v.n;
+    return true;
+}
+static inline bool vn_sql_col_text(sqlite3_stmt *q, int i, char *dst, size_t cap)
+{
+    const char *v = (const char *)sqlite3_column_text(q, i);
+    return v && (size_t)snprintf(dst, cap, "%s", v) < cap;
+}
+static inline uint64_t vn_sql_col_u64(sqlite3_stmt *q, int i)
+{
+    return (uint64_t)sqlite3_column_int64(q, i);
+}
