@@ -117,6 +117,7 @@ struct vn_cmd_kem {
     struct vn_post_msg msg;
     uint32_t handle;
     uint32_t epoch;          /* that begins with it */
+    uint32_t taken;          /* RX: the source took the step that began this one; 0: none */
     uint32_t request;        /* RX: echoed */
     bool answered;           /* TX; false: there will be no answer */
     struct vn_kem_step step; /* wiped by free_fn */

@@ -45,6 +45,7 @@ static void change_keys(struct vn_node *n, struct vn_stream *s, const struct vn_
 static void adopt(struct vn_node *n, struct vn_stream *s)
 {
     change_keys(n, s, &s->rekey.next);
+    s->rekey.taken = s->rekey.epoch;
     next_wipe(&s->rekey);
 }
 

@@ -30,6 +30,7 @@ struct vn_rekey {
     struct vn_hash ek_hash; /* of that offer */
     struct vn_buf ct;
     uint32_t request; /* to the worker */
+    uint32_t taken;   /* epoch of the last step that the source showed to have taken */
     bool answered;    /* the worker is ready, the answer was sent */
     uint64_t offered_ms;
     struct vn_ctl_keys next; /* after that step, until the source shows that it took it */

@@ -158,7 +158,8 @@ void vn_rx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd)
     ev->handle = cmd->handle;
     ev->epoch = cmd->epoch;
     ev->request = cmd->request;
-    vn_status st = vn_rx_keys_kem(&rx->keys, cmd->epoch, &cmd->step, &ev->ctl);
+    vn_status st =
+        vn_rx_keys_kem(&rx->keys, cmd->epoch, cmd->taken, &cmd->step, w->now_us, &ev->ctl);
     if (st == VN_OK) {
         vn_worker_tell(w, &ev->msg);
         return;

@@ -117,6 +117,17 @@ static bool walk(const struct vn_rx_keys *k, uint32_t count, bool with_kem, stru
     return true;
 }
 
+/* Makes those epochs its own; frames of each may still be on their way. */
+static void advance(struct vn_rx_keys *k, const struct ahead *a, uint32_t count, uint64_t now_us)
+{
+    for (uint32_t i = 0; i < count; i++)
+        push(k, &a->ck[i], now_us);
+    if (k->kem_pending && k->kem_epoch <= vn_rx_keys_epoch(k)) {
+        k->kem_pending = false;
+        vn_secret32_wipe(&k->kem_ck);
+    }
+}
+
 static bool opens_ahead(struct vn_rx_keys *k, const struct vn_e2e_header *h, struct vn_span aad,
                         const uint8_t *text, size_t n, bool with_kem, uint8_t *out, uint64_t now_us)
 {
@@ -129,15 +140,10 @@ static bool opens_ahead(struct vn_rx_keys *k, const struct vn_e2e_header *h, str
         key_free(key);
         return false;
     }
-    /* Frames of the epochs between may still be on their way. */
-    for (uint32_t i = 0; i < count; i++)
-        push(k, &a.ck[i], now_us);
-    k->epochs[0].lanes[h->lane] = key;
-    if (k->kem_pending && k->kem_epoch <= h->epoch) {
-        k->kem_pending = false;
+    if (k->kem_pending && k->kem_epoch <= h->epoch)
         k->kem_taken = with_kem;
-        vn_secret32_wipe(&k->kem_ck);
-    }
+    advance(k, &a, count, now_us);
+    k->epochs[0].lanes[h->lane] = key;
     return true;
 }
 
@@ -178,9 +184,23 @@ enum vn_worker_drop vn_rx_keys_open(struct vn_rx_keys *k, const struct vn_e2e_he
     return key_opens(e->lanes[h->lane], h, aad, text, n, text) ? VN_DROP_COUNT : VN_DROP_TAG;
 }
 
-vn_status vn_rx_keys_kem(struct vn_rx_keys *k, uint32_t epoch, const struct vn_kem_step *step,
+/* To the epoch that began with the announced step: the source has taken it. */
+static vn_status take_pending(struct vn_rx_keys *k, uint64_t now_us)
+{
+    VN_CLEANUP(ahead_wipe) struct ahead a;
+    uint32_t count = k->kem_epoch - vn_rx_keys_epoch(k);
+    if (!walk(k, count, true, &a))
+        return VN_ERR_NOMEM;
+    advance(k, &a, count, now_us);
+    return VN_OK;
+}
+
+vn_status vn_rx_keys_kem(struct vn_rx_keys *k, uint32_t epoch, uint32_t taken,
+                         const struct vn_kem_step *step, uint64_t now_us,
                          struct vn_ctl_keys *ret_ctl)
 {
+    if (k->kem_pending && k->kem_epoch == taken && take_pending(k, now_us) != VN_OK)
+        return VN_ERR_NOMEM;
     if (epoch <= vn_rx_keys_epoch(k))
         return VN_ERR_EXISTS;
     if (epoch - vn_rx_keys_epoch(k) > VN_REKEY_AHEAD_MAX)

@@ -30,7 +30,7 @@ struct vn_rx_keys {
 
     /* The KEM step that the source may take, or not. */
     bool kem_pending;
-    bool kem_taken;     /* and what it did: the caller clears this */
+    bool kem_taken;     /* a frame showed that it did: the caller clears this */
     uint32_t kem_epoch; /* that begins with it */
     struct vn_secret32 kem_ck;
 };
@@ -52,10 +52,13 @@ VN_MUST_CHECK enum vn_worker_drop vn_rx_keys_open(struct vn_rx_keys *k,
                                                   const struct vn_e2e_header *h, struct vn_span aad,
                                                   uint8_t *text, size_t n, uint64_t now_us);
 /**
- * A KEM step that begins this epoch may come from now on; replaces what was announced before.
+ * A KEM step that begins this epoch may come from now on; replaces what was announced before, and
+ * is computed on top of it if that is the step that began the epoch `taken` (0: none): then the
+ * source took it, though no frame may have shown that.
  * VN_ERR_EXISTS when that epoch has begun, VN_ERR_LIMIT when it is too far ahead.
  */
-VN_MUST_CHECK vn_status vn_rx_keys_kem(struct vn_rx_keys *k, uint32_t epoch,
-                                       const struct vn_kem_step *step, struct vn_ctl_keys *ret_ctl);
+VN_MUST_CHECK vn_status vn_rx_keys_kem(struct vn_rx_keys *k, uint32_t epoch, uint32_t taken,
+                                       const struct vn_kem_step *step, uint64_t now_us,
+                                       struct vn_ctl_keys *ret_ctl);
 /** Wipes the epochs whose time is over; returns when to look again. */
 uint64_t vn_rx_keys_tick(struct vn_rx_keys *k, uint64_t now_us);

@@ -154,6 +154,7 @@ void vn_tell_kem(struct vn_node *n, const struct vn_stream *s, uint32_t request,
         return;
     m->handle = s->handle;
     m->epoch = s->rekey.epoch;
+    m->taken = s->rekey.taken;
     m->request = request;
     m->answered = step != NULL;
     if (step)

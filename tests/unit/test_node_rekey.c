@@ -13,6 +13,7 @@
 struct path {
     unsigned lose_control; /* of 100 control packets in-band */
     unsigned lose_next;    /* so many at once */
+    bool lose_frames;      /* all of them */
     size_t controls, lost;
     struct vn_pktbuf *kept; /* the last control packet */
 };
@@ -24,6 +25,8 @@ static bool filter(void *arg, const struct vn_id *tether, enum vn_tether_class c
 {
     (void)arg;
     (void)tether;
+    if (path.lose_frames && (b->data[0] & 0x0f) == VN_HOP_FRAME)
+        return false;
     if (cls != VN_TETHER_CONTROL || (b->data[0] & 0x0f) != VN_HOP_CONTROL || b->len < 1100)
         return true; /* rekey messages are the long ones */
     path.controls++;
@@ -101,6 +104,15 @@ static void talk(uint64_t seconds, unsigned per_second)
     assert_int_equal(sent, got);
 }
 
+/* Traffic that nobody hears. */
+static void shout(uint64_t seconds, unsigned per_second)
+{
+    for (uint64_t i = 0; i < seconds * per_second; i++) {
+        vn_world_send(a, b, false, ++sent);
+        vn_world_run(&w, 1000 / per_second);
+    }
+}
+
 static void assert_same_keys(void)
 {
     struct vn_tx *tx = worker_tx();
@@ -167,6 +179,33 @@ static void lost_messages_are_sent_again(void **state)
         assert_int_equal(lost, path.lost);
         assert_int_equal(0, worker_tx()->keys.kem_awaited);
         assert_true(worker_tx()->keys.kem_due_us > w.now_us + 90000000); /* it was taken */
+        assert_same_keys();
+        finish();
+    }
+}
+
+/* Control packets pass and frames do not, for longer than from one KEM step to the next: only the
+ * keys of the second offer tell the destination that the first step was taken. */
+static void frames_are_lost_over_two_kem_steps(void **state)
+{
+    (void)state;
+    for (unsigned answers_lost = 0; answers_lost < 2; answers_lost++) {
+        start(VN_SUITE_DEFAULT, 0);
+        struct vn_id sid = tx_of()->sid;
+        talk(115, 2);
+        path.lose_frames = true;
+        path.lose_control = answers_lost ? 100 : 0; /* then the first step is not taken */
+        shout(20, 2);
+        path.lose_control = 0;
+        struct vn_ctl_keys first = {tx_of()->keys.k_ctl_ir, tx_of()->keys.k_ctl_ri};
+        shout(120, 2);
+        assert_memory_not_equal(&first.ir, &tx_of()->keys.k_ctl_ir, 32);
+        path.lose_frames = false;
+        vn_pktqueue_clear(&b->written);
+        talk(30, 2);
+        assert_true(vn_id_equal(&sid, &tx_of()->sid));
+        assert_same_keys();
+        talk(120, 2); /* and the next step */
         assert_same_keys();
         finish();
     }
@@ -307,6 +346,7 @@ int main(void)
         cmocka_unit_test(default_suite),
         cmocka_unit_test(cnsa_suite),
         cmocka_unit_test(lost_messages_are_sent_again),
+        cmocka_unit_test(frames_are_lost_over_two_kem_steps),
         cmocka_unit_test(without_answer_the_stream_goes_on),
         cmocka_unit_test(repeated_messages_change_nothing),
         cmocka_unit_test(packets_under_old_keys_still_count),

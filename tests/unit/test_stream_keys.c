@@ -206,7 +206,7 @@ static void a_kem_step_is_asked_for_and_taken(void **state)
     struct vn_kem_step step = step_of(1);
     struct vn_ctl_keys at_tx, at_rx;
     struct frame late = seal();
-    assert_ok(vn_rx_keys_kem(&rx, 13, &step, &at_rx));
+    assert_ok(vn_rx_keys_kem(&rx, 13, 0, &step, now_us, &at_rx));
     assert_opens(seal()); /* announced, not taken */
     assert_int_equal(12, vn_rx_keys_epoch(&rx));
     assert_ok(vn_tx_keys_kem(&tx, 13, &step, now_us, &at_tx));
@@ -218,8 +218,9 @@ static void a_kem_step_is_asked_for_and_taken(void **state)
     assert_memory_equal(rx.epochs[0].ck.b, tx.ck.b, 32);
     assert_opens(late);
     assert_opens(next_epoch());
-    assert_status(VN_ERR_EXISTS, vn_rx_keys_kem(&rx, 14, &step, &at_rx));
-    assert_status(VN_ERR_LIMIT, vn_rx_keys_kem(&rx, 14 + VN_REKEY_AHEAD_MAX + 1, &step, &at_rx));
+    assert_status(VN_ERR_EXISTS, vn_rx_keys_kem(&rx, 14, 0, &step, now_us, &at_rx));
+    assert_status(VN_ERR_LIMIT,
+                  vn_rx_keys_kem(&rx, 14 + VN_REKEY_AHEAD_MAX + 1, 0, &step, now_us, &at_rx));
     assert_false(vn_tx_keys_kem_due(&tx, now_us));
     now_us += VN_REKEY_KEM_MS * UINT64_C(1000);
     assert_true(vn_tx_keys_kem_due(&tx, now_us));
@@ -245,7 +246,7 @@ static void a_kem_step_among_symmetric_ones(void **state)
         before[i] = next_epoch();
     struct vn_kem_step step = step_of(2);
     struct vn_ctl_keys at_tx, at_rx;
-    assert_ok(vn_rx_keys_kem(&rx, 4, &step, &at_rx));
+    assert_ok(vn_rx_keys_kem(&rx, 4, 0, &step, now_us, &at_rx));
     assert_ok(vn_tx_keys_kem(&tx, 4, &step, now_us, &at_tx));
     assert_memory_equal(&at_tx, &at_rx, sizeof(at_tx));
     after[0] = seal();
@@ -269,7 +270,7 @@ static void a_kem_step_that_was_given_up(void **state)
     now_us += VN_REKEY_KEM_MS * UINT64_C(1000);
     assert_opens(seal());
     assert_true(vn_tx_keys_kem_due(&tx, now_us));
-    assert_ok(vn_rx_keys_kem(&rx, 2, &step, &ctl));
+    assert_ok(vn_rx_keys_kem(&rx, 2, 0, &step, now_us, &ctl));
     now_us += VN_REKEY_RETRY_MS * UINT64_C(1000) - 1;
     assert_opens(seal());
     assert_int_equal(1, tx.epoch); /* no symmetric step while it waits */
@@ -282,6 +283,46 @@ static void a_kem_step_that_was_given_up(void **state)
     /* The answer comes now. */
     assert_status(VN_ERR_EXISTS, vn_tx_keys_kem(&tx, 2, &step, now_us, &ctl));
     assert_opens(next_epoch());
+}
+
+/* No frame of the first step's epochs arrived; the destination hears of the second. */
+static void a_kem_step_after_one_that_nothing_was_seen_of(void **state)
+{
+    (void)state;
+    struct vn_kem_step first = step_of(4), second = step_of(5);
+    struct vn_ctl_keys at_tx, at_rx;
+    struct frame late = seal();
+    assert_ok(vn_rx_keys_kem(&rx, 1, 0, &first, now_us, &at_rx));
+    assert_ok(vn_tx_keys_kem(&tx, 1, &first, now_us, &at_tx));
+    for (unsigned i = 0; i < 11; i++)
+        next_epoch();
+    struct frame last = next_epoch();
+    assert_int_equal(13, tx.epoch);
+    assert_ok(vn_rx_keys_kem(&rx, 14, 1, &second, now_us, &at_rx));
+    assert_int_equal(1, vn_rx_keys_epoch(&rx)); /* that much is known */
+    assert_false(rx.kem_taken);                 /* and to the caller too */
+    assert_ok(vn_tx_keys_kem(&tx, 14, &second, now_us, &at_tx));
+    assert_memory_equal(&at_tx, &at_rx, sizeof(at_tx));
+    assert_opens(late);
+    assert_opens(seal());
+    assert_true(rx.kem_taken);
+    assert_opens(last);
+    assert_memory_equal(rx.epochs[0].ck.b, tx.ck.b, 32);
+}
+
+/* The same, and the source did not take the first: its epoch began by a symmetric step. */
+static void a_kem_step_after_one_that_was_not_taken(void **state)
+{
+    (void)state;
+    struct vn_kem_step first = step_of(6), second = step_of(7);
+    struct vn_ctl_keys at_tx, at_rx;
+    assert_ok(vn_rx_keys_kem(&rx, 1, 0, &first, now_us, &at_rx));
+    for (unsigned i = 0; i < 3; i++)
+        next_epoch();
+    assert_ok(vn_rx_keys_kem(&rx, 4, 0, &second, now_us, &at_rx));
+    assert_ok(vn_tx_keys_kem(&tx, 4, &second, now_us, &at_tx));
+    assert_memory_equal(&at_tx, &at_rx, sizeof(at_tx));
+    assert_opens(seal());
 }
 
 /* ---- no key with a nonce twice ---- */
@@ -360,6 +401,8 @@ int main(void)
         T(a_volume_makes_a_kem_step_due),
         T(a_kem_step_among_symmetric_ones),
         T(a_kem_step_that_was_given_up),
+        T(a_kem_step_after_one_that_nothing_was_seen_of),
+        T(a_kem_step_after_one_that_was_not_taken),
         T(no_nonce_twice_under_a_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
