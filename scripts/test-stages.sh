@@ -3,7 +3,7 @@
 
 passed=0 failed=0 skipped=0
 broken= # presets that did not build
-stages=(format layers banned asan corpus tidy tsan release e2e bench clean)
+stages=(format layers banned asan corpus tidy tsan release models e2e bench clean)
 slow_stages=(coverage fuzz)
 
 count() { # count PASSED FAILED SKIPPED
@@ -104,6 +104,17 @@ stage_e2e() {
     local s
     s=$(grep -c '^ok .*# SKIP' "$log" || true)
     count "-$s" "$(grep -c '^not ok ' "$log" || true)" "$s"
+}
+
+# What models/run prints is what was shown, and how far. It shows first that faults are found.
+stage_models() {
+    local log=$here/build/models.log
+    mkdir -p "$here/build"
+    {
+        "$here/models/run" --self-test && VN_LONG=$long "$here/models/run"
+    } 2>&1 | tee "$log" | sed 's/^/   /' || true
+    count "$(grep -c '^ok ' "$log" || true)" "$(grep -c '^not ok ' "$log" || true)" 0
+    check test "$(grep -c '^1[.][.]' "$log")" = 2 # both came to their end
 }
 
 stage_bench() {
