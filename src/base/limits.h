@@ -119,4 +119,8 @@
 #define VN_EGRESS_QUEUE_BYTES (2u << 20)
 #define VN_EGRESS_WAIT_PACKETS 64 /* per destination, while none exists yet */
 #define VN_EGRESSERS_MAX 4096
-#define VN_MAILBOX_MAX 65536 /* messages waiting in one direction */
+#define VN_CODEL_INTERVAL_US 20000 /* about the longest round trip; raised with the path's */
+#define VN_CODEL_INTERVAL_MAX_US 1000000
+#define VN_CODEL_TARGET_DIV 20     /* standing wait that is fine: a twentieth of it */
+#define VN_CODEL_REFRESH_US 100000 /* how often a path's time is looked at */
+#define VN_MAILBOX_MAX 65536       /* messages waiting in one direction */

@@ -273,6 +273,7 @@ static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_
         {"tun_tx_bytes", stats ? stats->counters.tun_tx_bytes : 0},
         {"frames_sealed", stats ? stats->counters.frames_sealed : 0},
         {"frames_opened", stats ? stats->counters.frames_opened : 0},
+        {"ecn_marked", stats ? stats->counters.ecn_marked : 0},
         {"egressers", stats ? stats->egresser_count : 0},
     };
     for (size_t i = 0; i < VN_ARRAY_LEN(counters); i++)

@@ -118,6 +118,7 @@ const char *vn_worker_drop_name(enum vn_worker_drop d)
         [VN_DROP_TUN_MALFORMED] = "tun_malformed",
         [VN_DROP_NO_ROUTE] = "no_route",
         [VN_DROP_QUEUE_FULL] = "queue_full",
+        [VN_DROP_CODEL] = "codel",
         [VN_DROP_REJECTED] = "rejected",
         [VN_DROP_EGRESS_GONE] = "egress_gone",
         [VN_DROP_HOP_MALFORMED] = "hop_malformed",

@@ -181,6 +181,7 @@ enum vn_worker_drop {
     VN_DROP_TUN_MALFORMED, /* not an IP packet, or longer than it says */
     VN_DROP_NO_ROUTE,      /* destination outside the realm's ranges */
     VN_DROP_QUEUE_FULL,
+    VN_DROP_CODEL,    /* waited too long for too long, of a flow without ECN */
     VN_DROP_REJECTED, /* destination known unreachable; ICMP sent */
     VN_DROP_EGRESS_GONE,
     VN_DROP_HOP_MALFORMED,
@@ -200,6 +201,7 @@ enum vn_worker_drop {
 struct vn_worker_counters {
     uint64_t tun_rx_packets, tun_rx_bytes, tun_tx_packets, tun_tx_bytes;
     uint64_t frames_sealed, frames_opened;
+    uint64_t ecn_marked; /* instead of a drop by CoDel */
     uint64_t drops[VN_DROP_COUNT];
 };
 struct vn_tx_stats {

@@ -36,7 +36,7 @@ static size_t clear(struct vn_egresser *e)
 {
     size_t n = queued(e);
     for (size_t cls = 0; cls < VN_CLASSES; cls++) {
-        vn_pktqueue_clear(&e->queue[cls]);
+        vn_fq_clear(&e->queue[cls]);
         vn_list_remove(&e->ready[cls]);
     }
     return n;
@@ -87,8 +87,10 @@ static struct vn_egresser *create(struct vn_worker *w, const struct vn_ip *ip)
         return NULL;
     e->ip = *ip;
     vn_list_init(&e->of_tx);
-    for (size_t cls = 0; cls < VN_CLASSES; cls++)
+    for (size_t cls = 0; cls < VN_CLASSES; cls++) {
         vn_list_init(&e->ready[cls]);
+        vn_fq_init(&e->queue[cls]);
+    }
     e->active_us = w->now_us;
     if (vn_map_put(w->egresser_by_ip, e->ip.b, e) != VN_OK) {
         free(e);
@@ -116,7 +118,7 @@ static void reject_waiting(struct vn_worker *w, struct vn_egresser *e)
 {
     for (size_t cls = 0; cls < VN_CLASSES; cls++) {
         struct vn_pktbuf *b;
-        while ((b = vn_pktqueue_pop(&e->queue[cls]))) {
+        while ((b = vn_fq_pop_fattest(&e->queue[cls]))) {
             tell_unreachable(w, vn_pktbuf_span(b));
             vn_worker_drop(w, VN_DROP_REJECTED);
             vn_pktbuf_free(b);
@@ -133,7 +135,18 @@ static bool in_ranges(const struct vn_worker *w, const struct vn_ip *ip)
     return false;
 }
 
-/* Takes the packet in, or says why not. */
+static bool has_room(const struct vn_egresser *e, size_t packets, size_t bytes)
+{
+    return queued(e) + (bytes > 0) <= packets && queued_bytes(e) + bytes <= VN_EGRESS_QUEUE_BYTES;
+}
+
+static enum vn_tether_class fuller(const struct vn_egresser *e)
+{
+    return e->queue[VN_TETHER_REALTIME].bytes > e->queue[VN_TETHER_BULK].bytes ? VN_TETHER_REALTIME
+                                                                               : VN_TETHER_BULK;
+}
+
+/* Takes the packet in, or says why not. When the queue overflows, the flow that fills it pays. */
 static bool admit(struct vn_worker *w, struct vn_egresser *e, const struct vn_packet *p,
                   struct vn_pktbuf *b, enum vn_worker_drop *ret_why)
 {
@@ -146,16 +159,22 @@ static bool admit(struct vn_worker *w, struct vn_egresser *e, const struct vn_pa
         e->asked = false;
         set_state(e, VN_EGRESS_EXPECT_VERDICT);
     }
-    size_t max = e->state == VN_EGRESS_USE ? VN_EGRESS_QUEUE_PACKETS : VN_EGRESS_WAIT_PACKETS;
-    if (queued(e) >= max || queued_bytes(e) + b->len > VN_EGRESS_QUEUE_BYTES) {
-        *ret_why = VN_DROP_QUEUE_FULL;
+    if (e->state != VN_EGRESS_USE && !has_room(e, VN_EGRESS_WAIT_PACKETS, b->len)) {
+        *ret_why = VN_DROP_QUEUE_FULL; /* the first ones are those that somebody waits for */
         return false;
     }
     enum vn_tether_class cls = vn_packet_class(p);
-    b->stamp_us = w->now_us;
-    vn_pktqueue_push(&e->queue[cls], b);
+    uint32_t flow = vn_packet_flow(p, vn_pktbuf_span(b), w->flow_key);
+    if (vn_fq_push(&e->queue[cls], flow, b, w->now_us) != VN_OK) {
+        *ret_why = VN_DROP_QUEUE_FULL;
+        return false;
+    }
+    while (!has_room(e, VN_EGRESS_QUEUE_PACKETS, 0)) {
+        vn_pktbuf_free(vn_fq_pop_fattest(&e->queue[fuller(e)]));
+        vn_worker_drop(w, VN_DROP_QUEUE_FULL);
+    }
     e->active_us = w->now_us;
-    if (e->state == VN_EGRESS_USE && e->queue[cls].count == 1)
+    if (e->state == VN_EGRESS_USE)
         vn_tx_ready(e->tx, e, cls);
     return true;
 }

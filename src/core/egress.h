@@ -1,6 +1,6 @@
 /*
- * Egressers: one per inner destination address, with a bounded queue (SPEC A7). The first packet
- * makes it and asks the node for a stream; packets wait in order.
+ * Egressers: one per inner destination address, with bounded fair queues (SPEC A7). The first
+ * packet makes it and asks the node for a stream; packets of a flow wait in order.
  *
  *   wanted ──verdict──> use(tx) <──> wait          reject(until)
  *
@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "core/fq.h"
 #include "core/packet.h"
 #include "core/worker_i.h"
 
@@ -22,7 +23,7 @@ struct vn_egresser {
     struct vn_ip ip;
     enum vn_egress_state state;
     bool asked; /* VN_EV_DEST_WANTED got through */
-    struct vn_pktqueue queue[VN_CLASSES];
+    struct vn_fq queue[VN_CLASSES];
     struct vn_tx *tx;                 /* USE: not NULL */
     struct vn_list of_tx;             /* tx.egressers */
     struct vn_list ready[VN_CLASSES]; /* tx.ready, while the queue holds something */

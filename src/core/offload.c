@@ -142,30 +142,80 @@ static void set_ip_length(const struct vn_packet *p, uint8_t *b, size_t n, size_
     put16(b + 10, vn_checksum_fold(vn_checksum_add(0, b, (size_t)(b[0] & 15) * 4)));
 }
 
+/* Writes one segment as a packet of its own: the payload bytes from at, the number-th of all. */
+static size_t cut(const struct vn_packet *p, struct vn_span bytes, const struct vn_tun_offload *o,
+                  size_t at, size_t number, uint8_t *out)
+{
+    size_t payload = VN_MIN(bytes.n - at, (size_t)o->gso_size);
+    size_t n = o->header_len + payload;
+    memcpy(out, bytes.p, o->header_len);
+    memcpy(out + o->header_len, bytes.p + at, payload);
+    uint8_t *l4 = out + o->l4_offset;
+    set_ip_length(p, out, n, number);
+    if (p->proto == VN_IPPROTO_TCP) {
+        put32(l4 + 4, get32(l4 + 4) + (uint32_t)(at - o->header_len));
+        if (at + payload < bytes.n)
+            l4[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+        if (number > 0)
+            l4[13] &= (uint8_t)~TCP_CWR;
+    } else {
+        put16(l4 + 4, (uint16_t)(n - o->l4_offset));
+    }
+    vn_offload_finish(p, out, n, o);
+    return n;
+}
+
 void vn_offload_segment(const struct vn_packet *p, struct vn_span bytes,
                         const struct vn_tun_offload *o, uint8_t *scratch,
                         void (*fn)(void *arg, struct vn_span segment), void *arg)
 {
-    const bool tcp = p->proto == VN_IPPROTO_TCP;
     size_t number = 0;
-    for (size_t at = o->header_len; at < bytes.n; number++) {
-        size_t payload = VN_MIN(bytes.n - at, (size_t)o->gso_size);
-        size_t n = o->header_len + payload;
-        memcpy(scratch, bytes.p, o->header_len);
-        memcpy(scratch + o->header_len, bytes.p + at, payload);
-        uint8_t *l4 = scratch + o->l4_offset;
-        set_ip_length(p, scratch, n, number);
-        if (tcp) {
-            put32(l4 + 4, get32(l4 + 4) + (uint32_t)(at - o->header_len));
-            if (at + payload < bytes.n)
-                l4[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
-            if (number > 0)
-                l4[13] &= (uint8_t)~TCP_CWR;
-        } else {
-            put16(l4 + 4, (uint16_t)(n - o->l4_offset));
-        }
-        vn_offload_finish(p, scratch, n, o);
-        fn(arg, VN_SPAN(scratch, n));
-        at += payload;
+    for (size_t at = o->header_len; at < bytes.n; at += o->gso_size)
+        fn(arg, VN_SPAN(scratch, cut(p, bytes, o, at, number++, scratch)));
+}
+
+/* Takes the first segment's payload out of the super-packet, and leaves one that is as the kernel
+ * would have made it: its checksum covers the pseudo header. */
+static void shorten(const struct vn_packet *p, const struct vn_tun_offload *o, struct vn_pktbuf *b)
+{
+    memmove(b->data + o->gso_size, b->data, o->header_len);
+    b->data += o->gso_size;
+    b->len -= o->gso_size;
+    set_ip_length(p, b->data, b->len, 1);
+    uint8_t *l4 = b->data + o->l4_offset;
+    size_t len = b->len - o->l4_offset;
+    if (p->proto == VN_IPPROTO_TCP) {
+        put32(l4 + 4, get32(l4 + 4) + o->gso_size);
+        l4[13] &= (uint8_t)~TCP_CWR;
+    } else {
+        put16(l4 + 4, (uint16_t)len);
     }
+    put16(l4 + o->csum_offset, (uint16_t)~vn_checksum_fold(vn_checksum_pseudo(p, p->proto, len)));
+    if (b->len - o->header_len <= o->gso_size) {
+        b->kind = VN_PKT_CSUM;
+        b->gso_size = 0;
+    }
+}
+
+vn_status vn_offload_split(struct vn_pktbuf *b, struct vn_pktbuf **ret_first)
+{
+    struct vn_packet p;
+    struct vn_tun_offload o;
+    struct vn_pktbuf *first;
+    if (!is_gso((enum vn_packet_kind)b->kind))
+        return VN_ERR_UNSUPPORTED;
+    if (!vn_packet_parse(vn_pktbuf_span(b), &p) ||
+        !check(&p, vn_pktbuf_span(b), (enum vn_packet_kind)b->kind, b->gso_size, b->l4_offset,
+               &o) ||
+        !is_gso(o.kind))
+        return VN_ERR_MALFORMED;
+    vn_status st = vn_pktbuf_new(o.header_len + (size_t)o.gso_size, &first);
+    if (st != VN_OK)
+        return st;
+    size_t n = cut(&p, vn_pktbuf_span(b), &o, o.header_len, 0, first->data);
+    vn_pktbuf_put(first, n);
+    first->stamp_us = b->stamp_us;
+    shorten(&p, &o, b);
+    *ret_first = first;
+    return VN_OK;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/limits.h"
+#include "base/pktbuf.h"
 #include "core/packet.h"
 #include "ports/tun.h"
 
@@ -37,3 +38,8 @@ void vn_offload_finish(const struct vn_packet *p, uint8_t *bytes, size_t n,
 void vn_offload_segment(const struct vn_packet *p, struct vn_span bytes,
                         const struct vn_tun_offload *o, uint8_t *scratch,
                         void (*fn)(void *arg, struct vn_span segment), void *arg);
+/**
+ * Takes the first segment off a super-packet, as a whole packet of its own; b keeps the others, and
+ * becomes CSUM when one is left. VN_ERR_UNSUPPORTED: b is no super-packet; VN_ERR_NOMEM.
+ */
+VN_MUST_CHECK vn_status vn_offload_split(struct vn_pktbuf *b, struct vn_pktbuf **ret_first);

@@ -123,6 +123,50 @@ enum vn_tether_class vn_packet_class(const struct vn_packet *p)
     }
 }
 
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ h >> 32;
+}
+
+uint32_t vn_packet_flow(const struct vn_packet *p, struct vn_span bytes, uint64_t key)
+{
+    uint64_t part[4], h = mix(key, p->proto);
+    memcpy(part, p->src.b, 16);
+    memcpy(part + 2, p->dst.b, 16);
+    for (size_t i = 0; i < 4; i++)
+        h = mix(h, part[i]);
+    bool ports = p->proto == VN_IPPROTO_TCP || p->proto == VN_IPPROTO_UDP;
+    if (ports && !p->fragment && bytes.n - p->l4_offset >= 4) {
+        uint32_t both;
+        memcpy(&both, bytes.p + p->l4_offset, sizeof(both));
+        h = mix(h, both);
+    }
+    return (uint32_t)h;
+}
+
+bool vn_packet_mark_ce(uint8_t *b, size_t n)
+{
+    enum { CE = 3 };
+    bool ip6 = n >= 40 && b[0] >> 4 == 6;
+    if (n < 20 || (!ip6 && b[0] >> 4 != 4))
+        return false;
+    unsigned ecn = (ip6 ? b[1] >> 4 : b[1]) & CE;
+    if (ecn == 0 || ecn == CE)
+        return ecn == CE;
+    if (ip6) {
+        b[1] |= CE << 4;
+        return true;
+    }
+    /* RFC 1624: the sum grows by what the header does. */
+    uint64_t sum = (uint64_t)(uint16_t)~be16(b + 10) + (CE - ecn);
+    uint16_t check = vn_checksum_fold(sum);
+    b[1] |= CE;
+    b[10] = (uint8_t)(check >> 8);
+    b[11] = (uint8_t)check;
+    return true;
+}
+
 enum vn_icmp_kind vn_packet_icmp_kind(const struct vn_packet *p, struct vn_span bytes)
 {
     if (p->proto != (p->ip6 ? VN_IPPROTO_ICMPV6 : VN_IPPROTO_ICMP) || p->later_fragment)

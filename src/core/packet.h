@@ -37,6 +37,13 @@ VN_MUST_CHECK bool vn_packet_parse_quoted(struct vn_span bytes, struct vn_packet
 /** Real-time for DSCP EF, VOICE-ADMIT, CS5, AF4x; else bulk (DESIGN section 11). */
 enum vn_tether_class vn_packet_class(const struct vn_packet *p);
 
+/** The same number for all packets of one flow (RFC 6438: addresses, protocol, ports; of fragments
+ * no ports), as good as random for others. key keeps outsiders from choosing collisions. */
+uint32_t vn_packet_flow(const struct vn_packet *p, struct vn_span bytes, uint64_t key);
+
+/** Congestion Experienced (RFC 3168) into the IP header; false: its sender has no ECN. */
+bool vn_packet_mark_ce(uint8_t *bytes, size_t n);
+
 /** What an ICMP or ICMPv6 packet means to the overlay. */
 enum vn_icmp_kind {
     VN_ICMP_NONE,  /* not ICMP */

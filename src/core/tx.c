@@ -120,43 +120,64 @@ void vn_tx_close(struct vn_worker *w, struct vn_tx *tx)
 
 /* ---- building ---- */
 
-static struct vn_pktbuf *take_packet(struct vn_tx *tx, struct vn_egresser *e,
-                                     enum vn_tether_class cls)
-{
-    struct vn_pktbuf *b = vn_pktqueue_pop(&e->queue[cls]);
-    if (e->queue[cls].count == 0)
-        vn_list_remove(&e->ready[cls]);
-    tx->packets++;
-    tx->bytes += b->len;
-    return b;
-}
-
 static size_t overhead_of(const struct vn_pktbuf *b)
 {
     return VN_FRAME_PACKET_OVERHEAD + (b->kind == VN_PKT_NONE ? 0 : VN_FRAME_OFFLOAD_OVERHEAD);
 }
 
-struct plan {
+/* The packets of the next frame, in order. */
+struct batch {
     size_t count, bytes; /* packets, and plaintext bytes after the count */
+    struct vn_pktbuf *packet[VN_FRAME_PACKETS_MAX];
 };
 
-/* How much goes into the next frame: from the egresser in turn as much as fits, then from others.
- */
-static struct plan plan_frame(const struct vn_tx *tx, enum vn_tether_class cls)
+static const struct vn_codel_params *codel_of(struct vn_end *end)
 {
-    struct plan p = {0};
-    VN_LIST_EACH(it, &tx->ready[cls])
-    {
-        const struct vn_egresser *e = VN_CONTAINER_OF(it, struct vn_egresser, ready[cls]);
-        for (const struct vn_pktbuf *b = e->queue[cls].head; b; b = b->next) {
-            size_t n = overhead_of(b) + b->len;
-            if (p.count == VN_FRAME_PACKETS_MAX || p.bytes + n > PLAIN_MAX)
-                return p;
-            p.count++;
-            p.bytes += n;
+    struct vn_worker *w = end->worker;
+    if (w->now_us >= end->codel_until_us) {
+        struct vn_tether_stats stats;
+        w->cfg.tether->stats(end->port, &stats);
+        end->codel = vn_codel_params_for(stats.srtt_us);
+        end->codel_until_us = w->now_us + VN_CODEL_REFRESH_US;
+    }
+    return &end->codel;
+}
+
+static struct vn_pktbuf *next_packet(struct vn_tx *tx, struct vn_fq *q, size_t room)
+{
+    const size_t overhead = VN_FRAME_PACKET_OVERHEAD + VN_FRAME_OFFLOAD_OVERHEAD;
+    struct vn_worker_counters *c = &tx->worker->counters;
+    struct vn_fq_counters did = {0};
+    struct vn_pktbuf *b = room <= overhead ? NULL
+                                           : vn_fq_pop(q, codel_of(tx->end), room - overhead,
+                                                       tx->worker->now_us, &did);
+    c->drops[VN_DROP_CODEL] += did.dropped;
+    c->ecn_marked += did.marked;
+    return b;
+}
+
+/* As much as fits in a frame: of the egresser in turn, then of others. The next frame begins with
+ * another. */
+static void collect(struct vn_tx *tx, enum vn_tether_class cls, struct batch *ret)
+{
+    ret->count = ret->bytes = 0;
+    while (!vn_list_empty(&tx->ready[cls])) {
+        struct vn_list *first = tx->ready[cls].next;
+        struct vn_egresser *e = VN_CONTAINER_OF(first, struct vn_egresser, ready[cls]);
+        struct vn_pktbuf *b;
+        while (ret->count < VN_FRAME_PACKETS_MAX &&
+               (b = next_packet(tx, &e->queue[cls], PLAIN_MAX - ret->bytes))) {
+            ret->packet[ret->count++] = b;
+            ret->bytes += overhead_of(b) + b->len;
+            tx->packets++;
+            tx->bytes += b->len;
+        }
+        vn_list_remove(first);
+        if (e->queue[cls].count > 0) {
+            vn_list_append(&tx->ready[cls], first);
+            return;
         }
     }
-    return p;
 }
 
 static struct vn_frame_packet describe(const struct vn_pktbuf *b)
@@ -168,10 +189,8 @@ static struct vn_frame_packet describe(const struct vn_pktbuf *b)
 }
 
 /* The packet's own buffer becomes the frame. */
-static struct vn_pktbuf *build_single(struct vn_tx *tx, enum vn_tether_class cls)
+static void build_single(struct vn_pktbuf *b)
 {
-    struct vn_egresser *e = VN_CONTAINER_OF(tx->ready[cls].next, struct vn_egresser, ready[cls]);
-    struct vn_pktbuf *b = take_packet(tx, e, cls);
     struct vn_frame_packet p = describe(b);
     size_t head = 2 + overhead_of(b);
     vn_pktbuf_push(b, VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN + head);
@@ -180,49 +199,41 @@ static struct vn_pktbuf *build_single(struct vn_tx *tx, enum vn_tether_class cls
     vn_write_u16(&w, 1);
     vn_frame_put_header(&w, &p);
     assert(vn_writer_ok(&w) && w.len == head);
-    return b;
 }
 
-static struct vn_pktbuf *build_bundle(struct vn_tx *tx, enum vn_tether_class cls, struct plan plan)
+static struct vn_pktbuf *build_bundle(const struct batch *batch)
 {
     struct vn_pktbuf *f;
-    if (vn_pktbuf_new(FRAME_HEAD + plan.bytes, &f) != VN_OK)
+    if (vn_pktbuf_new(FRAME_HEAD + batch->bytes, &f) != VN_OK)
         return NULL;
-    vn_pktbuf_put(f, FRAME_HEAD + plan.bytes);
+    vn_pktbuf_put(f, FRAME_HEAD + batch->bytes);
     struct vn_writer w =
-        vn_writer_of(f->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN, 2 + plan.bytes);
-    vn_write_u16(&w, (uint16_t)plan.count);
-    for (size_t i = 0; i < plan.count; i++) {
-        struct vn_egresser *e =
-            VN_CONTAINER_OF(tx->ready[cls].next, struct vn_egresser, ready[cls]);
-        struct vn_pktbuf *b = take_packet(tx, e, cls);
-        struct vn_frame_packet p = describe(b);
+        vn_writer_of(f->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN, 2 + batch->bytes);
+    vn_write_u16(&w, (uint16_t)batch->count);
+    for (size_t i = 0; i < batch->count; i++) {
+        struct vn_frame_packet p = describe(batch->packet[i]);
         vn_frame_put_packet(&w, &p);
-        vn_pktbuf_free(b);
     }
     assert(vn_writer_ok(&w) && w.len == w.cap);
     return f;
 }
 
-static bool fits_in_place(const struct vn_tx *tx, enum vn_tether_class cls)
+static bool fits_in_place(const struct vn_pktbuf *b)
 {
-    const struct vn_egresser *e =
-        VN_CONTAINER_OF(tx->ready[cls].next, struct vn_egresser, ready[cls]);
-    const struct vn_pktbuf *b = e->queue[cls].head;
     return vn_pktbuf_headroom(b) >= FRAME_HEAD + overhead_of(b) &&
            vn_pktbuf_tailroom(b) >= VN_AEAD_TAG_LEN;
 }
 
-static struct vn_pktbuf *build(struct vn_tx *tx, enum vn_tether_class cls, struct plan plan)
+/* Takes the packets. */
+static struct vn_pktbuf *build(struct batch *batch)
 {
-    struct vn_pktbuf *f = plan.count == 1 && fits_in_place(tx, cls) ? build_single(tx, cls)
-                                                                    : build_bundle(tx, cls, plan);
-    /* The next frame begins with another destination. */
-    struct vn_list *first = tx->ready[cls].next;
-    if (f && first != &tx->ready[cls]) {
-        vn_list_remove(first);
-        vn_list_append(&tx->ready[cls], first);
+    if (batch->count == 1 && fits_in_place(batch->packet[0])) {
+        build_single(batch->packet[0]);
+        return batch->packet[0];
     }
+    struct vn_pktbuf *f = build_bundle(batch);
+    for (size_t i = 0; i < batch->count; i++)
+        vn_pktbuf_free(batch->packet[i]);
     return f;
 }
 
@@ -290,15 +301,16 @@ static struct vn_pktbuf *next_frame(struct vn_tx *tx, enum vn_tether_class cls)
         return VN_TAKE(tx->sealed[cls]);
     if (vn_list_empty(&tx->ready[cls]) || !ready_keys(tx))
         return NULL;
-    struct plan plan = plan_frame(tx, cls);
-    struct vn_pktbuf *f = build(tx, cls, plan);
-    if (!f)
-        return NULL;
+    struct batch batch;
+    collect(tx, cls, &batch);
+    if (batch.count == 0)
+        return NULL; /* CoDel took all */
     tx->active_us = tx->worker->now_us;
-    vn_status st = seal(tx, cls, f);
+    struct vn_pktbuf *f = build(&batch);
+    vn_status st = f ? seal(tx, cls, f) : VN_ERR_NOMEM;
     if (st != VN_OK) {
         vn_log(VN_LOG_ERROR, "seal_failed", VN_KV_STATUS(st));
-        vn_worker_drop_n(tx->worker, VN_DROP_EGRESS_GONE, plan.count);
+        vn_worker_drop_n(tx->worker, VN_DROP_EGRESS_GONE, batch.count);
         vn_pktbuf_free(f);
         return NULL;
     }
@@ -341,7 +353,7 @@ void vn_tx_flush(struct vn_end *end)
                 break;
             vn_list_remove(&tx->of_ready[cls]);
             queue_on_end(tx, cls);
-            /* Out of memory: its packets wait for the next flush. */
+            /* No keys: its packets wait for the next flush. */
             if (tx->frames == before && !refused_before && has_work(tx, cls))
                 break;
         }

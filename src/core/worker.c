@@ -79,7 +79,9 @@ vn_status vn_worker_new(const struct vn_worker_config *cfg, uint64_t now_us, str
     vn_list_init(&w->ends);
     vn_list_init(&w->buried);
     vn_bucket_init(&w->unreachable, 256, now_us / 1000);
-    vn_status st = vn_map_new(sizeof(uint32_t), VN_TETHERS_MAX, &w->end_by_handle);
+    vn_status st = cfg->random->fill(cfg->random->self, &w->flow_key, sizeof(w->flow_key));
+    if (st == VN_OK)
+        st = vn_map_new(sizeof(uint32_t), VN_TETHERS_MAX, &w->end_by_handle);
     if (st == VN_OK)
         st = vn_map_new(sizeof(uint32_t), VN_STREAMS_MAX, &w->tx_by_handle);
     if (st == VN_OK)

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "core/bucket.h"
+#include "core/codel.h"
 #include "core/worker.h"
 
 #define VN_LABELS_MAX 65536 /* bound and early, over all tethers */
@@ -29,6 +30,8 @@ struct vn_end {
     struct vn_list txs;               /* all that go through it */
     struct vn_list labels;            /* all that come through it, held frames too */
     size_t early_bytes, early_labels;
+    struct vn_codel_params codel; /* of the queues that empty into it */
+    uint64_t codel_until_us;      /* when to look at its path's time again */
 };
 
 struct vn_worker {
@@ -53,6 +56,7 @@ struct vn_worker {
     struct vn_map *egresser_by_ip;
     struct vn_egresser *last_egresser; /* of the packet before: most come in runs */
     struct vn_bucket unreachable;      /* ICMP errors we make */
+    uint64_t flow_key;                 /* of vn_packet_flow */
 
     struct vn_worker_counters counters;
 };

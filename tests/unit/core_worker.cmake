@@ -1,5 +1,5 @@
 vn_unit_test(replay SOURCES test_replay.c LINKS vn_core vn_test_support)
-foreach(name IN ITEMS hostile_frames offload packet stream_keys unreachable worker worker_egress worker_tethers)
+foreach(name IN ITEMS fq hostile_frames offload packet stream_keys unreachable worker worker_egress worker_tethers)
     vn_unit_test(${name} SOURCES test_${name}.c LINKS vn_test_worker)
 endforeach()
 vn_unit_test(worker_oom SOURCES test_worker_oom.c LINKS vn_test_oom vn_test_worker TIMEOUT 120)

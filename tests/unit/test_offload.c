@@ -346,10 +346,59 @@ static void super_packets_may_wait_with_others(void **state)
     vn_rig_done(&rig);
 }
 
+/* Taking first segments off until one is left gives the segments of the whole. */
+static void splitting_is_segmenting(void **state)
+{
+    (void)state;
+    static uint8_t b[65536];
+    for (int round = 0; round < 200; round++) {
+        bool ip6 = vn_test_below(2), tcp = vn_test_below(2);
+        size_t payload = 3 + vn_test_below(8800);
+        size_t least = payload / 64 + 1;
+        uint16_t gso = (uint16_t)(least + vn_test_below(payload - least));
+        size_t n = super(ip6, tcp, 4, payload, b);
+        struct vn_packet p;
+        struct vn_pktbuf *rest, *first;
+        assert_true(vn_packet_parse(VN_SPAN(b, n), &p));
+        assert_int_equal(VN_OK, vn_pktbuf_new(n, &rest));
+        memcpy(vn_pktbuf_put(rest, n), b, n);
+        rest->kind = !tcp ? VN_PKT_UDP_L4 : ip6 ? VN_PKT_TCP6 : VN_PKT_TCP4;
+        rest->gso_size = gso;
+        rest->l4_offset = p.l4_offset;
+        struct collected c = {.gso = gso,
+                              .header_len = (size_t)(p.l4_offset + (tcp ? 24 : 8)),
+                              .total = payload,
+                              .tcp = tcp,
+                              .ip6 = ip6,
+                              .original = b};
+        while (rest->kind != VN_PKT_CSUM) {
+            assert_int_equal(VN_OK, vn_offload_split(rest, &first));
+            assert_int_equal(VN_PKT_NONE, first->kind);
+            check_segment(&c, vn_pktbuf_span(first));
+            vn_pktbuf_free(first);
+        }
+        /* What is left is as the kernel leaves one: its checksum field holds the pseudo header. */
+        struct vn_tun_offload o;
+        assert_true(vn_packet_parse(vn_pktbuf_span(rest), &p));
+        assert_true(vn_offload_check_own(&p, vn_pktbuf_span(rest), VN_PKT_CSUM, rest->gso_size,
+                                         rest->l4_offset, &o));
+        const uint8_t *field = rest->data + o.l4_offset + o.csum_offset;
+        size_t l4_len = rest->len - o.l4_offset;
+        assert_int_equal((uint16_t)~vn_checksum_fold(vn_checksum_pseudo(&p, p.proto, l4_len)),
+                         field[0] << 8 | field[1]);
+        vn_offload_finish(&p, rest->data, rest->len, &o);
+        check_segment(&c, vn_pktbuf_span(rest));
+        assert_int_equal(payload, c.payload);
+        assert_int_equal(VN_ERR_UNSUPPORTED, vn_offload_split(rest, &first));
+        vn_pktbuf_free(rest);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments_are_whole_packets),
+        cmocka_unit_test(splitting_is_segmenting),
         cmocka_unit_test(bounds_of_what_a_peer_may_say),
         cmocka_unit_test(any_header_is_judged_in_bounds),
         cmocka_unit_test(whole_super_packets_cross),

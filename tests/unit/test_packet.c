@@ -304,6 +304,72 @@ static void noise_is_parsed_without_harm(void **state)
     }
 }
 
+static uint32_t flow_of(const struct vn_inner *i, uint64_t key)
+{
+    uint8_t b[200];
+    struct vn_packet p;
+    size_t n = vn_inner_build(i, b, sizeof(b));
+    assert_true(vn_packet_parse(VN_SPAN(b, n), &p));
+    return vn_packet_flow(&p, VN_SPAN(b, n), key);
+}
+
+static void flows_are_told_apart(void **state)
+{
+    (void)state;
+    struct vn_inner one = {.src = "10.66.0.1", .dst = "10.66.0.2", .payload_len = 8};
+    struct vn_inner other = one;
+    other.number = 77;
+    other.dscp = 46;
+    assert_int_equal(flow_of(&one, 1), flow_of(&other, 1));
+    assert_int_not_equal(flow_of(&one, 1), flow_of(&one, 2));
+    other.src = "10.66.0.3";
+    assert_int_not_equal(flow_of(&one, 1), flow_of(&other, 1));
+    /* Ports count, in whole packets only: a later fragment has none. */
+    uint8_t a[64], b[64];
+    struct vn_packet p;
+    size_t n = vn_inner_build(&one, a, sizeof(a));
+    memcpy(b, a, n);
+    b[21] ^= 1;
+    assert_true(vn_packet_parse(VN_SPAN(a, n), &p));
+    assert_int_not_equal(vn_packet_flow(&p, VN_SPAN(a, n), 1),
+                         vn_packet_flow(&p, VN_SPAN(b, n), 1));
+    a[6] = b[6] = 0x20;
+    assert_true(vn_packet_parse(VN_SPAN(a, n), &p));
+    assert_int_equal(vn_packet_flow(&p, VN_SPAN(a, n), 1), vn_packet_flow(&p, VN_SPAN(b, n), 1));
+}
+
+static void congestion_is_marked_where_it_can_be(void **state)
+{
+    (void)state;
+    for (unsigned tos = 0; tos < 256; tos++) {
+        uint8_t b[200];
+        struct vn_packet p;
+        size_t n = vn_inner_build(
+            &(struct vn_inner){.src = "10.66.0.1", .dst = "10.66.0.2", .payload_len = 30}, b,
+            sizeof(b));
+        b[1] = (uint8_t)tos;
+        b[10] = b[11] = 0;
+        uint16_t sum = vn_checksum_fold(vn_checksum_add(0, b, 20));
+        b[10] = (uint8_t)(sum >> 8);
+        b[11] = (uint8_t)sum;
+        assert_int_equal((tos & 3) != 0, vn_packet_mark_ce(b, n));
+        assert_int_equal(0, vn_checksum_fold(vn_checksum_add(0, b, 20)));
+        assert_int_equal(tos & 3 ? tos | 3 : tos, b[1]);
+
+        n = vn_inner_build(
+            &(struct vn_inner){.src = "fd66::1", .dst = "fd66::2", .payload_len = 30}, b,
+            sizeof(b));
+        b[0] = (uint8_t)(0x60 | tos >> 4);
+        b[1] = (uint8_t)(tos << 4);
+        assert_int_equal((tos & 3) != 0, vn_packet_mark_ce(b, n));
+        assert_true(vn_packet_parse(VN_SPAN(b, n), &p));
+        assert_int_equal(tos & 3 ? tos | 3 : tos, p.tos);
+    }
+    uint8_t none[1] = {0x60};
+    assert_false(vn_packet_mark_ce(none, 1));
+    assert_false(vn_packet_mark_ce(none, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +381,8 @@ int main(void)
         cmocka_unit_test(ipv6_fragments),
         cmocka_unit_test(ipv4_in_ipv6_clothes_is_refused),
         cmocka_unit_test(classes),
+        cmocka_unit_test(flows_are_told_apart),
+        cmocka_unit_test(congestion_is_marked_where_it_can_be),
         cmocka_unit_test(icmp_kinds),
         cmocka_unit_test(an_icmp_packet_without_a_type),
         cmocka_unit_test(checksums_agree_with_a_slow_one),

@@ -298,12 +298,19 @@ static void back_pressure_bundles_more(void **state)
         vn_rig_flush(&rig.side[0]);
     }
     vn_rig_run(&rig, 2000000);
-    assert_int_equal(900, rig.side[1].written_count);
-    for (uint32_t i = 0; i < 900; i++) {
-        struct vn_pktbuf *b = vn_pktqueue_pop(&rig.side[1].written);
-        assert_int_equal(i, vn_inner_number(vn_pktbuf_span(b)));
+    /* They wait for 180 ms at this window: CoDel takes a few, and nothing else does. */
+    uint64_t taken = vn_rig_counters(&rig.side[0]).drops[VN_DROP_CODEL];
+    assert_in_range(taken, 1, 20);
+    assert_int_equal(900 - taken, rig.side[1].written_count);
+    uint32_t next = 0;
+    struct vn_pktbuf *b;
+    while ((b = vn_pktqueue_pop(&rig.side[1].written))) {
+        uint32_t number = vn_inner_number(vn_pktbuf_span(b));
+        assert_true(number >= next);
+        next = number + 1;
         vn_pktbuf_free(b);
     }
+    assert_int_equal(900, next);
     /* The first few go alone, then the window is full and the rest waits and goes in bulk. */
     assert_true(vn_rig_counters(&rig.side[0]).frames_sealed < 100);
 }

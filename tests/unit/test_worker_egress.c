@@ -174,6 +174,32 @@ static void streams_on_one_tether_take_turns(void **state)
     assert_true(first < 2 * second && second < 2 * first);
 }
 
+static void a_ping_does_not_wait_behind_a_download(void **state)
+{
+    (void)state;
+    vn_rig_done(&rig);
+    vn_rig_init(&rig, &(struct vn_mem_net_config){.delay_us = 1000, .window_bytes = 65536});
+    vn_rig_stream(&rig);
+    struct vn_inner bulk = v4, ping = v4;
+    bulk.payload_len = 1300;
+    ping.proto = 200; /* another flow */
+    for (int i = 0; i < 900; i++)
+        vn_rig_packet(a, &bulk);
+    vn_rig_run(&rig, 3000);
+    vn_rig_packet(a, &ping);
+    vn_rig_run(&rig, 6000);
+    size_t before = 0;
+    bool seen = false;
+    struct vn_pktbuf *p;
+    while ((p = vn_pktqueue_pop(&b->written))) {
+        seen |= p->data[9] == 200;
+        before += !seen;
+        vn_pktbuf_free(p);
+    }
+    assert_true(seen);
+    assert_true(before < 400); /* of the 900 */
+}
+
 static void rejection_is_told_by_icmp(void **state)
 {
     (void)state;
@@ -338,6 +364,7 @@ int main(void)
         T(many_destinations_are_bounded),
         T(a_slow_destination_delays_no_other),
         T(streams_on_one_tether_take_turns),
+        T(a_ping_does_not_wait_behind_a_download),
         T(rejection_is_told_by_icmp),
         T(icmp_errors_are_bounded),
         T(wait_keeps_and_forget_drops),
