@@ -12,7 +12,7 @@
 #undef VN_REPLAY_BITS_MIN
 #define VN_REPLAY_BITS_MIN 128u
 
-#include "core/replay.c"
+#include "base/replay.c"
 
 static bool inside(const struct vn_replay *r, uint64_t seq)
 {

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "core/replay.h"
+#include "base/replay.h"
 #include "core/rx_keys.h"
 #include "core/worker_i.h"
 #include "wire/frame.h"

@@ -1,4 +1,3 @@
-vn_unit_test(replay SOURCES test_replay.c LINKS vn_core vn_test_support)
 foreach(name IN ITEMS fq hostile_frames offload packet stream_keys unreachable worker worker_egress worker_tethers)
     vn_unit_test(${name} SOURCES test_${name}.c LINKS vn_test_worker)
 endforeach()

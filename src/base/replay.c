@@ -1,4 +1,4 @@
-#include "core/replay.h"
+#include "base/replay.h"
 
 #include <assert.h>
 #include <stdlib.h>
