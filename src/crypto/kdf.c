@@ -4,6 +4,7 @@
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
+#include "base/writer.h"
 #include "crypto/hmac_sha1.h"
 #include "crypto/ossl.h"
 
@@ -199,6 +200,33 @@ vn_status vn_hkdf(enum vn_hash_alg alg, struct vn_span salt, struct vn_span ikm,
     if (st != VN_OK)
         return st;
     return vn_hkdf_expand(alg, vn_hash_span(&prk), info, info_count, ret, n);
+}
+
+vn_status vn_tls12_prf(enum vn_hash_alg alg, struct vn_span secret, const struct vn_span *seed,
+                       size_t seed_count, uint8_t *ret, size_t n)
+{
+    uint8_t joined[VN_TLS12_PRF_SEED_MAX];
+    struct vn_writer w = vn_writer_of(joined, sizeof(joined));
+    for (size_t i = 0; i < seed_count; i++)
+        vn_write_span(&w, seed[i]);
+    const struct vn_ossl *o = vn_ossl();
+    const EVP_MD *md = md_of(alg);
+    if (!vn_writer_ok(&w) || secret.n == 0 || n == 0)
+        return VN_ERR_ARG;
+    if (!o || !md)
+        return VN_ERR_CRYPTO;
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST,
+                                         (char *)(uintptr_t)EVP_MD_get0_name(md), 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, (void *)(uintptr_t)secret.p,
+                                          secret.n),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, joined, w.len),
+        OSSL_PARAM_construct_end(),
+    };
+    VN_CLEANUP(kdf_ctx_freep) EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(o->tls1_prf);
+    if (!ctx || EVP_KDF_derive(ctx, ret, n, params) != 1)
+        return vn_ossl_error("tls1-prf", VN_ERR_CRYPTO);
+    return VN_OK;
 }
 
 vn_status vn_argon2id(struct vn_span password, struct vn_span salt, uint32_t m_kib, uint32_t t,

@@ -1,4 +1,5 @@
-/* Hashes (FIPS 180-4, FIPS 202), HMAC (RFC 2104), HKDF (RFC 5869), Argon2id (RFC 9106). */
+/* Hashes (FIPS 180-4, FIPS 202), HMAC (RFC 2104), HKDF (RFC 5869), TLS 1.2's PRF (RFC 5246),
+ * Argon2id (RFC 9106). */
 #pragma once
 
 #include "base/secret.h"
@@ -50,6 +51,15 @@ VN_MUST_CHECK vn_status vn_hkdf_extract(enum vn_hash_alg alg, struct vn_span sal
 VN_MUST_CHECK vn_status vn_hkdf_expand(enum vn_hash_alg alg, struct vn_span prk,
                                        const struct vn_span *info, size_t info_count, uint8_t *ret,
                                        size_t n);
+
+/**
+ * PRF of TLS 1.2 (RFC 5246 section 5) with that hash. Safe from any thread.
+ * @param seed  label and seed, hashed as their concatenation; at most VN_TLS12_PRF_SEED_MAX bytes
+ */
+VN_MUST_CHECK vn_status vn_tls12_prf(enum vn_hash_alg alg, struct vn_span secret,
+                                     const struct vn_span *seed, size_t seed_count, uint8_t *ret,
+                                     size_t n);
+#define VN_TLS12_PRF_SEED_MAX 128
 
 /** Argon2id, version 0x13. @param m_kib memory @param t passes @param p lanes */
 VN_MUST_CHECK vn_status vn_argon2id(struct vn_span password, struct vn_span salt, uint32_t m_kib,

@@ -43,6 +43,7 @@ static void fetch_all(void)
         .hmac_sha3_256 = hmac_template(hmac, "SHA3-256"),
         .hmac_sha1 = hmac_template(hmac, "SHA1"),
         .argon2id = EVP_KDF_fetch(NULL, "ARGON2ID", NULL),
+        .tls1_prf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL),
         .mldsa65 = EVP_SIGNATURE_fetch(NULL, "ML-DSA-65", NULL),
         .mldsa87 = EVP_SIGNATURE_fetch(NULL, "ML-DSA-87", NULL),
         .ed25519 = EVP_SIGNATURE_fetch(NULL, "ED25519", NULL),
@@ -50,7 +51,7 @@ static void fetch_all(void)
     EVP_MAC_free(hmac); /* the templates hold references */
     complete = algs.sha256 && algs.sha384 && algs.sha3_256 && algs.aes256gcm && algs.hmac_sha256 &&
                algs.hmac_sha384 && algs.hmac_sha3_256 && algs.hmac_sha1 && algs.argon2id &&
-               algs.mldsa65 && algs.mldsa87 && algs.ed25519;
+               algs.tls1_prf && algs.mldsa65 && algs.mldsa87 && algs.ed25519;
     if (!complete)
         (void)vn_ossl_error("fetch", VN_ERR_CRYPTO);
 }

@@ -12,7 +12,7 @@ struct vn_ossl {
     EVP_CIPHER *aes256gcm;
     /* without a key; to be duplicated */
     EVP_MAC_CTX *hmac_sha256, *hmac_sha384, *hmac_sha3_256, *hmac_sha1;
-    EVP_KDF *argon2id;
+    EVP_KDF *argon2id, *tls1_prf;
     EVP_SIGNATURE *mldsa65, *mldsa87, *ed25519;
 };
 

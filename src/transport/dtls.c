@@ -1,17 +1,14 @@
 #include "transport/dtls.h"
 
-#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/time.h>
 
 #include "base/log.h"
-#include "base/reader.h"
-#include "transport/limits.h"
+#include "transport/dtls_bio.h"
+#include "transport/dtls_epoch1.h"
 
-#define RECORD_HEADER_LEN 13
 #define CIPHER "PSK-AES256-GCM-SHA384" /* RFC 5487 */
 
 struct vn_dtls_ctx {
@@ -19,71 +16,19 @@ struct vn_dtls_ctx {
 };
 
 struct vn_dtls {
-    SSL *ssl;
+    SSL *ssl; /* NULL after the handshake */
     enum vn_dtls_state state;
     bool client;
-    struct vn_dgram_sink out;
-    struct vn_span in; /* the datagram OpenSSL may read next; p NULL: none */
+    struct vn_dtls_bio bio;
     char identity[VN_DTLS_IDENTITY_MAX + 1];
     struct vn_secret32 psk;
     uint64_t dropped;
+    /* Records of epoch 1 that came before the handshake ended. */
+    struct vn_dgram early[VN_DTLS_EARLY_MAX];
+    size_t early_count;
+    bool early_given;
+    struct vn_dtls_epoch1 after;
 };
-
-/* ---- a BIO with datagram semantics over the sink and the datagram at hand ---- */
-
-static int bio_write(BIO *bio, const char *p, int n)
-{
-    struct vn_dtls *d = BIO_get_data(bio);
-    uint8_t *room = n > 0 ? d->out.room(d->out.arg, (size_t)n) : NULL;
-    if (room) {
-        memcpy(room, p, (size_t)n);
-        d->out.keep(d->out.arg, (size_t)n);
-    }
-    return n; /* a dropped datagram is lost on the way, as far as DTLS is concerned */
-}
-
-static int bio_read(BIO *bio, char *p, int n)
-{
-    struct vn_dtls *d = BIO_get_data(bio);
-    BIO_clear_retry_flags(bio);
-    if (!d->in.p) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    size_t take = VN_MIN(d->in.n, (size_t)VN_MAX(n, 0));
-    memcpy(p, d->in.p, take);
-    d->in = VN_SPAN_NONE;
-    return (int)take;
-}
-
-static long bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
-{
-    (void)bio;
-    (void)num;
-    (void)ptr;
-    return cmd == BIO_CTRL_FLUSH ? 1
-                                 : 0; /* sizes are set on the SSL; there is nothing to flush here */
-}
-
-static int bio_create(BIO *bio)
-{
-    BIO_set_init(bio, 1);
-    return 1;
-}
-
-static BIO_METHOD *method;
-static pthread_once_t method_once = PTHREAD_ONCE_INIT;
-
-static void make_method(void)
-{
-    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "veilnet datagrams");
-    if (m && BIO_meth_set_write(m, bio_write) && BIO_meth_set_read(m, bio_read) &&
-        BIO_meth_set_ctrl(m, bio_ctrl) && BIO_meth_set_create(m, bio_create)) {
-        method = m;
-        return;
-    }
-    BIO_meth_free(m);
-}
 
 /* ---- keys ---- */
 
@@ -124,8 +69,7 @@ vn_status vn_dtls_ctx_new(struct vn_dtls_ctx **ret)
     if (!c)
         return VN_ERR_NOMEM;
     c->ctx = SSL_CTX_new(DTLS_method());
-    if (pthread_once(&method_once, make_method) != 0 || !method || !c->ctx ||
-        !SSL_CTX_set_min_proto_version(c->ctx, DTLS1_2_VERSION) ||
+    if (!c->ctx || !SSL_CTX_set_min_proto_version(c->ctx, DTLS1_2_VERSION) ||
         !SSL_CTX_set_max_proto_version(c->ctx, DTLS1_2_VERSION) ||
         !SSL_CTX_set_cipher_list(c->ctx, CIPHER)) {
         ERR_clear_error();
@@ -160,17 +104,16 @@ vn_status vn_dtls_new(struct vn_dtls_ctx *ctx, const struct vn_dtls_config *cfg,
     if (!d)
         return VN_ERR_NOMEM;
     d->client = cfg->client;
-    d->out = cfg->out;
+    d->bio.out = cfg->out;
     d->psk = *cfg->psk;
     memcpy(d->identity, cfg->identity, n);
     d->ssl = SSL_new(ctx->ctx);
-    BIO *bio = d->ssl ? BIO_new(method) : NULL;
+    BIO *bio = d->ssl ? vn_dtls_bio_new(&d->bio) : NULL;
     if (!bio) {
         ERR_clear_error();
         (void)vn_dtls_free(d);
         return VN_ERR_NOMEM;
     }
-    BIO_set_data(bio, d);
     SSL_set_bio(d->ssl, bio, bio);
     SSL_set_app_data(d->ssl, d);
     SSL_set_mtu(d->ssl, (long)cfg->mtu);
@@ -183,11 +126,20 @@ vn_status vn_dtls_new(struct vn_dtls_ctx *ctx, const struct vn_dtls_config *cfg,
     return VN_OK;
 }
 
+static void forget_early(struct vn_dtls *d)
+{
+    for (size_t i = 0; i < d->early_count; i++)
+        free(d->early[i].p);
+    d->early_count = 0;
+}
+
 struct vn_dtls *vn_dtls_free(struct vn_dtls *d)
 {
     if (!d)
         return NULL;
     SSL_free(d->ssl);
+    forget_early(d);
+    vn_dtls_epoch1_done(&d->after);
     vn_secret32_wipe(&d->psk);
     free(d);
     return NULL;
@@ -213,13 +165,38 @@ static void check_result(struct vn_dtls *d, int result)
     case SSL_ERROR_WANT_WRITE:
         ERR_clear_error();
         break;
-    case SSL_ERROR_ZERO_RETURN:
-        ERR_clear_error();
-        d->state = VN_DTLS_CLOSED;
-        break;
     default:
         fail(d);
     }
+}
+
+/* RFC 7627 section 5.3: without it the master secret is not bound to this handshake. */
+static bool is_as_agreed(const struct vn_dtls *d)
+{
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(d->ssl);
+    return SSL_get_extms_support(d->ssl) == 1 && SSL_version(d->ssl) == DTLS1_2_VERSION && cipher &&
+           strcmp(SSL_CIPHER_get_name(cipher), CIPHER) == 0;
+}
+
+static vn_status take_over(struct vn_dtls *d)
+{
+    uint8_t secret[SSL_MAX_MASTER_KEY_LENGTH], client[SSL3_RANDOM_SIZE], server[SSL3_RANDOM_SIZE];
+    VN_CLEANUP(vn_dtls_keys_wipe) struct vn_dtls_keys keys;
+    const size_t n = SSL_SESSION_get_master_key(SSL_get_session(d->ssl), secret, sizeof(secret));
+    vn_status st = VN_ERR_CRYPTO;
+    if (n > 0 && SSL_get_client_random(d->ssl, client, sizeof(client)) == sizeof(client) &&
+        SSL_get_server_random(d->ssl, server, sizeof(server)) == sizeof(server))
+        st = vn_dtls_keys_derive(VN_SPAN(secret, n), VN_SPAN_ARRAY(client), VN_SPAN_ARRAY(server),
+                                 &keys);
+    vn_wipe(secret, sizeof(secret));
+    if (st != VN_OK)
+        return st;
+    const struct vn_dtls_epoch1_config cfg = {.client = d->client,
+                                              .keys = &keys,
+                                              .first_nonce = d->bio.first_nonce,
+                                              .flight = VN_SPAN(d->bio.flight, d->bio.flight_len),
+                                              .out = d->bio.out};
+    return vn_dtls_epoch1_init(&d->after, &cfg);
 }
 
 static void handshake(struct vn_dtls *d)
@@ -229,13 +206,12 @@ static void handshake(struct vn_dtls *d)
         check_result(d, result);
         return;
     }
-    /* RFC 7627 section 5.3: without it the master secret is not bound to this handshake. */
-    const SSL_CIPHER *cipher = SSL_get_current_cipher(d->ssl);
-    if (SSL_get_extms_support(d->ssl) != 1 || SSL_version(d->ssl) != DTLS1_2_VERSION || !cipher ||
-        strcmp(SSL_CIPHER_get_name(cipher), CIPHER) != 0) {
+    if (!is_as_agreed(d) || !d->bio.has_nonce || d->bio.strange || take_over(d) != VN_OK) {
         fail(d);
         return;
     }
+    SSL_free(d->ssl);
+    d->ssl = NULL;
     d->state = VN_DTLS_OPEN;
     vn_secret32_wipe(&d->psk);
 }
@@ -248,70 +224,94 @@ void vn_dtls_start(struct vn_dtls *d)
 
 enum vn_dtls_state vn_dtls_state(const struct vn_dtls *d)
 {
-    return d->state;
+    return d->state == VN_DTLS_OPEN ? d->after.state : d->state;
 }
 
-/*
- * Whole records only, and sealed ones no shorter than nonce and tag: OpenSSL 3.5 ends the
- * association over a shorter one, before any authentication, so that one spoofed datagram would.
- */
-static bool is_plausible(struct vn_dgram in)
+/* ---- receiving ---- */
+
+struct output {
+    struct vn_dgram *at;
+    size_t count, cap;
+    uint64_t now_us;
+};
+
+static bool take_after(struct vn_dtls *d, const struct vn_dtls_record *r, struct output *out)
 {
-    struct vn_reader r = vn_reader_of(VN_SPAN(in.p, in.n));
-    while (!vn_reader_done(&r)) {
-        struct vn_reader fragment;
-        uint16_t epoch;
-        /* RFC 6347 section 4.1: type 1, version 2, epoch 2, sequence number 6, length 2 */
-        if (!vn_read_skip(&r, 3) || !vn_read_u16(&r, &epoch) || !vn_read_skip(&r, 6) ||
-            !vn_read_block16(&r, &fragment) ||
-            (epoch > 0 && fragment.left < VN_DTLS_OVERHEAD_BYTES - RECORD_HEADER_LEN))
-            return false;
-    }
+    struct vn_dgram data;
+    if (!vn_dtls_epoch1_take(&d->after, r, out->now_us, &data))
+        return false;
+    if (data.n > 0 && out->count < out->cap)
+        out->at[out->count++] = data;
     return true;
 }
 
-size_t vn_dtls_open(struct vn_dtls *d, const struct vn_dgram *in, size_t n, struct vn_dgram *out,
-                    size_t cap, size_t *ret_used)
+static void give_early(struct vn_dtls *d, struct output *out)
 {
-    size_t used = 0, count = 0;
-    uint8_t *room = NULL; /* plaintexts go one after another over the datagram they came in */
-    size_t left = 0;
-    bool yielded = false; /* something, by the datagram being read */
-    while (count < cap && (d->state == VN_DTLS_HANDSHAKE || d->state == VN_DTLS_OPEN)) {
-        if (d->state == VN_DTLS_HANDSHAKE) {
-            handshake(d);
-            if (d->state != VN_DTLS_HANDSHAKE)
-                continue;
-        } else if (room) {
-            int got = SSL_read(d->ssl, room, (int)VN_MIN(left, (size_t)INT_MAX));
-            if (got > 0) {
-                yielded = true;
-                out[count++] = (struct vn_dgram){room, (size_t)got};
-                room += got;
-                left -= (size_t)got;
-                continue;
-            }
-            check_result(d, got);
-            if (d->state != VN_DTLS_OPEN)
-                break;
-            d->dropped += !yielded;
-            room = NULL;
-        }
-        while (used < n && !is_plausible(in[used])) {
-            d->dropped++;
-            used++;
-        }
-        if (used == n)
-            break;
-        d->in = VN_SPAN(in[used].p, in[used].n);
-        room = in[used].p;
-        left = in[used].n;
-        yielded = false;
-        used++;
+    struct vn_dtls_record r;
+    for (size_t i = 0; i < d->early_count; i++) {
+        struct vn_dgram rest = d->early[i];
+        d->dropped += !vn_dtls_record_cut(&rest, &r) || !take_after(d, &r, out);
     }
-    d->in = VN_SPAN_NONE;
+    d->early_given = true;
+}
+
+static bool hold(struct vn_dtls *d, const struct vn_dtls_record *r)
+{
+    uint8_t *copy = NULL;
+    if (d->early_count < VN_DTLS_EARLY_MAX && r->whole.n <= VN_DTLS_EARLY_BYTES)
+        copy = malloc(r->whole.n);
+    if (!copy)
+        return false;
+    memcpy(copy, r->whole.p, r->whole.n);
+    d->early[d->early_count++] = (struct vn_dgram){copy, r->whole.n};
+    return true;
+}
+
+/*
+ * OpenSSL gets what belongs to the handshake. It would keep a record that comes early and take it
+ * with itself when it goes; and OpenSSL 3.5 ends the association over a sealed record shorter than
+ * nonce and tag, before any authentication, so that one spoofed datagram would.
+ */
+static bool take_before(struct vn_dtls *d, const struct vn_dtls_record *r, struct output *out)
+{
+    if (r->epoch > 0 && !vn_dtls_record_is_sealed(r))
+        return false;
+    if (r->epoch > 0 && r->type != VN_DTLS_HANDSHAKE_MSG)
+        return hold(d, r);
+    d->bio.in = VN_SPAN(r->whole.p, r->whole.n);
+    handshake(d);
+    d->bio.in = VN_SPAN_NONE;
+    if (d->state == VN_DTLS_OPEN)
+        give_early(d, out);
+    return true;
+}
+
+static bool is_live(const struct vn_dtls *d)
+{
+    const enum vn_dtls_state state = vn_dtls_state(d);
+    return state == VN_DTLS_HANDSHAKE || state == VN_DTLS_OPEN;
+}
+
+static bool take_datagram(struct vn_dtls *d, struct vn_dgram rest, struct output *out)
+{
+    struct vn_dtls_record r;
+    bool any = false;
+    while (rest.n > 0 && out->count < out->cap && is_live(d) && vn_dtls_record_cut(&rest, &r))
+        any |= d->state == VN_DTLS_OPEN ? take_after(d, &r, out) : take_before(d, &r, out);
+    return any;
+}
+
+size_t vn_dtls_open(struct vn_dtls *d, const struct vn_dgram *in, size_t n, struct vn_dgram *out,
+                    size_t cap, uint64_t now_us, size_t *ret_used)
+{
+    struct output to = {.at = out, .cap = cap, .now_us = now_us};
+    size_t used = 0;
+    if (d->early_given)
+        forget_early(d);
+    for (; used < n && to.count < cap && is_live(d); used++)
+        d->dropped += !take_datagram(d, in[used], &to);
     *ret_used = used;
-    return count;
+    return to.count;
 }
 
 uint64_t vn_dtls_dropped(const struct vn_dtls *d)
@@ -319,27 +319,15 @@ uint64_t vn_dtls_dropped(const struct vn_dtls *d)
     return d->dropped;
 }
 
-vn_status vn_dtls_seal(struct vn_dtls *d, const struct vn_span *packets, size_t n)
+vn_status vn_dtls_seal(struct vn_dtls *d, const struct vn_dgram *packets, size_t n)
 {
-    if (d->state != VN_DTLS_OPEN)
-        return VN_ERR_STATE;
-    for (size_t i = 0; i < n; i++) {
-        int result = SSL_write(d->ssl, packets[i].p, (int)packets[i].n);
-        if (result <= 0) {
-            check_result(d, result);
-            return VN_ERR_STATE;
-        }
-    }
-    return VN_OK;
+    return d->state == VN_DTLS_OPEN ? vn_dtls_epoch1_seal(&d->after, packets, n) : VN_ERR_STATE;
 }
 
 void vn_dtls_close(struct vn_dtls *d)
 {
-    if (d->state == VN_DTLS_OPEN) {
-        (void)SSL_shutdown(d->ssl);
-        ERR_clear_error();
-        d->state = VN_DTLS_CLOSED;
-    }
+    if (d->state == VN_DTLS_OPEN)
+        vn_dtls_epoch1_close(&d->after);
 }
 
 uint64_t vn_dtls_due_in_us(struct vn_dtls *d)

@@ -1,8 +1,8 @@
 /*
  * DTLS 1.2 with PSK-AES256-GCM-SHA384 and nothing else (DESIGN section 9): no certificates,
- * tickets, renegotiation or session cache; extended master secret or failure. Handshake and records
- * by OpenSSL. Sans-IO: datagrams in batches in, datagrams to a sink out. A later issue keeps the
- * handshake and replaces open and seal.
+ * tickets, renegotiation or session cache; extended master secret or failure. OpenSSL does the
+ * handshake and goes; all records after it are our own (dtls_epoch1.h). Sans-IO: datagrams in
+ * batches in, datagrams to a sink out.
  */
 #pragma once
 
@@ -20,7 +20,7 @@ struct vn_dtls_ctx *vn_dtls_ctx_free(struct vn_dtls_ctx *ctx); /* returns NULL *
 enum vn_dtls_state {
     VN_DTLS_HANDSHAKE,
     VN_DTLS_OPEN,
-    VN_DTLS_CLOSED, /* the peer said close_notify */
+    VN_DTLS_CLOSED, /* by close_notify of either, or VN_DTLS_BYTES_MAX were sealed */
     VN_DTLS_FAILED,
 };
 
@@ -46,15 +46,20 @@ enum vn_dtls_state vn_dtls_state(const struct vn_dtls *d);
 
 /**
  * Takes up to n datagrams, *ret_used of them; writes plaintexts over their storage and lists them
- * in out[0..cap). With cap > n everything an honest peer sends fits; call again with the rest
- * otherwise. Moves the handshake along too.
+ * in out[0..cap). Those of records that came before the handshake ended are in storage of the
+ * association's own, valid until the next call. Call again while *ret_used < n; with cap at least n
+ * + VN_DTLS_EARLY_MAX everything an honest peer sends fits, and what does not is lost. Moves the
+ * handshake along too.
  */
 size_t vn_dtls_open(struct vn_dtls *d, const struct vn_dgram *in, size_t n, struct vn_dgram *out,
-                    size_t cap, size_t *ret_used);
+                    size_t cap, uint64_t now_us, size_t *ret_used);
 /** Datagrams so far that held no record of the peer's: forged, replayed, cut, or too late. */
 uint64_t vn_dtls_dropped(const struct vn_dtls *d);
-/** Seals each packet as a record of its own to the sink. VN_ERR_STATE before OPEN and after. */
-VN_MUST_CHECK vn_status vn_dtls_seal(struct vn_dtls *d, const struct vn_span *packets, size_t n);
+/**
+ * Seals each packet, of at most VN_DTLS_PLAIN_MAX bytes, as a record of its own to the sink.
+ * VN_ERR_STATE before OPEN and after; VN_ERR_LIMIT: the key is used up, and the state CLOSED.
+ */
+VN_MUST_CHECK vn_status vn_dtls_seal(struct vn_dtls *d, const struct vn_dgram *packets, size_t n);
 /** Sends close_notify. */
 void vn_dtls_close(struct vn_dtls *d);
 

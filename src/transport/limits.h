@@ -78,6 +78,23 @@
 /* First retransmission of a flight. Ours (RFC 6347: 1 s): set-up on lossy paths. */
 #define VN_DTLS_TIMER_US 60000
 #define VN_DTLS_TIMER_MAX_US 2000000
+/* RFC 5246 section 6.2.1 */
+#define VN_DTLS_PLAIN_MAX 16384
+/* OpenSSL's own records of epoch 1 have numbers below this, and explicit nonces less than this
+ * above its first; ours go on from there. It sends a few in one handshake. */
+#define VN_DTLS_OURS_FROM 65536
+/* Records of all types, a power of two. Ours: 5 MB of full packets. */
+#define VN_DTLS_REPLAY_BITS 4096
+/* Bytes sealed under one key. Ours. */
+#define VN_DTLS_BYTES_MAX (1ull << 40)
+/* Bytes of the server's CCS and Finished: 14 and 61. */
+#define VN_DTLS_FLIGHT_MAX 128
+/* How often they are sent again, and the gap between. Ours. */
+#define VN_DTLS_ANSWERS_MAX 10
+#define VN_DTLS_ANSWER_US 200000
+/* Records of epoch 1 held until the handshake ends, and bytes of each. Ours. */
+#define VN_DTLS_EARLY_MAX 16
+#define VN_DTLS_EARLY_BYTES 1500
 /* Records handed on at once: a batch of 64 datagrams, and some to spare. Ours. */
 #define VN_DTLS_RECORDS_MAX 256
 

@@ -179,11 +179,8 @@ static void sink_keep(void *arg, size_t n)
 static void sctp_output(void *arg, const struct vn_dgram *packets, size_t n)
 {
     struct vn_tether *t = arg;
-    for (size_t i = 0; i < n; i++) {
-        struct vn_span packet = {packets[i].p, packets[i].n};
-        if (vn_dtls_seal(t->dtls, &packet, 1) != VN_OK)
-            return;
-    }
+    if (vn_dtls_seal(t->dtls, packets, n) != VN_OK)
+        return; /* its state tells why, and SCTP sends again what was lost */
 }
 
 static void ice_send(void *arg, size_t local, const struct vn_addr *to, struct vn_span datagram)
@@ -899,7 +896,7 @@ static void take_dtls(struct vn_tether *t, const struct vn_dgram *in, size_t n, 
     while (n > 0 && t->dtls) {
         size_t used;
         const uint64_t dropped = vn_dtls_dropped(t->dtls);
-        size_t count = vn_dtls_open(t->dtls, in, n, plain, VN_ARRAY_LEN(plain), &used);
+        size_t count = vn_dtls_open(t->dtls, in, n, plain, VN_ARRAY_LEN(plain), now_us, &used);
         t->transport->counters.drop_record += vn_dtls_dropped(t->dtls) - dropped;
         in += used;
         n -= used;

@@ -158,6 +158,27 @@ static void hkdf_has_a_longest_output(void **state)
     }
 }
 
+/* The vector for SHA-384 that went round the TLS working group's list in 2011. */
+static void tls12_prf_vector(void **state)
+{
+    (void)state;
+    uint8_t out[148];
+    const struct vn_span secret = vn_test_hex("b80b733d6ceefcdc71566ea48e5567df");
+    const struct vn_span seed = vn_test_hex("cd665cf6a8447dd6ff8b27555edb7465");
+    assert_ok(vn_tls12_prf(VN_SHA384, secret, VN_PARTS(VN_SPAN_LIT("test label"), seed), out,
+                           sizeof(out)));
+    assert_span_equal(VN_SPAN_ARRAY(out),
+                      vn_test_hex("7b0c18e9ced410ed1804f2cfa34a336a1c14dffb4900bb5fd7942107e81c83cd"
+                                  "e9ca0faa60be9fe34f82b1233c9146a0e534cb400fed2700884f9dc236f80edd"
+                                  "8bfa961144c9e8d792eca722a7b32fc3d416d473ebc2c5fd4abfdad05d918425"
+                                  "9b5bf8cd4d90fa0d31e2dec479e4f1a26066f2eea9a69236a3e52655c9e9aee6"
+                                  "91c8f3a26854308d5eaa3be85e0990703d73e56f"));
+    static const uint8_t long_seed[VN_TLS12_PRF_SEED_MAX + 1];
+    assert_status(VN_ERR_ARG,
+                  vn_tls12_prf(VN_SHA384, secret, VN_PARTS(VN_SPAN_ARRAY(long_seed)), out, 1));
+    assert_status(VN_ERR_ARG, vn_tls12_prf(VN_SHA384, VN_SPAN_NONE, VN_PARTS(seed), out, 1));
+}
+
 /* Values of the reference implementation's own test (phc-winner-argon2, src/test.c, version 0x13).
  */
 static void argon2id_vectors(void **state)
@@ -199,6 +220,7 @@ int main(void)
         cmocka_unit_test(hmac_of_nothing),
         cmocka_unit_test(hkdf_vectors),
         cmocka_unit_test(hkdf_has_a_longest_output),
+        cmocka_unit_test(tls12_prf_vector),
         cmocka_unit_test(argon2id_vectors),
         cmocka_unit_test(argon2id_checks_its_arguments),
     };
