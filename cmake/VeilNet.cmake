@@ -17,6 +17,7 @@
 set(VN_SANITIZE "" CACHE STRING "sanitizers, as in -fsanitize=")
 option(VN_FUZZ "build libFuzzer targets (needs clang)" OFF)
 option(VN_COVERAGE "instrument for gcovr" OFF)
+set(VN_TIME_SCALE 1 CACHE STRING "long timers run so many times as fast, see src/base/limits.h")
 option(VEILNET_MOVE_BUFFERS "reallocate on every reserve, so that stale pointers fail at once" OFF)
 
 set(CMAKE_C_STANDARD 17)
@@ -32,6 +33,16 @@ set(CMAKE_C_FLAGS_DEBUG "-Og -g3")
 include(CheckPIESupported)
 check_pie_supported(LANGUAGES C)
 
+if(NOT VN_TIME_SCALE MATCHES "^[1-9][0-9]*$")
+    message(FATAL_ERROR "VN_TIME_SCALE is a whole number from 1")
+elseif(VN_TIME_SCALE GREATER 1)
+    if(CMAKE_BUILD_TYPE STREQUAL "Release")
+        message(FATAL_ERROR "a release build has no VN_TIME_SCALE: use the preset scaled")
+    endif()
+    # Said by every program, and what scripts/check-binaries.sh looks for in what is shipped.
+    set(vn_version_note "+time_scale.${VN_TIME_SCALE}")
+    install(CODE "message(FATAL_ERROR \"built with VN_TIME_SCALE: for tests only\")")
+endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
     add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong
                         -fstack-clash-protection -ffunction-sections -fdata-sections)
@@ -59,7 +70,8 @@ add_library(vn_own INTERFACE)
 target_include_directories(vn_own INTERFACE "${PROJECT_SOURCE_DIR}/src"
                                             "${PROJECT_SOURCE_DIR}/include")
 target_compile_definitions(
-    vn_own INTERFACE _GNU_SOURCE VN_VERSION="${PROJECT_VERSION}"
+    vn_own INTERFACE _GNU_SOURCE VN_VERSION="${PROJECT_VERSION}${vn_version_note}"
+                     VN_TIME_SCALE=${VN_TIME_SCALE}
                      $<$<BOOL:${VEILNET_MOVE_BUFFERS}>:VEILNET_MOVE_BUFFERS>)
 target_compile_options(
     vn_own

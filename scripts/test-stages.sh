@@ -20,13 +20,13 @@ check() { # check COMMAND...: one test, its output shown only when it fails
     fi
 }
 
-# built PRESET: a build that fails is a failed test, one that works is none.
+# built PRESET [TARGET]: a build that fails is a failed test, one that works is none.
 built() {
     local out
     if [[ " $broken " == *" $1 "* ]]; then
         echo "build/$1 does not build, as said above"
     else
-        out=$(build_preset "$1" 2>&1) && return
+        out=$(build_preset "$@" 2>&1) && return
         broken+=" $1"
         printf '%s\n' "$out" | tail -n 60
     fi
@@ -98,7 +98,9 @@ stage_e2e() {
     [ -x "$here/tests/e2e/run" ] || return 0
     local log=$here/build/e2e.log
     built release || return 0
+    built scaled programs || return 0
     VN_BUILD=$here/build/release VN_BIN=$here/build/release/bin VN_LONG=$long \
+        VN_SCALED=$here/build/scaled/bin \
         "$here/tests/e2e/run" 2>&1 | tee "$log" | sed 's/^/   /' || true
     count "$(grep -c '^ok .*' "$log" | cat)" 0 0
     local s

@@ -4,22 +4,37 @@
  */
 #pragma once
 
+/*
+ * Test builds (preset scaled) live faster, so that a day with all its renewals passes in half an
+ * hour: what decides how often something is renewed and how long it is kept shrinks by the factor,
+ * at Guardian and nodes alike. What waits for an answer or bounds a rate stays as it is, because
+ * the network and the machine are not faster; hence the least value of some. Release builds cannot
+ * have a factor: CMake refuses it, and scripts/check-binaries.sh looks.
+ */
+#ifndef VN_TIME_SCALE
+#define VN_TIME_SCALE 1
+#endif
+#define VN_PACED_MS(ms, least_ms)                                                                  \
+    ((ms) / VN_TIME_SCALE > (least_ms) ? (ms) / VN_TIME_SCALE : (least_ms))
+
 /* ---- control channel ---- */
 #define VN_CONTROL_PAYLOAD_MAX 24576 /* bytes of one message of a node, broker limit */
-#define VN_ENVELOPE_FRESH_MS 90000   /* |sender's time - ours|, protocol time */
+#define VN_ENVELOPE_FRESH_MS VN_PACED_MS(90000, 15000) /* |sender's time - ours|, protocol time */
 #define VN_ENVELOPE_REPLAY_MAX 65536 /* remembered (src, nonce) pairs; oldest go first */
 #define VN_ENVELOPE_SRC_RATE 50      /* envelopes per second and source */
 #define VN_ENVELOPE_SRC_BURST 100
 #define VN_SOURCES_MAX 4096          /* token buckets kept; the least recently used goes */
 #define VN_SOURCES_UNPROVEN_MAX 1024 /* of those: no signature was seen of them */
-#define VN_HOUR_GRACE_MS 120000      /* neighbouring hours accepted around the boundary */
-#define VN_QUERY_WAIT_1_MS 500       /* no answer after 0.5, 1 and 2 s: host unreachable */
+#define VN_HOUR_MS VN_PACED_MS(3600000ull, 60000ull) /* life of an hour key */
+/* Neighbouring hours accepted around the boundary. */
+#define VN_HOUR_GRACE_MS VN_PACED_MS(120000, 15000)
+#define VN_QUERY_WAIT_1_MS 500 /* no answer after 0.5, 1 and 2 s: host unreachable */
 #define VN_QUERY_WAIT_2_MS 1000
 #define VN_QUERY_WAIT_3_MS 2000
 #define VN_QUERY_RATE 50 /* own queries per second: a scan must not flood the broker */
 #define VN_QUERY_BURST 100
-#define VN_QUERY_COLLECT_MS 50  /* all answers within this of the first are kept */
-#define VN_UNREACHABLE_MS 10000 /* remembered verdict */
+#define VN_QUERY_COLLECT_MS 50 /* all answers within this of the first are kept */
+#define VN_UNREACHABLE_MS VN_PACED_MS(10000, VN_LOST_REJECT_MIN_MS) /* remembered verdict */
 /* A peer that was here before is asked for five times in 3 s; then it is unreachable for a 64th of
  * its absence, at least VN_LOST_REJECT_MIN_MS and at most VN_UNREACHABLE_MS. */
 #define VN_QUERY_LOST_MS 750
@@ -31,9 +46,11 @@
 #define VN_NEED_CERT_MS 1000    /* at most one NEED_CERT per source and this */
 
 /* ---- identity ---- */
-#define VN_EKS_ROTATE_MS 600000      /* semi-static KEM key: new one every 10 min, two kept */
-#define VN_DESCRIPTOR_LIFE_MS 900000 /* a descriptor lives as long as its ekS, at most this */
-#define VN_STATEMENT_TAGS_MAX 32     /* 16 taints and 16 scopes */
+/* The semi-static KEM key: a new one every 10 min, two kept. */
+#define VN_EKS_ROTATE_MS VN_PACED_MS(600000, 1000)
+/* A descriptor lives as long as its ekS, at most this. */
+#define VN_DESCRIPTOR_LIFE_MS VN_PACED_MS(900000, 1500)
+#define VN_STATEMENT_TAGS_MAX 32 /* 16 taints and 16 scopes */
 
 /* ---- revocation ---- */
 #define VN_REVOCATION_ENTRIES_MAX 256 /* in one signed list */
@@ -49,16 +66,18 @@
 #define VN_REVOCATION_WANT_BURST 20
 
 /* ---- handshake ---- */
-#define VN_HS_RESEND_MS 250     /* first re-send of M1; doubles */
-#define VN_HS_RESEND_MAX 5      /* re-sends before the attempt fails */
-#define VN_HS_M2_KEEP_MS 180000 /* a repeated M1 gets the stored M2 for so long */
-#define VN_HS_SRC_RATE 20       /* handshakes per second and source */
+#define VN_HS_RESEND_MS 250 /* first re-send of M1; doubles */
+#define VN_HS_RESEND_MAX 5  /* re-sends before the attempt fails */
+/* A repeated M1 gets the stored M2 for so long. */
+#define VN_HS_M2_KEEP_MS (2 * VN_ENVELOPE_FRESH_MS)
+#define VN_HS_SRC_RATE 20 /* handshakes per second and source */
 #define VN_HS_SRC_BURST 40
 #define VN_HS_PENDING_MAX 1024 /* half-open handshakes as responder, all sources */
 #define VN_HS_RETRY_RATE 1     /* RETRY per second and source, but for cookies */
 #define VN_HS_COOKIE_RATE 2    /* RETRY with a cookie, per second and source */
 #define VN_HS_COOKIE_BURST 4
-#define VN_COOKIE_LIFE_MS 120000 /* of a secret until the next; of a cookie at its holder */
+/* Of a secret until the next; of a cookie at its holder. */
+#define VN_COOKIE_LIFE_MS VN_PACED_MS(120000, 15000)
 #define VN_HS_LOAD_RATE 100      /* handshakes per second that are no load */
 #define VN_HS_LOAD_ON 100        /* so many above that rate: cookies are asked for ... */
 #define VN_HS_LOAD_OFF 20        /* ... until it is this few, */
@@ -76,17 +95,19 @@
 #define VN_STREAM_CTL_WINDOW 1024   /* replay window of control packets, bits */
 #define VN_STREAM_CTL_RESEND_MS 250 /* BIND and others that await an answer; doubles */
 #define VN_STREAM_CTL_RESEND_MAX 5
-#define VN_REKEY_STEP_MS 10000 /* symmetric step, while sending */
-#define VN_REKEY_KEM_MS 120000 /* KEM step, while sending */
+#define VN_REKEY_STEP_MS VN_PACED_MS(10000, 200)  /* symmetric step, while sending */
+#define VN_REKEY_KEM_MS VN_PACED_MS(120000, 2000) /* KEM step, while sending */
 #define VN_REKEY_KEM_BYTES (1ull << 37)
-#define VN_REKEY_RETRY_MS 10000 /* after a KEM step that was not answered */
-#define VN_REKEY_AHEAD_MAX 16   /* symmetric steps that a receiver tries */
-#define VN_REKEY_AHEAD_RATE 10  /* and how often in a second, per stream: a try costs 40 us */
+/* After a KEM step that was not answered. */
+#define VN_REKEY_RETRY_MS VN_PACED_MS(10000, VN_REKEY_OFFER_MIN_MS)
+#define VN_REKEY_AHEAD_MAX 16  /* symmetric steps that a receiver tries */
+#define VN_REKEY_AHEAD_RATE 10 /* and how often in a second, per stream: a try costs 40 us */
 #define VN_REKEY_AHEAD_BURST 20
 #define VN_REKEY_OFFER_MIN_MS 1000 /* another offer of the same stream sooner is refused */
 #define VN_EPOCHS_OLD_MAX 8        /* kept by a receiver beside the present one */
-#define VN_EPOCH_KEEP_MS 60000     /* twice the 30 s for which a tether goes on with a bulk frame */
-#define VN_IDLE_MS 60000           /* default life of an idle stream and tether */
+/* Twice the 30 s for which a tether goes on with a bulk frame. */
+#define VN_EPOCH_KEEP_MS VN_PACED_MS(60000, 1000)
+#define VN_IDLE_MS VN_PACED_MS(60000, 1000) /* default life of an idle stream and tether */
 
 /* ---- frames ---- */
 #define VN_FRAME_MAX 65536              /* bytes of a frame with its headers and tag */
@@ -108,7 +129,7 @@
 #define VN_OFFER_RESEND_MS 500
 #define VN_OFFER_RESEND_MAX 4
 #define VN_LABELS_PER_NEIGHBOUR_MAX 4096
-#define VN_LABEL_REUSE_MS 60000
+#define VN_LABEL_REUSE_MS VN_PACED_MS(60000, 1000)
 #define VN_SETUP_RATE 50 /* SETUP per second and neighbour */
 #define VN_SETUP_BURST 100
 #define VN_SETUP_RESEND_MS 500

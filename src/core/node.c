@@ -9,7 +9,7 @@
 #include "core/node_i.h"
 
 #define STOP_WAIT_MS 2000u
-#define REFUSED_RENEWAL_MS 30000u /* not all nodes at once */
+#define REFUSED_RENEWAL_MS VN_PACED_MS(30000u, 1000u) /* not all nodes at once */
 
 uint64_t vn_jitter(struct vn_node *n, uint64_t ms)
 {

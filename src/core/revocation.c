@@ -9,7 +9,8 @@
 #include "core/node_i.h"
 #include "wire/revocation.h"
 
-#define GAP_RENEWAL_MS 30000u /* who missed a list renews within this: not all nodes at once */
+#define GAP_RENEWAL_MS                                                                             \
+    VN_PACED_MS(30000u, 1000u) /* who missed a list renews within this: not all nodes at once */
 #define LISTS_PER_MESSAGE_MAX 16
 
 #define SELF_REVOKED                                                                               \

@@ -14,7 +14,7 @@
 #define CATCH_UP_MS 2000
 #define LOGIN_BACKOFF_MIN_MS 1000u
 #define LOGIN_BACKOFF_MAX_MS 7000u /* nothing works yet: up within 10 s of Guardian's return */
-#define RENEW_BACKOFF_MAX_MS 60000u
+#define RENEW_BACKOFF_MAX_MS VN_PACED_MS(60000u, LOGIN_BACKOFF_MAX_MS)
 
 static void on_login_timer(void *arg)
 {

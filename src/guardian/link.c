@@ -1,6 +1,7 @@
 #include "guardian/link.h"
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "control/nats.h"
@@ -13,7 +14,8 @@
 #include "loop/loop.h"
 
 #define TICK_MS 1000
-#define CREDENTIALS_MS 86400000ull /* life of our own user JWT and certificate */
+#define CREDENTIALS_MS                                                                             \
+    VN_PACED_MS(86400000ull, 600000ull) /* life of our own user JWT and certificate */
 #define EARLY_MS 60000
 
 struct waiting {

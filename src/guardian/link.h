@@ -4,9 +4,10 @@
  */
 #pragma once
 
+#include "base/limits.h"
 #include "guardian/guardian.h"
 
-#define VN_LINK_IDLE_MS 60000
+#define VN_LINK_IDLE_MS VN_PACED_MS(60000, 1000)
 #define VN_LINK_WAIT_MS 30000 /* a message that could not be sent by then is dropped */
 #define VN_LINK_QUEUE_MAX 1024
 

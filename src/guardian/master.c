@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "guardian/master_config.h"
 #include "guardian/push.h"
@@ -18,7 +19,8 @@
 #define CHECK_MS 250 /* is it there, is it listening, were realms added from outside */
 #define RESTART_MIN_MS 250ull
 #define RESTART_MAX_MS 30000ull
-#define SETTLED_MS 60000 /* so long alive: the next failure starts with a short pause again */
+#define SETTLED_MS                                                                                 \
+    VN_PACED_MS(60000, 1000) /* so long alive: the next failure starts with a short pause again */
 #define STOP_WAIT_MS 15000
 
 struct vn_master {

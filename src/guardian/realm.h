@@ -4,14 +4,15 @@
  */
 #pragma once
 
+#include "base/limits.h"
 #include "crypto/kem.h"
 #include "crypto/x509.h"
 #include "guardian/natsjwt.h"
 #include "guardian/store.h"
 
-#define VN_SESSION_LIFETIME_DEFAULT_S 43200
+#define VN_SESSION_LIFETIME_DEFAULT_S VN_SESSION_LIFETIME_MAX_S
 /* VN_HOURS_MAX hour keys are one hour before to one hour past the certificate. */
-#define VN_SESSION_LIFETIME_MAX_S 43200
+#define VN_SESSION_LIFETIME_MAX_S (VN_PACED_MS(43200000, 60000) / 1000)
 #define VN_SESSION_LIFETIME_MIN_S 60
 
 struct vn_realm {

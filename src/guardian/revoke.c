@@ -1,6 +1,7 @@
 #include "guardian/revoke.h"
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "guardian/json.h"
 #include "guardian/link.h"
@@ -8,7 +9,8 @@
 #include "guardian/master_config.h"
 #include "wire/names.h"
 
-#define GRACE_MS 120000     /* clocks differ: an entry outlasts its node's certificates by this */
+/* Clocks differ: an entry outlasts its node's certificates by this. */
+#define GRACE_MS VN_PACED_MS(120000, 15000)
 #define REPEATED_ENTRIES 16 /* newest ones in every publication: closes the gap of who lost one */
 
 /* ---- entries ---- */

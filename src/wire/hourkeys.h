@@ -5,11 +5,11 @@
 #include <stdbool.h>
 
 #include "base/id.h"
+#include "base/limits.h"
 #include "base/secret.h"
 #include "base/status.h"
 #include "crypto/kdf.h"
 
-#define VN_HOUR_MS 3600000ull
 #define VN_HOURS_MAX 16
 
 struct vn_hour_keys {

@@ -25,6 +25,7 @@ import time
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("VN_BUILD", SOURCE / "build/release"))
 BIN = pathlib.Path(os.environ.get("VN_BIN", BUILD / "bin"))
+SCALED = pathlib.Path(os.environ.get("VN_SCALED", SOURCE / "build/scaled/bin"))
 PREFIX = f"vn{os.getpid()}"
 
 os.environ["PATH"] = f"{BIN}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
@@ -58,6 +59,17 @@ def need(*programs):
     for program in programs:
         if not shutil.which(program):
             skip(f"{program} is missing")
+
+
+def scaled():
+    """From here on daemons are those of the preset scaled, whose long timers run so many times as fast: returns how many."""
+    if not (SCALED / "veilnet-conflux").exists():
+        skip(f"{SCALED} is missing: ./dev build scaled")
+    os.environ["PATH"] = f"{SCALED}:{os.environ['PATH']}"
+    version = json.loads(run(["veilnet-conflux", "version", "--json"]).stdout)["version"]
+    factor = int(version.split("+time_scale.")[1])
+    log(f"long timers run {factor} times as fast")
+    return factor
 
 
 def need_root():

@@ -4,6 +4,8 @@ from lib import *
 from veil import Guardian, Node, Traffic
 
 LONG = bool(os.environ.get("VN_LONG"))
+if not LONG:
+    scaled()  # 15 s of absence are 12 minutes for all that is renewed and kept
 AWAY_S = 15
 
 net = Net()

@@ -1,5 +1,5 @@
 """Links made and taken down over and over: nothing is left of them."""
-# timeout: 400
+# timeout: 600
 from lib import *
 from veil import Guardian, Node
 
