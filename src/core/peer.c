@@ -70,6 +70,35 @@ void vn_peer_drop_descriptor(struct vn_peer *p)
     p->desc_hash.n = 0;
 }
 
+static bool owns_address(const struct vn_node *n, const struct vn_peer *p)
+{
+    for (size_t i = 0; i < p->cert->addr_count; i++) {
+        if (vn_map_get(n->peers.by_ip, &p->cert->addrs[i]) == p)
+            return true;
+    }
+    return p->cert->addr_count == 0;
+}
+
+void vn_peers_sweep(struct vn_node *n)
+{
+    VN_LIST_EACH(it, &n->peers.lru)
+    {
+        struct vn_peer *p = VN_LIST_ENTRY(it, struct vn_peer, lru);
+        bool owner = owns_address(n, p);
+        /* Whatever it sent once is refused from then on, so no time of an M1 need be kept. */
+        if (owner && p->cert->not_after_ms > vn_protocol_now(n) &&
+            !vn_revocation_refuses_node(n, &p->id)) {
+            p->ended_ms = 0;
+            continue;
+        }
+        if (!p->ended_ms)
+            p->ended_ms = n->now_ms;
+        if (vn_peer_unused(p) &&
+            (!owner || n->now_ms - p->ended_ms >= (uint64_t)VN_LOST_SHARE * VN_UNREACHABLE_MS))
+            peer_free(n, p);
+    }
+}
+
 static bool make_room(struct vn_node *n)
 {
     if (vn_map_count(n->peers.by_id) < VN_DESCRIPTORS_MAX)

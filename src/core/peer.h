@@ -1,7 +1,7 @@
 /*
  * What is known of other nodes, all of it verified: certificate, semi-static key, statement with
  * the highest number; and the streams, the tether and the destinations that hang on them. Nodes
- * without those go, least recently used first.
+ * without those go when their life has ended, and else, least recently used first, for room.
  */
 #pragma once
 
@@ -47,8 +47,9 @@ struct vn_peer {
 
     struct vn_bucket wants; /* its requests for revocation lists */
 
-    uint64_t lost_ms; /* own time: it was unreachable first; 0: its stream was open since */
-    unsigned losses;  /* of circuits and half-bound streams, since its stream was last open */
+    uint64_t lost_ms;  /* own time: it was unreachable first; 0: its stream was open since */
+    uint64_t ended_ms; /* own time: its life was seen to have ended; 0: not */
+    unsigned losses;   /* of circuits and half-bound streams, since its stream was last open */
     struct vn_stream *tx;
     struct vn_list rxs; /* struct vn_stream */
     struct vn_hop *hop;
@@ -69,6 +70,12 @@ bool vn_peer_unused(const struct vn_peer *p);
 /** ekS may be used. */
 bool vn_peer_fresh(const struct vn_node *n, const struct vn_peer *p);
 void vn_peer_drop_descriptor(struct vn_peer *p);
+/**
+ * Forgets nodes that cannot come back: revoked, superseded or with an expired certificate. One that
+ * had its addresses last is kept until its absence makes no difference any more to how its address
+ * is looked for (reject_ms in dest.c). Not while a peer is held by a caller.
+ */
+void vn_peers_sweep(struct vn_node *n);
 
 /** A certificate checked but not yet believed to matter: nothing is stored. */
 struct vn_checked_cert {

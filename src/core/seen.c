@@ -103,6 +103,19 @@ void vn_source_prove(struct vn_node *n, const struct vn_id *id)
     touch(s, src);
 }
 
+void vn_sources_sweep(struct vn_node *n)
+{
+    struct vn_list *const kinds[] = {&n->seen.proven_lru, &n->seen.unproven_lru};
+    for (size_t i = 0; i < VN_ARRAY_LEN(kinds); i++) {
+        VN_LIST_EACH(it, kinds[i])
+        {
+            struct vn_source *src = VN_LIST_ENTRY(it, struct vn_source, lru);
+            if (vn_revocation_refuses_node(n, &src->id))
+                source_free(&n->seen, src);
+        }
+    }
+}
+
 /* ---- nonces ---- */
 
 static size_t class_of(size_t count)

@@ -41,5 +41,7 @@ void vn_seen_done(struct vn_node *n);
 struct vn_source *vn_source_get(struct vn_node *n, const struct vn_id *id);
 /** A signature of this source was right. */
 void vn_source_prove(struct vn_node *n, const struct vn_id *id);
+/** Forgets the sources that are revoked: nothing of theirs is read any more. */
+void vn_sources_sweep(struct vn_node *n);
 bool vn_seen_has(struct vn_node *n, const struct vn_id *src, const uint8_t nonce[16]);
 void vn_seen_put(struct vn_node *n, const struct vn_id *src, const uint8_t nonce[16]);

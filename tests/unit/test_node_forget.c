@@ -1,0 +1,100 @@
+/* What a node remembers of others ends with their lives, so a day of comings and goings leaves
+ * nothing. */
+#include "base/limits.h"
+#include "base/log.h"
+#include "core/node_i.h"
+#include "support/node_world.h"
+#include "support/test.h"
+
+#define LIVES 5
+/* A sweep comes with each rotation, so within this whatever may go is gone. */
+#define SWEPT_MS ((uint64_t)VN_LOST_SHARE * VN_UNREACHABLE_MS + 2 * VN_EKS_ROTATE_MS)
+
+static size_t sources(const struct vn_world_node *a)
+{
+    return vn_map_count(a->node->seen.sources);
+}
+
+/* As Guardian publishes it. */
+static void publish(struct vn_world *w, uint64_t number)
+{
+    struct vn_buf list;
+    vn_mem_authority_list(w->authority, 0, number, &list);
+    vn_mem_broker_inject(w->broker, "a.rev", list.p, list.len);
+    vn_buf_done(&list);
+    vn_world_run(w, 10);
+}
+
+static void test_earlier_lives(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    vn_world_init(&w, VN_SUITE_DEFAULT);
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    for (int i = 0; i < LIVES; i++) {
+        assert_true(vn_world_ping(b, a, false, 10000) < 5000);
+        vn_world_kill(b);
+        vn_world_run(&w, 2000);
+        vn_world_revive(b);
+    }
+    assert_true(vn_world_ping(b, a, false, 10000) < 5000);
+    assert_int_equal(vn_world_status(a).peer_count, LIVES + 1);
+    vn_world_run(&w, 2 * VN_EKS_ROTATE_MS);
+    assert_int_equal(vn_world_status(a).peer_count, 1); /* idle, but alive */
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
+    vn_world_done(&w);
+}
+
+static void test_revoked(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    vn_world_init(&w, VN_SUITE_DEFAULT);
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    struct vn_world_node *c = vn_world_add(&w, "carol", "home");
+    assert_true(vn_world_ping(b, a, false, 1000) < 100);
+    assert_true(vn_world_ping(c, a, false, 1000) < 100);
+    assert_int_equal(vn_world_status(a).peer_count, 2);
+    vn_world_kill(b);
+    publish(&w, vn_mem_authority_revoke(w.authority, b->member, 0));
+    size_t before = sources(a);
+    /* Its address is looked for harder than one that never answered, as long as that matters. */
+    vn_world_run(&w, VN_EKS_ROTATE_MS);
+    assert_int_equal(vn_world_status(a).peer_count, 2);
+    vn_world_run(&w, SWEPT_MS);
+    assert_int_equal(vn_world_status(a).peer_count, 1);
+    assert_int_equal(sources(a), before - 1);
+    assert_true(vn_world_ping(c, a, false, 1000) < 100);
+    vn_world_done(&w);
+}
+
+/* Nobody said so, but a certificate that was not renewed is over. */
+static void test_expired(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    vn_world_init(&w, VN_SUITE_DEFAULT);
+    vn_mem_authority_set_life(w.authority, 3600000);
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
+    vn_world_kill(b);
+    vn_world_run(&w, 3000000);
+    assert_int_equal(vn_world_status(a).peer_count, 1);
+    vn_world_run(&w, 600000 + SWEPT_MS);
+    assert_int_equal(vn_world_status(a).peer_count, 0);
+    vn_world_done(&w);
+}
+
+int main(void)
+{
+    vn_log_setup(getenv("VN_TEST_LOG") ? VN_LOG_DEBUG : VN_LOG_ERROR, 0);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_earlier_lives),
+        cmocka_unit_test(test_revoked),
+        cmocka_unit_test(test_expired),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
