@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -12,6 +14,7 @@
 #include "base/list.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "control/addr_watch.h"
 #include "crypto/tls.h"
 
 /* ---- memory that is wiped ---- */
@@ -93,6 +96,9 @@ static int on_socket_option(void *arg, curl_socket_t fd, curlsocktype purpose)
     if (t->so_mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &t->so_mark, sizeof(t->so_mark)) != 0 &&
         errno != EPERM)
         return CURL_SOCKOPT_ERROR;
+    /* libcurl makes a connection anew, and the request on it, when a kept one turns out dead. */
+    const unsigned dead = VN_HTTP_DEAD_MS;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead, sizeof(dead));
     return CURL_SOCKOPT_OK;
 }
 
@@ -284,6 +290,7 @@ struct vn_http {
     CURLM *multi;                   /* NULL while idle */
     struct vn_io_timer *timer;      /* libcurl's */
     struct vn_io_timer *idle_timer; /* closes what is kept alive */
+    curl_socket_t kept;             /* of the last request; CURL_SOCKET_BAD: none */
     struct vn_list calls;
 };
 
@@ -323,6 +330,8 @@ static void finish_ready(struct vn_http *h)
         struct vn_http_call *c = NULL;
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&c);
         transfer_finish(&c->t, rc);
+        if (curl_easy_getinfo(c->t.easy, CURLINFO_ACTIVESOCKET, &h->kept) != CURLE_OK)
+            h->kept = CURL_SOCKET_BAD;
         curl_multi_remove_handle(h->multi, c->t.easy);
         /* Out of the list, so that a cancel inside fn does not meet it. */
         vn_list_remove(&c->link);
@@ -402,6 +411,7 @@ static void close_multi(struct vn_http *h)
         return;
     curl_multi_cleanup(h->multi);
     h->multi = NULL;
+    h->kept = CURL_SOCKET_BAD;
     h->io->timer_disarm(h->timer);
 }
 
@@ -443,6 +453,7 @@ vn_status vn_http_new(const struct vn_io *io, const struct vn_http_config *cfg,
         return VN_ERR_NOMEM;
     h->io = io;
     h->cfg = *cfg;
+    h->kept = CURL_SOCKET_BAD;
     vn_list_init(&h->calls);
     st = io->timer_new(io->self, on_timer, h, &h->timer);
     if (st == VN_OK)
@@ -474,6 +485,9 @@ vn_status vn_http_start(struct vn_http *h, const struct vn_http_request *req,
                         void (*fn)(void *arg, const struct vn_http_response *res), void *arg,
                         struct vn_http_call **ret)
 {
+    /* Nothing would come back to an address that is not this machine's any more. */
+    if (h->kept != CURL_SOCKET_BAD && vn_list_empty(&h->calls) && vn_addr_watch_gone(h->kept))
+        close_multi(h);
     vn_status st = open_multi(h);
     if (st != VN_OK)
         return st;

@@ -16,6 +16,7 @@
     262144 /* bytes of an answer; a login answer of a cnsa realm has about 60 KB */
 #define VN_HTTP_CONNECT_MS 5000  /* TCP and TLS */
 #define VN_HTTP_TIMEOUT_MS 15000 /* a whole request */
+#define VN_HTTP_DEAD_MS 6000     /* unacknowledged for so long: the connection is dead */
 #define VN_HTTP_IDLE_MS                                                                            \
     5000 /* connections are closed, memory given back so long after the last request */
 #define VN_HTTP_DETAIL 400

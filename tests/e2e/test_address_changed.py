@@ -46,6 +46,16 @@ def idle_node_is_found():
     nc.reaches(nb.ip4, within=5)
 
 
+def commands_follow():
+    """Guardian is asked over a kept connection, which the change makes useless."""
+    nb.cli("taint", "add", "moved")
+    change(b, 33, 43)
+    began = time.monotonic()
+    nb.cli("taint", "remove", "moved")
+    took = time.monotonic() - began
+    check(took < 5, f"a command that asks Guardian is done {took:.2f} s after the change")
+
+
 def without_address_for_a_while():
     a.ip("address", "del", "10.9.0.22/24", "dev", "eth0")
     wait_until(lambda: na.status()["control"] == "down", 5, "a is cut off")
@@ -57,4 +67,4 @@ def without_address_for_a_while():
     log(f"a reaches b {time.monotonic() - returned:.2f} s after it has an address")
 
 
-main(traffic_resumes, idle_node_is_found, without_address_for_a_while)
+main(traffic_resumes, idle_node_is_found, commands_follow, without_address_for_a_while)
