@@ -41,8 +41,9 @@ static int open_state(struct common *c)
         return vn_die("there is no Guardian in %s: name its folder with --state-dir", dir.dir);
     vn_status st = vn_guardian_open(&c->g, &dir);
     return st == VN_OK ? 0
-                       : vn_die("cannot read the state in %s (%s): run as its owner", dir.dir,
-                                vn_status_name(st));
+                       : vn_die("cannot open the state in %s (%s): run as its owner, free some "
+                                "space there, or make it writable",
+                                dir.dir, vn_status_name(st));
 }
 
 static bool count_realm(void *arg, const struct vn_id *id)

@@ -127,7 +127,8 @@ int vn_cmd_run(int argc, char **argv)
         return vn_die("Guardian runs already (process %d): stop it with veilnet-guardian stop",
                       (int)holder);
     if (st != VN_OK)
-        return vn_die("cannot lock %s (%s): run as the user who owns it", dir.lock,
-                      strerror(errno));
+        return vn_die("cannot lock %s (%s): %s", dir.lock, strerror(errno),
+                      errno == EROFS || errno == ENOSPC ? "make it writable, or free some space"
+                                                        : "run as the user who owns it");
     return vn_guardian_serve(&dir);
 }

@@ -3,7 +3,7 @@
 import sqlite3
 
 from lib import *
-from veil import Guardian, Node
+from veil import Guardian, Node, Traffic
 
 need("mount", "umount")
 
@@ -86,7 +86,8 @@ def guardian_says_so():
     nb.wait_online(12)
     nb.reaches(na.ip4)
     g.token()
-    whole = sqlite3.connect(guardian_disk / "guardian.db").execute("pragma integrity_check").fetchall()
+    with contextlib.closing(sqlite3.connect(guardian_disk / "guardian.db")) as db:
+        whole = db.execute("pragma integrity_check").fetchall()
     check(whole == [("ok",)], "the store is whole")
     g.daemon.kill()
     g.start()
@@ -95,4 +96,25 @@ def guardian_says_so():
     nb.reaches(na.ip4)
 
 
-main(node_runs_on, node_does_not_start, guardian_says_so)
+def guardian_on_a_read_only_disk():
+    """Traffic runs while neither Guardian nor Master can be started."""
+    traffic = Traffic(b, na.ip4)
+    traffic.steady()
+    g.cli("stop", "--with-master")
+    wait_until(lambda: not g.daemon.running(), 10, "Guardian has ended")
+    read_only(guardian_disk, True)
+    for words in (["run"], ["token", "create"]):
+        done = g.cli(*words, ok=False)
+        log(f"it says: {done.stdout.strip()}")
+        check(done.returncode != 0 and "make it writable" in done.stdout, f"{' '.join(words)} fails, and names the fix")
+    traffic.steady()
+    read_only(guardian_disk, False)
+    g.start()
+    wait_until(lambda: nb.status()["control"] == "up", 15, "the control channel is up again")
+    nb.stop()
+    nb.start()
+    traffic.back_within(10, "to and from a node that was started since")
+    traffic.stop()
+
+
+main(node_runs_on, node_does_not_start, guardian_says_so, guardian_on_a_read_only_disk)
