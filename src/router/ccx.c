@@ -1,0 +1,334 @@
+#include "router/ccx.h"
+
+#include <assert.h>
+
+/* What a lost packet costs its user: about the time until TCP sends it again. */
+#define RETRANSMISSION_US 200000
+#define COST_MAX_US 60000000 /* a path this bad is as bad as any */
+
+#define DECAY_Q16 39322           /* 0.6: of L, each tick */
+#define LEARN_Q16 78643           /* 1.2: what a loss weighs */
+#define LOSS_MAX_Q16 (3 * VN_Q16) /* four times the best's cost is as bad as any more */
+#define SMOOTH_Q16 26214          /* 0.4: share of a new measurement */
+#define JUMP_Q16 19661            /* 0.3: a change by more is no noise, and counts in full */
+#define GAIN_Q16 6554             /* 0.1: less is not worth a switch */
+#define BUDGET_PER_S 10
+#define BUDGET_BURST 20
+
+uint32_t vn_ccx_cost(const struct vn_ccx_sample *s, uint32_t size)
+{
+    uint64_t loss = VN_MIN(s->loss_q16, VN_Q16 - VN_Q16 / 64);
+    uint64_t cost = (uint64_t)s->delay_us + (uint64_t)s->jitter_us * 3 / 2 +
+                    RETRANSMISSION_US * loss / (VN_Q16 - loss);
+    if (s->available_kbps)
+        cost += (uint64_t)size * 8000 / s->available_kbps;
+    return (uint32_t)VN_MIN(cost, (uint64_t)COST_MAX_US);
+}
+
+/* ---- arms ---- */
+
+void vn_ccx_init(struct vn_ccx *c, uint64_t seed)
+{
+    *c = (struct vn_ccx){.dice = {seed}};
+}
+
+static struct vn_ccx_arm *find(struct vn_ccx *c, uint64_t key)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (c->arms[i].key == key)
+            return &c->arms[i];
+    return NULL;
+}
+
+const struct vn_ccx_arm *vn_ccx_find(const struct vn_ccx *c, uint64_t key)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (c->arms[i].key == key)
+            return &c->arms[i];
+    return NULL;
+}
+
+static bool is_usable(const struct vn_ccx_arm *a)
+{
+    return a->state == VN_CCX_LIVE && !a->excluded;
+}
+
+static struct vn_ccx_arm *current_of(struct vn_ccx *c)
+{
+    return &c->arms[c->current];
+}
+
+/* The usable arm with the lowest cost; NULL: there is none. */
+static struct vn_ccx_arm *cheapest(struct vn_ccx *c)
+{
+    struct vn_ccx_arm *best = NULL;
+    for (size_t i = 0; i < c->count; i++)
+        if (is_usable(&c->arms[i]) && (!best || c->arms[i].cost_us < best->cost_us))
+            best = &c->arms[i];
+    return best;
+}
+
+static bool is_better_standby(const struct vn_ccx_arm *a, const struct vn_ccx_arm *b)
+{
+    return a->loss_q16 != b->loss_q16 ? a->loss_q16 < b->loss_q16 : a->cost_us < b->cost_us;
+}
+
+/* The usable arms that did best over time, without the one in use; best first. */
+static size_t standbys(const struct vn_ccx *c, size_t ret[VN_CCX_STANDBYS_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        if (i == c->current || !is_usable(&c->arms[i]))
+            continue;
+        size_t at = n < VN_CCX_STANDBYS_MAX ? n++ : VN_CCX_STANDBYS_MAX;
+        for (; at > 0 && is_better_standby(&c->arms[i], &c->arms[ret[at - 1]]); at--)
+            if (at < VN_CCX_STANDBYS_MAX)
+                ret[at] = ret[at - 1];
+        if (at < VN_CCX_STANDBYS_MAX)
+            ret[at] = i;
+    }
+    return n;
+}
+
+/* Off an arm that cannot be used: to a standby drawn by lot, so that the many who lose one relay do
+ * not all go to the same other; else to any arm that may work. */
+static void leave(struct vn_ccx *c)
+{
+    size_t to[VN_CCX_STANDBYS_MAX];
+    size_t n = standbys(c, to);
+    if (n > 0) {
+        c->current = to[vn_dice_below(&c->dice, n)];
+        return;
+    }
+    for (size_t i = 0; i < c->count; i++)
+        if (!c->arms[i].excluded && c->arms[i].state == VN_CCX_UNKNOWN) {
+            c->current = i;
+            return;
+        }
+}
+
+vn_status vn_ccx_add(struct vn_ccx *c, uint64_t key)
+{
+    if (find(c, key))
+        return VN_ERR_EXISTS;
+    if (c->count == VN_CCX_ARMS_MAX)
+        return VN_ERR_LIMIT;
+    c->arms[c->count++] =
+        (struct vn_ccx_arm){.key = key, .headroom_q16 = VN_Q16, .weight_q16 = VN_Q16};
+    return VN_OK;
+}
+
+void vn_ccx_remove(struct vn_ccx *c, uint64_t key)
+{
+    struct vn_ccx_arm *a = find(c, key);
+    if (!a)
+        return;
+    size_t i = (size_t)(a - c->arms);
+    if (i == c->current) {
+        a->excluded = true;
+        leave(c);
+    }
+    size_t last = --c->count;
+    c->arms[i] = c->arms[last];
+    if (c->current == last)
+        c->current = i;
+    if (c->current >= c->count)
+        c->current = 0;
+}
+
+void vn_ccx_measured(struct vn_ccx *c, uint64_t key, uint32_t cost_us)
+{
+    struct vn_ccx_arm *a = find(c, key);
+    if (!a)
+        return;
+    cost_us = VN_MAX(VN_MIN(cost_us, (uint32_t)COST_MAX_US), 1u);
+    int64_t error = (int64_t)cost_us - a->cost_us;
+    uint64_t size = (uint64_t)(error < 0 ? -error : error);
+    if (a->state != VN_CCX_LIVE || size > (uint64_t)a->cost_us * JUMP_Q16 / VN_Q16)
+        a->cost_us = cost_us;
+    else
+        a->cost_us = (uint32_t)((int64_t)a->cost_us + error * SMOOTH_Q16 / (int64_t)VN_Q16);
+    a->state = VN_CCX_LIVE;
+    a->age = 0;
+}
+
+void vn_ccx_died(struct vn_ccx *c, uint64_t key)
+{
+    struct vn_ccx_arm *a = find(c, key);
+    if (!a)
+        return;
+    a->state = VN_CCX_DEAD;
+    a->age = 0;
+    a->loss_q16 = VN_MAX(a->loss_q16, LOSS_MAX_Q16);
+    if (a == current_of(c))
+        leave(c);
+}
+
+void vn_ccx_headroom(struct vn_ccx *c, uint64_t key, uint32_t headroom_q16)
+{
+    struct vn_ccx_arm *a = find(c, key);
+    if (a)
+        a->headroom_q16 = VN_MIN(headroom_q16, VN_Q16);
+}
+
+void vn_ccx_exclude(struct vn_ccx *c, uint64_t key, bool excluded)
+{
+    struct vn_ccx_arm *a = find(c, key);
+    if (!a)
+        return;
+    a->excluded = excluded;
+    if (excluded && a == current_of(c))
+        leave(c);
+}
+
+void vn_ccx_pin(struct vn_ccx *c, uint64_t key)
+{
+    c->is_pinned = true;
+    c->pinned = key;
+}
+
+void vn_ccx_unpin(struct vn_ccx *c)
+{
+    c->is_pinned = false;
+}
+
+/* ---- a tick ---- */
+
+/* Losses are relative to the best arm, so a destination 5 ms away and one 300 ms away learn alike.
+ */
+static void learn(struct vn_ccx *c)
+{
+    const struct vn_ccx_arm *best = cheapest(c);
+    uint32_t least = UINT32_MAX;
+    for (size_t i = 0; i < c->count; i++) {
+        struct vn_ccx_arm *a = &c->arms[i];
+        uint32_t loss = a->state == VN_CCX_DEAD ? LOSS_MAX_Q16 : 0;
+        if (a->state == VN_CCX_LIVE && best && a->cost_us > best->cost_us)
+            loss = vn_q16_ratio(a->cost_us - best->cost_us, best->cost_us, LOSS_MAX_Q16);
+        a->loss_q16 = (uint32_t)((uint64_t)a->loss_q16 * DECAY_Q16 / VN_Q16) + loss;
+        if (!a->excluded && a->state != VN_CCX_UNKNOWN)
+            least = VN_MIN(least, a->loss_q16);
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        struct vn_ccx_arm *a = &c->arms[i];
+        uint64_t over = a->loss_q16 > least ? a->loss_q16 - least : 0;
+        a->weight_q16 = vn_q16_exp_neg((uint32_t)(over * LEARN_Q16 / VN_Q16));
+    }
+}
+
+/* The pinned arm, if it can be used. */
+static bool follow_pin(struct vn_ccx *c)
+{
+    const struct vn_ccx_arm *a = c->is_pinned ? find(c, c->pinned) : NULL;
+    if (!a || a->excluded || a->state == VN_CCX_DEAD)
+        return false;
+    c->current = (size_t)(a - c->arms);
+    return true;
+}
+
+/* Moves to the cheapest arm when that is worth it, by lot: the larger the gain and the more room
+ * the relay has, the sooner. Who all see the same better relay do not all go there at once. */
+static void choose(struct vn_ccx *c)
+{
+    struct vn_ccx_arm *now = current_of(c), *best = cheapest(c);
+    if (!is_usable(now) && now->state != VN_CCX_UNKNOWN)
+        leave(c);
+    else if (now->excluded)
+        leave(c);
+    if (!best || best == current_of(c))
+        return;
+    now = current_of(c);
+    if (now->state == VN_CCX_UNKNOWN) {
+        c->current = (size_t)(best - c->arms); /* what is measured goes before what is not */
+        return;
+    }
+    if (best->cost_us >= now->cost_us)
+        return;
+    uint64_t gain = vn_q16_ratio(now->cost_us - best->cost_us, now->cost_us, VN_Q16);
+    if (gain <= GAIN_Q16)
+        return;
+    uint64_t chance = VN_MIN(2 * gain, (uint64_t)VN_Q16);
+    chance = chance * best->headroom_q16 / VN_Q16 * best->headroom_q16 / VN_Q16;
+    if (vn_dice_below(&c->dice, VN_Q16) < chance)
+        c->current = (size_t)(best - c->arms);
+}
+
+static bool take_token(struct vn_ccx_budget *b)
+{
+    if (b->tokens_q16 < VN_Q16)
+        return false;
+    b->tokens_q16 -= VN_Q16;
+    return true;
+}
+
+void vn_ccx_budget_init(struct vn_ccx_budget *b, uint64_t now_ms)
+{
+    *b = (struct vn_ccx_budget){.tokens_q16 = BUDGET_BURST * VN_Q16, .at_ms = now_ms};
+}
+
+static void refill(struct vn_ccx_budget *b, uint64_t now_ms)
+{
+    uint64_t ms = VN_MIN(now_ms - b->at_ms, UINT64_C(10000));
+    b->tokens_q16 = (uint32_t)VN_MIN(b->tokens_q16 + ms * BUDGET_PER_S * VN_Q16 / 1000,
+                                     (uint64_t)BUDGET_BURST * VN_Q16);
+    b->at_ms = now_ms;
+}
+
+/* The first probe goes where a switch is likely to pay, and longer ago counts more; the second to
+ * whoever was not looked at for long, so that no arm is forgotten. */
+static uint64_t urgency(const struct vn_ccx_arm *a, size_t probe)
+{
+    uint64_t age = VN_MIN(a->age, 1000u);
+    if (a->state == VN_CCX_UNKNOWN)
+        return UINT64_C(1) << 48;
+    return probe == 0 ? a->weight_q16 * age : age * age * age;
+}
+
+static const struct vn_ccx_arm *draw_probe(struct vn_ccx *c, size_t probe)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < c->count; i++)
+        if (i != c->current && !c->arms[i].excluded && c->arms[i].age > 0)
+            total += urgency(&c->arms[i], probe);
+    if (total == 0)
+        return NULL;
+    uint64_t at = vn_dice_below(&c->dice, total);
+    for (size_t i = 0; i < c->count; i++) {
+        if (i == c->current || c->arms[i].excluded || c->arms[i].age == 0)
+            continue;
+        uint64_t share = urgency(&c->arms[i], probe);
+        if (at < share)
+            return &c->arms[i];
+        at -= share;
+    }
+    return NULL;
+}
+
+struct vn_ccx_plan vn_ccx_tick(struct vn_ccx *c, struct vn_ccx_budget *b, uint64_t now_ms)
+{
+    struct vn_ccx_plan plan = {0};
+    refill(b, now_ms);
+    if (c->count == 0)
+        return plan;
+    assert(c->current < c->count);
+    size_t before = c->current;
+    learn(c);
+    if (!follow_pin(c))
+        choose(c);
+    plan.switched = c->current != before;
+    if (!current_of(c)->excluded)
+        plan.current = current_of(c);
+    for (size_t i = 0; i < c->count; i++)
+        c->arms[i].age++;
+    while (plan.probe_count < VN_CCX_PROBES_MAX) {
+        const struct vn_ccx_arm *a = draw_probe(c, plan.probe_count);
+        if (!a || (plan.probe_count && a == plan.probes[0]) || !take_token(b))
+            break;
+        plan.probes[plan.probe_count++] = a;
+    }
+    size_t at[VN_CCX_STANDBYS_MAX];
+    plan.standby_count = standbys(c, at);
+    for (size_t i = 0; i < plan.standby_count; i++)
+        plan.standbys[i] = &c->arms[at[i]];
+    return plan;
+}
