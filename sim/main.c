@@ -1,0 +1,201 @@
+/*
+ * veilnet-sim: compares ways to choose paths, pair by pair, on the same world. One JSON object per
+ * policy.
+ *
+ *   veilnet-sim --model trace|dynamic (--data FILE | --nodes N) [--seed N] [--pairs N] [--slice-ms
+ * N]
+ */
+#include <assert.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "policy.h"
+
+#define NOISE 0.1     /* of a measurement, relative standard deviation */
+#define NOTICE_MS 200 /* until the end of a path in use is noticed */
+#define POLICIES_MAX 16
+
+static_assert(SIM_ARMS <= VN_CCX_ARMS_MAX, "the router has room for every arm");
+
+struct totals {
+    double over;     /* sum over alive time of cost / lowest cost, in ms */
+    double alive_ms; /* of it */
+    double dead_ms;  /* while another arm was alive */
+    double probes, switches, ticks;
+    double worse_pairs; /* whose mean cost was over 2 % above the direct path's */
+};
+
+struct run {
+    const struct sim_policy *policy;
+    void *state;
+    size_t arm;                /* of the tick before */
+    double pair_cost, pair_ms; /* while the direct path was alive */
+    struct totals t;
+};
+
+static double gauss(struct vn_dice *d)
+{
+    double sum = 0;
+    for (int i = 0; i < 12; i++)
+        sum += (double)(vn_dice_next(d) >> 11) / 9007199254740992.0;
+    return sum - 6;
+}
+
+static uint32_t measure(struct vn_dice *d, uint32_t cost)
+{
+    if (cost == SIM_DEAD)
+        return SIM_DEAD;
+    return (uint32_t)fmax(1, cost * (1 + NOISE * gauss(d)));
+}
+
+static uint32_t lowest(const uint32_t *costs)
+{
+    uint32_t best = SIM_DEAD;
+    for (size_t i = 0; i < SIM_ARMS; i++)
+        best = VN_MIN(best, costs[i]);
+    return best;
+}
+
+static void tick(struct run *r, const uint32_t *costs, uint64_t now_ms, struct vn_dice *dice)
+{
+    const struct sim_policy *p = r->policy;
+    uint32_t best = lowest(costs);
+    if (p->is_oracle)
+        for (size_t i = 0; i < SIM_ARMS; i++)
+            p->measured(r->state, i, costs[i]);
+    size_t arm = p->choose(r->state, now_ms);
+    if (best == SIM_DEAD)
+        return; /* nobody could do anything */
+    double dead_ms = 0;
+    while (costs[arm] == SIM_DEAD && dead_ms < VN_CCX_TICK_MS) {
+        dead_ms += p->failed ? NOTICE_MS : VN_CCX_TICK_MS;
+        if (p->failed)
+            arm = p->failed(r->state, arm);
+    }
+    double alive_ms = VN_CCX_TICK_MS - dead_ms;
+    r->t.dead_ms += dead_ms;
+    r->t.switches += arm != r->arm;
+    r->t.ticks++;
+    r->arm = arm;
+    if (costs[arm] != SIM_DEAD) {
+        r->t.over += alive_ms * costs[arm] / best;
+        r->t.alive_ms += alive_ms;
+        if (costs[0] != SIM_DEAD) { /* only then there is something to compare with */
+            r->pair_cost += alive_ms * costs[arm];
+            r->pair_ms += alive_ms;
+        }
+    }
+    p->measured(r->state, arm, measure(dice, costs[arm]));
+    size_t at[SIM_ARMS];
+    size_t n = p->probes ? p->probes(r->state, at) : 0;
+    for (size_t i = 0; i < n; i++)
+        if (at[i] != arm)
+            p->measured(r->state, at[i], measure(dice, costs[at[i]]));
+    r->t.probes += (double)n;
+}
+
+static void pair(struct sim_world *w, struct run *runs, uint64_t seed)
+{
+    struct vn_dice dice = {seed};
+    sim_world_next_pair(w);
+    for (size_t i = 0; i < sim_policy_count; i++) {
+        memset(runs[i].state, 0, runs[i].policy->size);
+        runs[i].policy->start(runs[i].state, seed);
+        runs[i].pair_cost = runs[i].pair_ms = 0;
+        runs[i].arm = 0;
+    }
+    for (size_t t = 0; t < sim_world_ticks(w); t++) {
+        for (size_t i = 0; i < sim_policy_count; i++)
+            tick(&runs[i], sim_world_costs(w), t * VN_CCX_TICK_MS, &dice);
+        sim_world_advance(w);
+    }
+    double direct = runs[0].pair_cost / fmax(runs[0].pair_ms, 1);
+    for (size_t i = 0; i < sim_policy_count; i++)
+        runs[i].t.worse_pairs += runs[i].pair_cost / fmax(runs[i].pair_ms, 1) > 1.02 * direct;
+}
+
+static void print(const struct run *r, const struct run *direct, const char *model, uint64_t seed,
+                  size_t pairs)
+{
+    const struct totals *t = &r->t;
+    double seconds = t->ticks * VN_CCX_TICK_MS / 1000;
+    printf("{\"model\":\"%s\",\"seed\":%" PRIu64 ",\"policy\":\"%s\",\"over_best\":%.5f,"
+           "\"dead_avoided\":%.5f,\"worse_than_direct\":%.5f,\"probes_per_s\":%.4f,"
+           "\"switches_per_h\":%.3f}\n",
+           model, seed, r->policy->name, t->over / fmax(t->alive_ms, 1) - 1,
+           direct->t.dead_ms > 0 ? 1 - t->dead_ms / direct->t.dead_ms : 0,
+           t->worse_pairs / (double)pairs, t->probes / fmax(seconds, 1),
+           t->switches * 3600 / fmax(seconds, 1));
+}
+
+static _Noreturn void usage(void)
+{
+    fputs(
+        "usage: veilnet-sim --model trace|dynamic (--data FILE | --nodes N) [--seed N] [--pairs N] "
+        "[--slice-ms N]\n",
+        stderr);
+    exit(2);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {{"model", required_argument, NULL, 'm'},
+                                            {"data", required_argument, NULL, 'd'},
+                                            {"nodes", required_argument, NULL, 'n'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"pairs", required_argument, NULL, 'p'},
+                                            {"slice-ms", required_argument, NULL, 't'},
+                                            {0}};
+    const char *model = NULL, *data = NULL;
+    uint64_t seed = 1, pairs = 600, slice_ms = 15700, nodes = 0;
+    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (o) {
+        case 'm':
+            model = optarg;
+            break;
+        case 'd':
+            data = optarg;
+            break;
+        case 'n':
+            nodes = strtoull(optarg, NULL, 10);
+            break;
+        case 's':
+            seed = strtoull(optarg, NULL, 10);
+            break;
+        case 'p':
+            pairs = strtoull(optarg, NULL, 10);
+            break;
+        case 't':
+            slice_ms = strtoull(optarg, NULL, 10);
+            break;
+        default:
+            usage();
+        }
+    }
+    bool made = nodes > SIM_ARMS + 1 && nodes <= 5000;
+    if (!model || made == (data != NULL) || optind != argc || pairs == 0 || slice_ms < 1 ||
+        slice_ms > 3600000 || (strcmp(model, "trace") && strcmp(model, "dynamic")))
+        usage();
+    struct sim_matrix m = data ? sim_matrix_load(data) : sim_matrix_make(nodes, seed);
+    enum sim_model kind = strcmp(model, "trace") ? SIM_DYNAMIC : SIM_TRACE;
+    struct sim_world *w = sim_world_new(&m, kind, (uint32_t)slice_ms, seed);
+    struct run runs[POLICIES_MAX] = {0};
+    struct vn_dice seeds = {seed};
+    for (size_t i = 0; i < sim_policy_count; i++)
+        runs[i] =
+            (struct run){.policy = &sim_policies[i], .state = calloc(1, sim_policies[i].size)};
+    for (size_t i = 0; i < pairs; i++)
+        pair(w, runs, vn_dice_next(&seeds));
+    for (size_t i = 0; i < sim_policy_count; i++) {
+        print(&runs[i], &runs[0], model, seed, pairs);
+        free(runs[i].state);
+    }
+    sim_world_free(w);
+    sim_matrix_free(&m);
+    return 0;
+}
