@@ -14,7 +14,7 @@
 #include "base/list.h"
 #include "base/secret.h"
 #include "base/text.h"
-#include "control/addr_watch.h"
+#include "base/addr_watch.h"
 #include "crypto/tls.h"
 
 /* ---- memory that is wiped ---- */

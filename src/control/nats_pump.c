@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "control/addr_watch.h"
+#include "base/addr_watch.h"
 #include "crypto/rng.h"
 
 struct pump {

@@ -60,6 +60,7 @@ enum vn_tether_down {
     VN_TETHER_DOWN_SILENT, /* consent or liveness lost */
     VN_TETHER_DOWN_NO_INTERFACE,
     VN_TETHER_DOWN_INTERNAL,
+    VN_TETHER_DOWN_ADDRESS_GONE, /* this machine has another address now */
 };
 
 struct vn_tether_stats {

@@ -70,6 +70,8 @@
 #define VN_LIVE_LATE_US 500000
 /* Port-unreachable errors in a row, each after a check, that end the tether. Ours. */
 #define VN_LIVE_REFUSED 2
+/* A tether without its address looks so often whether there is another way to its peer. Ours. */
+#define VN_ROAM_RETRY_US 200000
 /* Checks whose answer is still recognised: 15 s of the routine ones, 8 s of the fastest. Ours. */
 #define VN_CONSENT_TXIDS 16
 

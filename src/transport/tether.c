@@ -216,19 +216,10 @@ static void close_socket(struct vn_tether_socket *s)
 
 static void on_socket(void *arg, unsigned events);
 
-static struct vn_netif_filter filter_of(const struct vn_transport *tp)
-{
-    return (struct vn_netif_filter){.exclude_ifname =
-                                        tp->exclude_ifname[0] ? tp->exclude_ifname : NULL,
-                                    .exclude = tp->exclude,
-                                    .exclude_count = tp->exclude_count,
-                                    .loopback = tp->allow_loopback};
-}
-
 static vn_status gather(struct vn_tether *t)
 {
     struct vn_transport *tp = t->transport;
-    struct vn_netif_filter filter = filter_of(tp);
+    struct vn_netif_filter filter = vn_transport_filter(tp);
     struct vn_addr addrs[VN_ICE_CANDIDATES_MAX];
     size_t count;
     vn_status st = vn_netif_list(&filter, addrs, VN_ARRAY_LEN(addrs), &count);
@@ -369,7 +360,7 @@ vn_status vn_tether_start(struct vn_tether *t, const struct vn_tether_start *s)
 
 void vn_tether_add_remote_candidate(struct vn_tether *t, const struct vn_candidate *c)
 {
-    struct vn_netif_filter filter = filter_of(t->transport);
+    struct vn_netif_filter filter = vn_transport_filter(t->transport);
     if (!is_live(t) || !vn_netif_usable(&filter, &c->addr) ||
         (vn_addr_is_loopback(&c->addr) && !t->transport->allow_loopback))
         return;
@@ -834,13 +825,21 @@ void vn_tether_after_tick(struct vn_tether *t)
         progress(t);
 }
 
+void vn_tether_lost_address(struct vn_tether *t)
+{
+    if (is_live(t)) {
+        fail(t, VN_TETHER_DOWN_ADDRESS_GONE);
+        progress(t);
+    }
+}
+
 /* ---- receiving datagrams ---- */
 
 static void take_stun(struct vn_tether *t, size_t local, const struct vn_addr *from,
                       struct vn_span in, uint64_t now_us)
 {
     struct vn_transport_counters *c = &t->transport->counters;
-    struct vn_netif_filter filter = filter_of(t->transport);
+    struct vn_netif_filter filter = vn_transport_filter(t->transport);
     if (!vn_netif_usable(&filter, from)) {
         c->drop_stranger++;
         return;

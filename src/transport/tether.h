@@ -33,6 +33,9 @@ struct vn_transport {
     struct vn_tether *tx_owner;
     struct vn_io_timer *sctp_timer;
     uint64_t sctp_due_us; /* UINT64_MAX: not armed */
+    int addr_fd;          /* readable when an address came or went; -1: none */
+    struct vn_io_watch *addr_watch;
+    struct vn_io_timer *addr_timer;
     struct vn_list tethers;
     struct vn_list graves; /* closed while a callback of ours was running */
     unsigned busy;         /* callbacks of ours running, nested */
@@ -106,6 +109,8 @@ void vn_tether_close(struct vn_tether *t);
 
 /** What SCTP's timers brought about; called for every tether after each tick. */
 void vn_tether_after_tick(struct vn_tether *t);
+/** Goes down at once: the address of its pair is gone, and the silence need not be waited for. */
+void vn_tether_lost_address(struct vn_tether *t);
 
 /* Of the transport, for its tethers: */
 
@@ -116,3 +121,12 @@ void vn_transport_leave(struct vn_transport *tp);
 vn_status vn_transport_need_buffers(struct vn_transport *tp);
 /** SCTP has something to do within one tick. */
 void vn_transport_wake_sctp(struct vn_transport *tp);
+/** Which addresses may be used; borrows from tp. */
+struct vn_netif_filter vn_transport_filter(const struct vn_transport *tp);
+
+/** Opens the watch over this machine's addresses, for as long as tethers exist; without it their
+ * loss is noticed by silence. */
+void vn_roam_watch(struct vn_transport *tp);
+void vn_roam_unwatch(struct vn_transport *tp);
+/** Calls fn for every tether; callbacks may close any of them. */
+void vn_transport_each(struct vn_transport *tp, void (*fn)(struct vn_tether *t));

@@ -48,6 +48,7 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
     tp->so_mark = cfg->so_mark;
     tp->allow_loopback = cfg->allow_loopback;
     tp->sctp_due_us = UINT64_MAX;
+    tp->addr_fd = -1;
     if (cfg->exclude_ifname)
         memcpy(tp->exclude_ifname, cfg->exclude_ifname, strlen(cfg->exclude_ifname));
     vn_list_init(&tp->tethers);
@@ -110,6 +111,8 @@ vn_status vn_transport_need_buffers(struct vn_transport *tp)
         st = vn_udp_rx_new(&tp->rx);
     if (st == VN_OK && !tp->tx)
         st = vn_udp_tx_new(&tp->tx);
+    if (st == VN_OK)
+        vn_roam_watch(tp);
     return st;
 }
 
@@ -131,7 +134,36 @@ void vn_transport_leave(struct vn_transport *tp)
     if (vn_list_empty(&tp->tethers)) {
         tp->rx = vn_udp_rx_free(tp->rx);
         tp->tx = vn_udp_tx_free(tp->tx);
+        vn_roam_unwatch(tp);
     }
+}
+
+void vn_transport_each(struct vn_transport *tp, void (*fn)(struct vn_tether *t))
+{
+    /* Callbacks may close any tether, so each is taken from a list of its own and put back first.
+     */
+    struct vn_list work;
+    vn_list_init(&work);
+    while (!vn_list_empty(&tp->tethers)) {
+        struct vn_list *l = tp->tethers.next;
+        vn_list_remove(l);
+        vn_list_append(&work, l);
+    }
+    while (!vn_list_empty(&work)) {
+        struct vn_list *l = work.next;
+        vn_list_remove(l);
+        vn_list_append(&tp->tethers, l);
+        fn(VN_LIST_ENTRY(l, struct vn_tether, link));
+    }
+}
+
+struct vn_netif_filter vn_transport_filter(const struct vn_transport *tp)
+{
+    return (struct vn_netif_filter){.exclude_ifname =
+                                        tp->exclude_ifname[0] ? tp->exclude_ifname : NULL,
+                                    .exclude = tp->exclude,
+                                    .exclude_count = tp->exclude_count,
+                                    .loopback = tp->allow_loopback};
 }
 
 /* ---- the timers of SCTP, for all tethers at once ---- */
@@ -159,20 +191,6 @@ static void sctp_timer_fired(void *arg)
     if (next != UINT64_MAX)
         arm_sctp(tp, now_us, next);
 
-    /* Callbacks may close any tether, so each is taken from a list of its own and put back first.
-     */
-    struct vn_list work;
-    vn_list_init(&work);
-    while (!vn_list_empty(&tp->tethers)) {
-        struct vn_list *l = tp->tethers.next;
-        vn_list_remove(l);
-        vn_list_append(&work, l);
-    }
-    while (!vn_list_empty(&work)) {
-        struct vn_list *l = work.next;
-        vn_list_remove(l);
-        vn_list_append(&tp->tethers, l);
-        vn_tether_after_tick(VN_LIST_ENTRY(l, struct vn_tether, link));
-    }
+    vn_transport_each(tp, vn_tether_after_tick);
     vn_transport_leave(tp);
 }

@@ -110,6 +110,22 @@ vn_status vn_udp_connect(int fd, const struct vn_addr *peer)
     return connect(fd, (struct sockaddr *)&ss, n) == 0 ? VN_OK : VN_ERR_IO;
 }
 
+vn_status vn_udp_source_of(const struct vn_addr *peer, uint32_t so_mark, struct vn_addr *ret)
+{
+    struct sockaddr_storage ss;
+    socklen_t n = sizeof(ss);
+    int fd = socket(vn_ip_is_v4(&peer->ip) ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return VN_ERR_IO;
+    /* Connecting a UDP socket sends nothing; it looks the route up. */
+    const bool found =
+        (!so_mark || setsockopt(fd, SOL_SOCKET, SO_MARK, &so_mark, sizeof(so_mark)) == 0) &&
+        vn_udp_connect(fd, peer) == VN_OK && getsockname(fd, (struct sockaddr *)&ss, &n) == 0 &&
+        vn_addr_from_sockaddr((struct sockaddr *)&ss, ret);
+    close(fd);
+    return found ? VN_OK : VN_ERR_IO;
+}
+
 /* ---- receiving ---- */
 
 struct vn_udp_rx {

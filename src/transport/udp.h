@@ -28,6 +28,13 @@ VN_MUST_CHECK vn_status vn_udp_open(struct vn_addr *addr, uint32_t so_mark, int 
 /** Fixes the peer, so the kernel drops strangers and reports ICMP errors. */
 VN_MUST_CHECK vn_status vn_udp_connect(int fd, const struct vn_addr *peer);
 
+/**
+ * The address this machine would send from to that peer, by its routes. so_mark as above.
+ * VN_ERR_IO: there is no route, or the mark needs a privilege.
+ */
+VN_MUST_CHECK vn_status vn_udp_source_of(const struct vn_addr *peer, uint32_t so_mark,
+                                         struct vn_addr *ret);
+
 /* ---- receiving ---- */
 
 /** Datagrams of one sender that arrived together: p[0..n) is cut every seg bytes, the last may be

@@ -1,4 +1,4 @@
-#include "control/addr_watch.h"
+#include "base/addr_watch.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
