@@ -63,10 +63,11 @@ vn_status vn_tx_keys_ready(struct vn_tx_keys *k, uint64_t now_us)
 
 bool vn_tx_keys_kem_due(struct vn_tx_keys *k, uint64_t now_us)
 {
-    if (k->kem_awaited || k->epoch == UINT32_MAX ||
+    if (k->kem_awaited || k->epoch == UINT32_MAX || k->epoch < k->kem_epoch ||
         (now_us < k->kem_due_us && k->kem_bytes < VN_REKEY_KEM_BYTES))
         return false;
     k->kem_awaited = true;
+    k->kem_epoch = k->epoch + 1;
     k->kem_due_us = now_us + RETRY_US;
     return true;
 }

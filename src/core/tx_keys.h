@@ -24,6 +24,9 @@ struct vn_tx_keys {
     uint64_t kem_bytes;  /* since the last KEM step */
     uint64_t kem_due_us; /* the next is asked for then */
     bool kem_awaited;    /* asked for; begins epoch + 1 */
+    /* That the last one asked for was to begin. None is asked for twice: the answer to the first
+     * offer would count for the second, whose key it is not made for. */
+    uint32_t kem_epoch;
 };
 
 VN_MUST_CHECK vn_status vn_tx_keys_init(struct vn_tx_keys *k, enum vn_hash_alg alg, uint8_t lane,

@@ -234,6 +234,21 @@ static void a_volume_makes_a_kem_step_due(void **state)
     vn_tx_keys_kem_failed(&tx, now_us);
     assert_false(vn_tx_keys_kem_due(&tx, now_us));
     now_us += VN_REKEY_RETRY_MS * UINT64_C(1000);
+    assert_opens(seal()); /* steps: see below */
+    assert_true(vn_tx_keys_kem_due(&tx, now_us));
+}
+
+/* Of two offers for one epoch the second's key could get what answers the first. */
+static void no_epoch_is_offered_twice(void **state)
+{
+    (void)state;
+    now_us += VN_REKEY_KEM_MS * UINT64_C(1000);
+    assert_true(vn_tx_keys_kem_due(&tx, now_us));
+    vn_tx_keys_kem_failed(&tx, now_us);
+    now_us += VN_REKEY_RETRY_MS * UINT64_C(1000);
+    assert_false(vn_tx_keys_kem_due(&tx, now_us)); /* no memory for a step since */
+    assert_opens(seal());
+    assert_int_equal(1, tx.epoch);
     assert_true(vn_tx_keys_kem_due(&tx, now_us));
 }
 
@@ -399,6 +414,7 @@ int main(void)
         T(only_a_valid_tag_moves_on),
         T(a_kem_step_is_asked_for_and_taken),
         T(a_volume_makes_a_kem_step_due),
+        T(no_epoch_is_offered_twice),
         T(a_kem_step_among_symmetric_ones),
         T(a_kem_step_that_was_given_up),
         T(a_kem_step_after_one_that_nothing_was_seen_of),
