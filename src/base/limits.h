@@ -123,6 +123,9 @@
 #define VN_MTU_MIN 1280
 #define VN_MTU_MAX 9000
 
+/* ---- memory ---- */
+#define VN_STACK_WIPED 32768 /* bytes; ML-KEM and ML-DSA of OpenSSL 3.5 need less */
+
 /* ---- tethers and circuits ---- */
 #define VN_TETHERS_MAX 1024
 #define VN_TETHER_CONNECT_MS 10000 /* offer to `up` */

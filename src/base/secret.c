@@ -3,10 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
+
 void vn_wipe(void *p, size_t n)
 {
     if (n > 0)
         explicit_bzero(p, n);
+}
+
+/* Not inlined: its frame must begin where those before it began. */
+__attribute__((noinline)) void vn_wipe_stack(void)
+{
+    uint8_t below[VN_STACK_WIPED];
+    explicit_bzero(below, sizeof(below));
 }
 
 void vn_secret32_wipe(struct vn_secret32 *s)

@@ -115,7 +115,7 @@ static vn_status read_stdin(struct vn_buf *b)
     }
 }
 
-int vn_cli_token(const struct vn_cli *c, struct vn_join *ret)
+int vn_cli_token(struct vn_cli *c, struct vn_join *ret)
 {
     struct vn_buf b;
     vn_buf_init(&b, VN_JOIN_TEXT_MAX + 64);
@@ -138,6 +138,7 @@ int vn_cli_token(const struct vn_cli *c, struct vn_join *ret)
     else if (code == VN_EXIT_OK && st == VN_OK)
         st = vn_join_parse(vn_buf_span(&b), ret);
     vn_buf_wipe(&b);
+    vn_secret_strp(&c->o.token); /* 'register -d' goes on for as long as the node lives */
     if (code == VN_EXIT_OK && st == VN_ERR_UNSUPPORTED)
         code =
             vn_cli_fail(c, VN_EXIT_USAGE, "this token is of a later version: upgrade this program");

@@ -40,8 +40,8 @@ int vn_cli_config(const struct vn_cli *c, struct vn_conflux_config *ret);
 /** Options that are settings, into a configuration. */
 void vn_cli_settings(const struct vn_cli *c, struct vn_conflux_config *ret);
 /** The token that was given: option, file, standard input or environment. An exit code; 0 is
- * success. */
-int vn_cli_token(const struct vn_cli *c, struct vn_join *ret);
+ * success. The text of it is wiped. */
+int vn_cli_token(struct vn_cli *c, struct vn_join *ret);
 /** Saved guardians: those of -g, else those of the token. An exit code; 0 is success. */
 int vn_cli_guardian(const struct vn_cli *c, const struct vn_join *token,
                     struct vn_guardian_address *ret);

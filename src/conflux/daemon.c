@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -67,14 +65,6 @@ static int check_machine(void)
         return VN_EXIT_HOST;
     }
     return VN_EXIT_OK;
-}
-
-/* Keys are in this memory: no core dump, no ptrace by the same user. */
-static bool harden(void)
-{
-    const struct rlimit none = {0, 0};
-    umask(077);
-    return prctl(PR_SET_DUMPABLE, 0) == 0 && setrlimit(RLIMIT_CORE, &none) == 0;
 }
 
 /* Held until the process ends. */
@@ -257,8 +247,6 @@ int vn_daemon_run(const struct vn_daemon_options *o)
     const int machine = check_machine();
     if (machine != VN_EXIT_OK)
         return machine;
-    if (!harden())
-        return fail("core dumps could not be switched off", VN_ERR_IO);
     vn_log_setup(o->verbose ? VN_LOG_DEBUG : VN_LOG_INFO, -1);
     signal(SIGPIPE, SIG_IGN);
     /* Each arena keeps memory of its own; few threads of ours allocate at the same time. */

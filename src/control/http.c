@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 
 #include <curl/curl.h>
-#include <jansson.h>
 
 #include "base/list.h"
 #include "base/secret.h"
@@ -17,41 +16,13 @@
 #include "base/addr_watch.h"
 #include "crypto/tls.h"
 
-/* ---- memory that is wiped ---- */
-
-/* Both libraries copy tokens and keys into buffers of their own; what they give back is wiped here,
- * whole. */
-static void wiping_free(void *p)
-{
-    if (p)
-        vn_wipe(p, malloc_usable_size(p));
-    free(p);
-}
-
-static void *wiping_realloc(void *p, size_t n)
-{
-    if (!p)
-        return malloc(n);
-    const size_t have = malloc_usable_size(p);
-    if (n <= have && n >= have / 2)
-        return p;
-    void *q = malloc(n ? n : 1);
-    if (!q)
-        return NULL;
-    memcpy(q, p, VN_MIN(have, n));
-    wiping_free(p);
-    return q;
-}
-
 vn_status vn_http_global_init(void)
 {
     static bool done;
     if (done)
         return VN_OK;
-    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup,
-                             calloc))
+    if (curl_global_init(CURL_GLOBAL_DEFAULT))
         return VN_ERR_NOMEM;
-    json_set_alloc_funcs(malloc, wiping_free);
     done = true;
     return VN_OK;
 }

@@ -53,8 +53,7 @@ struct vn_http_response {
 struct vn_http;
 struct vn_http_call;
 
-/** Before any thread is started: makes libcurl and jansson wipe what they free. Harmless when
- * called again. */
+/** Before any thread is started: libcurl's global state. Harmless when called again. */
 VN_MUST_CHECK vn_status vn_http_global_init(void);
 
 /** io outlives the client. */

@@ -13,9 +13,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/addr_watch.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/addr_watch.h"
+#include "base/secret.h"
 #include "crypto/rng.h"
 
 struct pump {
@@ -58,6 +59,7 @@ static void *attempt_thread(void *arg)
     struct nats_shared *s = a->shared;
     vn_nats_shared_ref(s);
     vn_nats_attempt_run(a);
+    vn_wipe_stack(); /* of the TLS handshake; the C library keeps stacks of threads that ended */
     pthread_mutex_lock(&s->mu);
     /* Abandoned: s->finished names the attempt that is awaited. */
     const bool awaited = !s->stop && s->awaited == a;

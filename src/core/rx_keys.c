@@ -39,6 +39,7 @@ static struct vn_rx_key *key_new(enum vn_hash_alg alg, const struct vn_secret32 
     if (st == VN_OK)
         memcpy(key->iv, keys.iv, sizeof(key->iv));
     vn_wipe(&keys, sizeof(keys));
+    vn_wipe_stack();
     return st == VN_OK ? VN_TAKE(key) : NULL;
 }
 
@@ -166,6 +167,7 @@ static enum vn_worker_drop open_ahead(struct vn_rx_keys *k, const struct vn_e2e_
     else
         vn_wipe(text, n);
     free(out);
+    vn_wipe_stack();
     return good ? VN_DROP_COUNT : VN_DROP_TAG;
 }
 

@@ -23,6 +23,7 @@ static vn_status begin(struct vn_tx_keys *k, uint32_t epoch, const struct vn_sec
         k->epoch_us = now_us;
     }
     vn_wipe(&keys, sizeof(keys));
+    vn_wipe_stack();
     return st;
 }
 

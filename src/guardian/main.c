@@ -75,7 +75,7 @@ int main(int argc, char **argv)
 #endif
     umask(077);
     vn_log_setup(VN_LOG_INFO, -1);
-    if (vn_http_global_init() != VN_OK) /* JSON holds credentials: jansson wipes what it frees */
+    if (vn_http_global_init() != VN_OK)
         return vn_die("out of memory");
     if (argc < 2) {
         fputs(HELP, stderr);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "control/guardian_api.h"
 #include "control/nats.h"
 #include "host/host.h"
@@ -50,6 +51,7 @@ static void turn_end(void *arg)
         vn_loop_timer_disarm(i->timer);
     else
         vn_loop_timer_arm(i->timer, at > now ? (at - now) * 1000 : 0);
+    vn_wipe_stack();
 }
 
 static void on_deadline(void *arg)

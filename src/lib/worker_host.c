@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "core/worker.h"
 #include "host/host.h"
 #include "lib/adapt.h"
@@ -119,6 +120,7 @@ static void on_item(void *arg, void *item)
         vn_post_msg_free(m);
     } else {
         vn_worker_command(w->worker, m, vn_loop_now_us(w->loop));
+        vn_wipe_stack(); /* it may have brought keys */
     }
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/list.h"
+#include "base/secret.h"
 #include "loop/internal.h"
 
 struct vn_pool {
@@ -23,6 +24,7 @@ static void on_work(uv_work_t *req)
 {
     struct job *j = VN_CONTAINER_OF(req, struct job, uv);
     j->fn(j->arg);
+    vn_wipe_stack(); /* most jobs handle keys, and an idle thread keeps its stack */
 }
 
 static void on_done(uv_work_t *req, int status)
