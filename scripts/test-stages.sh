@@ -66,6 +66,8 @@ END
 stage_format() { check "$here/scripts/check-format.sh"; }
 
 stage_layers() {
+    check "$here/scripts/check-threats.py" --self-test
+    check "$here/scripts/check-threats.py"
     check "$here/scripts/check-layers.py" --self-test
     check "$here/scripts/check-layers.py"
 }

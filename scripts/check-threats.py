@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Checks that docs/threat-model.md claims nothing that no test shows: the last column of every table names tests that
+exist, and the parts of them in parentheses. "–" says that a line is design, not shown.
+
+    `test_NAME` (FUNCTION, …)   tests/e2e/test_NAME.py
+    `KIND/NAME` (FUNCTION, …)   a CTest entry of that kind: unit, vectors, corpus
+    `bench NAME` (FIELD)        bench/NAME
+"""
+import pathlib
+import re
+import sys
+
+SOURCE = pathlib.Path(__file__).resolve().parents[1]
+NAMED = re.compile(r"`([^`]+)`(?: \(([^)]*)\))?")
+
+
+def files_of(name):
+    """The files that a test is made of; empty: there is no such test."""
+    if name.startswith("test_"):
+        return [*SOURCE.glob(f"tests/e2e/{name}.*")]
+    if name.startswith("bench "):
+        return [*SOURCE.glob(f"bench/{name[6:]}"), *SOURCE.glob(f"bench/bench_{name[6:]}.c")]
+    kind, _, rest = name.partition("/")
+    if kind == "corpus":
+        return [*SOURCE.glob(f"fuzz/fuzz_{rest}.c")]
+    return [*SOURCE.glob(f"tests/{kind}/test_{rest}.*")] if rest else []
+
+
+def has_part(files, part):
+    wanted = re.compile(rf'(\bdef |\bvoid (test_)?|"){re.escape(part)}\b')
+    return any(wanted.search(f.read_text(errors="replace")) for f in files)
+
+
+def complaints(text):
+    for number, line in enumerate(text.splitlines(), 1):
+        cells = [c.strip() for c in line.strip().strip("|").split(" | ")]
+        if not line.startswith("| ") or cells[0] in ("attacker", "flood of", "secret"):
+            continue
+        if cells[-1] == "–":
+            continue
+        names = NAMED.findall(cells[-1])
+        if not names:
+            yield f"line {number} names no test"
+        for name, parts in names:
+            files = files_of(name)
+            if not files:
+                yield f"line {number}: there is no test {name}"
+            for part in filter(None, re.split(r", *", parts)):
+                if files and not has_part(files, part):
+                    yield f"line {number}: {name} has no {part}"
+
+
+def self_test():
+    good = "| x | y | `test_taints` (containment_is_enough), `unit/node_flood` (one_member) |"
+    assert not list(complaints(good)), list(complaints(good))
+    for bad in ("| x | y | `test_nothing` |", "| x | y | `unit/nothing` |", "| x | y | yes |", "| x | y |  |",
+                "| x | y | `test_taints` (nothing) |", "| x | y | `unit/node_flood` (nothing) |"):
+        assert len(list(complaints(bad))) == 1, bad
+
+
+if sys.argv[1:] == ["--self-test"]:
+    self_test()
+    sys.exit(0)
+found = list(complaints((SOURCE / "docs/threat-model.md").read_text()))
+for text in found:
+    print("docs/threat-model.md:", text)
+sys.exit(1 if found else 0)
