@@ -2,11 +2,17 @@
  * A worker with a stream from a peer, whose key the fuzzer has:
  *
  *   input = messages of { mode1, length2, bytes }
- *   mode 0 bulk, 1 real-time, 2 control: a message as it is; 3: a plaintext, sealed as the peer
- *   would; 4: the same with the number of an earlier frame; 5: time passes
+ *   mode 0 bulk, 1 real-time, 2 control: a message as it is
+ *        3 a plaintext, sealed as the peer would
+ *        4 the same with the number of an earlier frame
+ *        5 n * n ms pass
+ *        6 the peer makes symmetric steps
+ *        7 the node announces a KEM step, made of the bytes; 8 the peer takes it
+ *        9 as 3, under the keys before the peer's last step
  *
- * Whatever comes, only packets from the peer's addresses to ours reach the TUN, and every message
- * is either counted or delivered.
+ * Whatever comes, only packets from the peer's addresses to ours reach the TUN, every message is
+ * either counted or delivered, and a frame opens when its epoch is the present one, never when it
+ * is out of reach or too old.
  */
 #include <stdlib.h>
 
@@ -26,7 +32,8 @@ static void check(bool good)
 
 static struct vn_tether_handler handler;
 static struct vn_ip own, peer;
-static uint64_t events;
+static uint64_t opened;    /* frames, as of the last VN_EV_STATS */
+static uint32_t kem_taken; /* the epoch that began with the peer's last KEM step */
 
 /* ---- a tether that only exists, a TUN that looks, a node that forgets ---- */
 
@@ -48,6 +55,18 @@ static vn_status t_send(struct vn_tether *t, enum vn_tether_class cls, struct vn
         vn_pktbuf_free(bufs[i]);
     *ret_taken = n;
     return VN_OK;
+}
+
+static void t_stats(const struct vn_tether *t, struct vn_tether_stats *ret)
+{
+    (void)t;
+    *ret = (struct vn_tether_stats){0};
+}
+
+static void t_drops(const void *self, uint64_t ret[VN_TDROP_COUNT])
+{
+    (void)self;
+    memset(ret, 0, VN_TDROP_COUNT * sizeof(*ret));
 }
 
 static void t_close(struct vn_tether *t)
@@ -74,22 +93,73 @@ static vn_status tun_write(void *self, struct vn_span packet)
 static vn_status post_send(void *self, struct vn_post_msg *m)
 {
     (void)self;
-    events++;
+    if (m->type == VN_EV_STATS)
+        opened = ((const struct vn_ev_stats *)m)->counters.frames_opened;
+    if (m->type == VN_EV_RX_KEM_BEGUN)
+        check(kem_taken && ((const struct vn_ev_epoch *)m)->epoch == kem_taken);
     vn_post_msg_free(m);
     return VN_OK;
 }
 
 static int dummy;
-static const struct vn_tether_port tether = {
-    .self = &dummy, .open = t_open, .send = t_send, .close = t_close};
+static const struct vn_tether_port tether = {.self = &dummy,
+                                             .open = t_open,
+                                             .send = t_send,
+                                             .stats = t_stats,
+                                             .drops = t_drops,
+                                             .close = t_close};
 static const struct vn_tun_port tun = {.write = tun_write};
 static const struct vn_post post = {.send = post_send};
 
 /* ---- the peer ---- */
 
-static struct vn_secret32 chain_key;
-static struct vn_lane_keys keys;
-static struct vn_aead *aead;
+struct epoch {
+    uint32_t number;
+    struct vn_secret32 ck;
+    struct vn_lane_keys keys;
+    struct vn_aead *aead;
+};
+
+static struct epoch present, before; /* the peer's */
+static struct vn_kem_step announced;
+static uint32_t announced_epoch; /* 0: none */
+
+/* The worker's present epoch, and since when. */
+static uint32_t rx_epoch;
+static uint64_t rx_epoch_us;
+
+static struct epoch epoch_of(uint32_t number, const struct vn_secret32 *ck)
+{
+    struct epoch e = {.number = number, .ck = *ck};
+    check(vn_lane_keys_derive(VN_SHA256, ck, 0, &e.keys) == VN_OK);
+    check(vn_aead_new(&e.keys.key, &e.aead) == VN_OK);
+    return e;
+}
+
+static void move_on(const struct vn_secret32 *ck)
+{
+    vn_aead_free(before.aead);
+    before = present;
+    present = epoch_of(before.number + 1, ck);
+}
+
+static void symmetric_step(void)
+{
+    struct vn_secret32 ck;
+    check(vn_chain_step(VN_SHA256, &present.ck, &ck) == VN_OK);
+    move_on(&ck);
+}
+
+static void kem_step(void)
+{
+    struct vn_secret32 ck;
+    struct vn_ctl_keys ctl;
+    if (!announced_epoch || announced_epoch != present.number + 1)
+        return;
+    check(vn_chain_kem(VN_SHA256, &present.ck, &announced, &ck, &ctl) == VN_OK);
+    kem_taken = announced_epoch;
+    move_on(&ck);
+}
 
 static void *command(unsigned type, size_t size)
 {
@@ -127,7 +197,7 @@ static struct vn_worker *make_worker(void)
     r->label = LABEL;
     r->hash_alg = VN_SHA256;
     r->keyed = true;
-    r->ck = chain_key;
+    r->ck = present.ck;
     r->addrs[r->addr_count++] = peer;
     vn_worker_command(w, &r->msg, 1);
     return w;
@@ -141,7 +211,25 @@ static struct vn_pktbuf *message(struct vn_span s)
     return b;
 }
 
-static struct vn_pktbuf *sealed(struct vn_span plain, uint64_t seq)
+/* An epoch is offered once, by the source of the stream, for the step after its present epoch. */
+static void announce(struct vn_worker *w, struct vn_span bytes, uint64_t now_us)
+{
+    struct vn_cmd_kem *c = command(VN_CMD_RX_KEM, sizeof(*c));
+    if (announced_epoch == present.number + 1) {
+        vn_post_msg_free(&c->msg);
+        return;
+    }
+    announced_epoch = present.number + 1;
+    announced = (struct vn_kem_step){.ss = {.n = 64}};
+    check(vn_hash(VN_SHA256, &bytes, 1, &announced.digest) == VN_OK);
+    memcpy(announced.ss.b, announced.digest.b, announced.digest.n);
+    c->handle = 2;
+    c->epoch = announced_epoch;
+    c->step = announced;
+    vn_worker_command(w, &c->msg, now_us);
+}
+
+static struct vn_pktbuf *sealed(const struct epoch *e, struct vn_span plain, uint64_t seq)
 {
     struct vn_pktbuf *b;
     size_t head = VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN;
@@ -149,26 +237,60 @@ static struct vn_pktbuf *sealed(struct vn_span plain, uint64_t seq)
     uint8_t *p = vn_pktbuf_put(b, head + plain.n + VN_AEAD_TAG_LEN);
     struct vn_writer w = vn_writer_of(p, head);
     vn_hop_encode(&w, &(struct vn_hop_header){.type = VN_HOP_FRAME, .label = LABEL});
-    vn_e2e_encode(&w, &(struct vn_e2e_header){.seq = seq});
+    vn_e2e_encode(&w, &(struct vn_e2e_header){.epoch = e->number, .seq = seq});
     uint8_t nonce[12];
-    vn_lane_nonce(keys.iv, seq, nonce);
-    check(vn_aead_seal(aead, nonce, VN_SPAN(p + VN_HOP_HEADER_LEN, VN_E2E_HEADER_LEN), plain,
+    vn_lane_nonce(e->keys.iv, seq, nonce);
+    check(vn_aead_seal(e->aead, nonce, VN_SPAN(p + VN_HOP_HEADER_LEN, VN_E2E_HEADER_LEN), plain,
                        p + head, p + head + plain.n) == VN_OK);
     return b;
 }
 
-static void setup(void)
+/* What became of a frame of the peer's. */
+static void judge(struct vn_worker *w, uint32_t epoch, bool fresh, uint64_t now_us)
 {
-    if (aead)
+    const uint64_t so_far = opened;
+    struct vn_cmd_handle *c = command(VN_CMD_STATS, sizeof(*c));
+    vn_worker_command(w, &c->msg, now_us);
+    const bool now_open = opened != so_far;
+    check(!fresh || epoch != rx_epoch || now_open);
+    if (!now_open)
         return;
+    check(epoch <= rx_epoch + VN_REKEY_AHEAD_MAX);
+    check(epoch >= rx_epoch || now_us < rx_epoch_us + VN_EPOCH_KEEP_MS * UINT64_C(1000));
+    if (epoch > rx_epoch) {
+        rx_epoch = epoch;
+        rx_epoch_us = now_us;
+    }
+}
+
+static void input(struct vn_worker *w, enum vn_tether_class cls, struct vn_pktbuf *b,
+                  uint64_t now_us)
+{
+    vn_worker_set_now(w, now_us);
+    handler.messages(handler.arg, cls, &b, 1);
+    vn_worker_flush(w, now_us);
+}
+
+static void begin(void)
+{
+    static const struct vn_secret32 first;
     check(vn_ip_parse("10.66.0.2", &own) == VN_OK && vn_ip_parse("10.66.0.1", &peer) == VN_OK);
-    check(vn_lane_keys_derive(VN_SHA256, &chain_key, 0, &keys) == VN_OK);
-    check(vn_aead_new(&keys.key, &aead) == VN_OK);
+    present = epoch_of(0, &first);
+    before = epoch_of(0, &first);
+    announced_epoch = kem_taken = rx_epoch = 0;
+    rx_epoch_us = opened = 0;
+}
+
+static void end(struct vn_worker *w)
+{
+    vn_worker_free(w);
+    vn_aead_free(present.aead);
+    vn_aead_free(before.aead);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    setup();
+    begin();
     struct vn_worker *w = make_worker();
     struct vn_reader r = {data, size};
     uint64_t seq = 0, now_us = 1;
@@ -178,21 +300,41 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (vn_read_u8(&r, &mode) && vn_read_u16(&r, &n)) {
         if (!vn_read_span(&r, VN_MIN((size_t)n, r.left), &bytes))
             break;
-        if (mode % 6 == 5) {
-            now_us += (uint64_t)n * 1000;
+        const struct epoch *e = mode % 10 == 9 ? &before : &present;
+        switch (mode % 10) {
+        case 3:
+        case 9:
+            if (bytes.n > 0) {
+                input(w, VN_TETHER_BULK, sealed(e, bytes, seq++), now_us);
+                judge(w, e->number, true, now_us);
+            }
+            break;
+        case 4:
+            if (bytes.n > 0) {
+                input(w, VN_TETHER_BULK, sealed(e, bytes, seq / 2), now_us);
+                judge(w, e->number, false, now_us);
+                seq = VN_MAX(seq, (uint64_t)1); /* number 0 is used now */
+            }
+            break;
+        case 5:
+            now_us += (uint64_t)n * n * 1000;
             vn_worker_tick(w, now_us);
-            continue;
+            break;
+        case 6:
+            for (unsigned i = 0; i <= n % 20u; i++)
+                symmetric_step();
+            break;
+        case 7:
+            announce(w, bytes, now_us);
+            break;
+        case 8:
+            kem_step();
+            break;
+        default:
+            if (bytes.n > 0)
+                input(w, (enum vn_tether_class)(mode % 10), message(bytes), now_us);
         }
-        if (bytes.n == 0)
-            continue;
-        struct vn_pktbuf *b = mode % 6 < 3    ? message(bytes)
-                              : mode % 6 == 3 ? sealed(bytes, seq++)
-                                              : sealed(bytes, seq / 2);
-        enum vn_tether_class cls = (enum vn_tether_class)(mode % 6 < 3 ? mode % 6 : VN_TETHER_BULK);
-        vn_worker_set_now(w, now_us);
-        handler.messages(handler.arg, cls, &b, 1);
-        vn_worker_flush(w, now_us);
     }
-    vn_worker_free(w);
+    end(w);
     return 0;
 }
