@@ -76,7 +76,7 @@ static vn_status write_all(int fd, struct vn_span content)
     return VN_OK;
 }
 
-static vn_status sync_folder_of(const char *path)
+static vn_status open_folder_of(const char *path, int *ret_fd)
 {
     const char *slash = strrchr(path, '/');
     VN_CLEANUP(free_str)
@@ -85,10 +85,8 @@ static vn_status sync_folder_of(const char *path)
                                 : strndup(path, (size_t)(slash - path));
     if (!dir)
         return VN_ERR_NOMEM;
-    VN_CLEANUP(close_fd) const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0)
-        return VN_ERR_IO;
-    return VN_OK;
+    *ret_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *ret_fd < 0 ? VN_ERR_IO : VN_OK;
 }
 
 /* fchmod, because umask may have narrowed what open was given; it is never wider in between. */
@@ -112,11 +110,16 @@ vn_status vn_file_write_atomic(const char *path, struct vn_span content, mode_t 
         tmp = NULL;
         return VN_ERR_NOMEM;
     }
+    /* Before anything is changed: what fails after the rename could not be taken back. */
+    VN_CLEANUP(close_fd) int folder = -1;
+    vn_status st = open_folder_of(path, &folder);
+    if (st != VN_OK)
+        return st;
     VN_CLEANUP(close_fd)
     const int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0)
         return VN_ERR_IO;
-    vn_status st = fill(fd, content, mode);
+    st = fill(fd, content, mode);
     if (st == VN_OK && rename(tmp, path) != 0)
         st = VN_ERR_IO;
     if (st != VN_OK) {
@@ -125,7 +128,7 @@ vn_status vn_file_write_atomic(const char *path, struct vn_span content, mode_t 
         errno = saved;
         return st;
     }
-    return sync_folder_of(path);
+    return fsync(folder) == 0 ? VN_OK : VN_ERR_IO;
 }
 
 vn_status vn_file_mkdirs(const char *path, mode_t mode)

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "control/json_alloc.h"
 #include "control/json_read.h"
 #include "crypto/suite.h"
 
@@ -109,7 +110,7 @@ vn_status vn_config_format(const struct vn_conflux_config *c, char **ret)
                     set_text(o, "conflux_token", c->token) && set_text(o, "tag", c->tag) &&
                     set_ip(o, "ip4", &c->ip4) && set_ip(o, "ip6", &c->ip6) &&
                     json_object_set_new(o, "settings", settings_json(c)) == 0;
-    *ret = ok ? json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
+    *ret = ok ? vn_json_dump(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
     return *ret ? VN_OK : VN_ERR_NOMEM;
 }
 
@@ -188,7 +189,7 @@ vn_status vn_config_parse(struct vn_span text, struct vn_conflux_config *ret)
         (json_object_get(o, "ip4") && !vn_jread_ip(o, "ip4", &c.ip4)) ||
         (json_object_get(o, "ip6") && !vn_jread_ip(o, "ip6", &c.ip6)) ||
         !parse_settings(json_object_get(o, "settings"), &c))
-        return VN_ERR_MALFORMED;
+        return vn_jread_why();
     *ret = c;
     return VN_OK;
 }

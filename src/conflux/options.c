@@ -276,6 +276,7 @@ static bool add_list(struct vn_options *o, const char *text, const char **list, 
     if (o->piece_count == VN_ARRAY_LEN(o->pieces))
         return false;
     char *copy = o->pieces[o->piece_count] = strdup(text);
+    o->exhausted = !copy;
     if (!copy)
         return false;
     o->piece_count++;
@@ -383,6 +384,7 @@ static bool set_secret(struct vn_options *o, char *value)
 {
     vn_secret_strp(&o->token);
     o->token = strdup(value);
+    o->exhausted = !o->token;
     if (strcmp(value, "-") != 0)
         memset(value, 'x', strlen(value));
     return o->token && o->token[0];
@@ -440,11 +442,19 @@ static vn_status bad(const struct parse *p, const char *format, const char *what
     return VN_ERR_ARG;
 }
 
+static vn_status exhausted(const struct parse *p)
+{
+    (void)bad(p, "%s", "out of memory");
+    return VN_ERR_NOMEM;
+}
+
 static vn_status take_option(struct parse *p, const struct option *opt, char *value)
 {
     p->seen |= 1u << opt->id;
     if (set_value(p->o, opt, value))
         return VN_OK;
+    if (p->o->exhausted)
+        return exhausted(p);
     char text[128];
     snprintf(text, sizeof(text), "--%s %s", opt->name, opt->value ? opt->value : "");
     return bad(p, "the value of %s is missing or out of range", text);
@@ -517,7 +527,10 @@ static vn_status take_environment(struct parse *p)
             if (opt->kind == K_FLAG && strcmp(value, "0") == 0)
                 continue;
             if (!given && opt->verbs & p->o->verb && !set_value(p->o, opt, value))
-                return bad(p, "the value of %s in the environment is out of range", opt->env[k]);
+                return p->o->exhausted
+                           ? exhausted(p)
+                           : bad(p, "the value of %s in the environment is out of range",
+                                 opt->env[k]);
             if (opt->kind == K_SECRET)
                 memset(value, 'x', strlen(value));
             if (!given)

@@ -53,11 +53,12 @@ struct vn_options {
 
     char *pieces[VN_OPT_LIST_MAX]; /* copies that lists point into */
     size_t piece_count;
+    bool exhausted; /* a copy could not be made */
 };
 
 /**
  * argv is changed: secrets in it are overwritten.
- * @param ret_error  on VN_ERR_ARG a sentence, 256 bytes
+ * @param ret_error  on VN_ERR_ARG and VN_ERR_NOMEM a sentence, 256 bytes
  */
 VN_MUST_CHECK vn_status vn_options_parse(int argc, char **argv, struct vn_options *ret,
                                          char ret_error[256]);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "control/http.h"
+#include "control/json_alloc.h"
 #include "control/json_read.h"
 #include "control/login_answer.h"
 #include "crypto/kdf.h"
@@ -185,9 +186,12 @@ static void on_login(void *arg, const struct vn_http_response *res)
     struct vn_credentials *cred = NULL;
     const vn_status st = vn_login_answer_parse(res->body, &cred);
     if (st != VN_OK) {
-        op_fail(op, st,
-                "Guardian's answer to the login is not understood: its version may differ from "
-                "this node's");
+        op_fail(
+            op, st,
+            st == VN_ERR_NOMEM
+                ? "out of memory"
+                : "Guardian's answer to the login is not understood: its version may differ from "
+                  "this node's");
         return;
     }
     op_reset(op);
@@ -224,7 +228,7 @@ static vn_status make_login_body(const struct op *op, const uint8_t nonce[32],
         set_b64(o, "session_ek", rq->session_ek) && set_b64(o, "csr", rq->csr) &&
         json_object_set_new(o, "nkey", json_string(nkey)) == 0 &&
         set_b64(o, "sig", VN_SPAN(sig, sig_n)) && set_b64(o, "nkey_sig", VN_SPAN_ARRAY(nkey_sig));
-    *ret = ok ? json_dumps(o, JSON_COMPACT) : NULL;
+    *ret = ok ? vn_json_dump(o, JSON_COMPACT) : NULL;
     return *ret ? VN_OK : VN_ERR_NOMEM;
 }
 
@@ -397,13 +401,17 @@ static vn_status port_change_taints(void *self, const char *const *add, size_t a
     if (st != VN_OK)
         return st;
     op->taints_fn = fn;
+    vn_json_begin();
     VN_CLEANUP(vn_jread_freep)
     json_t *o = json_pack("{so,so}", "add", text_list(add, add_count), "remove",
                           text_list(remove_, remove_count));
-    op->body = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    const vn_status made = o                     ? VN_OK
+                           : vn_json_exhausted() ? VN_ERR_NOMEM
+                                                 : VN_ERR_ARG; /* text that is no UTF-8 */
+    op->body = o ? vn_json_dump(o, JSON_COMPACT) : NULL;
     if (!op->body) {
         op_reset(op);
-        return VN_ERR_ARG; /* text that is no UTF-8, or no memory */
+        return made == VN_OK ? VN_ERR_NOMEM : made;
     }
     return op_start(op);
 }
@@ -578,7 +586,7 @@ vn_status vn_guardian_register(const struct vn_guardian_address *at, const char 
         ok = ok && json_object_set_new(o, "taints", text_list(req->taints, req->taint_count)) == 0;
     if (req->team_count)
         ok = ok && json_object_set_new(o, "teams", text_list(req->teams, req->team_count)) == 0;
-    char *body = ok ? json_dumps(o, JSON_COMPACT) : NULL;
+    char *body = ok ? vn_json_dump(o, JSON_COMPACT) : NULL;
     if (!body) {
         *ret_err = (struct vn_guardian_failure){
             .status = VN_ERR_ARG, .detail = "a tag, taint or team is not valid UTF-8 text"};

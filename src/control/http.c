@@ -259,6 +259,7 @@ struct vn_http {
     const struct vn_io *io;
     struct vn_http_config cfg;
     CURLM *multi;                   /* NULL while idle */
+    bool broken;                    /* a callback of ours failed: libcurl gives up on multi */
     struct vn_io_timer *timer;      /* libcurl's */
     struct vn_io_timer *idle_timer; /* closes what is kept alive */
     curl_socket_t kept;             /* of the last request; CURL_SOCKET_BAD: none */
@@ -320,6 +321,8 @@ static void on_ready(void *arg, unsigned events)
     const int mask =
         (events & VN_IO_READ ? CURL_CSELECT_IN : 0) | (events & VN_IO_WRITE ? CURL_CSELECT_OUT : 0);
     int running;
+    if (h->broken) /* libcurl 8.14 follows a null pointer when it is called once more */
+        return;
     curl_multi_socket_action(h->multi, fd, mask, &running);
     finish_ready(h);
 }
@@ -344,15 +347,54 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
         return 0;
     }
     k = calloc(1, sizeof(*k));
-    if (!k)
-        return -1;
-    *k = (struct sock){.http = h, .fd = fd};
-    if (h->io->watch(h->io->self, fd, events, on_ready, k, &k->watch) != VN_OK) {
-        free(k);
-        return -1;
+    if (k) {
+        *k = (struct sock){.http = h, .fd = fd};
+        if (h->io->watch(h->io->self, fd, events, on_ready, k, &k->watch) == VN_OK) {
+            curl_multi_assign(h->multi, fd, k);
+            return 0;
+        }
     }
-    curl_multi_assign(h->multi, fd, k);
-    return 0;
+    free(k);
+    /* It sets no timer for us any more, so the transfers would wait for ever. */
+    h->broken = true;
+    h->io->timer_arm(h->timer, 0);
+    return -1;
+}
+
+static void close_multi(struct vn_http *h)
+{
+    if (!h->multi)
+        return;
+    curl_multi_cleanup(h->multi);
+    h->multi = NULL;
+    h->kept = CURL_SOCKET_BAD;
+    h->broken = false;
+    h->io->timer_disarm(h->timer);
+}
+
+/* Whoever waits may ask again, which makes a new multi. */
+static void fail_all(struct vn_http *h)
+{
+    VN_LIST_EACH(it, &h->calls)
+    {
+        curl_multi_remove_handle(h->multi, VN_LIST_ENTRY(it, struct vn_http_call, link)->t.easy);
+    }
+    close_multi(h);
+    struct vn_list failed;
+    vn_list_init(&failed);
+    while (!vn_list_empty(&h->calls)) {
+        struct vn_list *first = h->calls.next;
+        vn_list_remove(first);
+        vn_list_append(&failed, first);
+    }
+    /* Answering one may cancel another. */
+    while (!vn_list_empty(&failed)) {
+        struct vn_http_call *c = VN_LIST_ENTRY(failed.next, struct vn_http_call, link);
+        vn_list_remove(&c->link);
+        explain(&c->t, CURLE_OUT_OF_MEMORY);
+        c->fn(c->arg, &c->t.res);
+        call_free(c);
+    }
 }
 
 static void on_timer(void *arg)
@@ -361,6 +403,10 @@ static void on_timer(void *arg)
     int running;
     if (!h->multi)
         return;
+    if (h->broken) {
+        fail_all(h);
+        return;
+    }
     curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     finish_ready(h);
 }
@@ -376,16 +422,6 @@ static int on_timeout_wish(CURLM *multi, long ms, void *arg)
     return 0;
 }
 
-static void close_multi(struct vn_http *h)
-{
-    if (!h->multi)
-        return;
-    curl_multi_cleanup(h->multi);
-    h->multi = NULL;
-    h->kept = CURL_SOCKET_BAD;
-    h->io->timer_disarm(h->timer);
-}
-
 static void on_idle(void *arg)
 {
     struct vn_http *h = arg;
@@ -397,6 +433,8 @@ static void on_idle(void *arg)
 
 static vn_status open_multi(struct vn_http *h)
 {
+    if (h->broken)
+        return VN_ERR_NOMEM;
     if (h->multi)
         return VN_OK;
     CURLM *m = h->multi = curl_multi_init();

@@ -4,20 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <jansson.h>
-
 #include "base/text.h"
+#include "control/json_alloc.h"
+#include "control/json_read.h"
 
 #define PREFIX_LEN 4
 
 void vn_join_wipe(struct vn_join *t)
 {
     vn_wipe(t, sizeof(*t));
-}
-
-static void json_freep(json_t **j)
-{
-    json_decref(*j);
 }
 
 vn_status vn_guardian_url_parse(const char *text, char *ret)
@@ -97,10 +92,9 @@ static vn_status take_address(const json_t *root, struct vn_guardian_address *re
 
 static vn_status parse_json(struct vn_span json, struct vn_join *t)
 {
-    VN_CLEANUP(json_freep)
-    json_t *root = json_loadb((const char *)json.p, json.n, JSON_REJECT_DUPLICATES, NULL);
-    if (!json_is_object(root))
-        return VN_ERR_MALFORMED;
+    VN_CLEANUP(vn_jread_freep) json_t *root = vn_jread_parse(json);
+    if (!root)
+        return vn_jread_why();
     const json_t *jwt = json_object_get(root, t->kind == VN_JOIN_REGISTRATION ? "r" : "c");
     if (!json_is_string(jwt))
         return VN_ERR_MALFORMED;
@@ -172,8 +166,9 @@ vn_status vn_join_ids(const char *jwt, struct vn_id *ret_conflux, struct vn_id *
         vn_b64url_decode(VN_SPAN(payload + 1, (size_t)(end - payload - 1)), json, sizeof(json), &n);
     if (st != VN_OK)
         return st;
-    VN_CLEANUP(json_freep)
-    json_t *claims = json_loadb((const char *)json, n, JSON_REJECT_DUPLICATES, NULL);
+    VN_CLEANUP(vn_jread_freep) json_t *claims = vn_jread_parse(VN_SPAN(json, n));
+    if (!claims)
+        return vn_jread_why();
     struct vn_id conflux, realm;
     st = id_claim(claims, "sub", &conflux);
     if (st == VN_OK)
@@ -189,7 +184,7 @@ vn_status vn_join_format(const struct vn_join *t, char **ret)
 {
     if (t->kind == VN_JOIN_BARE)
         return VN_ERR_ARG;
-    VN_CLEANUP(json_freep) json_t *root = json_object();
+    VN_CLEANUP(vn_jread_freep) json_t *root = json_object();
     json_t *urls = json_array();
     bool ok = root && urls;
     for (size_t i = 0; ok && i < t->guardian.url_count; i++)
@@ -204,7 +199,7 @@ vn_status vn_join_format(const struct vn_join *t, char **ret)
                                    json_string(t->jwt)) == 0;
     if (ok && t->cnsa)
         ok = json_object_set_new(root, "s", json_string("cnsa")) == 0;
-    VN_CLEANUP(vn_secret_strp) char *json = ok ? json_dumps(root, JSON_COMPACT) : NULL;
+    VN_CLEANUP(vn_secret_strp) char *json = ok ? vn_json_dump(root, JSON_COMPACT) : NULL;
     if (!json)
         return VN_ERR_NOMEM;
     const size_t n = strlen(json);

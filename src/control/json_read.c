@@ -3,10 +3,25 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "control/json_alloc.h"
+
+static _Thread_local bool short_of_memory; /* since the last vn_jread_parse */
+
+void *vn_jread_noted(void *p)
+{
+    short_of_memory |= p == NULL;
+    return p;
+}
+
+vn_status vn_jread_why(void)
+{
+    return short_of_memory || vn_json_exhausted() ? VN_ERR_NOMEM : VN_ERR_MALFORMED;
+}
 
 json_t *vn_jread_parse(struct vn_span text)
 {
-    json_t *j = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+    json_t *j = vn_json_load(text, NULL);
+    short_of_memory = false;
     if (json_is_object(j))
         return j;
     json_decref(j);
@@ -42,7 +57,7 @@ bool vn_jread_text_dup(const json_t *o, const char *name, size_t max, char **ret
     struct vn_span s;
     if (!text_of(o, name, &s) || s.n > max)
         return false;
-    *ret = strndup((const char *)s.p, s.n);
+    *ret = vn_jread_noted(strndup((const char *)s.p, s.n));
     return *ret != NULL;
 }
 
@@ -58,7 +73,7 @@ bool vn_jread_blob(const json_t *o, const char *name, size_t max, struct vn_blob
     struct vn_span s;
     if (!text_of(o, name, &s) || s.n == 0 || s.n > VN_B64URL_LEN(max))
         return false;
-    uint8_t *p = malloc(s.n);
+    uint8_t *p = vn_jread_noted(malloc(s.n));
     size_t n;
     if (!p)
         return false;

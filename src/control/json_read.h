@@ -9,8 +9,13 @@
 #include "base/id.h"
 #include "wire/credentials.h"
 
-/** An object, duplicates refused; NULL otherwise. A new reference. */
+/** An object, duplicates refused; NULL otherwise, vn_jread_why says why. A new reference. */
 json_t *vn_jread_parse(struct vn_span text);
+/** Why reading failed since this thread's last vn_jread_parse: VN_ERR_NOMEM, else
+ * VN_ERR_MALFORMED. */
+vn_status vn_jread_why(void);
+/** p, which an allocation gave; NULL counts as a reason for vn_jread_why. */
+void *vn_jread_noted(void *p);
 /** For VN_CLEANUP. */
 void vn_jread_freep(json_t **j);
 

@@ -100,7 +100,7 @@ static bool parse_masters(const json_t *j, struct vn_realm_info *ret)
         if (!json_is_string(u) || json_string_length(u) > 256 ||
             strlen(json_string_value(u)) != json_string_length(u))
             return false;
-        ret->master_urls[i] = strdup(json_string_value(u));
+        ret->master_urls[i] = vn_jread_noted(strdup(json_string_value(u)));
         if (!ret->master_urls[i])
             return false;
         ret->master_url_count = i + 1;
@@ -153,7 +153,7 @@ vn_status vn_login_answer_parse(struct vn_span body, struct vn_credentials **ret
 {
     VN_CLEANUP(vn_jread_freep) json_t *root = vn_jread_parse(body);
     if (!root)
-        return VN_ERR_MALFORMED;
+        return vn_jread_why();
     VN_CLEANUP(vn_credentials_freep) struct vn_credentials *c = calloc(1, sizeof(*c));
     if (!c)
         return VN_ERR_NOMEM;
@@ -169,7 +169,7 @@ vn_status vn_login_answer_parse(struct vn_span body, struct vn_credentials **ret
         !vn_jread_text_dup(root, "nats_jwt", NATS_JWT_MAX, &c->nats_jwt) ||
         !parse_hours(root, &c->hour_keys) || !parse_revocations(root, c) ||
         !parse_realm(root, &c->realm))
-        return VN_ERR_MALFORMED;
+        return vn_jread_why();
     *ret = VN_TAKE(c);
     return VN_OK;
 }
@@ -185,7 +185,7 @@ vn_status vn_taint_answer_parse(struct vn_span body, struct vn_taint_answer *ret
         (jwt && !json_is_null(jwt) &&
          !vn_jread_text_dup(root, "nats_jwt", NATS_JWT_MAX, &ret->nats_jwt))) {
         vn_taint_answer_done(ret);
-        return VN_ERR_MALFORMED;
+        return vn_jread_why();
     }
     ret->res.identities = ret->identities;
     ret->res.identity_count = count;
@@ -205,7 +205,7 @@ vn_status vn_peers_answer_parse(struct vn_span body, struct vn_peer_entry **ret,
     VN_CLEANUP(vn_jread_freep) json_t *root = vn_jread_parse(body);
     const json_t *items = json_object_get(root, "items");
     if (!json_is_array(items))
-        return VN_ERR_MALFORMED;
+        return vn_jread_why();
     const size_t n = VN_MIN(json_array_size(items), (size_t)VN_PEERS_MAX);
     struct vn_peer_entry *list = calloc(n + 1, sizeof(*list));
     if (!list)
@@ -216,7 +216,7 @@ vn_status vn_peers_answer_parse(struct vn_span body, struct vn_peer_entry **ret,
             !vn_jread_text(j, "tag", list[i].tag, sizeof(list[i].tag)) ||
             !vn_jread_ip(j, "ip4", &list[i].ip4) || !vn_jread_ip(j, "ip6", &list[i].ip6)) {
             free(list);
-            return VN_ERR_MALFORMED;
+            return vn_jread_why();
         }
     }
     *ret = list;

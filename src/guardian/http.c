@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "control/json_alloc.h"
 #include "crypto/rng.h"
 #include "crypto/tls.h"
 
@@ -86,7 +87,7 @@ static void conn_error(struct vn_web_conn *c, unsigned status, const char *detai
 {
     c->close_after = true;
     json_t *o = json_pack("{s:s}", "detail", detail);
-    conn_answer(c, status, o ? json_dumps(o, JSON_COMPACT) : NULL);
+    conn_answer(c, status, o ? vn_json_dump(o, JSON_COMPACT) : NULL);
     json_decref(o);
 }
 
@@ -95,7 +96,7 @@ void vn_request_reply(struct vn_request *r, unsigned status, json_t *take_body)
     struct vn_web_conn *c = r->conn;
     if (c) {
         c->req = NULL;
-        char *text = take_body ? json_dumps(take_body, JSON_COMPACT) : NULL;
+        char *text = take_body ? vn_json_dump(take_body, JSON_COMPACT) : NULL;
         if (take_body && !text)
             conn_error(c, 500, "out of memory: try again");
         else
@@ -291,14 +292,18 @@ static bool read_body(struct vn_request *r, struct vn_span body)
         if (body.n == 0)
             return true;
         /* Some clients send {} with every POST. */
-        r->body = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, NULL);
+        r->body = vn_json_load(body, NULL);
         if (json_is_object(r->body) && json_object_size(r->body) == 0)
             return true;
         vn_request_error(r, 400, "this endpoint takes no body: send none");
         return false;
     }
     json_error_t err;
-    r->body = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &err);
+    r->body = vn_json_load(body, &err);
+    if (!r->body && vn_json_exhausted()) {
+        vn_request_fail(r, VN_ERR_NOMEM, "body");
+        return false;
+    }
     if (!r->body) {
         vn_request_error(r, 400, "the body is no valid JSON (line %d, column %d): correct it",
                          err.line, err.column);

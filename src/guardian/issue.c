@@ -108,14 +108,16 @@ vn_status vn_issue_statement(const struct vn_realm *realm, const struct vn_confl
 
 /* ---- NATS ---- */
 
-static void allow(json_t *list, const char *fmt, ...) VN_PRINTF(2, 3);
+static bool allow(json_t *list, const char *fmt, ...) VN_PRINTF(2, 3);
 
-static void allow(json_t *list, const char *fmt, ...)
+/* False: out of memory. A node without one of its subjects would be deaf to something. */
+static bool allow(json_t *list, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    json_array_append_new(list, json_vsprintf(fmt, ap));
+    const bool added = json_array_append_new(list, json_vsprintf(fmt, ap)) == 0;
     va_end(ap);
+    return added;
 }
 
 static vn_status allow_name(const struct vn_realm *realm, json_t *list,
@@ -128,8 +130,7 @@ static vn_status allow_name(const struct vn_realm *realm, json_t *list,
         return st;
     char pattern[VN_SUBJECT_MAX];
     vn_subject_pattern(subject, &h, pattern);
-    allow(list, "%s %s", pattern, queue);
-    return VN_OK;
+    return allow(list, "%s %s", pattern, queue) ? VN_OK : VN_ERR_NOMEM;
 }
 
 vn_status vn_issue_nats_jwt(const struct vn_realm *realm, const struct vn_conflux_record *c,
@@ -142,15 +143,11 @@ vn_status vn_issue_nats_jwt(const struct vn_realm *realm, const struct vn_conflu
     char self[VN_ID_TEXT], queue[4], user[VN_NKEY_TEXT];
     vn_id_format(&c->session.node, self);
     vn_subject_queue(&c->session.node, queue);
-    allow(pub, "a.in.*.%s", self);
-    allow(pub, "a.own.*.%s", self);
-    allow(pub, "a.grp.*.%s", self);
-    allow(pub, "a.hub.%s", self);
-    allow(pub, "a.net.%s", self);
-    allow(sub, "a.in.%s.*", self);
-    allow(sub, "a.adm.%s", self);
-    allow(sub, "a.rev");
-    allow(sub, "a.hub.* hub");
+    if (!allow(pub, "a.in.*.%s", self) || !allow(pub, "a.own.*.%s", self) ||
+        !allow(pub, "a.grp.*.%s", self) || !allow(pub, "a.hub.%s", self) ||
+        !allow(pub, "a.net.%s", self) || !allow(sub, "a.in.%s.*", self) ||
+        !allow(sub, "a.adm.%s", self) || !allow(sub, "a.rev") || !allow(sub, "a.hub.* hub"))
+        return VN_ERR_NOMEM;
     struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
     vn_status st =
         allow_name(realm, sub, VN_SUBJ_OWN, VN_NAME_ID, VN_SPAN_ARRAY(c->session.node.b), queue);
@@ -188,10 +185,9 @@ vn_status vn_issue_guardian_jwt(const struct vn_realm *realm, const char *user_n
         return VN_ERR_NOMEM;
     char gid[VN_ID_TEXT];
     vn_id_format(&realm->gid, gid);
-    allow(pub, "a.adm.*");
-    allow(pub, "a.rev");
-    allow(pub, "a.in.*.%s", gid);
-    allow(sub, "a.in.%s.*", gid);
+    if (!allow(pub, "a.adm.*") || !allow(pub, "a.rev") || !allow(pub, "a.in.*.%s", gid) ||
+        !allow(sub, "a.in.%s.*", gid))
+        return VN_ERR_NOMEM;
     const struct vn_nats_user u = {
         .user = user_nkey,
         .account = realm->account.public,

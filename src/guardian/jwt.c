@@ -1,6 +1,8 @@
 #include "guardian/jwt.h"
 
 #include "base/text.h"
+#include "control/json_alloc.h"
+#include "control/json_read.h"
 #include "crypto/kdf.h"
 
 /* The header we write, and the only one we read: {"alg":"HS256","typ":"JWT"} */
@@ -16,7 +18,7 @@ static vn_status mac_of(const struct vn_secret32 *key, struct vn_span signed_par
 
 vn_status vn_jwt_sign(const struct vn_secret32 *key, const json_t *claims, char **ret)
 {
-    VN_CLEANUP(vn_secret_strp) char *payload = json_dumps(claims, JSON_COMPACT | JSON_SORT_KEYS);
+    VN_CLEANUP(vn_secret_strp) char *payload = vn_json_dump(claims, JSON_COMPACT | JSON_SORT_KEYS);
     if (!payload)
         return VN_ERR_NOMEM;
     size_t payload_n = strlen(payload);
@@ -64,11 +66,10 @@ vn_status vn_jwt_verify(const struct vn_secret32 *key, const char *text, json_t 
     struct vn_span body = VN_SPAN(text + HEADER_LEN + 1, signed_part.n - HEADER_LEN - 1);
     if (vn_b64url_decode(body, payload, sizeof(payload), &payload_n) != VN_OK)
         return VN_ERR_AUTH;
-    json_t *claims = json_loadb((const char *)payload, payload_n, JSON_REJECT_DUPLICATES, NULL);
-    if (!json_is_object(claims)) {
-        json_decref(claims);
-        return VN_ERR_AUTH;
-    }
+    /* Short of memory is Guardian's trouble: who hears that his token is bad gives it up. */
+    json_t *claims = vn_jread_parse(VN_SPAN(payload, payload_n));
+    if (!claims)
+        return vn_jread_why() == VN_ERR_NOMEM ? VN_ERR_NOMEM : VN_ERR_AUTH;
     *ret = claims;
     return VN_OK;
 }

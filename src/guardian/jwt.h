@@ -18,7 +18,7 @@ VN_MUST_CHECK vn_status vn_jwt_sign(const struct vn_secret32 *key, const json_t 
                                     char **ret);
 /**
  * Verifies header and signature, then parses. Times are the caller's to judge. VN_ERR_AUTH for
- * every kind of wrong token.
+ * every kind of wrong token; VN_ERR_NOMEM.
  * @param ret  claims object, a new reference
  */
 VN_MUST_CHECK vn_status vn_jwt_verify(const struct vn_secret32 *key, const char *text,

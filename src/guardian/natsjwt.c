@@ -1,6 +1,7 @@
 #include "guardian/natsjwt.h"
 
 #include "base/text.h"
+#include "control/json_alloc.h"
 #include "crypto/kdf.h"
 #include "guardian/json.h"
 
@@ -27,7 +28,7 @@ void vn_nats_key_done(struct vn_nats_key *k)
  */
 static vn_status add_id(json_t *claims)
 {
-    VN_CLEANUP(vn_json_strp) char *text = json_dumps(claims, JSON_COMPACT | JSON_SORT_KEYS);
+    VN_CLEANUP(vn_json_strp) char *text = vn_json_dump(claims, JSON_COMPACT | JSON_SORT_KEYS);
     if (!text)
         return VN_ERR_NOMEM;
     struct vn_hash h;
@@ -48,7 +49,7 @@ vn_status vn_natsjwt_encode(const struct vn_nats_key *issuer, json_t *claims, ui
     vn_status st = add_id(claims);
     if (st != VN_OK)
         return st;
-    VN_CLEANUP(vn_json_strp) char *payload = json_dumps(claims, JSON_COMPACT);
+    VN_CLEANUP(vn_json_strp) char *payload = vn_json_dump(claims, JSON_COMPACT);
     if (!payload)
         return VN_ERR_NOMEM;
     size_t payload_n = strlen(payload);
@@ -105,10 +106,7 @@ vn_status vn_natsjwt_account(const struct vn_nats_key *operator_key, const char 
 
 static bool add_permission(json_t *nats, const char *name, json_t *allow)
 {
-    /* An empty list would mean "everything" to the server. */
-    if (!allow || json_array_size(allow) == 0)
-        return allow == NULL;
-    return json_object_set_new(nats, name, json_pack("{s:O}", "allow", allow)) == 0;
+    return !allow || json_object_set_new(nats, name, json_pack("{s:O}", "allow", allow)) == 0;
 }
 
 vn_status vn_natsjwt_user(const struct vn_nats_key *signer, const struct vn_nats_user *u,
@@ -122,8 +120,11 @@ vn_status vn_natsjwt_user(const struct vn_nats_key *signer, const struct vn_nats
     if (!claims)
         return VN_ERR_NOMEM;
     json_t *nats = json_object_get(claims, "nats");
-    if (!add_permission(nats, "pub", u->pub) || !add_permission(nats, "sub", u->sub))
+    /* An empty list would mean "everything" to the server. */
+    if ((u->pub && !json_array_size(u->pub)) || (u->sub && !json_array_size(u->sub)))
         return VN_ERR_ARG;
+    if (!add_permission(nats, "pub", u->pub) || !add_permission(nats, "sub", u->sub))
+        return VN_ERR_NOMEM;
     if (u->account && json_object_set_new(nats, "issuer_account", json_string(u->account)))
         return VN_ERR_NOMEM;
     if (u->expires_ms &&

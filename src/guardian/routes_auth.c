@@ -42,11 +42,10 @@ static void login_done(struct vn_request *r, void *arg)
 {
     struct login *l = arg;
     r->g->passwords_running--;
-    if (l->result != VN_OK || !l->known) {
-        if (l->known || l->result == VN_ERR_AUTH)
-            vn_request_error(r, 401, "user or password is wrong");
-        else
-            vn_request_fail(r, l->result, "login");
+    if (l->result != VN_OK && l->result != VN_ERR_AUTH) {
+        vn_request_fail(r, l->result, "login");
+    } else if (l->result != VN_OK || !l->known) {
+        vn_request_error(r, 401, "user or password is wrong");
     } else {
         VN_CLEANUP(vn_secret_strp) char *token = NULL;
         const struct vn_token t = {

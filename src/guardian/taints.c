@@ -106,8 +106,12 @@ vn_status vn_taints_from_json(const json_t *array, struct vn_taint_set *ret)
 json_t *vn_taints_to_json(const struct vn_taint_set *s)
 {
     json_t *a = json_array();
-    for (size_t i = 0; i < s->n; i++)
-        json_array_append_new(a, json_string(s->t[i]));
+    for (size_t i = 0; i < s->n; i++) {
+        if (json_array_append_new(a, json_string(s->t[i])) != 0) {
+            json_decref(a);
+            return NULL;
+        }
+    }
     return a;
 }
 

@@ -1,6 +1,7 @@
 #include "guardian/token.h"
 
 #include "base/text.h"
+#include "control/json_alloc.h"
 #include "crypto/kdf.h"
 #include "guardian/json.h"
 #include "guardian/jwt.h"
@@ -95,7 +96,7 @@ vn_status vn_join_token(const char *url, const uint8_t pin[32], const char *regi
     json_t *o = json_pack("{s:[s], s:s}", "g", url, "r", registration_jwt);
     if (!o || (pin && json_object_set_new(o, "k", vn_json_b64(VN_SPAN(pin, 32)))))
         return VN_ERR_NOMEM;
-    VN_CLEANUP(vn_secret_strp) char *text = json_dumps(o, JSON_COMPACT);
+    VN_CLEANUP(vn_secret_strp) char *text = vn_json_dump(o, JSON_COMPACT);
     if (!text)
         return VN_ERR_NOMEM;
     size_t n = strlen(text);

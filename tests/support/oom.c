@@ -1,10 +1,14 @@
 #include "support/oom.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-static size_t until; /* 0: not armed */
-static bool failed, paused;
+#include "support/test.h"
+
+/* Several threads may count. */
+static _Atomic size_t until; /* 0: not armed */
+static atomic_bool failed, paused;
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t count, size_t n);
@@ -19,7 +23,7 @@ char *__wrap_strndup(const char *s, size_t n);
 
 static bool fails(void)
 {
-    if (until == 0 || paused || --until > 0)
+    if (until == 0 || paused || atomic_fetch_sub(&until, 1) > 1)
         return false;
     failed = true;
     return true;
@@ -35,6 +39,20 @@ bool vn_oom_disarm(void)
 {
     until = 0;
     return failed;
+}
+
+size_t vn_oom_each(vn_status (*fn)(void), bool spare)
+{
+    for (size_t n = 1;; n++) {
+        vn_oom_arm(n);
+        vn_status st = fn();
+        if (!vn_oom_disarm()) {
+            assert_ok(st);
+            return n - 1;
+        }
+        if (st != VN_OK || !spare)
+            assert_status(VN_ERR_NOMEM, st);
+    }
 }
 
 void vn_oom_pause(bool pause)
