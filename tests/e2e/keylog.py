@@ -2,8 +2,9 @@
 
 A key is named for what made it (section numbers of docs/protocol.md): "ck" a chain key, "k_ctl", "lane", "psk"
 a hop secret, "ss" a KEM's shared secret, "kem" a private KEM key, "share" that of a TLS connection, "K_t" an identity
-key, "prk" what HKDF extracts, "once" a key that seals one message, "hour mac" the mac keys of an hour, "identity" the
-node's signing key, "nkey" and "EC" those it shows to the Master.
+key, "prk" what HKDF extracts, "once" a key that seals one message, "master" the DTLS master secret of a tether, "dtls" the
+keys of its datagrams, "hour mac" the mac keys of an hour, "identity" the node's signing key, "nkey" and "EC" those it shows
+to the Master.
 """
 import os
 import signal
@@ -34,8 +35,8 @@ def _records(path):
 
 
 class Mac:
-    def __init__(self, key):
-        self.key, self.data, self.out, self.ns = key, b"", b"", 0
+    def __init__(self, key, data=b""):
+        self.key, self.data, self.out, self.ns = key, data, b"", 0
 
 
 def _macs(records):
@@ -44,12 +45,16 @@ def _macs(records):
         at = (thread, context)
         if kind == "I":
             open_ones[at] = Mac(parts[0])
-        elif kind == "R" and at in open_ones:
+        elif kind == "R" and open_ones.get(at):
             open_ones[at] = Mac(open_ones[at].key)
-        elif kind == "U" and at in open_ones:
+        elif kind == "D":
+            of = open_ones.get((thread, struct.unpack("=Q", parts[0])[0]))
+            open_ones[at] = Mac(of.key, of.data) if of else None
+        elif kind == "U" and open_ones.get(at):
             open_ones[at].data += parts[0]
-        elif kind == "F" and at in open_ones:
-            m = open_ones[at]
+        elif kind == "F" and open_ones.get(at):
+            m = open_ones.pop(at)
+            open_ones[at] = Mac(m.key)
             m.out, m.ns = parts[0], ns
             done.append(m)
     return done
@@ -131,6 +136,9 @@ class Keys:
                 self._add("prk", m.ns, m.out)
                 # A symmetric step takes ck as input, a KEM step as salt.
                 extracted[m.out] = m.data if len(m.data) == 32 else m.key
+            elif b"key expansion" in m.data:  # RFC 5246 section 6.3
+                self._add("master", m.ns, m.key)
+                self._add("master" if m.data.startswith(b"key") else "dtls", m.ns, m.out)
             elif m.data.startswith(b"anchor-tag-v1"):
                 self._add("K_t", m.ns, m.key)
 

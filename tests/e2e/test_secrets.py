@@ -93,7 +93,7 @@ def past_and_present(node, peer):
 
 
 def transient(keys):
-    return {kind: keys.all(kind) for kind in ("ss", "prk", "once", "psk")}
+    return {kind: keys.all(kind) for kind in ("ss", "prk", "once", "psk", "master")}
 
 
 def while_streams_live():
@@ -107,7 +107,7 @@ def while_streams_live():
         check(len(past) >= 2 and len(present) >= 4, f"{n.tag} sends under its second key at least")
         keys = n.keys()
         memory_holds(n.daemon.pid, {**transient(keys), "past keys": past},
-                     {"present keys": present, **{k: keys.all(k) for k in ("k_ctl", "identity", "nkey", "EC")},
+                     {"present keys": present, **{k: keys.all(k) for k in ("k_ctl", "dtls", "identity", "nkey", "EC")},
                       "K_t": keys.all("K_t"), "hour mac": keys.all("hour mac")[:2]},
                      f"{n.tag}, streams open")
     if LONG:
@@ -135,7 +135,7 @@ def after_a_taint_was_removed():
         keys = n.keys()
         shared = [v for v in keys.all("K_t") if v in na.keys().all("K_t") and v in nb.keys().all("K_t")]
         check(len(shared) >= 1, f"{n.tag} had the identity key of the common taint")
-        gone = {**transient(keys), **{k: keys.all(k) for k in ("ck", "lane", "k_ctl")}}
+        gone = {**transient(keys), **{k: keys.all(k) for k in ("ck", "lane", "k_ctl", "dtls")}}
         alive = {k: keys.all(k) for k in ("identity", "nkey")}
         (gone if n is na else alive)["K_t"] = shared[:1]
         memory_holds(n.daemon.pid, gone, alive, f"{n.tag}, streams closed")

@@ -5,7 +5,8 @@
  *
  * A record: kind u8, count of parts u8, thread u32, context u64, time u64 (ns, monotonic), lengths
  * of four parts u32, parts. All in the machine's byte order. Kinds: I key of a MAC; R the same key
- * again; U data; F output; S shared secret of a KEM; K new private key (name, key).
+ * again; D copy of that context; U data; F output; S shared secret of a KEM; K new private key
+ * (name, key).
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -73,6 +74,17 @@ EXPORT int EVP_MAC_init(EVP_MAC_CTX *ctx, const unsigned char *key, size_t n,
         real = REAL(EVP_MAC_init);
     record(key ? 'I' : 'R', ctx, &(struct part){key, n}, key ? 1 : 0);
     return real(ctx, key, n, params);
+}
+
+EXPORT EVP_MAC_CTX *EVP_MAC_CTX_dup(const EVP_MAC_CTX *ctx)
+{
+    static __typeof__(&EVP_MAC_CTX_dup) real;
+    if (!real)
+        real = REAL(EVP_MAC_CTX_dup);
+    EVP_MAC_CTX *copy = real(ctx);
+    const uint64_t from = (uint64_t)(uintptr_t)ctx;
+    record('D', copy, &(struct part){&from, sizeof(from)}, 1);
+    return copy;
 }
 
 EXPORT int EVP_MAC_update(EVP_MAC_CTX *ctx, const unsigned char *p, size_t n)
