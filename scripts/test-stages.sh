@@ -148,7 +148,7 @@ stage_clean() {
 stage_tsan() {
     built tsan || return 0
     ctest_counted tsan \
-        -R '^unit/(threads|loop|mailbox|nats|guardian_api|guardian_natsjwt|local_api|tun_tcp)$'
+        -R '^unit/(threads|loop|mailbox|nats|guardian_api|guardian_natsjwt|local_api|tun_tcp|worker_host)$'
 }
 
 # Without clang's analyzer; the build gives it compile_commands.json and the generated headers.
