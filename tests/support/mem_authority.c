@@ -290,6 +290,8 @@ static vn_status login(void *self, const struct vn_login_request *req,
     *(req->renew ? &m->renewals : &m->logins) += 1;
     vn_credentials_free(p->cred);
     p->cred = credentials(a, p->member, req->sig_pk);
+    if (m->change)
+        m->change(p->cred);
     return VN_OK;
 }
 

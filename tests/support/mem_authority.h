@@ -24,7 +24,8 @@ struct vn_mem_member {
     uint8_t session_ek[VN_EK_MAX];
     size_t session_ek_len;
     unsigned logins, renewals, logouts;
-    vn_status refuse; /* what login answers instead, unless VN_OK */
+    vn_status refuse;                         /* what login answers instead, unless VN_OK */
+    void (*change)(struct vn_credentials *c); /* of what it answers; NULL: nothing */
 };
 
 /** Revokes a member's present node id, or (minimum) its statements below its present number. It
