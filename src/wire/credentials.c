@@ -16,6 +16,9 @@ struct vn_credentials *vn_credentials_free(struct vn_credentials *c)
         return NULL;
     blob_done(&c->certificate);
     blob_done(&c->statement);
+    if (c->other_keys.p)
+        vn_wipe(c->other_keys.p, c->other_keys.n);
+    blob_done(&c->other_keys);
     free(c->mtls_cert_pem);
     free(c->nats_jwt);
     for (size_t i = 0; i < c->revocation_count; i++)

@@ -39,6 +39,7 @@ struct vn_credentials {
     char *mtls_cert_pem;
     char *nats_jwt;
     struct vn_hour_keys hour_keys;
+    struct vn_blob other_keys; /* struct vn_key_set as encoded: while the realm changes keys */
     struct vn_realm_info realm;
     struct vn_blob revocations[VN_REVOCATION_LOGIN_MAX]; /* signed lists, oldest first */
     size_t revocation_count;

@@ -45,6 +45,8 @@ static bool acceptable(uint64_t hour, uint64_t now_ms)
 const struct vn_secret32 *vn_hour_keys_find(const struct vn_hour_keys *k, uint32_t generation,
                                             uint32_t hour, uint64_t now_ms)
 {
+    if (generation != k->generation && k->other)
+        k = k->other;
     if (generation != k->generation || !acceptable(hour, now_ms))
         return NULL;
     return held(k, hour);
@@ -89,7 +91,8 @@ vn_status vn_hour_macs_find(struct vn_hour_macs *m, enum vn_hash_alg alg, uint32
     if (!k)
         return VN_ERR_EXPIRED;
     /* Neighbouring hours differ in the last bit, so they do not take each other's place. */
-    struct vn_hour_mac_keys *e = &m->kept[hour % VN_ARRAY_LEN(m->kept)];
+    size_t at = hour % 2 + (generation == m->keys->generation ? 0 : 2);
+    struct vn_hour_mac_keys *e = &m->kept[at];
     if (!e->set || e->generation != generation || e->hour != hour) {
         e->set = false;
         vn_status st = vn_hour_env_key(alg, k, &e->env);
@@ -103,6 +106,11 @@ vn_status vn_hour_macs_find(struct vn_hour_macs *m, enum vn_hash_alg alg, uint32
     }
     *ret = e;
     return VN_OK;
+}
+
+void vn_hour_macs_forget(struct vn_hour_macs *m)
+{
+    vn_wipe(m->kept, sizeof(m->kept));
 }
 
 void vn_hour_macs_wipe(struct vn_hour_macs *m)

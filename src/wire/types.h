@@ -5,7 +5,7 @@
  *   envelope   ver1 suite1 type1 seal1 ...          types below 0x80
  *   handshake  ver1 suite1 type1 sid16 ...          0x80 ..
  *   control    ver1 suite1 type1 sid16 seq8 ...     0x90
- *   revocation list  ver1 suite1 type1 realm16 ...  0xa0
+ *   Guardian's signed lists  ver1 suite1 type1 realm16 ...  0xa0 ..
  */
 #pragma once
 
@@ -28,5 +28,7 @@ enum vn_wire_type {
     VN_T_HS_RETRY = 0x82,
     VN_T_CONTROL = 0x90, /* stream control under k_ctl; body vn.StreamControl */
     VN_T_REVOCATIONS =
-        0xa0, /* of Guardian, on a.rev; signed, not sealed: it must reach everybody */
+        0xa0,             /* of Guardian, on a.rev; signed, not sealed: it must reach everybody */
+    VN_T_KEYS = 0xa1,     /* of Guardian, on a.adm: the keys of the next generation */
+    VN_T_KEYS_NOW = 0xa2, /* of Guardian, on a.rev: they are in force */
 };

@@ -12,6 +12,7 @@
 #include "wire/control.h"
 #include "wire/frame.h"
 #include "wire/names.h"
+#include "wire/bundle.h"
 #include "wire/revocation.h"
 
 static const char *root;
@@ -134,6 +135,36 @@ static void revocations(const struct fuzz_wire *f)
     save("revocation", "empty", VN_SPAN(bytes, n));
 }
 
+static void bundles(const struct fuzz_wire *f)
+{
+    const struct test_realm *r = f->r;
+    static struct vn_key_set set;
+    static uint8_t encoded[VN_KEY_SET_MAX];
+    uint8_t now[VN_KEYS_NOW_MAX];
+    size_t n;
+    set = (struct vn_key_set){.until_ms = TEST_NOW_MS, .hours = r->hours};
+    set.hours.count = 2;
+    memcpy(set.identities, r->a.identities, sizeof(set.identities));
+    set.identity_count = r->a.identity_count;
+    set.statement = test_node_statement(&r->a);
+    TEST_OK(vn_key_set_encode(&set, encoded, &n));
+    save_mode("bundle", "key-set", FUZZ_SEALED, VN_SPAN(encoded, n));
+    struct vn_bundle_to to[3];
+    for (size_t i = 0; i < VN_ARRAY_LEN(to); i++) {
+        to[i] = (struct vn_bundle_to){
+            .node = r->a.id, .ek = vn_kem_ek(r->a.eks), .set = VN_SPAN(encoded, n)};
+        vn_buf_init(&to[i].ret, VN_CONTROL_PAYLOAD_MAX);
+    }
+    TEST_OK(vn_bundles_make(r->suite, &r->id, 8, r->command, to, VN_ARRAY_LEN(to)));
+    save_mode("bundle", "one-of-three", FUZZ_RECEIVED, vn_buf_span(&to[0].ret));
+    save_mode("bundle", "last-of-three", FUZZ_RECEIVED, vn_buf_span(&to[2].ret));
+    for (size_t i = 0; i < VN_ARRAY_LEN(to); i++)
+        vn_buf_done(&to[i].ret);
+    const struct vn_keys_now k = {.realm = r->id, .generation = 8, .until_ms = TEST_NOW_MS};
+    TEST_OK(vn_keys_now_issue(r->suite, &k, r->command, now, &n));
+    save_mode("bundle", "in-force", FUZZ_RECEIVED, VN_SPAN(now, n));
+}
+
 static void descriptors(const struct fuzz_wire *f)
 {
     const struct test_node *a = &f->r->a;
@@ -238,6 +269,7 @@ int main(int argc, char **argv)
     controls(f);
     statements(f);
     revocations(f);
+    bundles(f);
     descriptors(f);
     envelopes(f);
     handshakes(f);
