@@ -267,6 +267,7 @@ static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_
         {"handshakes_answered", ns->handshakes_answered},
         {"cookies_sent", ns->cookies_sent},
         {"load_periods", ns->load_periods},
+        {"key_generation", ns->cred ? ns->cred->hour_keys.generation : 0},
         {"tun_rx_packets", stats ? stats->counters.tun_rx_packets : 0},
         {"tun_rx_bytes", stats ? stats->counters.tun_rx_bytes : 0},
         {"tun_tx_packets", stats ? stats->counters.tun_tx_packets : 0},

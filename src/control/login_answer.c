@@ -7,6 +7,7 @@
 #include "control/json_read.h"
 #include "crypto/suite.h"
 #include "crypto/x509.h"
+#include "wire/bundle.h"
 #include "wire/revocation.h"
 
 #define PEM_MAX 65536
@@ -71,6 +72,13 @@ static bool parse_hours(const json_t *root, struct vn_hour_keys *ret)
     ret->first_hour = (uint32_t)first;
     ret->count = n;
     return true;
+}
+
+/* While the realm changes keys: what belongs to the other generation. */
+static bool parse_other_keys(const json_t *root, struct vn_blob *ret)
+{
+    const json_t *j = json_object_get(root, "other_keys");
+    return !j || json_is_null(j) || vn_jread_blob(root, "other_keys", VN_KEY_SET_MAX, ret);
 }
 
 static bool parse_access(const json_t *j, enum vn_access_rule *ret)
@@ -167,8 +175,8 @@ vn_status vn_login_answer_parse(struct vn_span body, struct vn_credentials **ret
         !parse_identities(root, c->identities, &c->identity_count) ||
         !vn_jread_text_dup(root, "mtls_certificate", PEM_MAX, &c->mtls_cert_pem) ||
         !vn_jread_text_dup(root, "nats_jwt", NATS_JWT_MAX, &c->nats_jwt) ||
-        !parse_hours(root, &c->hour_keys) || !parse_revocations(root, c) ||
-        !parse_realm(root, &c->realm))
+        !parse_hours(root, &c->hour_keys) || !parse_other_keys(root, &c->other_keys) ||
+        !parse_revocations(root, c) || !parse_realm(root, &c->realm))
         return vn_jread_why();
     *ret = VN_TAKE(c);
     return VN_OK;
@@ -179,9 +187,12 @@ vn_status vn_taint_answer_parse(struct vn_span body, struct vn_taint_answer *ret
     VN_CLEANUP(vn_jread_freep) json_t *root = vn_jread_parse(body);
     *ret = (struct vn_taint_answer){0};
     size_t count = 0;
+    uint64_t generation;
     const json_t *jwt = json_object_get(root, "nats_jwt");
     if (!root || !vn_jread_blob(root, "statement", VN_STATEMENT_MAX, &ret->res.statement) ||
         !parse_identities(root, ret->identities, &count) ||
+        !vn_jread_u64(root, "generation", UINT32_MAX, &generation) ||
+        !parse_other_keys(root, &ret->res.other_keys) ||
         (jwt && !json_is_null(jwt) &&
          !vn_jread_text_dup(root, "nats_jwt", NATS_JWT_MAX, &ret->nats_jwt))) {
         vn_taint_answer_done(ret);
@@ -189,6 +200,7 @@ vn_status vn_taint_answer_parse(struct vn_span body, struct vn_taint_answer *ret
     }
     ret->res.identities = ret->identities;
     ret->res.identity_count = count;
+    ret->res.generation = (uint32_t)generation;
     ret->res.nats_jwt = ret->nats_jwt && ret->nats_jwt[0] ? ret->nats_jwt : NULL;
     return VN_OK;
 }
@@ -196,6 +208,9 @@ vn_status vn_taint_answer_parse(struct vn_span body, struct vn_taint_answer *ret
 void vn_taint_answer_done(struct vn_taint_answer *a)
 {
     free(a->res.statement.p);
+    if (a->res.other_keys.p)
+        vn_wipe(a->res.other_keys.p, a->res.other_keys.n);
+    free(a->res.other_keys.p);
     free(a->nats_jwt);
     vn_wipe(a, sizeof(*a));
 }

@@ -3,17 +3,36 @@
 #include "anchor.pb-c.h"
 #include "core/node_i.h"
 
+static void decide(struct vn_node *n, const struct vn_own_identity *ids, size_t count,
+                   const struct vn_statement *own, const struct vn_statement *peer,
+                   bool own_is_initiator, struct vn_affinity_match *ret)
+{
+    uint64_t now = vn_protocol_now(n);
+    if (peer->not_after_ms <= now || own->not_after_ms <= now ||
+        vn_affinity_decide(n->suite, n->session.cred->realm.access, ids, count, own, peer,
+                           own_is_initiator, ret) != VN_OK)
+        *ret = (struct vn_affinity_match){0};
+}
+
 bool vn_affinity_allows(struct vn_node *n, const struct vn_statement *peer, bool own_is_initiator,
-                        struct vn_affinity_match *ret)
+                        uint32_t *generation, struct vn_affinity_match *ret)
 {
     const struct vn_credentials *c = n->session.cred;
-    struct vn_affinity_match m;
-    uint64_t now = vn_protocol_now(n);
-    if (peer->not_after_ms <= now || n->session.statement.not_after_ms <= now)
-        return false;
-    if (vn_affinity_decide(n->suite, c->realm.access, c->identities, c->identity_count,
-                           &n->session.statement, peer, own_is_initiator, &m) != VN_OK)
-        return false;
+    const struct vn_generations *g = &n->generations;
+    uint32_t wanted = generation ? *generation : 0, used = vn_generation_now(n);
+    struct vn_affinity_match m = {0}, other = {0};
+    if (!wanted || wanted == used)
+        decide(n, c->identities, c->identity_count, &n->session.statement, peer, own_is_initiator,
+               &m);
+    /* A statement is of one generation, and under that one at least as much of it matches. */
+    if (g->other && (!wanted || wanted == g->hours.generation))
+        decide(n, g->identities, g->identity_count, &g->statement, peer, own_is_initiator, &other);
+    if (other.count > m.count) {
+        m = other;
+        used = g->hours.generation;
+    }
+    if (generation && !wanted)
+        *generation = used;
     if (ret)
         *ret = m;
     return m.allowed;
@@ -24,7 +43,7 @@ bool vn_affinity_allows(struct vn_node *n, const struct vn_statement *peer, bool
 static bool peer_allowed(struct vn_node *n, const struct vn_peer *p)
 {
     return p->has_statement && !vn_revocation_overdue(n, p) &&
-           vn_affinity_allows(n, &p->statement, false, NULL);
+           vn_affinity_allows(n, &p->statement, false, NULL, NULL);
 }
 
 void vn_affinity_recheck_peer(struct vn_node *n, struct vn_peer *p)
@@ -48,6 +67,7 @@ static void tell_peer(struct vn_node *n, struct vn_peer *p)
     Vn__StreamControl m = VN__STREAM_CONTROL__INIT;
     const struct vn_blob *st = &n->session.cred->statement;
     u.statement = (ProtobufCBinaryData){st->n, st->p};
+    u.generation = vn_generation_now(n);
     m.kind_case = VN__STREAM_CONTROL__KIND_STATEMENT;
     m.statement = &u;
     if (p->tx)
@@ -56,7 +76,13 @@ static void tell_peer(struct vn_node *n, struct vn_peer *p)
     vn_ctl_send(n, VN_LIST_ENTRY(it, struct vn_stream, of_peer), &m);
 }
 
-void vn_affinity_changed(struct vn_node *n)
+void vn_affinity_tell_peers(struct vn_node *n)
+{
+    VN_LIST_EACH(it, &n->peers.lru)
+    tell_peer(n, VN_LIST_ENTRY(it, struct vn_peer, lru));
+}
+
+void vn_affinity_changed(struct vn_node *n, bool same_identities)
 {
     VN_LIST_EACH(it, &n->peers.lru)
     {
@@ -64,19 +90,45 @@ void vn_affinity_changed(struct vn_node *n)
         if (!p->tx && vn_list_empty(&p->rxs))
             continue;
         tell_peer(n, p); /* before closing: the other end decides by it too */
-        vn_affinity_recheck_peer(n, p);
+        /* Who has not heard of a change of keys yet shows tags of a generation that is over. They
+         * matched when they could be judged, and nothing of ours is different. */
+        if (p->has_statement && !vn_generation_held(n, p->statement_generation) &&
+            !vn_revocation_overdue(n, p)) {
+            vn_streams_rearm_life(n, p);
+            if (!same_identities) /* it answers with one that can be judged, or goes */
+                vn_timer_arm(&n->timers, &n->generations.judge, n->now_ms + VN_REVOCATION_GRACE_MS);
+        } else {
+            vn_affinity_recheck_peer(n, p);
+        }
     }
 }
 
-void vn_affinity_on_statement(struct vn_node *n, struct vn_stream *s, struct vn_span bytes)
+void vn_affinity_recheck(struct vn_node *n)
+{
+    VN_LIST_EACH(it, &n->peers.lru)
+    vn_affinity_recheck_peer(n, VN_LIST_ENTRY(it, struct vn_peer, lru));
+}
+
+void vn_affinity_on_statement(struct vn_node *n, struct vn_stream *s, struct vn_span bytes,
+                              uint32_t generation)
 {
     struct vn_peer *p = s->peer;
+    /* Of a generation whose keys we lack: not to be judged, and as if it had not come. A peer gains
+     * nothing by claiming that: statements below a published minimum end its streams all the same.
+     */
+    if (generation > vn_generation_now(n) && !vn_generation_held(n, generation)) {
+        vn_generations_seen(n, generation, false);
+        return;
+    }
+    bool behind = p->statement_generation && generation > p->statement_generation;
     struct vn_checked_statement st;
     if (vn_peer_check_statement(n, p->cert, bytes, &st) != VN_OK) {
         vn_drop(n, VN_NDROP_STATEMENT);
         return;
     }
-    vn_peer_learn_statement(p, &st);
+    vn_peer_learn_statement(p, &st, generation);
+    if (behind)
+        tell_peer(n, p); /* it could make nothing of ours, if we told it while it was behind */
     vn_affinity_recheck_peer(n, p);
 }
 
@@ -93,7 +145,8 @@ static vn_status replace_jwt(struct vn_node *n, const char *jwt)
 }
 
 static vn_status install(struct vn_node *n, struct vn_span statement,
-                         const struct vn_own_identity *ids, size_t count, const char *jwt)
+                         const struct vn_own_identity *ids, size_t count, const char *jwt,
+                         uint32_t generation, struct vn_span other_keys)
 {
     struct vn_session *s = &n->session;
     struct vn_credentials *c = s->cred;
@@ -106,6 +159,10 @@ static vn_status install(struct vn_node *n, struct vn_span statement,
         return VN_ERR_AUTH;
     if (st.number < s->statement.number)
         return VN_ERR_EXPIRED;
+    if (generation != vn_generation_now(n)) {
+        vn_session_renew_soon(n); /* brings the hour keys that belong to it as well */
+        return VN_OK;
+    }
     if (count > VN_ARRAY_LEN(c->identities))
         return VN_ERR_LIMIT;
     uint8_t *copy = malloc(statement.n);
@@ -118,10 +175,11 @@ static vn_status install(struct vn_node *n, struct vn_span statement,
     vn_wipe(c->identities, sizeof(c->identities));
     memcpy(c->identities, ids, count * sizeof(*ids));
     c->identity_count = count;
+    vn_generations_install(n, other_keys);
     if (jwt && *jwt && replace_jwt(n, jwt) == VN_OK)
         vn_session_connect(n);
     vn_own_subscribe(n);
-    vn_affinity_changed(n);
+    vn_affinity_changed(n, false);
     vn_dests_retry(n);
     return VN_OK;
 }
@@ -137,7 +195,8 @@ static void on_taints(void *arg, const struct vn_taint_result *res,
     bool ok = !err || err->status == VN_OK;
     if (ok && res) {
         vn_status st = install(n, VN_SPAN(res->statement.p, res->statement.n), res->identities,
-                               res->identity_count, res->nats_jwt);
+                               res->identity_count, res->nats_jwt, res->generation,
+                               VN_SPAN(res->other_keys.p, res->other_keys.n));
         if (st != VN_OK) {
             vn_session_renew_soon(n); /* Guardian has changed it: the statement comes that way */
             ok = false;
@@ -196,7 +255,8 @@ void vn_affinity_on_update(struct vn_node *n, const void *body)
     if (!ok)
         vn_drop(n, VN_NDROP_BODY);
     else if (install(n, VN_SPAN(u->statement.data, u->statement.len), ids, u->n_identities,
-                     u->nats_jwt) != VN_OK)
+                     u->nats_jwt, u->generation,
+                     VN_SPAN(u->other_keys.data, u->other_keys.len)) != VN_OK)
         vn_drop(n, VN_NDROP_STATEMENT);
     vn_wipe(ids, sizeof(ids));
 }

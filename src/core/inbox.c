@@ -190,6 +190,7 @@ static bool find_cert(struct vn_node *n, const struct vn_envelope_plain *p, uint
             vn_drop(n, VN_NDROP_CERT);
             return false;
         }
+        in->desc.generation = in->generation;
         in->cert = in->desc.cert;
         in->cert.cached = true; /* in->desc owns it */
         if (vn_hash_equal(&in->cert.hash, &p->cert_hash))
@@ -233,6 +234,9 @@ static void opened(struct vn_node *n, const struct vn_envelope_view *v,
     vn_seen_put(n, &in->src, v->h.nonce);
     vn_source_prove(n, &in->src);
     in->body = m;
+    struct vn_peer *known = guardian ? NULL : vn_peer_get(n, &in->src);
+    if (known)
+        known->generation = in->generation;
     dispatch(n, v->h.type, in);
 }
 
@@ -249,11 +253,14 @@ static void envelope(struct vn_node *n, const struct vn_subject *subj, struct vn
     }
     const struct vn_hour_keys *hours = &n->session.cred->hour_keys;
     bool guardian = subj->kind == VN_SUBJ_ADM;
-    if (!mac_right(n, &v, guardian)) {
+    bool member = mac_right(n, &v, guardian);
+    if (!guardian)
+        vn_generations_seen(n, v.h.generation, member);
+    if (!member) {
         vn_drop(n, VN_NDROP_HOUR_MAC);
         return;
     }
-    struct vn_inbound in = {.subject = subj, .src = v.h.src};
+    struct vn_inbound in = {.subject = subj, .src = v.h.src, .generation = v.h.generation};
     if (!fresh(n, &v, &in.time_ms)) {
         vn_drop(n, VN_NDROP_STALE);
         return;
@@ -294,15 +301,22 @@ void vn_inbox_message(struct vn_node *n, const char *subject, struct vn_span pay
         vn_drop(n, VN_NDROP_MALFORMED);
         return;
     }
+    uint8_t type = payload.p[2];
     if (subj.kind == VN_SUBJ_REV) {
-        vn_revocations_on_message(n, payload);
+        if (type == VN_T_KEYS_NOW)
+            vn_generations_on_now(n, payload);
+        else
+            vn_revocations_on_message(n, payload);
+        return;
+    }
+    if (subj.kind == VN_SUBJ_ADM && type == VN_T_KEYS) {
+        vn_generations_on_bundle(n, payload);
         return;
     }
     if (vn_revocation_refuses_node(n, &subj.src)) { /* the broker vouches for src; this is cheap */
         vn_drop(n, VN_NDROP_REVOKED);
         return;
     }
-    uint8_t type = payload.p[2];
     if (type < VN_T_HS_M1) {
         envelope(n, &subj, payload);
         return;

@@ -14,6 +14,7 @@ struct vn_inbound {
     const struct vn_subject *subject;
     struct vn_id src;
     uint64_t time_ms;            /* the sender's, protocol time */
+    uint32_t generation;         /* of the hour key; 0 from Guardian */
     struct vn_checked_cert cert; /* the sender's */
     struct vn_checked_desc desc; /* with query, answer and offer: the sender's */
     struct vn_span statement;    /* with a query; not yet checked */

@@ -107,6 +107,7 @@ static vn_status start(struct vn_node *n, struct vn_stream *s)
 {
     struct vn_peer *p = s->peer;
     const struct vn_session *own = &n->session;
+    uint32_t generation = vn_generation_for(n, p);
     if (!vn_peer_fresh(n, p))
         return VN_ERR_NOTFOUND;
     struct m1_job *j = calloc(1, sizeof(*j));
@@ -122,7 +123,7 @@ static vn_status start(struct vn_node *n, struct vn_stream *s)
     if (st == VN_OK)
         st = copy(&j->cert, VN_SPAN(own->cred->certificate.p, own->cred->certificate.n));
     if (st == VN_OK)
-        st = copy(&j->statement, VN_SPAN(own->cred->statement.p, own->cred->statement.n));
+        st = copy(&j->statement, vn_generation_statement(n, generation));
     if (st == VN_OK)
         st = params(n, &j->params);
     struct vn_id sid;
@@ -139,7 +140,8 @@ static vn_status start(struct vn_node *n, struct vn_stream *s)
     memcpy(j->eks, p->eks, p->eks_len);
     memcpy(s->kid, p->kid, sizeof(s->kid));
     s->own_cert = own->cert_hash;
-    j->hour_keys = own->cred->hour_keys;
+    s->generation = generation;
+    vn_generation_hours(n, generation, &j->hour_keys);
     j->args = (struct vn_hs_m1_args){
         .suite = n->suite,
         .sid = sid,
@@ -262,10 +264,10 @@ static void accept_m2(struct vn_node *n, struct vn_stream *s, const struct vn_hs
         vn_tx_failed(n, s, VN_CLOSE_LOST);
         return;
     }
-    vn_peer_learn_statement(p, &st);
+    vn_peer_learn_statement(p, &st, s->generation);
     struct vn_affinity_match match;
     struct vn_hash digest;
-    if (!vn_affinity_allows(n, &st.st, true, &match)) {
+    if (!vn_affinity_allows(n, &st.st, true, &s->generation, &match)) {
         vn_drop(n, VN_NDROP_AFFINITY);
         vn_tx_failed(n, s, VN_CLOSE_NOT_ALLOWED);
         return;

@@ -177,6 +177,7 @@ vn_status vn_node_new(const struct vn_node_config *cfg, uint64_t now_ms, struct 
         st = vn_hops_init(n);
     if (st == VN_OK)
         st = vn_revocations_init(n);
+    vn_generations_init(n);
     if (st == VN_OK)
         st = vn_session_init(n);
     if (st != VN_OK) {
@@ -203,6 +204,7 @@ struct vn_node *vn_node_free(struct vn_node *n)
     vn_dests_done(n);
     vn_queries_done(n);
     vn_revocations_done(n);
+    vn_generations_done(n);
     vn_jobs_done(n);
     vn_seen_done(n);
     vn_cookies_wipe(&n->cookies);

@@ -20,6 +20,7 @@
 #include "core/circuit.h"
 #include "core/cookie.h"
 #include "core/dest.h"
+#include "core/generation.h"
 #include "core/hop.h"
 #include "core/inbox.h"
 #include "core/job.h"
@@ -44,6 +45,7 @@ struct vn_node {
     struct vn_timers timers;
     struct vn_node_ref *ref;
     struct vn_session session;
+    struct vn_generations generations;
     struct vn_peers peers;
     struct vn_seen seen;
     struct vn_cookies cookies;

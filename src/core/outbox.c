@@ -74,7 +74,10 @@ vn_status vn_outbox_send(struct vn_node *n, const struct vn_outgoing *o)
         j->job.peer = o->dst;
     vn_buf_init(&j->body, VN_CONTROL_PAYLOAD_MAX);
     vn_buf_init(&j->ret, VN_CONTROL_PAYLOAD_MAX);
-    j->hour_keys = s->cred->hour_keys;
+    uint32_t generation = o->generation;
+    if (!generation)
+        generation = vn_generation_for(n, o->own_name ? NULL : vn_peer_get(n, &o->dst));
+    vn_generation_hours(n, generation, &j->hour_keys);
     const struct vn_blob *cert = &s->cred->certificate;
     j->cert = malloc(cert->n);
     vn_status st = j->cert && o->ek.n <= sizeof(j->ek) ? VN_OK : VN_ERR_NOMEM;

@@ -17,6 +17,7 @@ struct vn_outgoing {
     const struct vn_id *own_name; /* h: publish on a.own.<h> to whoever owns it */
     struct vn_span ek;            /* the recipient's ekS; empty: seal 0, under the hour key */
     bool include_cert;
+    uint32_t generation; /* of the hour key; 0: what dst was last heard under, or the present one */
     const ProtobufCMessage *body;
 };
 /** VN_ERR_AGAIN without credentials. What gets lost later is asked for again by timers. */

@@ -265,8 +265,10 @@ vn_status vn_peer_check_statement(struct vn_node *n, const struct vn_identity *i
     return VN_OK;
 }
 
-void vn_peer_learn_statement(struct vn_peer *p, const struct vn_checked_statement *s)
+void vn_peer_learn_statement(struct vn_peer *p, const struct vn_checked_statement *s,
+                             uint32_t generation)
 {
+    p->statement_generation = generation;
     p->has_statement = true;
     p->statement = s->st;
     p->statement_hash = s->hash;
@@ -358,6 +360,8 @@ struct vn_peer *vn_peer_learn_desc(struct vn_node *n, struct vn_checked_desc *d)
 {
     struct vn_hash cert_hash = d->cert.hash;
     struct vn_peer *p = vn_peer_learn_cert(n, &d->cert);
+    if (p && d->generation)
+        p->generation = d->generation;
     if (!p || d->cached)
         return p;
     if (!vn_hash_equal(&p->cert_hash, &cert_hash) || d->eks.n > sizeof(p->eks))

@@ -36,6 +36,8 @@ struct vn_peer {
     bool has_statement;
     struct vn_statement statement;
     struct vn_hash statement_hash;
+    uint32_t statement_generation; /* of its tags */
+    uint32_t generation;           /* it was last heard under */
 
     uint8_t tai_in[12];            /* newest M1 accepted */
     uint64_t tai_in_at_ms;         /* own time; 0: never */
@@ -96,8 +98,9 @@ bool vn_cert_cached(struct vn_node *n, const struct vn_id *src, const struct vn_
 struct vn_checked_desc {
     struct vn_checked_cert cert;
     struct vn_hash hash;
-    struct vn_span eks; /* borrows; empty when cached */
-    uint64_t until_ms;  /* own time */
+    struct vn_span eks;  /* borrows; empty when cached */
+    uint64_t until_ms;   /* own time */
+    uint32_t generation; /* of the hour key that it came under; 0: none */
     bool cached;
 };
 VN_MUST_CHECK vn_status vn_desc_check(struct vn_node *n, const struct vn_id *src,
@@ -119,4 +122,6 @@ struct vn_checked_statement {
 VN_MUST_CHECK vn_status vn_peer_check_statement(struct vn_node *n, const struct vn_identity *id,
                                                 struct vn_span bytes,
                                                 struct vn_checked_statement *ret);
-void vn_peer_learn_statement(struct vn_peer *p, const struct vn_checked_statement *s);
+/** generation: of its tags. */
+void vn_peer_learn_statement(struct vn_peer *p, const struct vn_checked_statement *s,
+                             uint32_t generation);

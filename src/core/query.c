@@ -146,12 +146,16 @@ static void query_send(struct vn_node *n, struct vn_query *q)
     }
     Vn__Query m = VN__QUERY__INIT;
     m.descriptor = (ProtobufCBinaryData){s->descriptor.len, s->descriptor.p};
-    m.statement = (ProtobufCBinaryData){s->cred->statement.n, s->cred->statement.p};
+    /* Whoever owns it may not have heard yet that the realm changed keys. */
+    uint32_t generation = q->tries % 2 ? vn_generation_before(n) : vn_generation_now(n);
+    struct vn_span own = vn_generation_statement(n, generation);
+    m.statement = (ProtobufCBinaryData){own.n, (uint8_t *)own.p};
     m.name_kind = q->kind;
     m.name = (ProtobufCBinaryData){q->name_len, q->name};
     m.request = q->request;
     vn_status st = vn_outbox_send(
-        n, &(struct vn_outgoing){.type = VN_T_QUERY, .own_name = &q->h, .body = &m.base});
+        n, &(struct vn_outgoing){
+               .type = VN_T_QUERY, .own_name = &q->h, .generation = generation, .body = &m.base});
     if (st != VN_OK)
         vn_log(VN_LOG_DEBUG, "query_failed", VN_KV_STATUS(st));
     vn_timer_arm(&n->timers, &q->timer, n->now_ms + wait_ms(q));
@@ -252,12 +256,12 @@ void vn_query_on_query(struct vn_node *n, struct vn_inbound *in)
         vn_drop(n, VN_NDROP_STATEMENT);
         return;
     }
-    bool allowed = vn_affinity_allows(n, &st.st, false, NULL);
+    bool allowed = vn_affinity_allows(n, &st.st, false, NULL, NULL);
     if (!allowed) {
         /* No state for a stranger; a known node's newer statement counts at once. */
         struct vn_peer *known = vn_peer_get(n, &in->src);
         if (known) {
-            vn_peer_learn_statement(known, &st);
+            vn_peer_learn_statement(known, &st, in->generation);
             vn_affinity_recheck_peer(n, known);
         }
         vn_drop(n, VN_NDROP_AFFINITY);
@@ -266,7 +270,7 @@ void vn_query_on_query(struct vn_node *n, struct vn_inbound *in)
     struct vn_peer *p = vn_peer_learn_desc(n, &in->desc);
     if (!p || !p->eks_len || !s->descriptor.len)
         return;
-    vn_peer_learn_statement(p, &st);
+    vn_peer_learn_statement(p, &st, in->generation);
     /* A newer login has just taken over the destinations of an older one: its own question brings
      * what is needed to reach it. */
     if (!p->tx && !vn_list_empty(&p->dests))
@@ -276,6 +280,7 @@ void vn_query_on_query(struct vn_node *n, struct vn_inbound *in)
     m.request = q->request;
     vn_status sent = vn_outbox_send(n, &(struct vn_outgoing){.type = VN_T_ANSWER,
                                                              .dst = p->id,
+                                                             .generation = in->generation,
                                                              .ek = VN_SPAN(p->eks, p->eks_len),
                                                              .body = &m.base});
     if (sent != VN_OK)

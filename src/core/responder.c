@@ -67,7 +67,7 @@ static void m2_done(struct vn_node *n, struct vn_job *job)
 
 /* Step 11. hs moves into the job. */
 static vn_status answer(struct vn_node *n, struct vn_stream *s, struct vn_hs_state *hs,
-                        struct vn_span ek)
+                        struct vn_span ek, uint32_t generation)
 {
     struct m2_job *j = calloc(1, sizeof(*j));
     if (!j)
@@ -85,8 +85,8 @@ static vn_status answer(struct vn_node *n, struct vn_stream *s, struct vn_hs_sta
     m.mode = VN_HS_MODE_PLAIN;
     m.idle_ms = n->cfg.idle_ms;
     m.mtu = n->cfg.mtu_bytes;
-    const struct vn_blob *own = &n->session.cred->statement;
-    vn_status st = vn_buf_append(&j->statement, own->p, own->n);
+    struct vn_span own = vn_generation_statement(n, generation);
+    vn_status st = vn_buf_append(&j->statement, own.p, own.n);
     if (st == VN_OK)
         st = vn_pb_pack(&m.base, &j->params);
     if (st == VN_OK && ek.n > sizeof(j->ek))
@@ -116,9 +116,10 @@ static void send_retry(struct vn_node *n, const struct vn_id *src, const struct 
     if (vn_random_fill(n, nonce, sizeof(nonce)) != VN_OK)
         return;
     struct vn_buf out;
+    VN_CLEANUP(vn_hour_keys_wipe) struct vn_hour_keys hours;
+    vn_generation_hours(n, v->generation, &hours);
     vn_buf_init(&out, VN_CONTROL_PAYLOAD_MAX);
-    if (vn_hs_retry_make(v, n->suite, &n->session.cred->hour_keys, &n->session.self,
-                         vn_protocol_now(n), nonce,
+    if (vn_hs_retry_make(v, n->suite, &hours, &n->session.self, vn_protocol_now(n), nonce,
                          &(struct vn_hs_retry){.kind = kind, .data = data}, &out) == VN_OK)
         vn_outbox_publish(n, src, vn_buf_span(&out));
     vn_buf_done(&out);
@@ -210,14 +211,16 @@ static void make_room(struct vn_node *n, struct vn_peer *p)
 
 static void accept_m1(struct vn_node *n, const struct vn_hs_m1_view *v, struct vn_hs_state *hs,
                       const struct vn_hs_m1_plain *plain, struct vn_checked_cert *cert,
-                      const struct vn_checked_statement *st, const struct vn_affinity_match *match)
+                      const struct vn_checked_statement *st, uint32_t generation,
+                      const struct vn_affinity_match *match)
 {
     struct vn_peer *p = vn_peer_learn_cert(n, cert);
     if (!p)
         return; /* counted there */
     memcpy(p->tai_in, plain->tai64n, sizeof(p->tai_in));
     p->tai_in_at_ms = VN_MAX(n->now_ms, 1u);
-    vn_peer_learn_statement(p, st);
+    vn_peer_learn_statement(p, st, generation);
+    p->generation = v->generation;
     make_room(n, p);
     struct vn_stream *s;
     if (vn_stream_new(n, p, false, &v->sid, &s) != VN_OK) {
@@ -227,7 +230,7 @@ static void accept_m1(struct vn_node *n, const struct vn_hs_m1_view *v, struct v
     s->peer_revocations = plain->revocation_list;
     if (vn_hash(n->suite->hash, VN_PARTS(v->ct), &s->ct_hash) != VN_OK ||
         vn_affinity_digest(n->suite->hash, match, &s->matched) != VN_OK ||
-        answer(n, s, hs, plain->ek) != VN_OK)
+        answer(n, s, hs, plain->ek, generation) != VN_OK)
         vn_stream_close(n, s, VN_CLOSE_LOST, false);
 }
 
@@ -251,7 +254,8 @@ static void opened(struct vn_node *n, const struct vn_id *src, const struct vn_h
         return;
     }
     struct vn_affinity_match match;
-    if (!vn_affinity_allows(n, &st.st, false, &match)) {
+    uint32_t generation = 0;
+    if (!vn_affinity_allows(n, &st.st, false, &generation, &match)) {
         vn_drop(n, VN_NDROP_AFFINITY);
         return;
     }
@@ -260,7 +264,7 @@ static void opened(struct vn_node *n, const struct vn_id *src, const struct vn_h
         return;
     }
     vn_source_prove(n, src);
-    accept_m1(n, v, hs, plain, &cert, &st, &match);
+    accept_m1(n, v, hs, plain, &cert, &st, generation, &match);
 }
 
 void vn_responder_on_m1(struct vn_node *n, const struct vn_id *src, struct vn_span bytes)
@@ -272,7 +276,9 @@ void vn_responder_on_m1(struct vn_node *n, const struct vn_id *src, struct vn_sp
     }
     if (repeated(n, src, &v))
         return;
-    if (vn_hs_m1_check_mac1(&v, n->suite, &n->session.macs, vn_protocol_now(n)) != VN_OK) {
+    bool member = vn_hs_m1_check_mac1(&v, n->suite, &n->session.macs, vn_protocol_now(n)) == VN_OK;
+    vn_generations_seen(n, v.generation, member);
+    if (!member) {
         vn_drop(n, VN_NDROP_HOUR_MAC);
         return;
     }

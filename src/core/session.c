@@ -162,8 +162,20 @@ static vn_status check_realm(struct vn_node *n, const struct vn_credentials *c,
     return VN_OK;
 }
 
-/* Checks all of it before any of it counts. Takes cred. */
-static vn_status install(struct vn_node *n, struct vn_credentials *cred)
+static bool same_identities(const struct vn_credentials *a, const struct vn_credentials *b)
+{
+    if (a->identity_count != b->identity_count || a->realm.access != b->realm.access)
+        return false;
+    for (size_t i = 0; i < a->identity_count; i++)
+        if (a->identities[i].kind != b->identities[i].kind ||
+            strcmp(a->identities[i].label, b->identities[i].label) != 0)
+            return false;
+    return true;
+}
+
+/* Checks all of it before any of it counts. Takes cred. ret_same: it has the identities of the one
+ * before. */
+static vn_status install(struct vn_node *n, struct vn_credentials *cred, bool *ret_same)
 {
     struct vn_session *s = &n->session;
     VN_CLEANUP(vn_credentials_freep) struct vn_credentials *c = cred;
@@ -190,6 +202,7 @@ static vn_status install(struct vn_node *n, struct vn_credentials *cred)
         free(own);
         return st;
     }
+    *ret_same = s->cred && same_identities(s->cred, c);
     free(s->own);
     s->own = own;
     vn_sig_pub_free(s->issuing);
@@ -204,6 +217,12 @@ static vn_status install(struct vn_node *n, struct vn_credentials *cred)
     s->cred_at_ms = n->now_ms;
     s->statement = statement;
     s->cert_hash = cert_hash;
+    struct vn_blob *other = &s->cred->other_keys;
+    vn_generations_install(n, VN_SPAN(other->p, other->n));
+    if (other->p)
+        vn_wipe(other->p, other->n);
+    free(other->p);
+    *other = (struct vn_blob){0};
     return VN_OK;
 }
 
@@ -233,8 +252,8 @@ static void on_login(void *arg, struct vn_credentials *cred, const struct vn_aut
         login_failed(n, err);
         return;
     }
-    bool first = !s->cred;
-    vn_status st = install(n, cred);
+    bool first = !s->cred, same = false;
+    vn_status st = install(n, cred, &same);
     if (st != VN_OK) {
         login_failed(n, &(struct vn_authority_error){
                             VN_ERR_MALFORMED, "the credentials Guardian sent do not verify"});
@@ -253,7 +272,7 @@ static void on_login(void *arg, struct vn_credentials *cred, const struct vn_aut
     vn_tell_local(n);
     n->cfg.shell->online(n->cfg.shell->arg, s->cred, n->cfg.mtu_bytes);
     if (!first)
-        vn_affinity_changed(n);
+        vn_affinity_changed(n, same);
 }
 
 void vn_session_login(struct vn_node *n)

@@ -77,6 +77,7 @@ struct vn_stream {
     struct vn_buf m1;
     uint8_t kid[8];          /* M1 was made for this ekS */
     struct vn_hash own_cert; /* and under this certificate of ours */
+    uint32_t generation;     /* with our statement of this one */
     unsigned sends, restarts;
     bool need_cert;
     uint32_t bind_request;

@@ -10,6 +10,7 @@
 #include "guardian/commands.h"
 #include "guardian/guardian.h"
 #include "guardian/json.h"
+#include "guardian/keychange.h"
 #include "guardian/options.h"
 #include "guardian/realm_make.h"
 #include "guardian/regtoken.h"
@@ -319,6 +320,50 @@ static int realm_list(int argc, char **argv)
     return code;
 }
 
+/* ---- keys ---- */
+
+static int realm_rekey(int argc, char **argv)
+{
+    struct common c = {0};
+    const char *within = NULL;
+    bool identities = false;
+    const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
+                                        {"--realm", &c.realm, NULL},
+                                        {"--within", &within, NULL},
+                                        {"--identities", NULL, &identities},
+                                        {0}};
+    uint64_t within_s = VN_KEY_CHANGE_SPREAD_MS / 1000;
+    if (vn_options_parse(argc, argv, options) != VN_OK)
+        return 2;
+    if (within && (vn_duration_parse(within, &within_s) != VN_OK ||
+                   within_s < VN_KEY_CHANGE_SPREAD_MIN_MS / 1000 ||
+                   within_s > VN_KEY_CHANGE_SPREAD_MAX_MS / 1000))
+        return usage("--within is a duration of 1s to 60m");
+    int code = begin(&c, true);
+    vn_status st = code ? VN_ERR_STATE : vn_store_begin(c.g.store, true);
+    VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = st == VN_OK ? c.g.store : NULL;
+    if (st == VN_OK && identities)
+        st = vn_store_identity_lost(tx, &c.realm_id, 0, "");
+    if (st == VN_OK)
+        st = vn_store_key_change_want(tx, &c.realm_id, vn_clock_wall_ms(), within_s * 1000);
+    if (st == VN_OK)
+        st = vn_store_commit(tx);
+    if (st == VN_OK) {
+        char detail[64];
+        snprintf(detail, sizeof(detail), "within %" PRIu64 " s%s", within_s,
+                 identities ? ", identities too" : "");
+        vn_guardian_audit(&c.g, &c.realm_id, "host", "realm_rekey", c.realm ? c.realm : "", detail);
+        printf("new keys go to every node within %" PRIu64 " s; those before end as long after "
+               "that (a change under way is ended first)\n",
+               within_s);
+    } else if (!code) {
+        code = vn_die("cannot write the store");
+    }
+    tx = NULL;
+    finish(&c);
+    return code;
+}
+
 /* ---- node ---- */
 
 static bool node_line(void *arg, const struct vn_conflux_record *n)
@@ -400,7 +445,8 @@ static const char *change(struct vn_conflux_record *n, const char *add, const ch
     return NULL;
 }
 
-static vn_status store_change(struct common *c, struct vn_conflux_record *n)
+static vn_status store_change(struct common *c, const struct vn_conflux_record *before,
+                              const struct vn_conflux_record *n)
 {
     uint64_t now_ms = vn_clock_wall_ms();
     vn_status st = vn_store_begin(c->g.store, true);
@@ -410,6 +456,8 @@ static vn_status store_change(struct common *c, struct vn_conflux_record *n)
         st = vn_store_conflux_set_taints(tx, &n->id, &n->taints, number);
     if (st == VN_OK)
         st = vn_revoke_statements(tx, n, number, now_ms);
+    if (st == VN_OK)
+        st = vn_key_change_lost(tx, before, &n->taints, now_ms);
     if (st == VN_OK)
         st = vn_store_outbox_add(tx, &n->id);
     return st == VN_OK ? vn_store_commit(tx) : st;
@@ -441,6 +489,8 @@ static vn_status revoke_node(struct common *c, const struct vn_id *id)
         st = vn_store_conflux_get(tx, id, &n); /* it may have logged in just now */
     if (st == VN_OK)
         st = vn_revoke_session(tx, &n, now_ms);
+    if (st == VN_OK)
+        st = vn_key_change_lost(tx, &n, NULL, now_ms);
     if (st == VN_OK)
         st = vn_store_conflux_delete(tx, &n, now_ms);
     return st == VN_OK ? vn_store_commit(tx) : st;
@@ -482,10 +532,12 @@ static int node_taint(int argc, char **argv)
     if (!s.name || (!add && !remove))
         return usage("say which node and what: node taint TAG --add a,b --remove c");
     int code = find_node(&c, &s);
+    static struct vn_conflux_record before;
+    before = s.found;
     const char *problem = code ? NULL : change(&s.found, add, remove);
     if (problem)
         code = vn_die("%s", problem);
-    if (!code && store_change(&c, &s.found) != VN_OK)
+    if (!code && store_change(&c, &before, &s.found) != VN_OK)
         code = vn_die("cannot write the store");
     if (!code) {
         char text[VN_TAINTS_TEXT];
@@ -525,7 +577,8 @@ int vn_cmd_token(int argc, char **argv)
 
 int vn_cmd_realm(int argc, char **argv)
 {
-    static const struct sub SUBS[] = {{"create", realm_create}, {"list", realm_list}};
+    static const struct sub SUBS[] = {
+        {"create", realm_create}, {"list", realm_list}, {"rekey", realm_rekey}};
     return dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
 }
 

@@ -7,6 +7,7 @@
 #include "guardian/commands.h"
 #include "guardian/guardian.h"
 #include "guardian/http.h"
+#include "guardian/keychange.h"
 #include "guardian/link.h"
 #include "guardian/master.h"
 #include "guardian/options.h"
@@ -33,6 +34,7 @@ static void on_signal(uv_signal_t *h, int number)
     vn_log(VN_LOG_INFO, "guardian_stopping", VN_KV_I64("signal", number));
     vn_web_close(s->g.http);
     vn_master_close(VN_TAKE(s->g.master));
+    vn_key_changes_free(VN_TAKE(s->g.key_changes));
     vn_links_free(VN_TAKE(s->g.links));
     uv_close((uv_handle_t *)&s->term, NULL);
     uv_close((uv_handle_t *)&s->interrupt, NULL);
@@ -80,7 +82,8 @@ int vn_guardian_serve(const struct vn_statedir *dir)
         if (st != VN_OK)
             code = explain_master(st);
     }
-    if (st == VN_OK && vn_links_new(&s.g, &s.g.links) != VN_OK)
+    if (st == VN_OK && (vn_links_new(&s.g, &s.g.links) != VN_OK ||
+                        vn_key_changes_new(&s.g, &s.g.key_changes) != VN_OK))
         st = VN_ERR_NOMEM;
     if (st == VN_OK) {
         vn_push_outbox(&s.g);

@@ -13,6 +13,7 @@
 struct vn_web;
 struct vn_master;
 struct vn_links;
+struct vn_key_changes;
 struct vn_loop;
 
 struct vn_guardian {
@@ -25,8 +26,9 @@ struct vn_guardian {
     struct vn_web *http;
     struct vn_master *master;
     struct vn_links *links;
-    bool revoking;              /* a list is being signed */
-    unsigned passwords_running; /* Argon2 under way: each holds 19 MiB */
+    struct vn_key_changes *key_changes; /* NULL when stopping */
+    bool revoking;                      /* a list is being signed */
+    unsigned passwords_running;         /* Argon2 under way: each holds 19 MiB */
 };
 
 /** Opens store and settings; no loop, no sockets. For `run` and for the commands on the host. */

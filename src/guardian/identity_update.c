@@ -5,7 +5,7 @@
 #include "crypto/rng.h"
 #include "guardian/issue.h"
 #include "guardian/json.h"
-#include "wire/envelope.h"
+#include "wire/bundle.h"
 #include "wire/statement.h"
 
 #define IDENTITIES_MAX (VN_TAINTS_MAX + VN_SCOPES_MAX)
@@ -20,8 +20,8 @@ static vn_status pack(Vn__IdentityUpdate *m, struct vn_buf *ret)
     return VN_OK;
 }
 
-static vn_status encode(const struct vn_own_identity *ids, size_t count, const json_t *answer,
-                        struct vn_buf *ret)
+static vn_status encode(const struct vn_own_identity *ids, size_t count, uint32_t generation,
+                        const json_t *answer, struct vn_buf *ret)
 {
     Vn__IdentityKey keys[IDENTITIES_MAX], *list[IDENTITIES_MAX];
     for (size_t i = 0; i < count; i++) {
@@ -33,8 +33,12 @@ static vn_status encode(const struct vn_own_identity *ids, size_t count, const j
     }
     uint8_t statement[VN_STATEMENT_MAX];
     size_t statement_n;
+    uint8_t other[VN_KEY_SET_MAX];
+    size_t other_n = 0;
     vn_status st =
         vn_json_get_bytes(answer, "statement", statement, sizeof(statement), &statement_n);
+    if (st == VN_OK && json_object_get(answer, "other_keys"))
+        st = vn_json_get_bytes(answer, "other_keys", other, sizeof(other), &other_n);
     const char *jwt = json_string_value(json_object_get(answer, "nats_jwt"));
     if (st != VN_OK || !jwt)
         return VN_ERR_ARG;
@@ -44,7 +48,11 @@ static vn_status encode(const struct vn_own_identity *ids, size_t count, const j
     m.n_identities = count;
     m.identities = list;
     m.nats_jwt = (char *)jwt;
-    return pack(&m, ret);
+    m.generation = generation;
+    m.other_keys = (ProtobufCBinaryData){other_n, other};
+    st = pack(&m, ret);
+    vn_wipe(other, sizeof(other));
+    return st;
 }
 
 vn_status vn_identity_update_seal(const struct vn_realm *realm, const struct vn_conflux_record *c,
@@ -55,9 +63,10 @@ vn_status vn_identity_update_seal(const struct vn_realm *realm, const struct vn_
     uint8_t nonce[16];
     struct vn_buf body;
     vn_buf_init(&body, VN_CONTROL_PAYLOAD_MAX);
-    vn_status st = vn_issue_identities(realm, c, ids, VN_ARRAY_LEN(ids), &count);
+    uint32_t generation = realm->r.hour_generation;
+    vn_status st = vn_issue_identities(realm, c, generation, ids, VN_ARRAY_LEN(ids), &count);
     if (st == VN_OK)
-        st = encode(ids, count, answer, &body);
+        st = encode(ids, count, generation, answer, &body);
     if (st == VN_OK)
         st = vn_rng_bytes(nonce, sizeof(nonce));
     if (st == VN_OK) {

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "crypto/x509.h"
 #include "guardian/json.h"
+#include "wire/bundle.h"
 #include "wire/hourkeys.h"
 #include "wire/names.h"
 #include "wire/statement.h"
@@ -15,29 +16,45 @@
 
 /* ---- identities ---- */
 
-static vn_status add_identity(const struct vn_realm *realm, enum vn_identity_kind kind,
-                              const char *label, struct vn_own_identity *ret)
+/* That of the newest key which the identity got up to this generation of the realm. */
+static uint32_t identity_generation(const struct vn_realm *realm, uint32_t generation,
+                                    enum vn_identity_kind kind, const char *label)
+{
+    uint32_t newest = 1;
+    for (size_t i = 0; i < realm->r.raised_n; i++) {
+        const struct vn_raised_identity *e = &realm->r.raised[i];
+        bool meant = e->kind == 0 || (e->kind == (int)kind && strcmp(e->label, label) == 0);
+        if (meant && e->generation <= generation)
+            newest = VN_MAX(newest, e->generation);
+    }
+    return newest;
+}
+
+static vn_status add_identity(const struct vn_realm *realm, uint32_t generation,
+                              enum vn_identity_kind kind, const char *label,
+                              struct vn_own_identity *ret)
 {
     ret->kind = kind;
     snprintf(ret->label, sizeof(ret->label), "%s", label);
-    /* Generations of single identities rise with revocation; until then every one is at its first.
-     */
-    return vn_affinity_key(realm->suite->hash, &realm->r.affinity_root, 1, kind, label, &ret->key);
+    return vn_affinity_key(realm->suite->hash, &realm->r.affinity_root,
+                           identity_generation(realm, generation, kind, label), kind, label,
+                           &ret->key);
 }
 
 vn_status vn_issue_identities(const struct vn_realm *realm, const struct vn_conflux_record *c,
-                              struct vn_own_identity *ret, size_t cap, size_t *ret_n)
+                              uint32_t generation, struct vn_own_identity *ret, size_t cap,
+                              size_t *ret_n)
 {
     if (c->taints.n + 1 > cap)
         return VN_ERR_LIMIT;
     vn_status st = VN_OK;
     size_t n = 0;
     for (; st == VN_OK && n < c->taints.n; n++)
-        st = add_identity(realm, VN_KIND_TAINT, c->taints.t[n], &ret[n]);
+        st = add_identity(realm, generation, VN_KIND_TAINT, c->taints.t[n], &ret[n]);
     char user[VN_ID_TEXT];
     vn_id_format(&c->owner, user);
     if (st == VN_OK)
-        st = add_identity(realm, VN_KIND_USER, user, &ret[n++]);
+        st = add_identity(realm, generation, VN_KIND_USER, user, &ret[n++]);
     if (st == VN_OK)
         *ret_n = n;
     return st;
@@ -65,7 +82,8 @@ vn_status vn_issue_identities_json(const struct vn_realm *realm, const struct vn
 {
     struct vn_own_identity ids[IDENTITIES_MAX];
     size_t n;
-    vn_status st = vn_issue_identities(realm, c, ids, VN_ARRAY_LEN(ids), &n);
+    vn_status st =
+        vn_issue_identities(realm, c, realm->r.hour_generation, ids, VN_ARRAY_LEN(ids), &n);
     json_t *list = st == VN_OK ? json_array() : NULL;
     for (size_t i = 0; list && i < n; i++)
         json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "kind", kind_name(ids[i].kind),
@@ -82,11 +100,11 @@ vn_status vn_issue_identities_json(const struct vn_realm *realm, const struct vn
 }
 
 vn_status vn_issue_statement(const struct vn_realm *realm, const struct vn_conflux_record *c,
-                             uint8_t *ret, size_t *ret_n)
+                             uint32_t generation, uint8_t *ret, size_t *ret_n)
 {
     struct vn_own_identity ids[IDENTITIES_MAX];
     size_t n = 0;
-    vn_status st = vn_issue_identities(realm, c, ids, VN_ARRAY_LEN(ids), &n);
+    vn_status st = vn_issue_identities(realm, c, generation, ids, VN_ARRAY_LEN(ids), &n);
     struct vn_statement s = {
         .realm = realm->r.id,
         .node = c->session.node,
@@ -104,6 +122,51 @@ vn_status vn_issue_statement(const struct vn_realm *realm, const struct vn_confl
     }
     vn_wipe(ids, sizeof(ids));
     return st == VN_OK ? vn_statement_issue(&s, realm->command_key, ret, ret_n) : st;
+}
+
+/* ---- keys of a generation ---- */
+
+static vn_status hour_keys(const struct vn_realm *realm, uint32_t generation, uint64_t now_ms,
+                           uint64_t until_ms, struct vn_hour_keys *ret)
+{
+    uint32_t first = vn_hour_of(now_ms) - 1, last = vn_hour_of(until_ms) + 1;
+    *ret = (struct vn_hour_keys){.generation = generation, .first_hour = first};
+    if (last - first >= VN_HOURS_MAX)
+        return VN_ERR_LIMIT;
+    vn_status st = VN_OK;
+    for (uint32_t h = first; st == VN_OK && h <= last; h++)
+        st = vn_hour_key_derive(realm->suite->hash, &realm->r.hour_root, generation, h,
+                                &ret->keys[ret->count++]);
+    return st;
+}
+
+uint32_t vn_issue_other_generation(const struct vn_realm *realm, uint64_t now_ms)
+{
+    bool over = realm->r.other_until_ms && realm->r.other_until_ms <= now_ms;
+    return over ? 0 : realm->r.other_generation;
+}
+
+vn_status vn_issue_other_keys(const struct vn_realm *realm, const struct vn_conflux_record *c,
+                              uint64_t now_ms, uint8_t *ret, size_t *ret_n)
+{
+    uint32_t other = vn_issue_other_generation(realm, now_ms);
+    struct vn_key_set s = {.until_ms = realm->r.other_until_ms};
+    uint8_t statement[VN_STATEMENT_MAX];
+    size_t n;
+    vn_status st = other ? VN_OK : VN_ERR_NOTFOUND;
+    if (st == VN_OK)
+        st = hour_keys(realm, other, now_ms, c->session.not_after_ms, &s.hours);
+    if (st == VN_OK)
+        st = vn_issue_identities(realm, c, other, s.identities, VN_ARRAY_LEN(s.identities),
+                                 &s.identity_count);
+    if (st == VN_OK)
+        st = vn_issue_statement(realm, c, other, statement, &n);
+    if (st == VN_OK) {
+        s.statement = VN_SPAN(statement, n);
+        st = vn_key_set_encode(&s, ret, ret_n);
+    }
+    vn_key_set_wipe(&s);
+    return st;
 }
 
 /* ---- NATS ---- */
@@ -213,10 +276,25 @@ static vn_status add_statement(const struct vn_realm *realm, const struct vn_con
 {
     uint8_t statement[VN_STATEMENT_MAX];
     size_t n;
-    vn_status st = vn_issue_statement(realm, c, statement, &n);
+    vn_status st = vn_issue_statement(realm, c, realm->r.hour_generation, statement, &n);
     if (st != VN_OK)
         return st;
     return put(o, "statement", vn_json_b64(VN_SPAN(statement, n))) ? VN_OK : VN_ERR_NOMEM;
+}
+
+/* Nothing, unless the realm is changing keys. */
+static vn_status add_other_keys(const struct vn_realm *realm, const struct vn_conflux_record *c,
+                                uint64_t now_ms, json_t *o)
+{
+    uint8_t set[VN_KEY_SET_MAX];
+    size_t n;
+    vn_status st = vn_issue_other_keys(realm, c, now_ms, set, &n);
+    if (st == VN_ERR_NOTFOUND)
+        return VN_OK;
+    if (st == VN_OK && !put(o, "other_keys", vn_json_b64(VN_SPAN(set, n))))
+        st = VN_ERR_NOMEM;
+    vn_wipe(set, sizeof(set));
+    return st;
 }
 
 static vn_status add_identities(const struct vn_realm *realm, const struct vn_conflux_record *c,
@@ -252,6 +330,11 @@ vn_status vn_issue_taints_answer(const struct vn_realm *realm, const struct vn_c
             st = add_identities(realm, c, o);
         if (st == VN_OK)
             st = add_nats_jwt(realm, c, now_ms, o);
+        if (st == VN_OK)
+            st = add_other_keys(realm, c, now_ms, o);
+        if (st == VN_OK &&
+            !put(o, "generation", json_integer((json_int_t)realm->r.hour_generation)))
+            st = VN_ERR_NOMEM;
         if (st != VN_OK)
             return st;
     }
@@ -305,23 +388,19 @@ static vn_status add_mtls(const struct vn_guardian_config *cfg, const struct vn_
 static vn_status add_hour_keys(const struct vn_realm *realm, uint64_t now_ms, uint64_t until_ms,
                                json_t *o)
 {
-    uint32_t first = vn_hour_of(now_ms) - 1, last = vn_hour_of(until_ms) + 1;
+    VN_CLEANUP(vn_hour_keys_wipe) struct vn_hour_keys hours;
+    vn_status st = hour_keys(realm, realm->r.hour_generation, now_ms, until_ms, &hours);
     json_t *keys = json_array();
-    vn_status st = keys ? VN_OK : VN_ERR_NOMEM;
-    for (uint32_t h = first; st == VN_OK && h <= last; h++) {
-        VN_CLEANUP(vn_secret32_wipe) struct vn_secret32 k;
-        st = vn_hour_key_derive(realm->suite->hash, &realm->r.hour_root, realm->r.hour_generation,
-                                h, &k);
-        if (st == VN_OK && json_array_append_new(keys, vn_json_b64(VN_SPAN_ARRAY(k.b))))
+    for (size_t i = 0; st == VN_OK && i < hours.count; i++)
+        if (json_array_append_new(keys, vn_json_b64(VN_SPAN_ARRAY(hours.keys[i].b))))
             st = VN_ERR_NOMEM;
-    }
     if (st != VN_OK) {
         json_decref(keys);
         return st;
     }
     return put(o, "hour_keys",
-               json_pack("{s:I, s:I, s:o}", "generation", (json_int_t)realm->r.hour_generation,
-                         "first_hour", (json_int_t)first, "keys", keys))
+               json_pack("{s:I, s:I, s:o}", "generation", (json_int_t)hours.generation,
+                         "first_hour", (json_int_t)hours.first_hour, "keys", keys))
                ? VN_OK
                : VN_ERR_NOMEM;
 }
@@ -371,6 +450,8 @@ vn_status vn_issue_login_answer(const struct vn_guardian_config *cfg, const stru
         st = add_nats_jwt(realm, c, now_ms, o);
     if (st == VN_OK)
         st = add_hour_keys(realm, now_ms, c->session.not_after_ms, o);
+    if (st == VN_OK)
+        st = add_other_keys(realm, c, now_ms, o);
     if (st != VN_OK)
         return st;
     *ret = VN_TAKE(o);

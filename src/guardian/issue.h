@@ -17,20 +17,27 @@ VN_MUST_CHECK vn_status vn_issue_nats_jwt(const struct vn_realm *realm,
 /** Of Guardian itself in this realm's account. */
 VN_MUST_CHECK vn_status vn_issue_guardian_jwt(const struct vn_realm *realm, const char *user_nkey,
                                               uint64_t now_ms, uint64_t expires_ms, char **ret);
-/** Affinity statement over the session's key with the record's number. ret: VN_STATEMENT_MAX bytes.
- */
+/** Affinity statement over the session's key with the record's number, its tags of this generation.
+ * ret: VN_STATEMENT_MAX bytes. */
 VN_MUST_CHECK vn_status vn_issue_statement(const struct vn_realm *realm,
-                                           const struct vn_conflux_record *c, uint8_t *ret,
-                                           size_t *ret_n);
-/** The node's identities with their keys: its taints, and its user as scope. */
+                                           const struct vn_conflux_record *c, uint32_t generation,
+                                           uint8_t *ret, size_t *ret_n);
+/** The node's identities with their keys of this generation: its taints, and its user as scope. */
 VN_MUST_CHECK vn_status vn_issue_identities(const struct vn_realm *realm,
-                                            const struct vn_conflux_record *c,
+                                            const struct vn_conflux_record *c, uint32_t generation,
                                             struct vn_own_identity *ret, size_t cap, size_t *ret_n);
+/** The generation that counts beside the present one; 0: none. */
+uint32_t vn_issue_other_generation(const struct vn_realm *realm, uint64_t now_ms);
+/** What is the node's of that generation, as struct vn_key_set encodes. ret: VN_KEY_SET_MAX bytes,
+ * which the caller wipes. VN_ERR_NOTFOUND when there is none. */
+VN_MUST_CHECK vn_status vn_issue_other_keys(const struct vn_realm *realm,
+                                            const struct vn_conflux_record *c, uint64_t now_ms,
+                                            uint8_t *ret, size_t *ret_n);
 VN_MUST_CHECK vn_status vn_issue_identities_json(const struct vn_realm *realm,
                                                  const struct vn_conflux_record *c, json_t **ret);
 
-/** What changes with the node's taints: {"taints","statement","identities","nats_jwt"}; the last
- * three only with a session. */
+/** What changes with the node's taints: {"taints","statement","identities","generation","nats_jwt",
+ * "other_keys"}; taints alone without a session, other_keys only while the realm changes keys. */
 VN_MUST_CHECK vn_status vn_issue_taints_answer(const struct vn_realm *realm,
                                                const struct vn_conflux_record *c, uint64_t now_ms,
                                                json_t **ret);

@@ -28,7 +28,7 @@ static const char HELP[] =
     "            create [--realm NAME] [--taints a,b] [--allow-taints a,b|*] [--uses N] [--expires "
     "24h]\n"
     "            list [--realm NAME]; revoke ID\n"
-    "  realm   create | list\n"
+    "  realm   create | list | rekey\n"
     "            create --name NAME [--suite default|cnsa] [--ipv4 RANGE] [--access "
     "taints|teams|both]\n"
     "                   [--session-lifetime 12h]\n"

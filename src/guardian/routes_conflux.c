@@ -1,6 +1,7 @@
 /* Nodes: peers, taints, listing, removal. */
 #include "guardian/http.h"
 #include "guardian/issue.h"
+#include "guardian/keychange.h"
 #include "guardian/policy.h"
 #include "guardian/push.h"
 #include "guardian/revoke.h"
@@ -111,6 +112,7 @@ static bool apply(struct vn_request *r, struct vn_conflux_record *c)
 /* Stores new taints and the number of the statement to come. Returns false after answering. */
 static bool store_taints(struct vn_request *r, struct vn_conflux_record *c)
 {
+    const struct vn_conflux_record before = *c;
     if (!apply(r, c))
         return false;
     /* Also when nothing changed: a node that asks has perhaps lost the answer before. */
@@ -121,6 +123,8 @@ static bool store_taints(struct vn_request *r, struct vn_conflux_record *c)
         st = vn_store_conflux_set_taints(tx, &c->id, &c->taints, c->statement_number);
     if (st == VN_OK)
         st = vn_revoke_statements(tx, c, c->statement_number, r->now_ms);
+    if (st == VN_OK)
+        st = vn_key_change_lost(tx, &before, &c->taints, r->now_ms);
     if (st == VN_OK)
         st = vn_store_commit(tx);
     if (st != VN_OK) {
@@ -220,6 +224,8 @@ static bool remove_node(struct vn_request *r, const char *action)
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_revoke_session(tx, &c, r->now_ms);
+    if (st == VN_OK)
+        st = vn_key_change_lost(tx, &c, NULL, r->now_ms);
     if (st == VN_OK)
         st = vn_store_conflux_delete(tx, &c, r->now_ms);
     if (st == VN_OK)

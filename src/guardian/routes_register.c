@@ -3,6 +3,7 @@
 
 #include "crypto/rng.h"
 #include "guardian/http.h"
+#include "guardian/keychange.h"
 #include "guardian/revoke.h"
 #include "guardian/routes.h"
 
@@ -257,6 +258,8 @@ void vn_route_unregister(struct vn_request *r)
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_revoke_session(tx, &r->conflux, r->now_ms);
+    if (st == VN_OK)
+        st = vn_key_change_lost(tx, &r->conflux, NULL, r->now_ms);
     if (st == VN_OK)
         st = vn_store_conflux_delete(tx, &r->conflux, r->now_ms);
     if (st == VN_OK)

@@ -273,6 +273,8 @@ static bool prepare(struct vn_request *r, struct login *l)
     struct vn_session_record *n = &l->c.session;
     l->c.has_session = true;
     n->login_ms = r->now_ms;
+    n->generation =
+        VN_MAX(l->realm->r.hour_generation, vn_issue_other_generation(l->realm, r->now_ms));
     n->not_after_ms = r->now_ms + (uint64_t)l->realm->r.session_lifetime_s * 1000;
     st = vn_node_id_of(VN_SPAN(n->sig_pk, n->sig_pk_n), &n->node);
     if (st == VN_OK)

@@ -29,7 +29,7 @@ vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_recor
 #define CONFLUX_COLUMNS                                                                            \
     "SELECT id, realm, token, owner, allowed_taints, tag, ip4, ip6, taints, created_at, "          \
     "statement_number, not_after,"                                                                 \
-    " last_login_at, node, sig_pk, session_ek, nkey, serial FROM conflux "
+    " last_login_at, node, sig_pk, session_ek, nkey, serial, generation FROM conflux "
 
 static vn_status conflux_of(sqlite3_stmt *q, struct vn_conflux_record *c)
 {
@@ -40,6 +40,7 @@ static vn_status conflux_of(sqlite3_stmt *q, struct vn_conflux_record *c)
     c->statement_number = vn_sql_col_u64(q, 10);
     c->session.not_after_ms = vn_sql_col_u64(q, 11);
     c->session.login_ms = vn_sql_col_u64(q, 12);
+    c->session.generation = (uint32_t)sqlite3_column_int64(q, 18);
     c->has_session = sqlite3_column_type(q, 13) != SQLITE_NULL;
     if (!vn_sql_col_id(q, 0, &c->id) || !vn_sql_col_id(q, 1, &c->realm) ||
         !vn_sql_col_id(q, 2, &c->token) || !vn_sql_col_id(q, 3, &c->owner) ||
@@ -137,7 +138,7 @@ vn_status vn_store_conflux_set_session(struct vn_store *s, const struct vn_id *i
     VN_QUERY q =
         vn_sql_prepare(s, "UPDATE conflux SET node = ?, sig_pk = ?, session_ek = ?, nkey = ?, "
                           "serial = ?, not_after = ?,"
-                          " last_login_at = ?, statement_number = ? WHERE id = ?");
+                          " last_login_at = ?, statement_number = ?, generation = ? WHERE id = ?");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, &session->node);
@@ -148,7 +149,8 @@ vn_status vn_store_conflux_set_session(struct vn_store *s, const struct vn_id *i
     vn_sql_bind_u64(q, 6, session->not_after_ms);
     vn_sql_bind_u64(q, 7, session->login_ms);
     vn_sql_bind_u64(q, 8, statement_number);
-    vn_sql_bind_id(q, 9, id);
+    vn_sql_bind_u64(q, 9, session->generation);
+    vn_sql_bind_id(q, 10, id);
     int changes;
     vn_status st = vn_sql_run(s, q, "conflux session", &changes);
     return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;

@@ -16,6 +16,7 @@ void vn_realm_record_done(struct vn_realm_record *r)
     blob_wipe(&r->issuing_cert);
     blob_wipe(&r->command_cert);
     blob_wipe(&r->kem_dk);
+    free(r->raised);
     vn_wipe(r, sizeof(*r));
 }
 
@@ -93,8 +94,12 @@ vn_status vn_store_realm_get(struct vn_store *s, const struct vn_id *id,
     if (!vn_sql_col_blob(q, 10, &r.root_cert) || !vn_sql_col_blob(q, 11, &r.issuing_cert) ||
         !vn_sql_col_blob(q, 12, &r.command_cert) || !vn_sql_col_blob(q, 13, &r.kem_dk))
         return VN_ERR_NOMEM;
+    st = vn_store_realm_raised(s, &r);
+    if (st != VN_OK)
+        return st;
     *ret = r;
     r.root_cert = r.issuing_cert = r.command_cert = r.kem_dk = (struct vn_blob){0};
+    r.raised = NULL;
     return VN_OK;
 }
 

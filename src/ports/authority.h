@@ -38,7 +38,9 @@ struct vn_taint_result {
     struct vn_blob statement; /* borrowed */
     const struct vn_own_identity *identities;
     size_t identity_count;
-    const char *nats_jwt; /* new permissions, or NULL when unchanged */
+    const char *nats_jwt;      /* new permissions, or NULL when unchanged */
+    uint32_t generation;       /* of the identities' keys and the statement's tags */
+    struct vn_blob other_keys; /* as in struct vn_credentials; borrowed */
 };
 
 struct vn_peer_entry {

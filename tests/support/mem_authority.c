@@ -36,6 +36,10 @@ struct vn_mem_authority {
     struct port ports[VN_MEMBERS_MAX];
     size_t count;
     struct vn_revocation_list revoked; /* all there is, and all is sent */
+    struct vn_hour_keys other;         /* generation 0: none; the present one is the realm's */
+    uint64_t other_until_ms;           /* protocol time; 0: to come */
+    char lost[VN_IDENTITY_LABEL_MAX + 1];
+    uint32_t lost_at; /* generation from which that taint has another key */
 };
 
 static void *need(void *p)
@@ -109,27 +113,35 @@ static void set_taints(struct vn_mem_member *m, const char *taints)
     }
 }
 
-static size_t identities(const struct vn_mem_authority *a, const struct vn_mem_member *m,
-                         struct vn_own_identity *ret)
+static size_t identities_of(const struct vn_mem_authority *a, const struct vn_mem_member *m,
+                            uint32_t generation, struct vn_own_identity *ret)
 {
     for (size_t i = 0; i < m->taint_count; i++) {
+        bool raised = a->lost_at && a->lost_at <= generation && strcmp(m->taints[i], a->lost) == 0;
         ret[i] = (struct vn_own_identity){.kind = VN_KIND_TAINT};
         snprintf(ret[i].label, sizeof(ret[i].label), "%s", m->taints[i]);
-        TEST_OK(vn_affinity_key(a->realm->suite->hash, &a->realm->affinity_root, 1, VN_KIND_TAINT,
-                                m->taints[i], &ret[i].key));
+        TEST_OK(vn_affinity_key(a->realm->suite->hash, &a->realm->affinity_root,
+                                raised ? a->lost_at : 1, VN_KIND_TAINT, m->taints[i], &ret[i].key));
     }
     return m->taint_count;
 }
 
-static struct vn_blob statement(struct vn_mem_authority *a, struct vn_mem_member *m)
+static size_t identities(const struct vn_mem_authority *a, const struct vn_mem_member *m,
+                         struct vn_own_identity *ret)
+{
+    return identities_of(a, m, a->realm->hours.generation, ret);
+}
+
+static struct vn_blob statement_of(struct vn_mem_authority *a, struct vn_mem_member *m,
+                                   uint32_t generation)
 {
     struct vn_own_identity ids[VN_MEMBER_TAINTS_MAX];
     struct vn_statement s = {.realm = a->realm->id,
                              .node = m->node,
                              .pk_hash = m->pk_hash,
-                             .number = ++m->number,
+                             .number = m->number,
                              .not_after_ms = protocol_now(a) + a->life_ms};
-    size_t count = identities(a, m, ids);
+    size_t count = identities_of(a, m, generation, ids);
     for (size_t i = 0; i < count; i++)
         TEST_OK(vn_affinity_tag(a->realm->suite->hash, &ids[i].key, ids[i].kind, &m->pk_hash,
                                 &s.taints[s.taint_count++]));
@@ -137,6 +149,81 @@ static struct vn_blob statement(struct vn_mem_authority *a, struct vn_mem_member
     size_t n;
     TEST_OK(vn_statement_issue(&s, a->realm->command, buf, &n));
     return blob(buf, n);
+}
+
+static struct vn_blob statement(struct vn_mem_authority *a, struct vn_mem_member *m)
+{
+    m->number++;
+    return statement_of(a, m, a->realm->hours.generation);
+}
+
+/* ---- another generation ---- */
+
+uint32_t vn_mem_authority_rekey_begin(struct vn_mem_authority *a, const char *lost)
+{
+    a->other = a->realm->hours;
+    a->other.generation++;
+    a->other_until_ms = 0;
+    for (uint32_t i = 0; i < a->other.count; i++)
+        TEST_OK(vn_hour_key_derive(a->realm->suite->hash, &a->realm->hour_root, a->other.generation,
+                                   a->other.first_hour + i, &a->other.keys[i]));
+    if (lost) {
+        snprintf(a->lost, sizeof(a->lost), "%s", lost);
+        a->lost_at = a->other.generation;
+    }
+    return a->other.generation;
+}
+
+/* Empty: there is none. */
+static struct vn_blob other_keys(struct vn_mem_authority *a, struct vn_mem_member *m)
+{
+    if (!a->other.generation || (a->other_until_ms && a->other_until_ms <= protocol_now(a)))
+        return (struct vn_blob){0};
+    struct vn_blob st = statement_of(a, m, a->other.generation);
+    struct vn_key_set s = {
+        .until_ms = a->other_until_ms, .hours = a->other, .statement = VN_SPAN(st.p, st.n)};
+    s.identity_count = identities_of(a, m, a->other.generation, s.identities);
+    uint8_t buf[VN_KEY_SET_MAX];
+    size_t n;
+    TEST_OK(vn_key_set_encode(&s, buf, &n));
+    free(st.p);
+    return blob(buf, n);
+}
+
+void vn_mem_authority_bundles(struct vn_mem_authority *a, const size_t *members, size_t n,
+                              struct vn_buf *ret)
+{
+    struct vn_bundle_to list[VN_MEMBERS_MAX];
+    struct vn_blob sets[VN_MEMBERS_MAX];
+    for (size_t i = 0; i < n; i++) {
+        struct vn_mem_member *m = &a->members[members[i]];
+        sets[i] = other_keys(a, m);
+        list[i] = (struct vn_bundle_to){.node = m->node,
+                                        .ek = VN_SPAN(m->session_ek, m->session_ek_len),
+                                        .set = VN_SPAN(sets[i].p, sets[i].n)};
+        vn_buf_init(&list[i].ret, VN_CONTROL_PAYLOAD_MAX);
+    }
+    TEST_OK(vn_bundles_make(a->realm->suite, &a->realm->id, a->other.generation, a->realm->command,
+                            list, n));
+    for (size_t i = 0; i < n; i++) {
+        free(sets[i].p);
+        ret[i] = list[i].ret;
+    }
+}
+
+void vn_mem_authority_rekey_in_force(struct vn_mem_authority *a, uint64_t until_ms,
+                                     struct vn_buf *ret)
+{
+    struct vn_hour_keys before = a->realm->hours;
+    a->realm->hours = a->other;
+    a->other = before;
+    a->other_until_ms = TEST_NOW_MS + until_ms;
+    const struct vn_keys_now k = {.realm = a->realm->id,
+                                  .generation = a->realm->hours.generation,
+                                  .until_ms = a->other_until_ms};
+    vn_buf_init(ret, VN_KEYS_NOW_MAX);
+    TEST_OK(vn_buf_reserve(ret, VN_KEYS_NOW_MAX));
+    TEST_OK(vn_keys_now_issue(a->realm->suite, &k, a->realm->command, ret->p, &ret->len));
 }
 
 static struct vn_blob certificate(struct vn_mem_authority *a, size_t member, struct vn_span pk)
@@ -227,6 +314,7 @@ static struct vn_credentials *credentials(struct vn_mem_authority *a, size_t mem
     c->mtls_cert_pem = need(strdup("certificate"));
     c->nats_jwt = need(strdup(text)); /* the broker of mem_control.h knows the client by it */
     c->hour_keys = a->realm->hours;
+    c->other_keys = other_keys(a, m);
     realm_info(a, &c->realm);
     if (a->revoked.count) {
         struct vn_buf list;
@@ -389,12 +477,15 @@ static void answer_taints(struct vn_mem_authority *a, struct port *p)
     struct vn_taint_result res = {.statement = statement(a, m),
                                   .identities = ids,
                                   .identity_count = identities(a, m, ids),
-                                  .nats_jwt = text};
+                                  .nats_jwt = text,
+                                  .generation = a->realm->hours.generation,
+                                  .other_keys = other_keys(a, m)};
     void (*fn)(void *, const struct vn_taint_result *, const struct vn_authority_error *) =
         p->taints_fn;
     p->taints_fn = NULL;
     fn(p->taints_arg, &res, NULL);
     free(res.statement.p);
+    free(res.other_keys.p);
 }
 
 void vn_mem_authority_run(struct vn_mem_authority *a, uint64_t now_ms)
@@ -428,7 +519,7 @@ void vn_mem_authority_update(struct vn_mem_authority *a, size_t member, const ch
 {
     struct vn_mem_member *m = &a->members[member];
     set_taints(m, taints);
-    struct vn_blob st = statement(a, m);
+    struct vn_blob st = statement(a, m), other = other_keys(a, m);
     struct vn_own_identity ids[VN_MEMBER_TAINTS_MAX];
     size_t count = identities(a, m, ids);
     Vn__IdentityKey keys[VN_MEMBER_TAINTS_MAX], *list[VN_MEMBER_TAINTS_MAX];
@@ -443,7 +534,9 @@ void vn_mem_authority_update(struct vn_mem_authority *a, size_t member, const ch
     u.statement = (ProtobufCBinaryData){st.n, st.p};
     u.n_identities = count;
     u.identities = list;
-    uint8_t body[8192], nonce[16];
+    u.generation = a->realm->hours.generation;
+    u.other_keys = (ProtobufCBinaryData){other.n, other.p};
+    uint8_t body[16384], nonce[16];
     size_t n = vn__identity_update__pack(&u, body);
     TEST_OK(vn_rng_bytes(nonce, sizeof(nonce)));
     struct vn_envelope_send send = {
@@ -463,4 +556,5 @@ void vn_mem_authority_update(struct vn_mem_authority *a, size_t member, const ch
     TEST_OK(vn_envelope_seal(&send, nonce, ret));
     vn_subject_format(&(struct vn_subject){.kind = VN_SUBJ_ADM, .name = m->node}, subject);
     free(st.p);
+    free(other.p);
 }

@@ -6,6 +6,7 @@
 
 #include "ports/authority.h"
 #include "support/realm.h"
+#include "wire/bundle.h"
 #include "wire/revocation.h"
 
 #define VN_MEMBERS_MAX 8
@@ -35,6 +36,18 @@ uint64_t vn_mem_authority_revoke(struct vn_mem_authority *a, size_t member, uint
 /** A signed list of the entries with numbers (after, to]. */
 void vn_mem_authority_list(struct vn_mem_authority *a, uint64_t after, uint64_t to,
                            struct vn_buf *ret);
+
+/* A change of keys: begin, bundles, in_force, end. Logins and changes of taints bring what a node
+ * must have at each stage. */
+
+/** A new generation of hour keys, and of this taint's key (NULL: of none). Returns its number. */
+uint32_t vn_mem_authority_rekey_begin(struct vn_mem_authority *a, const char *lost);
+/** The bundles of these members, signed together; ret[i] for each. */
+void vn_mem_authority_bundles(struct vn_mem_authority *a, const size_t *members, size_t n,
+                              struct vn_buf *ret);
+/** The new one is present now, the one before counts until then (the virtual clock's). */
+void vn_mem_authority_rekey_in_force(struct vn_mem_authority *a, uint64_t until_ms,
+                                     struct vn_buf *ret);
 
 struct vn_mem_authority *vn_mem_authority_new(enum vn_suite suite);
 struct vn_mem_authority *vn_mem_authority_free(struct vn_mem_authority *a);

@@ -21,7 +21,8 @@ static const char LOGIN[] =
     "\",\"tag\":\"a\",\"ip4\":\"10.77.0.1\",\"ip6\":\"fd00::1\",\"certificate\":\"AQID\","
     "\"statement\":\"BAUG\",\"identities\":[{\"kind\":\"taint\",\"label\":\"home\",\"key\":\"" KEY
     "\"}],"
-    "\"revocations\":[\"AQID\"],\"mtls_certificate\":\"PEM\",\"nats_jwt\":\"a.b.c\","
+    "\"revocations\":[\"AQID\"],\"mtls_certificate\":\"PEM\",\"nats_jwt\":\"a.b.c\",\"other_keys\":"
+    "\"AQID\","
     "\"hour_keys\":{\"generation\":1,\"first_hour\":472222,\"keys\":[\"" KEY "\"]},"
     "\"realm\":{\"id\":\"" ID "\",\"name\":\"home\",\"suite\":\"default\",\"access\":\"taints\","
     "\"ipv4\":\"10.77.0.0/16\",\"ipv6\":\"fd00::/64\",\"name_key\":\"" KEY
@@ -44,7 +45,8 @@ static vn_status taint_answer(void)
     const vn_status st =
         vn_taint_answer_parse(VN_SPAN_LIT("{\"taints\":[\"x\"],\"statement\":\"AQID\","
                                           "\"identities\":[{\"kind\":\"taint\",\"label\":"
-                                          "\"x\",\"key\":\"" KEY "\"}],\"nats_jwt\":\"a.b.c\"}"),
+                                          "\"x\",\"key\":\"" KEY "\"}],\"nats_jwt\":\"a.b.c\","
+                                          "\"generation\":1,\"other_keys\":\"AQID\"}"),
                               &a);
     if (st == VN_OK)
         vn_taint_answer_done(&a);

@@ -146,11 +146,11 @@ static void policy_and_statements_agree(void **state)
             for (int i = 0; i < 2; i++) {
                 make_node(realm, SETS[i ? y : x], key[i], &c[i]);
                 struct vn_span signed_part, sig;
-                assert_ok(vn_issue_statement(realm, &c[i], bytes, &n));
+                assert_ok(vn_issue_statement(realm, &c[i], 1, bytes, &n));
                 assert_ok(vn_statement_decode(VN_SPAN(bytes, n), realm->suite, &s[i], &signed_part,
                                               &sig));
             }
-            assert_ok(vn_issue_identities(realm, &c[0], own, VN_ARRAY_LEN(own), &n));
+            assert_ok(vn_issue_identities(realm, &c[0], 1, own, VN_ARRAY_LEN(own), &n));
             struct vn_affinity_match match;
             assert_ok(vn_affinity_decide(realm->suite, VN_ACCESS_TAINTS, own, n, &s[0], &s[1],
                                          false, &match));
@@ -175,7 +175,8 @@ static void changes_without_session(void **state)
     make_node(realm, "a", key, &c);
     json_t *a = NULL;
     assert_ok(vn_issue_taints_answer(realm, &c, NOW, &a));
-    assert_int_equal(json_object_size(a), 4);
+    assert_int_equal(json_object_size(a), 5);
+    assert_int_equal(json_integer_value(json_object_get(a, "generation")), 1);
     json_decref(a);
     assert_ok(vn_issue_taints_answer(realm, &c, c.session.not_after_ms, &a));
     assert_int_equal(json_object_size(a), 1);

@@ -17,7 +17,7 @@ static const char GOOD[] =
     "\"identities\":[{\"kind\":\"taint\",\"label\":\"home\",\"key\":\"" KEY "\"},"
     "{\"kind\":\"user\",\"label\":\"u\",\"key\":\"" KEY "\"}],"
     "\"revocations\":[\"AQID\",\"BAUG\"],"
-    "\"mtls_certificate\":\"PEM\",\"nats_jwt\":\"a.b.c\","
+    "\"mtls_certificate\":\"PEM\",\"nats_jwt\":\"a.b.c\",\"other_keys\":\"AQIDBA\","
     "\"hour_keys\":{\"generation\":1,\"first_hour\":472222,\"keys\":[\"" KEY "\",\"" KEY "\"]},"
     "\"realm\":{\"id\":\"" ID
     "\",\"name\":\"home\",\"suite\":\"default\",\"access\":\"taints\",\"ipv4\":\"10.77.0.0/16\","
@@ -47,6 +47,7 @@ static void test_good(void **state)
     assert_int_equal(c->identities[1].kind, VN_KIND_USER);
     assert_int_equal(c->identities[0].key.b[31], 31);
     assert_int_equal(c->hour_keys.count, 2);
+    assert_int_equal(c->other_keys.n, 4);
     assert_int_equal(c->hour_keys.first_hour, 472222);
     assert_int_equal(c->realm.suite, VN_SUITE_DEFAULT);
     assert_int_equal(c->realm.range4.bits, 112);
@@ -63,7 +64,7 @@ static void test_good(void **state)
     json_decref(o);
 }
 
-/* Each member left out, and each replaced by something of another type. */
+/* Each member left out (one may be), and each replaced by something of another type. */
 static void test_each_member(void **state)
 {
     (void)state;
@@ -77,7 +78,8 @@ static void test_each_member(void **state)
         json_object_foreach(copy, name, value)
         {
             json_object_del(part, name);
-            assert_status(VN_ERR_MALFORMED, parse(o));
+            bool optional = strcmp(name, "other_keys") == 0;
+            assert_status(optional ? VN_OK : VN_ERR_MALFORMED, parse(o));
             json_object_set_new(part, name, json_true());
             assert_status(VN_ERR_MALFORMED, parse(o));
             json_object_set(part, name, value);
@@ -110,6 +112,8 @@ static void test_out_of_range(void **state)
         {"realm", "masters", "[1]"},
         {"realm", "masters", "[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\"]"},
         {"realm", "name_key", "\"AAAA\""},
+        {NULL, "other_keys", "\"A\""},
+        {NULL, "other_keys", "{}"},
         {"hour_keys", "keys", "[]"},
         {"hour_keys", "keys", "[\"AAAA\"]"},
         {"hour_keys", "generation", "4294967296"},
@@ -134,16 +138,24 @@ static void test_taints(void **state)
     struct vn_taint_answer a;
     assert_ok(vn_taint_answer_parse(
         VN_SPAN_LIT("{\"taints\":[\"x\"],\"statement\":\"AQID\",\"identities\":[{\"kind\":"
-                    "\"taint\",\"label\":\"x\",\"key\":\"" KEY "\"}],\"nats_jwt\":\"a.b.c\"}"),
+                    "\"taint\",\"label\":\"x\",\"key\":\"" KEY "\"}],\"nats_jwt\":\"a.b.c\","
+                    "\"generation\":7,\"other_keys\":\"AQID\"}"),
         &a));
+    assert_int_equal(a.res.generation, 7);
+    assert_int_equal(a.res.other_keys.n, 3);
     assert_int_equal(a.res.identity_count, 1);
     assert_string_equal(a.res.nats_jwt, "a.b.c");
     vn_taint_answer_done(&a);
     assert_ok(vn_taint_answer_parse(
-        VN_SPAN_LIT("{\"statement\":\"AQID\",\"identities\":[],\"nats_jwt\":null}"), &a));
+        VN_SPAN_LIT(
+            "{\"statement\":\"AQID\",\"identities\":[],\"generation\":1,\"nats_jwt\":null}"),
+        &a));
     assert_null(a.res.nats_jwt);
     vn_taint_answer_done(&a);
     assert_status(VN_ERR_MALFORMED, vn_taint_answer_parse(VN_SPAN_LIT("{\"identities\":[]}"), &a));
+    assert_status(
+        VN_ERR_MALFORMED,
+        vn_taint_answer_parse(VN_SPAN_LIT("{\"statement\":\"AQID\",\"identities\":[]}"), &a));
     assert_status(VN_ERR_MALFORMED, vn_taint_answer_parse(VN_SPAN_LIT("[]"), &a));
 }
 
