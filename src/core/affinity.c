@@ -61,13 +61,17 @@ void vn_affinity_recheck_peer(struct vn_node *n, struct vn_peer *p)
     vn_peer_drop_descriptor(p); /* the next packet asks first whether we may talk again */
 }
 
-static void tell_peer(struct vn_node *n, struct vn_peer *p)
+/* certificate: a renewal changed it, and streams live no longer than the one that is known. */
+static void tell_peer(struct vn_node *n, struct vn_peer *p, bool certificate)
 {
     Vn__StatementUpdate u = VN__STATEMENT_UPDATE__INIT;
     Vn__StreamControl m = VN__STREAM_CONTROL__INIT;
     const struct vn_blob *st = &n->session.cred->statement;
     u.statement = (ProtobufCBinaryData){st->n, st->p};
     u.generation = vn_generation_now(n);
+    const struct vn_blob *cert = &n->session.cred->certificate;
+    if (certificate)
+        u.certificate = (ProtobufCBinaryData){cert->n, cert->p};
     m.kind_case = VN__STREAM_CONTROL__KIND_STATEMENT;
     m.statement = &u;
     if (p->tx)
@@ -79,17 +83,17 @@ static void tell_peer(struct vn_node *n, struct vn_peer *p)
 void vn_affinity_tell_peers(struct vn_node *n)
 {
     VN_LIST_EACH(it, &n->peers.lru)
-    tell_peer(n, VN_LIST_ENTRY(it, struct vn_peer, lru));
+    tell_peer(n, VN_LIST_ENTRY(it, struct vn_peer, lru), false);
 }
 
-void vn_affinity_changed(struct vn_node *n, bool same_identities)
+void vn_affinity_changed(struct vn_node *n, bool same_identities, bool certificate)
 {
     VN_LIST_EACH(it, &n->peers.lru)
     {
         struct vn_peer *p = VN_LIST_ENTRY(it, struct vn_peer, lru);
         if (!p->tx && vn_list_empty(&p->rxs))
             continue;
-        tell_peer(n, p); /* before closing: the other end decides by it too */
+        tell_peer(n, p, certificate); /* before closing: the other end decides by it too */
         /* Who has not heard of a change of keys yet shows tags of a generation that is over. They
          * matched when they could be judged, and nothing of ours is different. */
         if (p->has_statement && !vn_generation_held(n, p->statement_generation) &&
@@ -109,10 +113,23 @@ void vn_affinity_recheck(struct vn_node *n)
     vn_affinity_recheck_peer(n, VN_LIST_ENTRY(it, struct vn_peer, lru));
 }
 
-void vn_affinity_on_statement(struct vn_node *n, struct vn_stream *s, struct vn_span bytes,
-                              uint32_t generation)
+static void learn_certificate(struct vn_node *n, const struct vn_peer *p, struct vn_span der)
 {
+    VN_CLEANUP(vn_checked_cert_done) struct vn_checked_cert c = {0};
+    if (vn_cert_check(n, &p->id, der, &c) != VN_OK)
+        vn_drop(n, VN_NDROP_CERT);
+    else
+        (void)vn_peer_learn_cert(n, &c);
+}
+
+void vn_affinity_on_statement(struct vn_node *n, struct vn_stream *s, const void *body)
+{
+    const Vn__StatementUpdate *m = body;
     struct vn_peer *p = s->peer;
+    struct vn_span bytes = VN_SPAN(m->statement.data, m->statement.len);
+    uint32_t generation = m->generation;
+    if (m->certificate.len)
+        learn_certificate(n, p, VN_SPAN(m->certificate.data, m->certificate.len));
     /* Of a generation whose keys we lack: not to be judged, and as if it had not come. A peer gains
      * nothing by claiming that: statements below a published minimum end its streams all the same.
      */
@@ -128,7 +145,8 @@ void vn_affinity_on_statement(struct vn_node *n, struct vn_stream *s, struct vn_
     }
     vn_peer_learn_statement(p, &st, generation);
     if (behind)
-        tell_peer(n, p); /* it could make nothing of ours, if we told it while it was behind */
+        tell_peer(n, p,
+                  false); /* it could make nothing of ours, if we told it while it was behind */
     vn_affinity_recheck_peer(n, p);
 }
 
@@ -179,7 +197,7 @@ static vn_status install(struct vn_node *n, struct vn_span statement,
     if (jwt && *jwt && replace_jwt(n, jwt) == VN_OK)
         vn_session_connect(n);
     vn_own_subscribe(n);
-    vn_affinity_changed(n, false);
+    vn_affinity_changed(n, false, false);
     vn_dests_retry(n);
     return VN_OK;
 }

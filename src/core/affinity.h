@@ -32,14 +32,13 @@ bool vn_affinity_allows(struct vn_node *n, const struct vn_statement *peer, bool
 /** Sends our own statement to the peer of every stream. */
 void vn_affinity_tell_peers(struct vn_node *n);
 /** Our own statement changed: tells stream peers, decides every stream anew. same_identities: it is
- * a new one about the same. */
-void vn_affinity_changed(struct vn_node *n, bool same_identities);
+ * a new one about the same. certificate: that is a new one too. */
+void vn_affinity_changed(struct vn_node *n, bool same_identities, bool certificate);
 /** Decides every stream anew. */
 void vn_affinity_recheck(struct vn_node *n);
 /** The peer's statement changed. May close its streams. */
 void vn_affinity_recheck_peer(struct vn_node *n, struct vn_peer *p);
-/** A statement that came from the peer under k_ctl. */
-void vn_affinity_on_statement(struct vn_node *n, struct vn_stream *s, struct vn_span bytes,
-                              uint32_t generation);
+/** vn.StatementUpdate from the peer, under k_ctl. */
+void vn_affinity_on_statement(struct vn_node *n, struct vn_stream *s, const void *body);
 /** vn.IdentityUpdate from Guardian. */
 void vn_affinity_on_update(struct vn_node *n, const void *body);

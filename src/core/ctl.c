@@ -142,9 +142,7 @@ static void dispatch(struct vn_node *n, struct vn_stream *s, const Vn__StreamCon
         on_bound(n, s, m->bound, from);
         break;
     case VN__STREAM_CONTROL__KIND_STATEMENT:
-        vn_affinity_on_statement(n, s,
-                                 VN_SPAN(m->statement->statement.data, m->statement->statement.len),
-                                 m->statement->generation);
+        vn_affinity_on_statement(n, s, m->statement);
         break;
     case VN__STREAM_CONTROL__KIND_CLOSE:
         on_close(n, s, m->close->reason);

@@ -272,7 +272,7 @@ static void on_login(void *arg, struct vn_credentials *cred, const struct vn_aut
     vn_tell_local(n);
     n->cfg.shell->online(n->cfg.shell->arg, s->cred, n->cfg.mtu_bytes);
     if (!first)
-        vn_affinity_changed(n, same);
+        vn_affinity_changed(n, same, true);
 }
 
 void vn_session_login(struct vn_node *n)

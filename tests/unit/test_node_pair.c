@@ -45,6 +45,27 @@ static void test_cnsa_suite(void **state)
     reach_each_other(VN_SUITE_CNSA);
 }
 
+/* Certificates of 30 s are renewed; streams live on, as each end hears of the other's new one. */
+static void test_streams_outlive_certificates(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    vn_world_init(&w, VN_SUITE_DEFAULT);
+    vn_mem_authority_set_life(w.authority, 30000);
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    for (int i = 0; i < 60; i++) {
+        assert_true(vn_world_ping(a, b, false, 1000) < 300);
+        assert_true(vn_world_ping(b, a, false, 1000) < 300);
+        vn_world_run(&w, 2000);
+    }
+    assert_true(vn_mem_authority_member(w.authority, a->member)->renewals >= 6);
+    assert_int_equal(vn_world_status(a).handshakes_started, 1);
+    assert_int_equal(vn_world_status(b).handshakes_started, 1);
+    assert_int_equal(vn_world_drops(a) + vn_world_drops(b), 0);
+    vn_world_done(&w);
+}
+
 int main(void)
 {
     if (getenv("VN_TEST_LOG"))
@@ -52,6 +73,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_suite),
         cmocka_unit_test(test_cnsa_suite),
+        cmocka_unit_test(test_streams_outlive_certificates),
     };
     if (getenv("VN_TEST_ONLY"))
         cmocka_set_test_filter(getenv("VN_TEST_ONLY"));
