@@ -157,8 +157,8 @@ static vn_status mem_open(void *self, const struct vn_tether_config *cfg,
         .priority = 0x7e0000ff,
         .foundation = 1,
         .addr = {.ip = vn_ip_from_v4(host), .port = (uint16_t)(20000 + n->next_port++)}};
-    at(t, 1, EV_CANDIDATE);
-    at(t, 2, EV_GATHERED);
+    at(t, 1 + n->cfg.candidate_us, EV_CANDIDATE);
+    at(t, 2 + n->cfg.candidate_us, EV_GATHERED);
     *ret = t;
     return VN_OK;
 }

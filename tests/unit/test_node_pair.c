@@ -66,6 +66,24 @@ static void test_streams_outlive_certificates(void **state)
     vn_world_done(&w);
 }
 
+/* An offer does not wait for candidates longer than 50 ms; what is found later follows it. */
+static void test_late_candidates(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    vn_world_init_net(&w, VN_SUITE_DEFAULT,
+                      &(struct vn_mem_net_config){.delay_us = 1000, .candidate_us = 150000});
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    /* 50 ms, then both have theirs 150 ms after they began: no second offer at 500 ms. */
+    const uint64_t cold = vn_world_ping(a, b, false, 5000);
+    assert_in_range(cold, 150, 300);
+    assert_true(vn_world_ping(b, a, false, 5000) < 100);
+    assert_int_equal(vn_world_status(a).tether_count, 1);
+    assert_int_equal(vn_world_drops(a) + vn_world_drops(b), 0);
+    vn_world_done(&w);
+}
+
 int main(void)
 {
     if (getenv("VN_TEST_LOG"))
@@ -73,6 +91,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_suite),
         cmocka_unit_test(test_cnsa_suite),
+        cmocka_unit_test(test_late_candidates),
         cmocka_unit_test(test_streams_outlive_certificates),
     };
     if (getenv("VN_TEST_ONLY"))
