@@ -3,7 +3,7 @@
 A key is named for what made it (section numbers of docs/protocol.md): "ck" a chain key, "k_ctl", "lane", "psk"
 a hop secret, "ss" a KEM's shared secret, "kem" a private KEM key, "share" that of a TLS connection, "K_t" an identity
 key, "prk" what HKDF extracts, "once" a key that seals one message, "master" the DTLS master secret of a tether, "dtls" the
-keys of its datagrams, "hour mac" the mac keys of an hour, "identity" the node's signing key, "nkey" and "EC" those it shows
+keys of its datagrams, "hour" and "hour mac" the keys of an hour, "identity" the node's signing key, "nkey" and "EC" those it shows
 to the Master.
 """
 import os
@@ -82,7 +82,7 @@ def _private_parts(name, key):
 BLOCKS = [(b"step", 0, ("ck",)), (b"stream", 33, ("ck", "k_ctl", "k_ctl")), (b"kem", 32, ("ck", "k_ctl", "k_ctl")),
           (b"frame", 1, ("lane", "public")), (b"m1", 0, ("once", )), (b"m2", 0, ("once",)),
           (b"env-node", 132, ("once",)), (b"env-hour", 100, ("once",)), (b"env-mac", 0, ("hour mac",)),
-          (b"mac1", 16, ("hour mac",)), (b"retry", 16, ("once",))]
+          (b"mac1", 16, ("hour mac",)), (b"retry", 16, ("once",)), (b"keys-node", 32, ("once",))]
 
 
 def _made_by(m):
@@ -128,6 +128,8 @@ class Keys:
             if made:
                 if made != "public":
                     self._add(made, m.ns, m.out[:32])
+                if made == "hour mac" and m.key in extracted:
+                    self._add("hour", m.ns, extracted[m.key])
                 if made == "lane":
                     self.lanes.setdefault(m.key, []).append(m.out[:32])
                 if made == "ck" and not m.data.startswith(b"stream"):

@@ -39,6 +39,9 @@ class WatchedNode(Node):
         return self.daemon.log_text().count(f'"{name}"')
 
 
+replaced = set()  # identity keys of a generation before
+
+
 def signature(token):
     """The secret part of a token: what stands before it says what it is for."""
     return token.rsplit(".", 1)[1].encode()
@@ -127,13 +130,29 @@ def after_a_kem_step():
                      f"{n.tag}, after a KEM step", within=90)
 
 
+def after_a_change_of_keys():
+    """Those of the generation before are wiped when they count no more."""
+    kinds = ("hour", "hour mac", "K_t")
+    old = {n: {k: n.keys().all(k) for k in kinds} for n in (na, nb)}
+    replaced.update(v for n in old for v in old[n]["K_t"])
+    for n in (na, nb):
+        check(all(old[n].values()), f"{n.tag} had keys of an hour and of identities")
+        memory_holds(n.daemon.pid, {}, {"hour": old[n]["hour"][:1]}, f"{n.tag}, before the change")
+    g.cli("realm", "rekey", "--within", "2s", "--identities")
+    wait_until(lambda: '"key_change_ended"' in g.daemon.log_text(), 30, "Guardian ended the change")
+    na.reaches(nb.ip4)
+    for n in (na, nb):
+        memory_holds(n.daemon.pid, old[n], {"identity": n.keys().all("identity")}, f"{n.tag}, keys of another generation")
+
+
 def after_a_taint_was_removed():
     """The streams close, and the removed node forgets its identity key."""
     na.cli("taint", "remove", "home")
     wait_until(lambda: not na.links() and not nb.links(), 10, "a and b have no link")
     for n in (na, nb):
         keys = n.keys()
-        shared = [v for v in keys.all("K_t") if v in na.keys().all("K_t") and v in nb.keys().all("K_t")]
+        shared = [v for v in keys.all("K_t") if v in na.keys().all("K_t") and v in nb.keys().all("K_t")
+                  and v not in replaced]
         check(len(shared) >= 1, f"{n.tag} had the identity key of the common taint")
         gone = {**transient(keys), **{k: keys.all(k) for k in ("ck", "lane", "k_ctl", "dtls")}}
         alive = {k: keys.all(k) for k in ("identity", "nkey")}
@@ -238,5 +257,5 @@ def a_crash_leaves_nothing():
               f"{d.name} crashed and dumped no core")
 
 
-main(while_streams_live, after_a_taint_was_removed, after_renewals, guardian_forgets_what_it_was_told,
+main(while_streams_live, after_a_change_of_keys, after_a_taint_was_removed, after_renewals, guardian_forgets_what_it_was_told,
      a_node_forgets_the_token_it_came_with, nothing_is_said, a_crash_leaves_nothing, nothing_on_disk)
