@@ -232,6 +232,24 @@ static bool known(const struct vn_revocations *r, uint64_t after, uint64_t to)
     return false;
 }
 
+/* Guardian repeats the newest entries in every list, so most are covered by their neighbours: of a
+ * list whose numbers the one before and the one after it have between them nothing is lost. */
+static void drop_covered(struct vn_revocations *r)
+{
+    const struct vn_revocation_held *before = NULL;
+    VN_LIST_EACH(it, &r->lists)
+    {
+        struct vn_revocation_held *h = VN_LIST_ENTRY(it, struct vn_revocation_held, order);
+        const struct vn_revocation_held *next =
+            it->next == &r->lists ? NULL
+                                  : VN_LIST_ENTRY(it->next, struct vn_revocation_held, order);
+        if (before && next && next->after <= before->to)
+            held_free(r, h);
+        else
+            before = h;
+    }
+}
+
 static vn_status hold(struct vn_node *n, const struct vn_revocation_list *l, struct vn_span bytes)
 {
     struct vn_revocations *r = &n->revocations;
@@ -253,7 +271,9 @@ static vn_status hold(struct vn_node *n, const struct vn_revocation_list *l, str
     }
     vn_list_init(&h->order);
     vn_list_append(before->next, &h->order); /* before its successor */
-    if (++r->list_count > VN_REVOCATION_LISTS_MAX)
+    r->list_count++;
+    drop_covered(r);
+    if (r->list_count > VN_REVOCATION_LISTS_MAX)
         held_free(r, VN_LIST_ENTRY(r->lists.next, struct vn_revocation_held, order));
     VN_LIST_EACH(it, &r->lists)
     {

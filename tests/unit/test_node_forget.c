@@ -7,6 +7,8 @@
 #include "support/test.h"
 
 #define LIVES 5
+#define LISTS 100u
+#define REPEATED 16u /* by Guardian, in every list */
 /* A sweep comes with each rotation, so within this whatever may go is gone. */
 #define SWEPT_MS ((uint64_t)VN_LOST_SHARE * VN_UNREACHABLE_MS + 2 * VN_EKS_ROTATE_MS)
 
@@ -88,6 +90,35 @@ static void test_expired(void **state)
     vn_world_done(&w);
 }
 
+/* Each list repeats what is in force of those before: few are needed to pass all of it on. */
+static void test_covered_lists(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    vn_world_init(&w, VN_SUITE_DEFAULT);
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    struct vn_world_node *c = vn_world_add(&w, "carol", "home");
+    const struct vn_control *deaf = vn_mem_client_port(c->client);
+    deaf->unsubscribe(deaf->self, "a.rev");
+    vn_world_kill(b);
+    for (unsigned i = 0; i < LISTS; i++) {
+        uint64_t to = vn_mem_authority_revoke(w.authority, b->member, i + 1);
+        struct vn_buf list;
+        vn_mem_authority_list(w.authority, to > REPEATED ? to - REPEATED : 0, to, &list);
+        vn_mem_broker_inject(w.broker, "a.rev", list.p, list.len);
+        vn_buf_done(&list);
+        vn_world_run(&w, 50);
+    }
+    assert_int_equal(a->node->revocations.number, LISTS);
+    assert_true(a->node->revocations.list_count <= LISTS / REPEATED + 2);
+    assert_int_equal(c->node->revocations.number, 0);
+    assert_true(vn_world_ping(c, a, false, 1000) < 100);
+    vn_world_run(&w, 200);
+    assert_int_equal(c->node->revocations.number, LISTS);
+    vn_world_done(&w);
+}
+
 int main(void)
 {
     vn_log_setup(getenv("VN_TEST_LOG") ? VN_LOG_DEBUG : VN_LOG_ERROR, 0);
@@ -95,6 +126,7 @@ int main(void)
         cmocka_unit_test(test_earlier_lives),
         cmocka_unit_test(test_revoked),
         cmocka_unit_test(test_expired),
+        cmocka_unit_test(test_covered_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
