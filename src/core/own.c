@@ -68,6 +68,8 @@ static void descriptor_free(struct vn_job *job)
 void vn_own_rotate(struct vn_node *n)
 {
     struct vn_session *s = &n->session;
+    vn_peers_sweep(n);
+    vn_sources_sweep(n);
     vn_timer_arm(&n->timers, &s->rotate_timer, n->now_ms + ROTATE_RETRY_MS);
     struct vn_eks e = {.cert_hash = s->cert_hash};
     vn_status st = vn_kem_generate(n->suite->kem, &e.dk);

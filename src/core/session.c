@@ -23,8 +23,6 @@ static void on_login_timer(void *arg)
 
 static void on_rotate_timer(void *arg)
 {
-    vn_peers_sweep(arg);
-    vn_sources_sweep(arg);
     vn_own_rotate(arg);
 }
 

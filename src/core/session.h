@@ -83,7 +83,8 @@ void vn_session_connect(struct vn_node *n);
 
 /* own.c: what this node announces */
 
-/** New semi-static key, then a descriptor with it; signed by the pool. */
+/** Forgets whom it cannot meet again; then a new semi-static key, and a descriptor with it, signed
+ * by the pool. */
 void vn_own_rotate(struct vn_node *n);
 /** Subscribes to what the node owns now, and leaves the rest. */
 void vn_own_subscribe(struct vn_node *n);
