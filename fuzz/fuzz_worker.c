@@ -101,8 +101,16 @@ static vn_status post_send(void *self, struct vn_post_msg *m)
     return VN_OK;
 }
 
+static void t_stun_servers(void *self, const struct vn_addr *servers, size_t count)
+{
+    (void)self;
+    (void)servers;
+    (void)count;
+}
+
 static int dummy;
 static const struct vn_tether_port tether = {.self = &dummy,
+                                             .stun_servers = t_stun_servers,
                                              .open = t_open,
                                              .send = t_send,
                                              .stats = t_stats,

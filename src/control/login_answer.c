@@ -116,6 +116,24 @@ static bool parse_masters(const json_t *j, struct vn_realm_info *ret)
     return true;
 }
 
+static bool parse_stun(const json_t *j, struct vn_realm_info *ret)
+{
+    const json_t *list = json_object_get(j, "stun");
+    const size_t n = json_array_size(list);
+    if (!json_is_array(list) || n > VN_ARRAY_LEN(ret->stun))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *one = json_array_get(list, i);
+        uint64_t port;
+        if (!json_is_object(one) || !vn_jread_ip(one, "ip", &ret->stun[i].ip) ||
+            !vn_jread_u64(one, "port", UINT16_MAX, &port) || port == 0)
+            return false;
+        ret->stun[i].port = (uint16_t)port;
+    }
+    ret->stun_count = n;
+    return true;
+}
+
 static bool parse_realm(const json_t *root, struct vn_realm_info *ret)
 {
     const json_t *j = json_object_get(root, "realm");
@@ -136,7 +154,8 @@ static bool parse_realm(const json_t *root, struct vn_realm_info *ret)
            vn_jread_blob(j, "root_cert", VN_CERT_MAX, &ret->root_cert) &&
            vn_jread_blob(j, "issuing_cert", VN_CERT_MAX, &ret->issuing_cert) &&
            vn_jread_blob(j, "command_cert", VN_CERT_MAX, &ret->command_cert) &&
-           parse_masters(j, ret) && vn_jread_text_dup(j, "master_ca", PEM_MAX, &ret->master_ca_pem);
+           parse_masters(j, ret) && parse_stun(j, ret) &&
+           vn_jread_text_dup(j, "master_ca", PEM_MAX, &ret->master_ca_pem);
 }
 
 static bool parse_revocations(const json_t *root, struct vn_credentials *ret)

@@ -65,6 +65,8 @@ struct vn_cmd_local { /* own inner addresses; what arrives for others is dropped
     size_t range_count;
     uint16_t mtu_bytes;
     uint32_t idle_ms;
+    struct vn_addr stun[VN_STUN_SERVERS_MAX];
+    size_t stun_count;
 };
 
 struct vn_cmd_tether_open {

@@ -107,12 +107,30 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     return code;
 }
 
+/* Kept: the next run need not be told again. */
+static int set_stun(const struct vn_statedir *dir, const char *list)
+{
+    VN_CLEANUP(vn_store_closep) struct vn_store *s = NULL;
+    vn_status st = vn_store_open(dir->db, false, &s);
+    if (st == VN_OK)
+        st = vn_config_set_stun(s, list);
+    if (st == VN_ERR_ARG)
+        return vn_die(
+            "--stun %s is no list of at most %d IP[:PORT], such as 203.0.113.5,[2001:db8::5]:3479",
+            list, VN_STUN_SERVERS_MAX);
+    return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
+}
+
 int vn_cmd_run(int argc, char **argv)
 {
-    const char *dir_option = NULL;
+    const char *dir_option = NULL, *stun = NULL;
     bool debug = false;
     const struct vn_option options[] = {
-        {"--state-dir", &dir_option, NULL}, {"--debug", NULL, &debug}, {0}};
+        {"--state-dir", &dir_option, NULL},
+        {"--stun", &stun, NULL},
+        {"--debug", NULL, &debug},
+        {0},
+    };
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;
     if (debug)
@@ -133,5 +151,6 @@ int vn_cmd_run(int argc, char **argv)
         return vn_die("cannot lock %s (%s): %s", dir.lock, strerror(errno),
                       errno == EROFS || errno == ENOSPC ? "make it writable, or free some space"
                                                         : "run as the user who owns it");
-    return vn_guardian_serve(&dir);
+    const int code = stun ? set_stun(&dir, stun) : 0;
+    return code ? code : vn_guardian_serve(&dir);
 }

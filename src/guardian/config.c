@@ -6,6 +6,7 @@
 
 #define DAY_MS 86400000ull
 #define YEAR_MS (365 * DAY_MS)
+#define STUN_PORT 3478 /* RFC 8489 section 18.6 */
 
 static vn_status put_u16(struct vn_store *s, const char *name, uint16_t v)
 {
@@ -134,6 +135,47 @@ static vn_status get_nats_key(struct vn_store *s, const char *name, enum vn_nkey
     return st == VN_OK ? vn_nats_key_init(ret, kind, &seed) : st;
 }
 
+static bool parse_stun(const char *list, struct vn_addr *ret, size_t *ret_count)
+{
+    *ret_count = 0;
+    if (strcmp(list, "none") == 0)
+        return true;
+    while (*list) {
+        const size_t n = strcspn(list, ",");
+        char one[VN_HOST_MAX], host[VN_HOST_MAX];
+        uint16_t port = STUN_PORT;
+        if (*ret_count == VN_STUN_SERVERS_MAX || n >= sizeof(one))
+            return false;
+        memcpy(one, list, n);
+        one[n] = 0;
+        struct vn_addr *a = &ret[*ret_count];
+        if (vn_host_port_parse(one, host, &port) != VN_OK || port == 0 ||
+            vn_ip_parse(host, &a->ip) != VN_OK)
+            return false;
+        a->port = port;
+        ++*ret_count;
+        list += n + (list[n] == ',');
+    }
+    return true;
+}
+
+vn_status vn_config_set_stun(struct vn_store *s, const char *list)
+{
+    struct vn_addr ignored[VN_STUN_SERVERS_MAX];
+    size_t count;
+    return parse_stun(list, ignored, &count) ? put_str(s, "stun", list) : VN_ERR_ARG;
+}
+
+/* Installations older than the setting have none. */
+static vn_status load_stun(struct vn_store *s, struct vn_guardian_config *c)
+{
+    VN_CLEANUP(vn_json_strp) char *list = NULL;
+    vn_status st = vn_store_get(s, "stun", &list, NULL);
+    if (st != VN_OK)
+        return st == VN_ERR_NOTFOUND ? VN_OK : st;
+    return parse_stun(list, c->stun, &c->stun_count) ? VN_OK : VN_ERR_MALFORMED;
+}
+
 vn_status vn_config_load(struct vn_store *s, struct vn_guardian_config *ret)
 {
     VN_CLEANUP(vn_config_done) struct vn_guardian_config c = {0};
@@ -148,6 +190,8 @@ vn_status vn_config_load(struct vn_store *s, struct vn_guardian_config *ret)
         st = get_u16(s, "listen_port", &c.listen_port);
     if (st == VN_OK)
         st = get_u16(s, "master_port", &c.master_port);
+    if (st == VN_OK)
+        st = load_stun(s, &c);
     if (st == VN_OK)
         st = get_str(s, "pinned", pinned, sizeof(pinned));
     if (st == VN_OK)

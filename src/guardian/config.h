@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "base/limits.h"
 #include "base/secret.h"
 #include "guardian/address.h"
 #include "guardian/natsjwt.h"
@@ -22,6 +23,8 @@ struct vn_guardian_config {
     struct vn_token_keys token_keys;
     char *ca_key_pem, *ca_cert_pem; /* of Master's and clients' certificates */
     struct vn_nats_key nats_operator, nats_system;
+    struct vn_addr stun[VN_STUN_SERVERS_MAX]; /* told to nodes */
+    size_t stun_count;
 };
 
 struct vn_config_init {
@@ -36,6 +39,9 @@ struct vn_config_init {
  */
 VN_MUST_CHECK vn_status vn_config_create(struct vn_store *store, const struct vn_config_init *init,
                                          uint64_t now_ms);
+/** The list as it was given, such as "203.0.113.5,[2001:db8::5]:3479"; "" or "none": no server.
+ * VN_ERR_ARG: it is no such list, or too long. */
+VN_MUST_CHECK vn_status vn_config_set_stun(struct vn_store *store, const char *list);
 VN_MUST_CHECK vn_status vn_config_load(struct vn_store *store, struct vn_guardian_config *ret);
 /** Wipes. For VN_CLEANUP too. */
 void vn_config_done(struct vn_guardian_config *c);

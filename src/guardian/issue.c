@@ -410,6 +410,18 @@ static json_t *blob_json(const struct vn_blob *b)
     return vn_json_b64(VN_SPAN(b->p, b->n));
 }
 
+static json_t *stun_json(const struct vn_guardian_config *cfg)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < cfg->stun_count; i++)
+        if (json_array_append_new(list, json_pack("{s:o, s:i}", "ip", vn_json_ip(&cfg->stun[i].ip),
+                                                  "port", cfg->stun[i].port)) != 0) {
+            json_decref(list);
+            return NULL; /* json_pack then fails as a whole */
+        }
+    return list;
+}
+
 static json_t *realm_json(const struct vn_guardian_config *cfg, const struct vn_realm *realm)
 {
     char range4[VN_PREFIX_TEXT], range6[VN_PREFIX_TEXT], master[VN_URL_MAX];
@@ -417,14 +429,14 @@ static json_t *realm_json(const struct vn_guardian_config *cfg, const struct vn_
     vn_prefix_format(&realm->r.range6, range6);
     vn_config_master_url(cfg, master);
     return json_pack(
-        "{s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:[s], s:s}", "id",
+        "{s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:[s], s:s, s:o}", "id",
         vn_json_id(&realm->r.id), "name", realm->r.name, "suite", realm->suite->name, "access",
         vn_access_name(realm->r.access), "ipv4", range4, "ipv6", range6, "name_key",
         vn_json_b64(VN_SPAN_ARRAY(realm->r.name_key.b)), "guardian_id", vn_json_id(&realm->gid),
         "guardian_ek", vn_json_b64(vn_kem_ek(realm->kem)), "root_cert",
         blob_json(&realm->r.root_cert), "issuing_cert", blob_json(&realm->r.issuing_cert),
         "command_cert", blob_json(&realm->r.command_cert), "masters", master, "master_ca",
-        cfg->ca_cert_pem);
+        cfg->ca_cert_pem, "stun", stun_json(cfg));
 }
 
 vn_status vn_issue_login_answer(const struct vn_guardian_config *cfg, const struct vn_realm *realm,

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "base/id.h"
+#include "base/limits.h"
 #include "base/pktbuf.h"
 #include "base/secret.h"
 #include "wire/hop.h"
@@ -103,6 +104,9 @@ struct vn_tether_handler {
 
 struct vn_tether_port {
     void *self;
+    /** Whom tethers opened later ask for server-reflexive candidates; copied, at most
+     * VN_STUN_SERVERS_MAX. Replaces the former list. */
+    void (*stun_servers)(void *self, const struct vn_addr *servers, size_t count);
     /** Opens sockets, starts gathering; callbacks come later, never inside the call. */
     vn_status (*open)(void *self, const struct vn_tether_config *cfg,
                       const struct vn_tether_handler *h, struct vn_tether **ret);

@@ -54,6 +54,13 @@
 #define VN_ICE_PROBE_COUNT 4
 #define VN_ICE_PROBE_US 40000
 
+/* Questions to STUN servers of one tether, and transmissions of each: 0, 100, 300, 700 and 1,500
+ * ms. Ours. */
+#define VN_REFLEX_QUERIES_MAX 16
+#define VN_REFLEX_TRANSMISSIONS 5
+/* Server-reflexive candidates of one tether. Ours. */
+#define VN_REFLEX_MAX 8
+
 /* ---- consent and liveness ---- */
 
 /* RFC 7675 section 5.1: 5 s times 0.8 to 1.2, at random. */

@@ -236,6 +236,8 @@ static vn_status gather(struct vn_tether *t)
         if (st == VN_OK)
             st = vn_ice_add_local(t->ice, &addrs[i], (uint16_t)(65535 - i),
                                   &t->candidates[s->index]);
+        for (size_t k = 0; st == VN_OK && k < tp->stun_count; k++)
+            vn_reflex_ask(&t->reflex, tp->random, s->index, &addrs[i], &tp->stun[k], now_of(t));
     }
     return st;
 }
@@ -703,10 +705,44 @@ static void follow_dtls(struct vn_tether *t)
     }
 }
 
+/* RFC 8445 section 5.1.1.4: what repeats a candidate says nothing new. */
+static bool is_known(const struct vn_tether *t, const struct vn_addr *a)
+{
+    for (size_t i = 0; i < t->socket_count; i++)
+        if (vn_addr_equal(&t->candidates[i].addr, a))
+            return true;
+    for (size_t i = 0; i < t->reflexive_count; i++)
+        if (vn_addr_equal(&t->reflexive[i].addr, a))
+            return true;
+    return false;
+}
+
+/* Our checks leave from the base anyway, so ICE need not know; the peer must. */
+static void take_mapped(struct vn_tether *t, size_t local, const struct vn_addr *mapped)
+{
+    enum { TYPE_PREF_SRFLX = 100 }; /* RFC 8445 section 5.1.2.2 */
+    const struct vn_netif_filter filter = vn_transport_filter(t->transport);
+    if (t->reflexive_count == VN_REFLEX_MAX || !vn_netif_usable(&filter, mapped) ||
+        is_known(t, mapped))
+        return;
+    t->reflexive[t->reflexive_count++] = (struct vn_candidate){
+        .type = VN_CAND_SRFLX,
+        .priority = (uint32_t)TYPE_PREF_SRFLX << 24 | (t->candidates[local].priority & 0xffffff),
+        .foundation = 0x20000 + (uint32_t)local,
+        .addr = *mapped};
+}
+
+static void tell_reflexive(struct vn_tether *t)
+{
+    while (is_live(t) && t->announced && t->reflexive_told < t->reflexive_count)
+        t->handler.candidate(t->handler.arg, &t->reflexive[t->reflexive_told++]);
+}
+
 /* Looks at every layer from the bottom up. May call the user; the tether may be closed or down
  * afterwards. */
 static void progress(struct vn_tether *t)
 {
+    tell_reflexive(t);
     if (is_live(t) && !t->failure && t->state > VN_TETHER_EXPECT_START)
         follow_ice(t);
     if (is_live(t) && t->dtls)
@@ -760,6 +796,8 @@ static void arm(struct vn_tether *t)
     if (!t->announced || t->failure)
         due = now_us;
     due = VN_MIN(due, vn_ice_deadline(t->ice));
+    if (t->state <= VN_TETHER_EXPECT_PAIR)
+        due = VN_MIN(due, vn_reflex_deadline(&t->reflex));
     if (t->dtls) {
         uint64_t in = vn_dtls_due_in_us(t->dtls);
         due = VN_MIN(due, in == UINT64_MAX ? in : now_us + in);
@@ -808,6 +846,8 @@ static void on_timer(void *arg)
         announce(t);
     if (is_live(t)) {
         vn_ice_tick(t->ice, now_us);
+        if (t->state <= VN_TETHER_EXPECT_PAIR)
+            vn_reflex_tick(&t->reflex, now_us, t, ice_send);
         if (t->dtls)
             vn_dtls_timeout(t->dtls);
         if (t->state > VN_TETHER_EXPECT_PAIR)
@@ -842,6 +882,11 @@ static void take_stun(struct vn_tether *t, size_t local, const struct vn_addr *f
     struct vn_netif_filter filter = vn_transport_filter(t->transport);
     if (!vn_netif_usable(&filter, from)) {
         c->drop_stranger++;
+        return;
+    }
+    struct vn_addr mapped;
+    if (vn_reflex_input(&t->reflex, local, from, in, &mapped)) {
+        take_mapped(t, local, &mapped);
         return;
     }
     switch (vn_ice_input(t->ice, local, from, in, now_us)) {

@@ -4,12 +4,14 @@
 
 #include <net/if.h>
 
+#include "base/limits.h"
 #include "base/list.h"
 #include "transport/consent.h"
 #include "transport/dtls.h"
 #include "transport/ice.h"
 #include "transport/limits.h"
 #include "transport/netif.h"
+#include "transport/reflex.h"
 #include "transport/sctp.h"
 #include "transport/transport.h"
 #include "transport/udp.h"
@@ -26,6 +28,8 @@ struct vn_transport {
     char exclude_ifname[IF_NAMESIZE];
     struct vn_prefix exclude[VN_EXCLUDE_MAX];
     size_t exclude_count;
+    struct vn_addr stun[VN_STUN_SERVERS_MAX];
+    size_t stun_count;
 
     struct vn_dtls_ctx *dtls;
     struct vn_udp_rx *rx; /* while tethers exist */
@@ -79,6 +83,9 @@ struct vn_tether {
     struct vn_candidate candidates[VN_ICE_CANDIDATES_MAX];
     struct vn_tether_socket sockets[VN_ICE_CANDIDATES_MAX];
     size_t socket_count;
+    struct vn_reflex reflex;
+    struct vn_candidate reflexive[VN_REFLEX_MAX]; /* of which the user knows `told` */
+    size_t reflexive_count, reflexive_told;
     struct vn_ice *ice;
     bool has_pair;
     struct vn_ice_selected pair; /* selected, or the valid one that DTLS came on first */

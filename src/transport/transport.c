@@ -23,6 +23,14 @@ static void drops(const void *self, uint64_t ret[VN_TDROP_COUNT])
     ret[VN_TDROP_SEND] = c->drop_tx;
 }
 
+static void stun_servers(void *self, const struct vn_addr *servers, size_t count)
+{
+    struct vn_transport *tp = self;
+    tp->stun_count = VN_MIN(count, VN_ARRAY_LEN(tp->stun));
+    for (size_t i = 0; i < tp->stun_count; i++)
+        tp->stun[i] = servers[i];
+}
+
 vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_transport **ret)
 {
     if (cfg->exclude_ifname && strlen(cfg->exclude_ifname) >= IF_NAMESIZE)
@@ -36,6 +44,7 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
         return st;
     }
     tp->port = (struct vn_tether_port){.self = tp,
+                                       .stun_servers = stun_servers,
                                        .open = vn_tether_open,
                                        .start = vn_tether_start,
                                        .add_remote_candidate = vn_tether_add_remote_candidate,

@@ -1,6 +1,7 @@
 /* What a login brings to a node (DESIGN section 4.3). */
 #pragma once
 
+#include "base/limits.h"
 #include "wire/hourkeys.h"
 #include "wire/statement.h"
 
@@ -23,6 +24,8 @@ struct vn_realm_info {
     char *master_urls[8];
     size_t master_url_count;
     char *master_ca_pem;
+    struct vn_addr stun[VN_STUN_SERVERS_MAX]; /* servers that tell a node its outer address */
+    size_t stun_count;
 };
 
 /** What a login or renewal brings. Heap object; vn_credentials_free wipes and frees. */

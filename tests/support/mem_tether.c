@@ -296,6 +296,14 @@ static void mem_drops(const void *self, uint64_t ret[VN_TDROP_COUNT])
 
 /* ---- the network ---- */
 
+/* Nothing is between two ends here, so nobody needs to be asked. */
+static void mem_stun_servers(void *self, const struct vn_addr *servers, size_t count)
+{
+    (void)self;
+    (void)servers;
+    (void)count;
+}
+
 vn_status vn_mem_net_new(const struct vn_mem_net_config *cfg, uint64_t now_us,
                          struct vn_mem_net **ret)
 {
@@ -307,6 +315,7 @@ vn_status vn_mem_net_new(const struct vn_mem_net_config *cfg, uint64_t now_us,
     n->random = cfg->seed;
     vn_list_init(&n->ends);
     n->port = (struct vn_tether_port){.self = n,
+                                      .stun_servers = mem_stun_servers,
                                       .open = mem_open,
                                       .start = mem_start,
                                       .add_remote_candidate = mem_add_candidate,

@@ -28,7 +28,8 @@ static const char LOGIN[] =
     "\"ipv4\":\"10.77.0.0/16\",\"ipv6\":\"fd00::/64\",\"name_key\":\"" KEY
     "\",\"guardian_id\":\"" ID
     "\",\"guardian_ek\":\"AQID\",\"root_cert\":\"AQID\",\"issuing_cert\":\"AQID\","
-    "\"command_cert\":\"AQID\",\"masters\":[\"tls://h:4222\"],\"master_ca\":\"PEM\"}}";
+    "\"command_cert\":\"AQID\",\"masters\":[\"tls://"
+    "h:4222\"],\"stun\":[{\"ip\":\"192.0.2.1\",\"port\":1}],\"master_ca\":\"PEM\"}}";
 
 static vn_status login_answer(void)
 {

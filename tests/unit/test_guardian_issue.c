@@ -45,8 +45,12 @@ static void login_answer(enum vn_suite suite_id)
 {
     struct vn_realm *realm = make_realm(suite_id);
     const struct vn_suite_info *suite = realm->suite;
-    struct vn_guardian_config cfg = {
-        .public_host = "g.example", .public_port = 8443, .master_port = 4222};
+    struct vn_guardian_config cfg = {.public_host = "g.example",
+                                     .public_port = 8443,
+                                     .master_port = 4222,
+                                     .stun = {{.port = 3478}},
+                                     .stun_count = 1};
+    assert_ok(vn_ip_parse("192.0.2.1", &cfg.stun[0].ip));
     assert_ok(vn_tls_key_new(&cfg.ca_key_pem));
     assert_ok(vn_tls_ca_new(cfg.ca_key_pem, "CA", NOW - 1000, NOW + 86400000, &cfg.ca_cert_pem));
     VN_CLEANUP(vn_sig_freep) struct vn_sig_key *key = NULL;
@@ -78,6 +82,9 @@ static void login_answer(enum vn_suite suite_id)
                                       NOW, &command));
     assert_string_equal(json_string_value(json_array_get(json_object_get(r, "masters"), 0)),
                         "tls://g.example:4222");
+    const json_t *stun = json_array_get(json_object_get(r, "stun"), 0);
+    assert_string_equal(json_string_value(json_object_get(stun, "ip")), "192.0.2.1");
+    assert_int_equal(json_integer_value(json_object_get(stun, "port")), 3478);
 
     static struct vn_identity id;
     assert_ok(vn_json_get_bytes(a, "certificate", buf, sizeof(buf), &n));

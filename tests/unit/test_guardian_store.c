@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "guardian/config.h"
 #include "guardian/realm.h"
 #include "guardian/store.h"
 #include "support/test.h"
@@ -290,6 +291,39 @@ static void notices_others(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* Kept from start to start; an installation from before has none. */
+static void stun_servers(void **state)
+{
+    struct world *w = *state;
+    static const char *const BAD[] = {
+        "host", "192.0.2.1:0",          "192.0.2.1:x", "1,2",
+        ",",    "192.0.2.1,,192.0.2.2", "::1]:100",    "1.1.1.1,1.1.1.2,1.1.1.3,1.1.1.4,1.1.1.5"};
+    const struct vn_config_init init = {.public_host = "h",
+                                        .public_port = 1,
+                                        .listen_host = "*",
+                                        .listen_port = 1,
+                                        .master_port = 1};
+    struct vn_guardian_config c;
+    assert_ok(vn_config_create(w->s, &init, NOW));
+    assert_ok(vn_config_load(w->s, &c));
+    assert_int_equal(c.stun_count, 0);
+    vn_config_done(&c);
+    assert_ok(vn_config_set_stun(w->s, "192.0.2.1,[2001:db8::5]:3479"));
+    for (size_t i = 0; i < VN_ARRAY_LEN(BAD); i++)
+        assert_status(VN_ERR_ARG, vn_config_set_stun(w->s, BAD[i]));
+    assert_ok(vn_config_load(w->s, &c));
+    assert_int_equal(c.stun_count, 2);
+    assert_int_equal(c.stun[0].port, 3478);
+    assert_true(vn_ip_is_v4(&c.stun[0].ip));
+    assert_int_equal(c.stun[1].port, 3479);
+    assert_int_equal(c.stun[1].ip.b[15], 5);
+    vn_config_done(&c);
+    assert_ok(vn_config_set_stun(w->s, "none"));
+    assert_ok(vn_config_load(w->s, &c));
+    assert_int_equal(c.stun_count, 0);
+    vn_config_done(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +336,7 @@ int main(void)
         TEST(conflux_round_trip),
         TEST(tags_belong_to_owners),
         TEST(leases),
+        TEST(stun_servers),
         TEST(notices_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,8 @@
 #define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 #define ID "AAAAAAAAAAAAAAAAAAAAAQ"
 
+#define SERVER "{\"ip\":\"192.0.2.1\",\"port\":3478}"
+
 static const char GOOD[] =
     "{\"time\":1700000000000,\"expires_at\":1700043200000,\"conflux_id\":\"" ID
     "\",\"tag\":\"a\",\"ip4\":\"10.77.0.1\","
@@ -23,7 +25,8 @@ static const char GOOD[] =
     "\",\"name\":\"home\",\"suite\":\"default\",\"access\":\"taints\",\"ipv4\":\"10.77.0.0/16\","
     "\"ipv6\":\"fd00::/64\",\"name_key\":\"" KEY "\",\"guardian_id\":\"" ID
     "\",\"guardian_ek\":\"AQID\","
-    "\"root_cert\":\"AQID\",\"issuing_cert\":\"AQID\",\"command_cert\":\"AQID\",\"masters\":[\"tls:"
+    "\"root_cert\":\"AQID\",\"issuing_cert\":\"AQID\",\"command_cert\":\"AQID\",\"stun\":[" SERVER
+    ",{\"ip\":\"2001:db8::5\",\"port\":3479}],\"masters\":[\"tls:"
     "//h:4222\"],"
     "\"master_ca\":\"PEM\"}}";
 
@@ -54,6 +57,9 @@ static void test_good(void **state)
     assert_int_equal(c->certificate.n, 3);
     assert_int_equal(c->revocation_count, 2);
     assert_int_equal(c->revocations[1].p[0], 4);
+    assert_int_equal(c->realm.stun_count, 2);
+    assert_int_equal(c->realm.stun[0].port, 3478);
+    assert_int_equal(c->realm.stun[1].ip.b[15], 5);
     assert_int_equal(c->realm.master_url_count, 1);
     assert_string_equal(c->realm.master_urls[0], "tls://h:4222");
     vn_credentials_free(c);
@@ -111,6 +117,13 @@ static void test_out_of_range(void **state)
         {"realm", "masters", "[]"},
         {"realm", "masters", "[1]"},
         {"realm", "masters", "[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\"]"},
+        {"realm", "stun", "{}"},
+        {"realm", "stun", "[1]"},
+        {"realm", "stun", "[{\"ip\":\"192.0.2.1\"}]"},
+        {"realm", "stun", "[{\"ip\":\"host\",\"port\":1}]"},
+        {"realm", "stun", "[{\"ip\":\"192.0.2.1\",\"port\":0}]"},
+        {"realm", "stun", "[{\"ip\":\"192.0.2.1\",\"port\":65536}]"},
+        {"realm", "stun", "[" SERVER "," SERVER "," SERVER "," SERVER "," SERVER "]"},
         {"realm", "name_key", "\"AAAA\""},
         {NULL, "other_keys", "\"A\""},
         {NULL, "other_keys", "{}"},
