@@ -224,7 +224,7 @@ void vn_hop_on_offer(struct vn_node *n, struct vn_inbound *in)
             vn_hop_signal(n, h); /* our answer was lost */
         return;
     }
-    if (in->time_ms < p->signalled_ms || (h && ours_stands(n, h)))
+    if (in->time_ms <= p->signalled_ms || (h && ours_stands(n, h)))
         return;
     p->signalled_ms = in->time_ms;
     if (h)
