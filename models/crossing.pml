@@ -1,54 +1,89 @@
 /*
- * check: both ends hold the same tether when every message arrives |
- * proves: crossing tether offers: whatever crosses and repeats, in whatever order, both ends
- * proves: come to wait for one and the same tether
- * bound: exhaustive; two nodes, one offer each, sent up to 3 times; every message arrives, once
+ * check: one tether, the smaller node's if it offered one | -DSENDS=2
+ * check: the same when messages get lost, and on it every stream that is wanted | -DLOSSES=2
+ * long: one tether, the smaller node's if it offered one | -DSENDS=3
+ * proves: crossing set-ups: whatever crosses, repeats and overtakes, both ends come to wait for one
+ * proves: and the same tether; of two crossing offers the smaller node id's stands; every stream
+ * proves: that either end wants comes to be open on it
+ * bound: exhaustive; two nodes, one offer each, sent twice at any time, or up to 3 times with two
+ * bound: messages lost
+ * long_bound: exhaustive; two nodes, one offer each, sent up to 3 times; two messages lost, or none
  *
- * Offers and answers of src/core/hop_signal.c. Node 0 has the smaller id. The tether is numbered
- * by its offerer plus one. Each sending is an envelope of its own, dated by a common clock; the
- * envelope's nonce sees to it that it counts once.
+ * Offers and answers of src/core/hop_signal.c, then circuits and BIND of circuit.c and bind.c. Node
+ * 0 has the smaller id. The tether is numbered by its offerer plus one. Each sending is an envelope
+ * of its own, dated by a common clock, which may stand still; the envelope's nonce sees to it that
+ * it counts once. The handshakes of the two streams are handshake.pml's: here they take any time.
  */
+#ifndef SENDS
 #define SENDS 3
+#endif
+#ifdef LOSSES
+#define may_repeat timeout /* it waits for an answer that would have come */
+#define STREAMS true
+#else
+#define LOSSES 0
+#define may_repeat true
+#define STREAMS false
+#endif
 
-mtype = { NONE, EXPECT_ANSWER, EXPECT_UP };
+mtype = { NONE, EXPECT_GATHERED, EXPECT_ANSWER, EXPECT_UP, UP };
 
 mtype state[2] = NONE;
 byte tether[2];
 bool offerer[2];
 byte signalled[2]; /* date of the last offer or answer taken */
 byte clock = 1;
+bool offered[2]; /* ever */
+byte losses;
 
 byte sends[2];
 byte offer[6];  /* [node * SENDS + i]: its date; 0: not under way */
 byte answers[2];
 byte answer[6]; /* to this node's offers, likewise */
 
+/* The stream of each node to the other. */
+bool wants[2], keyed[2], open[2];
+mtype = { SETUP, ACCEPT, BIND, BOUND };
+mtype carried[2]; /* its last message in-band */
+
+inline tick() {
+    if
+    :: clock++
+    :: skip
+    fi
+}
+
 inline send_offer(me) {
-    clock++;
+    tick();
     offer[me * SENDS + sends[me]] = clock;
     sends[me]++
 }
 
 inline send_answer(me) {
-    clock++;
+    tick();
     answer[(1 - me) * SENDS + answers[1 - me]] = clock;
     answers[1 - me]++
 }
 
+#define repeats(me) (state[me] == EXPECT_ANSWER && sends[me] < SENDS)
+#define waiting(me) (state[me] == EXPECT_GATHERED || state[me] == EXPECT_ANSWER)
+
 inline on_offer(me, date) {
     if
-    :: state[me] != NONE && !offerer[me] && tether[me] == 2 - me ->
-        send_answer(me) /* the answer again */
+    :: state[me] != NONE && !offerer[me] ->
+        if
+        :: state[me] == EXPECT_UP -> send_answer(me) /* the answer again */
+        :: else
+        fi
     :: else ->
         if
-        :: date < signalled[me] -> skip
-        :: date >= signalled[me] && offerer[me] && state[me] == EXPECT_ANSWER && me == 0 -> skip
+        :: date <= signalled[me] -> skip
+        :: date > signalled[me] && offerer[me] && waiting(me) && me == 0 -> skip
         :: else ->
             signalled[me] = date;
-            state[me] = EXPECT_UP;
+            state[me] = EXPECT_GATHERED;
             offerer[me] = false;
-            tether[me] = 2 - me;
-            send_answer(me)
+            tether[me] = 2 - me
         fi
     fi
 }
@@ -58,7 +93,10 @@ inline on_offer(me, date) {
         date = offer[(1 - me) * SENDS + i]; \
         offer[(1 - me) * SENDS + i] = 0; \
         on_offer(me, date); \
-        date = 0 }
+        date = 0 } \
+    :: atomic { offer[(1 - me) * SENDS + i] != 0 && losses < LOSSES -> \
+        losses++; \
+        offer[(1 - me) * SENDS + i] = 0 }
 
 #define HEAR(me, i) \
     :: atomic { answer[me * SENDS + i] != 0 -> \
@@ -72,28 +110,59 @@ inline on_offer(me, date) {
             fi \
         :: else \
         fi; \
+        answer[me * SENDS + i] = 0 } \
+    :: atomic { answer[me * SENDS + i] != 0 && losses < LOSSES -> \
+        losses++; \
         answer[me * SENDS + i] = 0 }
 
 #define NODE(me) \
     byte date; \
     do \
-    :: atomic { state[me] == NONE && sends[me] == 0 -> \
-        state[me] = EXPECT_ANSWER; \
+    :: atomic { wants[me] && state[me] == NONE && !offered[me] -> \
+        state[me] = EXPECT_GATHERED; \
         offerer[me] = true; \
-        tether[me] = me + 1; \
+        offered[me] = true; \
+        tether[me] = me + 1 } \
+    :: atomic { state[me] == EXPECT_GATHERED && offerer[me] -> \
+        state[me] = EXPECT_ANSWER; \
         send_offer(me) } \
-    :: atomic { state[me] == EXPECT_ANSWER && sends[me] < SENDS -> send_offer(me) } \
+    :: atomic { state[me] == EXPECT_GATHERED && !offerer[me] -> \
+        state[me] = EXPECT_UP; \
+        send_answer(me) } \
+    :: atomic { may_repeat && repeats(me) -> send_offer(me) } \
     TAKE(me, 0) \
     TAKE(me, 1) \
-    TAKE(me, 2) \
+    TAKE(me, SENDS - 1) \
     HEAR(me, 0) \
     HEAR(me, 1) \
-    HEAR(me, 2) \
-    :: atomic { timeout -> \
-        assert(state[0] == EXPECT_UP && state[1] == EXPECT_UP); \
-        assert(tether[0] == tether[1] && offerer[0] != offerer[1]); \
+    HEAR(me, SENDS - 1) \
+    /* Both ends have the secret of the same offer: ICE and DTLS come to an end. */ \
+    :: atomic { state[me] == EXPECT_UP && tether[0] == tether[1] && \
+                (state[1 - me] == EXPECT_UP || state[1 - me] == UP) -> \
+        state[me] = UP } \
+    :: atomic { STREAMS && wants[me] && !keyed[me] -> keyed[me] = true } \
+    :: atomic { STREAMS && wants[me] && state[me] == UP && carried[me] == 0 -> carried[me] = SETUP } \
+    :: atomic { carried[me] == ACCEPT && keyed[me] -> carried[me] = BIND } \
+    :: atomic { carried[me] == BOUND && !open[me] -> open[me] = true } \
+    /* The other's stream. */ \
+    :: atomic { carried[1 - me] == SETUP && state[me] == UP -> carried[1 - me] = ACCEPT } \
+    :: atomic { carried[1 - me] == BIND && state[me] == UP -> \
+        assert(tether[0] == tether[1]); \
+        carried[1 - me] = BOUND } \
+    :: atomic { timeout && !repeats(0) && !repeats(1) -> \
+        assert(tether[0] == tether[1] && state[0] == state[1]); \
+        assert(!offered[0] || tether[0] == 1); \
+        assert(!wants[me] || (offerer[0] != offerer[1] && (open[me] || !STREAMS))); \
         break } \
     od
 
 active proctype smaller() { NODE(0) }
 active proctype larger() { NODE(1) }
+
+active proctype programs() {
+    if
+    :: atomic { wants[0] = true; wants[1] = true }
+    :: wants[0] = true
+    :: wants[1] = true
+    fi
+}
