@@ -10,6 +10,7 @@
 #include "guardian/address.h"
 #include "guardian/issue.h"
 #include "guardian/json.h"
+#include "guardian/revoke.h"
 #include "loop/io.h"
 #include "loop/loop.h"
 
@@ -34,6 +35,7 @@ struct link {
     enum vn_control_state state;
     uint64_t used_ms, connected_ms; /* monotonic */
     bool reconnect;                 /* the broker refused our credentials */
+    bool awaited;                   /* revocations wait for it: it stays until it is up */
     struct vn_list waiting;
     size_t count;
 };
@@ -183,6 +185,16 @@ static void send_waiting(struct link *k)
     }
 }
 
+/* Sends what waits, and says so to those who wait for that. */
+static void drain(struct link *k)
+{
+    send_waiting(k);
+    if (!k->awaited || k->state != VN_CONTROL_UP || k->count > 0)
+        return;
+    k->awaited = false;
+    vn_revoke_publish(k->all->g);
+}
+
 static void on_state(void *arg, enum vn_control_state state, const char *reason)
 {
     struct link *k = arg;
@@ -192,7 +204,7 @@ static void on_state(void *arg, enum vn_control_state state, const char *reason)
     if (state == VN_CONTROL_REFUSED)
         k->reconnect = true; /* with new credentials, at the next tick */
     else if (state == VN_CONTROL_UP)
-        send_waiting(k);
+        drain(k);
 }
 
 static void on_message(void *arg, const char *subject, struct vn_span payload)
@@ -226,7 +238,7 @@ static void tick(struct link *k, uint64_t now)
         vn_log(VN_LOG_WARN, "message_undeliverable", VN_KV_STR("realm", name_of(k)));
         drop(k, w);
     }
-    if (now - k->used_ms > VN_LINK_IDLE_MS && k->count == 0) {
+    if (now - k->used_ms > VN_LINK_IDLE_MS && k->count == 0 && !k->awaited) {
         link_free(k);
         return;
     }
@@ -236,7 +248,7 @@ static void tick(struct link *k, uint64_t now)
         if (st != VN_OK)
             vn_log(VN_LOG_ERROR, "link_failed", VN_KV_STATUS(st));
     }
-    send_waiting(k);
+    drain(k);
 }
 
 static void on_timer(uv_timer_t *t)
@@ -277,8 +289,7 @@ static vn_status link_new(struct vn_links *l, struct vn_realm *realm, struct lin
     return VN_OK;
 }
 
-vn_status vn_links_publish(struct vn_links *l, struct vn_realm *realm, const char *subject,
-                           struct vn_span payload)
+static vn_status find_or_new(struct vn_links *l, struct vn_realm *realm, struct link **ret)
 {
     struct link *k = NULL;
     VN_LIST_EACH(it, &l->links)
@@ -287,12 +298,33 @@ vn_status vn_links_publish(struct vn_links *l, struct vn_realm *realm, const cha
         if (realm ? one->realm && vn_id_equal(&one->realm->r.id, &realm->r.id) : !one->realm)
             k = one;
     }
-    if (!k) {
-        vn_status st = link_new(l, realm, &k);
-        if (st != VN_OK)
-            return st;
+    vn_status st = k ? VN_OK : link_new(l, realm, &k);
+    if (st == VN_OK) {
+        k->used_ms = mono_ms();
+        *ret = k;
     }
-    k->used_ms = mono_ms();
+    return st;
+}
+
+bool vn_links_ready(struct vn_links *l, struct vn_realm *realm)
+{
+    struct link *k;
+    vn_status st = find_or_new(l, realm, &k);
+    if (st != VN_OK) {
+        vn_log(VN_LOG_ERROR, "link_failed", VN_KV_STATUS(st));
+        return false;
+    }
+    k->awaited = k->state != VN_CONTROL_UP || k->count > 0;
+    return !k->awaited;
+}
+
+vn_status vn_links_publish(struct vn_links *l, struct vn_realm *realm, const char *subject,
+                           struct vn_span payload)
+{
+    struct link *k;
+    vn_status st = find_or_new(l, realm, &k);
+    if (st != VN_OK)
+        return st;
     if (k->count == 0 && send_now(k, subject, payload) == VN_OK)
         return VN_OK;
     if (k->count >= VN_LINK_QUEUE_MAX)
@@ -300,7 +332,8 @@ vn_status vn_links_publish(struct vn_links *l, struct vn_realm *realm, const cha
     struct waiting *w = calloc(1, sizeof(*w) + payload.n);
     if (!w)
         return VN_ERR_NOMEM;
-    w->until_ms = k->used_ms + VN_LINK_WAIT_MS;
+    /* What is for the broker itself is kept until it is there: nobody asks for it again. */
+    w->until_ms = realm ? k->used_ms + VN_LINK_WAIT_MS : UINT64_MAX;
     w->n = payload.n;
     memcpy(w->payload, payload.p, payload.n);
     snprintf(w->subject, sizeof(w->subject), "%s", subject);

@@ -8,7 +8,7 @@
 #include "guardian/guardian.h"
 
 #define VN_LINK_IDLE_MS VN_PACED_MS(60000, 1000)
-#define VN_LINK_WAIT_MS 30000 /* a message that could not be sent by then is dropped */
+#define VN_LINK_WAIT_MS 30000 /* a message to nodes that could not be sent by then is dropped */
 #define VN_LINK_QUEUE_MAX 1024
 
 /** Takes an account JWT; the server puts it in force at once. */
@@ -19,10 +19,13 @@ struct vn_links;
 VN_MUST_CHECK vn_status vn_links_new(struct vn_guardian *g, struct vn_links **ret);
 /** Not inside a callback of a link. Drops what is waiting. */
 void vn_links_free(struct vn_links *l);
+/** True when what is published for the realm now goes out at once. Else a connection is being made,
+ * for as long as it takes, and vn_revoke_publish is called once it is there. */
+bool vn_links_ready(struct vn_links *l, struct vn_realm *realm);
 /**
  * Sends now, or as soon as Master takes the connection. Nobody may be listening: what a node misses
  * it gets at its next login. realm NULL: in the system account, where only VN_CLAIMS_SUBJECT is
- * allowed. VN_ERR_LIMIT when too much is waiting already.
+ * allowed; that is kept until it could be sent. VN_ERR_LIMIT when too much is waiting already.
  */
 VN_MUST_CHECK vn_status vn_links_publish(struct vn_links *l, struct vn_realm *realm,
                                          const char *subject, struct vn_span payload);

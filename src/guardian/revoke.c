@@ -178,6 +178,10 @@ void vn_revoke_publish(struct vn_guardian *g)
         return;
     struct publication *p = calloc(1, sizeof(*p));
     vn_status st = p ? plan(g, &realm, p) : VN_ERR_NOMEM;
+    if (st == VN_OK && p->n && !vn_links_ready(g->links, p->realm)) {
+        publication_free(p); /* called again when it is */
+        return;
+    }
     if (st == VN_OK && p->n) {
         p->g = g;
         g->revoking = uv_queue_work(g->uv, &p->work, on_work, on_done) == 0;
