@@ -1,5 +1,5 @@
 """A revocation that Guardian cannot publish waits, however long: Master is away for Guardian alone."""
-# timeout: 120
+# timeout: 120 long
 from lib import *
 from veil import Guardian, Node, Traffic
 
