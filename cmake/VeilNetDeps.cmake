@@ -17,9 +17,9 @@ _vn_dep(curl libcurl)
 _vn_dep(sqlite sqlite3)
 _vn_dep(mnl libmnl)
 _vn_dep(nats "libnats>=3.10")
-_vn_dep(usrsctp usrsctp)
 if(BUILD_TESTING)
     _vn_dep(cmocka cmocka)
+    _vn_dep(usrsctp usrsctp) # a peer of our SCTP
 endif()
 
 # libipsec-mb ships no pkg-config file, and exists on amd64 only.

@@ -46,8 +46,7 @@ FOREIGN = (
                      r"guardian/"),
      "base, crypto, wire, ports, router and core run without an event loop, in tests and in the "
      "simulator"),
-    (r"usrsctp", (r"transport/sctp[^/]*$",),
-     "libusrsctp stands behind transport's SCTP interface and will be replaced there"),
+    (r"usrsctp", (), "libusrsctp is a peer in tests; the product speaks SCTP itself (transport/sctp)"),
     (r"nats(/|\.h$)", (r"control/",), "only the control layer knows that Master is NATS"),
     (r"curl/", (r"control/http[^/]*$",), "one HTTP client for all: src/control/http"),
     (r"libwebsockets", (r"guardian/http[^/]*$", r"guardian/[^/]*ws[^/]*$"),

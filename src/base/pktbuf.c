@@ -147,6 +147,16 @@ struct vn_pktbuf *vn_pktqueue_pop(struct vn_pktqueue *q)
     return b;
 }
 
+void vn_pktqueue_unpop(struct vn_pktqueue *q, struct vn_pktbuf *b)
+{
+    b->next = q->head;
+    q->head = b;
+    if (!q->tail)
+        q->tail = b;
+    q->count++;
+    q->bytes += b->len;
+}
+
 void vn_pktqueue_clear(struct vn_pktqueue *q)
 {
     struct vn_pktbuf *b;

@@ -50,4 +50,6 @@ struct vn_pktqueue {
 void vn_pktqueue_push(struct vn_pktqueue *q, struct vn_pktbuf *b);
 /** NULL when empty. Ownership passes to the caller. */
 struct vn_pktbuf *vn_pktqueue_pop(struct vn_pktqueue *q);
+/** Back in front: undoes the last pop. */
+void vn_pktqueue_unpop(struct vn_pktqueue *q, struct vn_pktbuf *b);
 void vn_pktqueue_clear(struct vn_pktqueue *q);

@@ -119,32 +119,76 @@
 #define VN_SCTP_SNDBUF_BYTES (1024 * 1024)
 #define VN_SCTP_SNDBUF_MAX_BYTES (4 * 1024 * 1024)
 #define VN_SCTP_SNDBUF_BYTES_PER_US 190
+/* Bytes waiting in SCTP that are always accepted, however small the congestion window. Ours: a
+ * burst to send and one in the making. */
+#define VN_SCTP_SNDBUF_WAIT_BYTES 196608
+/* The same for a stream with nothing waiting, so that bulk keeps no other from being sent. Ours:
+ * two of the longest messages. */
+#define VN_SCTP_SNDBUF_RESERVE_BYTES 133120
+/* Messages queued or sent and not acknowledged. Ours: 1 KB each fill the window. */
+#define VN_SCTP_MESSAGES_MAX 8192
 /* The advertised window. Ours: never what limits 4 MB in flight. */
 #define VN_SCTP_RCVBUF_BYTES (6 * 1024 * 1024)
-/* Each way; three are used. Ours. */
+/*
+ * Bytes of buffers that received data may take. Ours: the first is where new data is refused, with
+ * room for the buffers of unfinished messages; the second is for what fills holes, beyond which the
+ * association ends.
+ */
+#define VN_SCTP_RX_MEMORY_BYTES (12 * 1024 * 1024)
+#define VN_SCTP_RX_MEMORY_MAX_BYTES (18 * 1024 * 1024)
+/* Complete messages that wait for an earlier one. Ours. */
+#define VN_SCTP_WAITING_MAX 4096
+/* Each way; three are used. At most 31, which a set of streams has bits for. Ours. */
 #define VN_SCTP_STREAMS 16
-/* Timers run so often while anything is outstanding, and else for heartbeats only. Ours. */
-#define VN_SCTP_TICK_US 10000
-#define VN_SCTP_IDLE_TICK_US 250000
-/* Time without traffic before the slower tick. Ours: above the delayed SACK. */
-#define VN_SCTP_QUIET_US 500000
+/* Bytes of SCTP packets: RFC 9260 section 3 wants 512 carried; an Ethernet frame. */
+#define VN_SCTP_MTU_MIN 512
+#define VN_SCTP_MTU_MAX 1500
+/* Bytes of a message's buffer that is expected to grow: the longest of ours. */
+#define VN_SCTP_RUN_BYTES 66560
+/* Bytes sent at once by pacing: what one UDP_SEGMENT call takes. */
+#define VN_SCTP_BURST_BYTES 65000
 /* Ours (RFC 9260 section 16: 1 s, 1 s, 60 s): short paths; liveness ends what is dead after 3 s. */
 #define VN_SCTP_RTO_MIN_MS 100
 #define VN_SCTP_RTO_INITIAL_MS 200
 #define VN_SCTP_RTO_MAX_MS 3000
+/* Towards others: above twice their delay of SACKs. */
+#define VN_SCTP_RTO_MIN_FOREIGN_MS 400
 /* Packets. Ours (RFC 9260: 4,380 B): half a full message at once. */
 #define VN_SCTP_INITIAL_CWND 32
-/* Chunks queued in one association. Ours: 4 MB of full packets, and room. */
+/* TSNs between the lowest and the highest not acknowledged, each way; a power of two. Ours: 4 MB of
+ * full packets, and room. */
 #define VN_SCTP_CHUNKS_MAX 16384
 /* Packets per SACK and the delay. Ours; the I bit asks for one when the sender stalls. */
 #define VN_SCTP_SACK_PACKETS 8
 #define VN_SCTP_SACK_DELAY_MS 10
+/* Others' delay: RFC 9260 section 6.2. */
+#define VN_SCTP_SACK_DELAY_FOREIGN_MS 200
+/* Duplicate TSNs reported in one SACK. Ours. */
+#define VN_SCTP_DUPS_MAX 16
 /* RFC 9260 section 16; ICE's consent watches the path. */
 #define VN_SCTP_HEARTBEAT_MS 30000
-/* Association.Max.Retrans. Ours: liveness decides first. */
+/* Association.Max.Retrans, and attempts at set-up and shutdown. Ours: liveness decides first. */
 #define VN_SCTP_RTX_MAX 30
+/* Valid.Cookie.Life, RFC 9260 section 16. */
+#define VN_SCTP_COOKIE_US 60000000
+/* RFC 8985 section 6.2: the reordering window in quarters of the shortest round trip, at most, and
+ * the round trips after which it shrinks again; its least value is ours. */
+#define VN_SCTP_REORDER_MAX 16
+#define VN_SCTP_REORDER_ROUNDS 16
+#define VN_SCTP_REORDER_MIN_US 1000
+/* draft-ietf-ccwg-bbr: MinRTTFilterLen, ProbeRTTInterval, ProbeRTTDuration. */
+#define VN_SCTP_MIN_RTT_US 10000000
+#define VN_SCTP_PROBE_RTT_US 5000000
+#define VN_SCTP_PROBE_RTT_FOR_US 200000
 /* SPEC A11: the bound of retransmission is a time, 30 s. */
 #define VN_BULK_LIFETIME_MS 30000
+/*
+ * How long a message of bulk that overtook another waits for it: shortest round trips (a
+ * retransmission takes one and a half, and may be lost again), and the bounds. Ours.
+ */
+#define VN_BULK_HOLD_RTTS 4
+#define VN_BULK_HOLD_MIN_US 5000
+#define VN_BULK_HOLD_MAX_US 300000
 /* Bytes of a channel's label or protocol. Ours. */
 #define VN_DCEP_LABEL_MAX 64
 

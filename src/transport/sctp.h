@@ -1,39 +1,51 @@
 /*
- * SCTP associations (RFC 9260, PR-SCTP RFC 3758) by libusrsctp, over packets that someone else
- * carries. A later issue replaces what is inside. libusrsctp keeps its state per process: all
- * associations live on one thread.
+ * SCTP associations over packets that someone else carries and protects (RFC 9260 as RFC 8831 uses
+ * it): partial reliability (RFC 3758), stream reset (RFC 6525), SACK-IMMEDIATELY (RFC 7053), zero
+ * checksum where both want it (RFC 9653).
  *
- * Nothing calls back but the sink for packets; the owner polls state and messages after each input,
- * tick or send.
+ * Sans-IO: packets and the time come in as arguments, packets go to one sink; nothing else calls
+ * back. An association has no state outside itself and belongs to one thread. The owner polls state
+ * and messages after each input or tick, and calls vn_sctp_tick when vn_sctp_due_us says so.
  */
 #pragma once
 
 #include <stdbool.h>
 
 #include "base/pktbuf.h"
+#include "ports/random.h"
 #include "transport/dgram.h"
 
 enum vn_sctp_state {
     VN_SCTP_CONNECTING,
     VN_SCTP_OPEN,
-    VN_SCTP_CLOSED, /* the peer ended it */
+    VN_SCTP_CLOSED, /* the peer ended it, or a shutdown is complete */
     VN_SCTP_FAILED, /* no answer, or the peer broke the rules */
 };
 
-enum vn_sctp_reliability {
-    VN_SCTP_RELIABLE_ORDERED,
-    VN_SCTP_RELIABLE_UNORDERED,
-    VN_SCTP_TIMED_UNORDERED, /* for VN_BULK_LIFETIME_MS */
-    VN_SCTP_ONCE_UNORDERED,  /* never retransmitted */
+enum vn_sctp_limit {
+    VN_SCTP_RELIABLE,
+    VN_SCTP_RETRANSMITS,  /* at most .value retransmissions (RFC 7496 section 3.1) */
+    VN_SCTP_MILLISECONDS, /* not after .value milliseconds (RFC 3758 section 4.1) */
+};
+
+struct vn_sctp_how {
+    bool unordered;
+    enum vn_sctp_limit limit;
+    uint32_t value;
 };
 
 struct vn_sctp_config {
     void *arg;
-    /** SCTP packets to seal and send; they may be written over. Must not call back into this
-     * module. */
+    /**
+     * SCTP packets to seal and send, in batches of a burst; they may be written over. Must not call
+     * back into this module.
+     */
     void (*output)(void *arg, const struct vn_dgram *packets, size_t n);
-    size_t mtu; /* bytes of the longest SCTP packet */
-    size_t message_max;
+    const struct vn_random *random; /* borrowed; only during vn_sctp_new */
+    size_t mtu;                     /* bytes of the longest SCTP packet, to VN_SCTP_MTU_MAX */
+    size_t message_max;             /* longest message to receive */
+    /** The peer may be another implementation: wait as long for its SACKs as RFC 9260 lets it. */
+    bool foreign;
 };
 
 /** A received message. */
@@ -43,38 +55,71 @@ struct vn_sctp_msg {
     struct vn_pktbuf *buf; /* owned by who took it */
 };
 
+/** Since vn_sctp_new. */
+struct vn_sctp_counters {
+    uint64_t rx_packets, tx_packets, rx_data, tx_data; /* data: DATA chunks */
+    uint64_t retransmitted, lost, spurious;            /* chunks; marked lost, arrived after all */
+    uint64_t abandoned;                                /* messages given up (RFC 3758) */
+    uint64_t timeouts, probes;                         /* T3-rtx; tail loss probes */
+    uint64_t duplicates;                               /* chunks that came again */
+    uint64_t drop_packet; /* checksum, tag or form: the packet means nothing here */
+    uint64_t drop_chunk;  /* against the rules of its state, or outside every window */
+    uint64_t drop_memory; /* no memory or over the bound: the peer sends it again */
+};
+
 struct vn_sctp;
 
+/** VN_ERR_NOMEM, VN_ERR_ARG: sizes; VN_ERR_CRYPTO: no random bytes. */
 VN_MUST_CHECK vn_status vn_sctp_new(const struct vn_sctp_config *cfg, uint64_t now_us,
                                     struct vn_sctp **ret);
 /** Sends ABORT if the association lives. Returns NULL. */
 struct vn_sctp *vn_sctp_free(struct vn_sctp *s);
-/** Sends INIT; both ends may (RFC 8831 section 6). */
+/** Sends INIT; both ends may (RFC 8831 section 6). VN_ERR_STATE: a second time. */
 VN_MUST_CHECK vn_status vn_sctp_connect(struct vn_sctp *s, uint64_t now_us);
+/** Ends it when all that was sent has arrived (RFC 9260 section 9.2); no more is taken to send. */
+void vn_sctp_shutdown(struct vn_sctp *s, uint64_t now_us);
 enum vn_sctp_state vn_sctp_state(const struct vn_sctp *s);
-/** Bounds what is sent or waiting, and so the congestion window. */
+/** Bytes that may be sent and not acknowledged, or waiting. VN_SCTP_SNDBUF_BYTES at first. */
 void vn_sctp_set_window(struct vn_sctp *s, size_t bytes);
 
+/** All that arrived together: the answer is at most one SACK. */
 void vn_sctp_input(struct vn_sctp *s, const struct vn_dgram *packets, size_t n, uint64_t now_us);
-/** Up to cap complete messages, in order of arrival. Call until it returns 0. */
+/** Up to cap complete messages, in order of completion. Call until it returns 0. */
 size_t vn_sctp_receive(struct vn_sctp *s, struct vn_sctp_msg *ret, size_t cap);
 
-/** Copies the message. VN_ERR_AGAIN: the send buffer is full; VN_ERR_STATE: not connected (any
- * more). */
-VN_MUST_CHECK vn_status vn_sctp_send(struct vn_sctp *s, uint16_t stream, uint32_t ppid,
-                                     enum vn_sctp_reliability r, struct vn_span msg,
-                                     uint64_t now_us);
-/** Bytes sent or waiting, not acknowledged. */
-size_t vn_sctp_outstanding(struct vn_sctp *s);
-/** Smoothed round-trip time, in whole milliseconds; 0: none. */
-uint32_t vn_sctp_srtt_us(struct vn_sctp *s);
+/**
+ * Unordered messages that arrive on this stream wait up to hold_us for what was sent before them,
+ * so that a retransmission does not reorder them. 0, as at first: not at all.
+ */
+void vn_sctp_hold(struct vn_sctp *s, uint16_t stream, uint64_t hold_us);
 
 /**
- * Runs the timers of all associations of the process. Whoever owns associations calls it when due.
- * @return microseconds until the next call is due; UINT64_MAX when there is none to serve
+ * Queues a message of at least one byte; takes ownership with VN_OK only. It is sent by the next
+ * vn_sctp_flush, or any input or tick before. VN_ERR_AGAIN: the window is full and the stream has
+ * messages waiting already; VN_ERR_STATE: not connecting or open; VN_ERR_ARG: empty, or no such
+ * stream; VN_ERR_NOMEM.
  */
-uint64_t vn_sctp_tick(uint64_t now_us);
+VN_MUST_CHECK vn_status vn_sctp_send(struct vn_sctp *s, uint16_t stream, uint32_t ppid,
+                                     const struct vn_sctp_how *how, struct vn_pktbuf *msg,
+                                     uint64_t now_us);
+/** Sends what the windows and the pacing allow now. */
+void vn_sctp_flush(struct vn_sctp *s, uint64_t now_us);
+/** Bytes sent or waiting, not acknowledged. */
+size_t vn_sctp_outstanding(const struct vn_sctp *s);
 
-/** One user more of the process's SCTP; the last vn_sctp_global_done tears it down. */
-VN_MUST_CHECK vn_status vn_sctp_global_init(void);
-void vn_sctp_global_done(void);
+/**
+ * Asks to start the outgoing streams anew (bit i: stream i), once what they carry has arrived (RFC
+ * 6525 section 5.1.2). Messages queued meanwhile follow the reset. VN_ERR_STATE: the peer cannot,
+ * or the association is not open.
+ */
+VN_MUST_CHECK vn_status vn_sctp_reset(struct vn_sctp *s, uint32_t streams, uint64_t now_us);
+/** Streams the peer has reset since the last call; bit i: stream i. */
+uint32_t vn_sctp_take_resets(struct vn_sctp *s);
+
+/** Smoothed round-trip time; 0: none. */
+uint32_t vn_sctp_srtt_us(const struct vn_sctp *s);
+void vn_sctp_counters(const struct vn_sctp *s, struct vn_sctp_counters *ret);
+/** When vn_sctp_tick is due; UINT64_MAX: never. Changes with every call above. */
+uint64_t vn_sctp_due_us(const struct vn_sctp *s);
+/** Runs the timers that are due. */
+void vn_sctp_tick(struct vn_sctp *s, uint64_t now_us);

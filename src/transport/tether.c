@@ -12,8 +12,10 @@
  *   - DTLS: the flight's retransmission                                          (while the
  * handshake runs)
  *   - connecting: 10 s from start to up                                          (disarmed by up)
+ *   - SCTP: see vn_sctp_due_us                                                  (from DTLS to the
+ * end)
  *   - consent: see consent.h                                                     (from selection to
- * the end) and one per transport for SCTP's own.
+ * the end)
  */
 #include "transport/tether.h"
 
@@ -30,16 +32,27 @@ static const struct {
     const char *label;
     uint8_t channel;
     uint32_t reliability;
-    enum vn_sctp_reliability how;
+    struct vn_sctp_how how;
     size_t queue_bytes;
 } classes[VN_TETHER_CLASSES] = {
-    [VN_TETHER_BULK] = {"bulk", VN_DCEP_TIMED | VN_DCEP_UNORDERED, VN_BULK_LIFETIME_MS,
-                        VN_SCTP_TIMED_UNORDERED, VN_TETHER_QUEUE_BULK_BYTES},
-    [VN_TETHER_REALTIME] = {"realtime", VN_DCEP_RETRANSMITS | VN_DCEP_UNORDERED, 0,
-                            VN_SCTP_ONCE_UNORDERED, VN_TETHER_QUEUE_REALTIME_BYTES},
-    [VN_TETHER_CONTROL] = {"control", VN_DCEP_RELIABLE, 0, VN_SCTP_RELIABLE_ORDERED,
+    [VN_TETHER_BULK] = {"bulk",
+                        VN_DCEP_TIMED | VN_DCEP_UNORDERED,
+                        VN_BULK_LIFETIME_MS,
+                        {true, VN_SCTP_MILLISECONDS, VN_BULK_LIFETIME_MS},
+                        VN_TETHER_QUEUE_BULK_BYTES},
+    [VN_TETHER_REALTIME] = {"realtime",
+                            VN_DCEP_RETRANSMITS | VN_DCEP_UNORDERED,
+                            0,
+                            {true, VN_SCTP_RETRANSMITS, 0},
+                            VN_TETHER_QUEUE_REALTIME_BYTES},
+    [VN_TETHER_CONTROL] = {"control",
+                           VN_DCEP_RELIABLE,
+                           0,
+                           {false, VN_SCTP_RELIABLE, 0},
                            VN_TETHER_QUEUE_CONTROL_BYTES},
 };
+
+static const struct vn_sctp_how reliable_ordered = {0};
 
 /* The DTLS client opens all three, so their streams are even (RFC 8832 section 6). */
 static uint16_t stream_of(size_t cls)
@@ -374,11 +387,19 @@ void vn_tether_add_remote_candidate(struct vn_tether *t, const struct vn_candida
 
 static vn_status send_dcep(struct vn_tether *t, uint16_t stream, const struct vn_dcep_msg *m)
 {
-    uint8_t buf[128];
-    struct vn_writer w = vn_writer_of(buf, sizeof(buf));
+    uint8_t room[128];
+    struct vn_writer w = vn_writer_of(room, sizeof(room));
+    VN_CLEANUP(vn_pktbuf_freep) struct vn_pktbuf *buf = NULL;
     vn_dcep_encode(&w, m);
-    return vn_sctp_send(t->sctp, stream, VN_DCEP_PPID, VN_SCTP_RELIABLE_ORDERED, vn_writer_span(&w),
-                        now_of(t));
+    struct vn_span msg = vn_writer_span(&w);
+    vn_status st = vn_pktbuf_new(msg.n, &buf);
+    if (st != VN_OK)
+        return st;
+    memcpy(vn_pktbuf_put(buf, msg.n), msg.p, msg.n);
+    st = vn_sctp_send(t->sctp, stream, VN_DCEP_PPID, &reliable_ordered, buf, now_of(t));
+    if (st == VN_OK)
+        (void)VN_TAKE(buf);
+    return st;
 }
 
 static void open_channels(struct vn_tether *t)
@@ -519,32 +540,38 @@ static void receive(struct vn_tether *t)
     }
 }
 
+/* SCTP takes what has room: true, and the buffer is its own. */
+static bool give(struct vn_tether *t, size_t cls, struct vn_pktbuf *b, uint64_t now_us)
+{
+    const struct vn_sctp_how *how =
+        t->channels[cls].confirmed ? &classes[cls].how : &reliable_ordered;
+    const bool empty = b->len == 0;
+    if (empty) /* RFC 8831 section 6.6: SCTP carries no empty message */
+        *vn_pktbuf_put(b, 1) = 0;
+    if (vn_sctp_send(t->sctp, stream_of(cls), empty ? VN_BINARY_EMPTY_PPID : VN_BINARY_PPID, how, b,
+                     now_us) == VN_OK)
+        return true;
+    b->len -= empty;
+    return false;
+}
+
 /* Gives SCTP what it takes: control first, bulk last. */
 static void pump(struct vn_tether *t)
 {
     static const enum vn_tether_class order[] = {VN_TETHER_CONTROL, VN_TETHER_REALTIME,
                                                  VN_TETHER_BULK};
-    static const uint8_t nothing[1];
     uint64_t now_us = now_of(t);
-    if (t->state != VN_TETHER_UP || t->backlog)
-        return;
-    for (size_t i = 0; i < VN_ARRAY_LEN(order); i++) {
-        struct vn_tether_channel *c = &t->channels[order[i]];
-        enum vn_sctp_reliability how =
-            c->confirmed ? classes[order[i]].how : VN_SCTP_RELIABLE_ORDERED;
-        while (c->queue.head) {
-            struct vn_span msg = vn_pktbuf_span(c->queue.head);
-            uint32_t ppid = msg.n ? VN_BINARY_PPID : VN_BINARY_EMPTY_PPID;
-            if (!msg.n)
-                msg = VN_SPAN_ARRAY(
-                    nothing); /* RFC 8831 section 6.6: SCTP carries no empty message */
-            vn_status st = vn_sctp_send(t->sctp, stream_of(order[i]), ppid, how, msg, now_us);
-            if (st == VN_ERR_AGAIN)
-                return;
-            if (st != VN_OK)
-                return; /* its state tells why */
-            (void)vn_pktbuf_free(vn_pktqueue_pop(&c->queue));
+    if (t->state >= VN_TETHER_EXPECT_CHANNELS && !t->backlog) {
+        for (size_t i = 0; i < VN_ARRAY_LEN(order) && t->state == VN_TETHER_UP; i++) {
+            struct vn_pktqueue *q = &t->channels[order[i]].queue;
+            struct vn_pktbuf *b;
+            while ((b = vn_pktqueue_pop(q)))
+                if (!give(t, order[i], b, now_us)) {
+                    vn_pktqueue_unpop(q, b); /* for want of room, or its state tells why */
+                    break;
+                }
         }
+        vn_sctp_flush(t->sctp, now_us);
     }
 }
 
@@ -581,7 +608,6 @@ vn_status vn_tether_send(struct vn_tether *t, enum vn_tether_class cls, struct v
     *ret_taken = taken;
     pump(t);
     flush(t);
-    vn_transport_wake_sctp(t->transport);
     arm(t);
     return taken < n && !c->blocked ? VN_ERR_ARG : VN_OK;
 }
@@ -627,12 +653,16 @@ static void make_dtls(struct vn_tether *t)
 }
 
 /* The shortest time seen is that of empty queues; a longer one would make them longer still. */
-static void size_window(struct vn_tether *t)
+static void fit_to_path(struct vn_tether *t)
 {
     uint64_t window = (uint64_t)vn_ice_min_rtt_us(t->ice) * VN_SCTP_SNDBUF_BYTES_PER_US;
     window = VN_MAX(window, (uint64_t)VN_SCTP_SNDBUF_BYTES);
     window = VN_MIN(window, (uint64_t)VN_SCTP_SNDBUF_MAX_BYTES);
     vn_sctp_set_window(t->sctp, (size_t)window);
+    uint64_t hold_us = (uint64_t)vn_ice_min_rtt_us(t->ice) * VN_BULK_HOLD_RTTS;
+    hold_us = VN_MAX(hold_us, (uint64_t)VN_BULK_HOLD_MIN_US);
+    hold_us = VN_MIN(hold_us, (uint64_t)VN_BULK_HOLD_MAX_US);
+    vn_sctp_hold(t->sctp, stream_of(VN_TETHER_BULK), hold_us);
 }
 
 static void make_sctp(struct vn_tether *t)
@@ -642,6 +672,7 @@ static void make_sctp(struct vn_tether *t)
         vn_ice_full_size_passes(t->ice) ? VN_UDP_PAYLOAD_MAX_BYTES : VN_UDP_PAYLOAD_BYTES;
     const struct vn_sctp_config cfg = {.arg = t,
                                        .output = sctp_output,
+                                       .random = t->transport->random,
                                        .mtu = payload - VN_DTLS_OVERHEAD_BYTES,
                                        .message_max = VN_TETHER_MSG_MAX};
     uint64_t now_us = now_of(t);
@@ -650,8 +681,7 @@ static void make_sctp(struct vn_tether *t)
     else if (vn_sctp_connect(t->sctp, now_us) != VN_OK)
         fail(t, VN_TETHER_DOWN_SCTP_FAILED);
     else
-        size_window(t);
-    vn_transport_wake_sctp(t->transport);
+        fit_to_path(t);
 }
 
 static void follow_ice(struct vn_tether *t)
@@ -679,7 +709,7 @@ static void follow_ice(struct vn_tether *t)
     if (answered != t->ice_answered_us) {
         vn_consent_answered(&t->consent, answered);
         if (t->sctp)
-            size_window(t);
+            fit_to_path(t);
     }
     t->ice_heard_us = heard;
     t->ice_answered_us = answered;
@@ -802,6 +832,8 @@ static void arm(struct vn_tether *t)
         uint64_t in = vn_dtls_due_in_us(t->dtls);
         due = VN_MIN(due, in == UINT64_MAX ? in : now_us + in);
     }
+    if (t->sctp)
+        due = VN_MIN(due, vn_sctp_due_us(t->sctp));
     if (is_connecting(t))
         due = VN_MIN(due, t->started_us + VN_TETHER_CONNECT_MS * 1000ull);
     if (t->state > VN_TETHER_EXPECT_PAIR)
@@ -850,6 +882,8 @@ static void on_timer(void *arg)
             vn_reflex_tick(&t->reflex, now_us, t, ice_send);
         if (t->dtls)
             vn_dtls_timeout(t->dtls);
+        if (t->sctp && now_us >= vn_sctp_due_us(t->sctp))
+            vn_sctp_tick(t->sctp, now_us);
         if (t->state > VN_TETHER_EXPECT_PAIR)
             watch_consent(t, now_us);
         if (is_connecting(t) && now_us >= t->started_us + VN_TETHER_CONNECT_MS * 1000ull)
@@ -857,12 +891,6 @@ static void on_timer(void *arg)
         progress(t);
     }
     vn_transport_leave(tp);
-}
-
-void vn_tether_after_tick(struct vn_tether *t)
-{
-    if (is_live(t) && t->sctp)
-        progress(t);
 }
 
 void vn_tether_lost_address(struct vn_tether *t)
@@ -1024,10 +1052,7 @@ static void on_socket(void *arg, unsigned events)
         drain_backlog(t);
     if (events & VN_IO_READ)
         read_socket(t, s, now_of(t));
-    if (is_live(t)) {
+    if (is_live(t))
         progress(t);
-        if (t->sctp)
-            vn_transport_wake_sctp(tp);
-    }
     vn_transport_leave(tp);
 }

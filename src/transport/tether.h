@@ -35,9 +35,7 @@ struct vn_transport {
     struct vn_udp_rx *rx; /* while tethers exist */
     struct vn_udp_tx *tx; /* likewise; holds datagrams of tx_owner only */
     struct vn_tether *tx_owner;
-    struct vn_io_timer *sctp_timer;
-    uint64_t sctp_due_us; /* UINT64_MAX: not armed */
-    int addr_fd;          /* readable when an address came or went; -1: none */
+    int addr_fd; /* readable when an address came or went; -1: none */
     struct vn_io_watch *addr_watch;
     struct vn_io_timer *addr_timer;
     struct vn_list tethers;
@@ -114,8 +112,6 @@ vn_status vn_tether_send(struct vn_tether *t, enum vn_tether_class cls, struct v
 void vn_tether_stats(const struct vn_tether *t, struct vn_tether_stats *ret);
 void vn_tether_close(struct vn_tether *t);
 
-/** What SCTP's timers brought about; called for every tether after each tick. */
-void vn_tether_after_tick(struct vn_tether *t);
 /** Goes down at once: the address of its pair is gone, and the silence need not be waited for. */
 void vn_tether_lost_address(struct vn_tether *t);
 
@@ -126,8 +122,6 @@ void vn_transport_enter(struct vn_transport *tp);
 void vn_transport_leave(struct vn_transport *tp);
 /** Buffers shared by the tethers. */
 vn_status vn_transport_need_buffers(struct vn_transport *tp);
-/** SCTP has something to do within one tick. */
-void vn_transport_wake_sctp(struct vn_transport *tp);
 /** Which addresses may be used; borrows from tp. */
 struct vn_netif_filter vn_transport_filter(const struct vn_transport *tp);
 

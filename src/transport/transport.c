@@ -5,8 +5,6 @@
 
 #include "transport/tether.h"
 
-static void sctp_timer_fired(void *arg);
-
 static void drops(const void *self, uint64_t ret[VN_TDROP_COUNT])
 {
     const struct vn_transport *tp = self;
@@ -38,11 +36,6 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
     struct vn_transport *tp = calloc(1, sizeof(*tp));
     if (!tp)
         return VN_ERR_NOMEM;
-    vn_status st = vn_sctp_global_init();
-    if (st != VN_OK) {
-        free(tp);
-        return st;
-    }
     tp->port = (struct vn_tether_port){.self = tp,
                                        .stun_servers = stun_servers,
                                        .open = vn_tether_open,
@@ -56,15 +49,12 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
     tp->random = cfg->random;
     tp->so_mark = cfg->so_mark;
     tp->allow_loopback = cfg->allow_loopback;
-    tp->sctp_due_us = UINT64_MAX;
     tp->addr_fd = -1;
     if (cfg->exclude_ifname)
         memcpy(tp->exclude_ifname, cfg->exclude_ifname, strlen(cfg->exclude_ifname));
     vn_list_init(&tp->tethers);
     vn_list_init(&tp->graves);
-    st = vn_dtls_ctx_new(&tp->dtls);
-    if (st == VN_OK)
-        st = tp->io->timer_new(tp->io->self, sctp_timer_fired, tp, &tp->sctp_timer);
+    vn_status st = vn_dtls_ctx_new(&tp->dtls);
     if (st != VN_OK) {
         (void)vn_transport_free(tp);
         return st;
@@ -78,12 +68,10 @@ struct vn_transport *vn_transport_free(struct vn_transport *tp)
     if (!tp)
         return NULL;
     assert(tp->busy == 0 && vn_list_empty(&tp->tethers));
-    tp->io->timer_free(tp->sctp_timer);
     (void)vn_udp_rx_free(tp->rx);
     (void)vn_udp_tx_free(tp->tx);
     (void)vn_dtls_ctx_free(tp->dtls);
     free(tp);
-    vn_sctp_global_done();
     return NULL;
 }
 
@@ -173,33 +161,4 @@ struct vn_netif_filter vn_transport_filter(const struct vn_transport *tp)
                                     .exclude = tp->exclude,
                                     .exclude_count = tp->exclude_count,
                                     .loopback = tp->allow_loopback};
-}
-
-/* ---- the timers of SCTP, for all tethers at once ---- */
-
-static void arm_sctp(struct vn_transport *tp, uint64_t now_us, uint64_t after_us)
-{
-    tp->sctp_due_us = now_us + after_us;
-    tp->io->timer_arm(tp->sctp_timer, after_us);
-}
-
-void vn_transport_wake_sctp(struct vn_transport *tp)
-{
-    uint64_t now_us = tp->io->now_us(tp->io->self);
-    if (tp->sctp_due_us > now_us + VN_SCTP_TICK_US)
-        arm_sctp(tp, now_us, VN_SCTP_TICK_US);
-}
-
-static void sctp_timer_fired(void *arg)
-{
-    struct vn_transport *tp = arg;
-    uint64_t now_us = tp->io->now_us(tp->io->self);
-    vn_transport_enter(tp);
-    tp->sctp_due_us = UINT64_MAX;
-    uint64_t next = vn_sctp_tick(now_us);
-    if (next != UINT64_MAX)
-        arm_sctp(tp, now_us, next);
-
-    vn_transport_each(tp, vn_tether_after_tick);
-    vn_transport_leave(tp);
 }

@@ -1,7 +1,6 @@
 /*
  * Tethers over real sockets: implements ports/tether.h with ICE, DTLS, SCTP and DCEP. One object
- * per data worker; it and everything it hands out live on that worker's thread. In this issue all
- * transports of a process share one thread, because libusrsctp keeps its state per process.
+ * per data worker; it and everything it hands out live on that worker's thread.
  */
 #pragma once
 
