@@ -18,7 +18,6 @@ WATCH_S = 1    # for so long
 TALK_GAP_S = 0.1
 LATE_S = 1     # what has not come back by then is lost
 FLAT_SHARE, FLAT_KB = 0.05, 300  # memory: the later median may be so much above the earlier one
-GO_SHARE, GO_KB = 0.30, 6000     # the same for nats-server, whose garbage collector lets it breathe
 
 
 def proc_figures(pid):
@@ -39,8 +38,8 @@ def host_figures(node):
 class Figures:
     """The figures of a process that lives on, over time."""
 
-    def __init__(self, name, share=FLAT_SHARE, kb=FLAT_KB):
-        self.name, self.share, self.kb = name, share, kb
+    def __init__(self, name):
+        self.name = name
         self.samples = []
 
     def add(self, pid):
@@ -54,7 +53,7 @@ class Figures:
     def check_flat(self, since, until):
         for what in ("memory_kb", "threads", "descriptors"):
             first, middle, last = self.thirds(what, since, until)
-            most = first * (1 + self.share) + self.kb if what == "memory_kb" else first + 2
+            most = first * (1 + FLAT_SHARE) + FLAT_KB if what == "memory_kb" else first + 2
             check(last <= most, f"{self.name}: {what} is flat: medians {first:.0f}, {middle:.0f}, {last:.0f}")
 
 
