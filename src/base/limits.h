@@ -25,6 +25,10 @@
 #define VN_ENVELOPE_SRC_BURST 100
 #define VN_SOURCES_MAX 4096          /* token buckets kept; the least recently used goes */
 #define VN_SOURCES_UNPROVEN_MAX 1024 /* of those: no signature was seen of them */
+#define VN_TURNS_RATE 3000           /* signatures of others verified per second: half a core */
+#define VN_TURNS_BURST 600           /* so many more at once; then messages wait for their turn */
+#define VN_TURNS_MAX 512             /* messages that wait; the longest queue gives way */
+#define VN_TURNS_SOURCE_MAX 8        /* of those from one source */
 #define VN_HOUR_MS VN_PACED_MS(3600000ull, 60000ull) /* life of an hour key */
 /* Neighbouring hours accepted around the boundary. */
 #define VN_HOUR_GRACE_MS VN_PACED_MS(120000, 15000)

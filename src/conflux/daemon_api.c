@@ -266,6 +266,8 @@ static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_
         {"handshakes_done", ns->handshakes_done},
         {"handshakes_answered", ns->handshakes_answered},
         {"cookies_sent", ns->cookies_sent},
+        {"verified", ns->verified},
+        {"messages_waited", ns->messages_waited},
         {"load_periods", ns->load_periods},
         {"key_generation", ns->cred ? ns->cred->hour_keys.generation : 0},
         {"tun_rx_packets", stats ? stats->counters.tun_rx_packets : 0},

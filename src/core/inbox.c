@@ -227,6 +227,7 @@ static void opened(struct vn_node *n, const struct vn_envelope_view *v,
     if (!guardian && !find_cert(n, p, v->h.type, m, in))
         return;
     const struct vn_sig_pub *pub = guardian ? n->session.command : in->cert.pub;
+    vn_turns_spend(n, VN_TURN_SIGNATURE);
     if (vn_envelope_verify(v, p, pub, guardian ? "anchor-cmd-v1" : "anchor-env-v1") != VN_OK) {
         vn_drop(n, VN_NDROP_SIGNATURE);
         return;
@@ -240,7 +241,22 @@ static void opened(struct vn_node *n, const struct vn_envelope_view *v,
     dispatch(n, v->h.type, in);
 }
 
-static void envelope(struct vn_node *n, const struct vn_subject *subj, struct vn_span payload)
+/* Within its source's rate, and its turn has come. False: counted, or it waits. */
+static bool admit(struct vn_node *n, const struct vn_subject *subj, struct vn_span payload,
+                  bool guardian)
+{
+    struct vn_source *source =
+        vn_source_get(n, guardian ? &n->session.cred->realm.gid : &subj->src);
+    if (!source || !vn_bucket_take(&source->envelopes, VN_ENVELOPE_SRC_RATE, VN_ENVELOPE_SRC_BURST,
+                                   n->now_ms)) {
+        vn_drop(n, VN_NDROP_RATE);
+        return false;
+    }
+    return guardian || vn_turns_now(n, subj, payload); /* of Guardian there is one */
+}
+
+static void envelope(struct vn_node *n, const struct vn_subject *subj, struct vn_span payload,
+                     bool waited)
 {
     struct vn_envelope_view v;
     if (vn_envelope_parse(payload, n->suite, &n->cfg.realm, &n->session.self, &v) != VN_OK) {
@@ -269,12 +285,10 @@ static void envelope(struct vn_node *n, const struct vn_subject *subj, struct vn
         vn_drop(n, VN_NDROP_REPLAY);
         return;
     }
-    struct vn_source *source = vn_source_get(n, &in.src);
-    if (!source || !vn_bucket_take(&source->envelopes, VN_ENVELOPE_SRC_RATE, VN_ENVELOPE_SRC_BURST,
-                                   n->now_ms)) {
-        vn_drop(n, VN_NDROP_RATE);
+    if (!waited && !admit(n, subj, payload, guardian))
         return;
-    }
+    if (v.h.seal == VN_SEAL_NODE)
+        vn_turns_spend(n, VN_TURN_KEM);
     const struct vn_kem_dk *dk;
     uint8_t *plain = malloc(v.sealed.n);
     struct vn_envelope_plain p;
@@ -288,58 +302,62 @@ static void envelope(struct vn_node *n, const struct vn_subject *subj, struct vn
     vn_checked_cert_done(&in.desc.cert);
 }
 
-void vn_inbox_message(struct vn_node *n, const char *subject, struct vn_span payload)
+static void message(struct vn_node *n, const struct vn_subject *subj, struct vn_span payload,
+                    bool waited)
 {
-    struct vn_subject subj;
-    if (!n->session.cred || n->state != VN_NODE_ONLINE)
-        return;
-    if (vn_subject_parse(subject, &subj) != VN_OK) {
-        vn_drop(n, VN_NDROP_SUBJECT);
-        return;
-    }
-    if (payload.n < 3 || payload.n > VN_CONTROL_PAYLOAD_MAX) {
-        vn_drop(n, VN_NDROP_MALFORMED);
-        return;
-    }
-    uint8_t type = payload.p[2];
-    if (subj.kind == VN_SUBJ_REV) {
-        if (type == VN_T_KEYS_NOW)
-            vn_generations_on_now(n, payload);
-        else
-            vn_revocations_on_message(n, payload);
-        return;
-    }
-    if (subj.kind == VN_SUBJ_ADM && type == VN_T_KEYS) {
-        vn_generations_on_bundle(n, payload);
-        return;
-    }
-    if (vn_revocation_refuses_node(n, &subj.src)) { /* the broker vouches for src; this is cheap */
+    if (vn_revocation_refuses_node(n, &subj->src)) { /* the broker vouches for src; this is cheap */
         vn_drop(n, VN_NDROP_REVOKED);
         return;
     }
+    uint8_t type = payload.p[2];
     if (type < VN_T_HS_M1) {
-        envelope(n, &subj, payload);
+        envelope(n, subj, payload, waited);
         return;
     }
-    if (subj.kind != VN_SUBJ_IN || !vn_id_equal(&subj.name, &n->session.self) ||
-        vn_id_equal(&subj.src, &n->session.self)) {
+    if (subj->kind != VN_SUBJ_IN || !vn_id_equal(&subj->name, &n->session.self) ||
+        vn_id_equal(&subj->src, &n->session.self)) {
         vn_drop(n, VN_NDROP_SUBJECT);
         return;
     }
     switch (type) {
     case VN_T_HS_M1:
-        vn_responder_on_m1(n, &subj.src, payload);
+        vn_responder_on_m1(n, subj, payload, waited);
         break;
     case VN_T_HS_M2:
-        vn_initiator_on_m2(n, &subj.src, payload);
+        vn_initiator_on_m2(n, &subj->src, payload);
         break;
     case VN_T_HS_RETRY:
-        vn_initiator_on_retry(n, &subj.src, payload);
+        vn_initiator_on_retry(n, &subj->src, payload);
         break;
     case VN_T_CONTROL:
-        vn_ctl_input(n, payload, &(struct vn_ctl_from){.node = subj.src});
+        vn_ctl_input(n, payload, &(struct vn_ctl_from){.node = subj->src});
         break;
     default:
         vn_drop(n, VN_NDROP_MALFORMED);
     }
+}
+
+void vn_inbox_message(struct vn_node *n, const char *subject, struct vn_span payload)
+{
+    struct vn_subject subj;
+    if (!n->session.cred || n->state != VN_NODE_ONLINE)
+        return;
+    if (vn_subject_parse(subject, &subj) != VN_OK)
+        vn_drop(n, VN_NDROP_SUBJECT);
+    else if (payload.n < 3 || payload.n > VN_CONTROL_PAYLOAD_MAX)
+        vn_drop(n, VN_NDROP_MALFORMED);
+    else if (subj.kind == VN_SUBJ_REV && payload.p[2] == VN_T_KEYS_NOW)
+        vn_generations_on_now(n, payload);
+    else if (subj.kind == VN_SUBJ_REV)
+        vn_revocations_on_message(n, payload);
+    else if (subj.kind == VN_SUBJ_ADM && payload.p[2] == VN_T_KEYS)
+        vn_generations_on_bundle(n, payload);
+    else
+        message(n, &subj, payload, false);
+}
+
+void vn_inbox_turn(struct vn_node *n, const struct vn_subject *subj, struct vn_span payload)
+{
+    if (n->session.cred && n->state == VN_NODE_ONLINE)
+        message(n, subj, payload, true);
 }

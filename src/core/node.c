@@ -166,6 +166,8 @@ vn_status vn_node_new(const struct vn_node_config *cfg, uint64_t now_ms, struct 
     if (st == VN_OK)
         st = vn_seen_init(n);
     if (st == VN_OK)
+        st = vn_turns_init(n);
+    if (st == VN_OK)
         st = vn_jobs_init(n);
     if (st == VN_OK)
         st = vn_queries_init(n);
@@ -206,6 +208,7 @@ struct vn_node *vn_node_free(struct vn_node *n)
     vn_revocations_done(n);
     vn_generations_done(n);
     vn_jobs_done(n);
+    vn_turns_done(n);
     vn_seen_done(n);
     vn_cookies_wipe(&n->cookies);
     vn_peers_done(n);

@@ -111,7 +111,9 @@ struct vn_node_status {
     uint64_t drops[VN_NDROP_COUNT];
     uint64_t handshakes_started, handshakes_done, handshakes_answered;
     uint64_t cookies_sent;
-    uint64_t load_periods; /* times that cookies began to be asked for */
+    uint64_t verified;        /* signatures of others, or what cost as much */
+    uint64_t messages_waited; /* for their turn at that */
+    uint64_t load_periods;    /* times that cookies began to be asked for */
     bool under_load;
 };
 void vn_node_get_status(const struct vn_node *n, struct vn_node_status *ret);

@@ -34,6 +34,7 @@
 #include "core/stream.h"
 #include "core/timer.h"
 #include "core/to_worker.h"
+#include "core/turns.h"
 #include "wire/control.h"
 #include "wire/frame.h"
 
@@ -48,6 +49,7 @@ struct vn_node {
     struct vn_generations generations;
     struct vn_peers peers;
     struct vn_seen seen;
+    struct vn_turns turns;
     struct vn_cookies cookies;
     struct vn_jobs jobs;
     struct vn_queries queries;

@@ -176,6 +176,7 @@ vn_status vn_cert_check(struct vn_node *n, const struct vn_id *src, struct vn_sp
     c.id = calloc(1, sizeof(*c.id));
     if (!c.id)
         return VN_ERR_NOMEM;
+    vn_turns_spend(n, VN_TURN_SIGNATURE);
     st = vn_x509_check_identity_key(der, n->session.issuing, &n->cfg.realm, vn_protocol_now(n),
                                     c.id, &c.pub);
     if (st != VN_OK)
@@ -205,6 +206,7 @@ vn_status vn_desc_check(struct vn_node *n, const struct vn_id *src, struct vn_sp
     if (!d)
         return VN_ERR_NOMEM;
     VN_CLEANUP(vn_checked_cert_done) struct vn_checked_cert c = {0};
+    vn_turns_spend(n, 2 * VN_TURN_SIGNATURE); /* its certificate's and its own */
     st = vn_descriptor_check(bytes, n->suite, &n->cfg.realm, n->session.issuing, vn_protocol_now(n),
                              d);
     if (st == VN_OK && !vn_id_equal(&d->identity.node, src))
@@ -248,6 +250,7 @@ vn_status vn_peer_check_statement(struct vn_node *n, const struct vn_identity *i
         ret->hash = s.hash;
         return VN_OK;
     }
+    vn_turns_spend(n, VN_TURN_SIGNATURE);
     st = vn_statement_check(bytes, n->session.command, n->suite, &n->cfg.realm, vn_protocol_now(n),
                             &s.st);
     if (st != VN_OK)

@@ -259,6 +259,7 @@ static void opened(struct vn_node *n, const struct vn_id *src, const struct vn_h
         vn_drop(n, VN_NDROP_AFFINITY);
         return;
     }
+    vn_turns_spend(n, VN_TURN_SIGNATURE);
     if (vn_hs_m1_verify(hs, plain, cert.pub) != VN_OK) {
         vn_drop(n, VN_NDROP_SIGNATURE);
         return;
@@ -267,8 +268,10 @@ static void opened(struct vn_node *n, const struct vn_id *src, const struct vn_h
     accept_m1(n, v, hs, plain, &cert, &st, generation, &match);
 }
 
-void vn_responder_on_m1(struct vn_node *n, const struct vn_id *src, struct vn_span bytes)
+void vn_responder_on_m1(struct vn_node *n, const struct vn_subject *subj, struct vn_span bytes,
+                        bool waited)
 {
+    const struct vn_id *src = &subj->src;
     struct vn_hs_m1_view v;
     if (vn_hs_m1_parse(bytes, n->suite, &n->cfg.realm, &v) != VN_OK) {
         vn_drop(n, VN_NDROP_MALFORMED);
@@ -282,16 +285,18 @@ void vn_responder_on_m1(struct vn_node *n, const struct vn_id *src, struct vn_sp
         vn_drop(n, VN_NDROP_HOUR_MAC);
         return;
     }
-    if (vn_cookies_under_load(n) && !vn_cookie_right(n, src, &v)) {
-        vn_drop(n, VN_NDROP_COOKIE);
-        give_cookie(n, src, &v);
-        return;
-    }
-    struct vn_source *source = vn_source_get(n, src);
-    if (!source ||
-        !vn_bucket_take(&source->handshakes, VN_HS_SRC_RATE, VN_HS_SRC_BURST, n->now_ms)) {
-        vn_drop(n, VN_NDROP_RATE);
-        return;
+    if (!waited) {
+        if (vn_cookies_under_load(n) && !vn_cookie_right(n, src, &v)) {
+            vn_drop(n, VN_NDROP_COOKIE);
+            give_cookie(n, src, &v);
+            return;
+        }
+        struct vn_source *source = vn_source_get(n, src);
+        if (!source ||
+            !vn_bucket_take(&source->handshakes, VN_HS_SRC_RATE, VN_HS_SRC_BURST, n->now_ms)) {
+            vn_drop(n, VN_NDROP_RATE);
+            return;
+        }
     }
     const struct vn_eks *eks = vn_own_eks(n, v.kid);
     if (!eks) {
@@ -305,7 +310,10 @@ void vn_responder_on_m1(struct vn_node *n, const struct vn_id *src, struct vn_sp
         vn_drop(n, VN_NDROP_LIMIT);
         return;
     }
+    if (!waited && !vn_turns_now(n, subj, bytes))
+        return;
     vn_cookies_count(n);
+    vn_turns_spend(n, VN_TURN_KEM);
     struct vn_hs_responder self = {
         .node = n->session.self, .cert_hash = eks->cert_hash, .eks = vn_kem_ek(eks->dk)};
     VN_CLEANUP(vn_hs_state_wipe) struct vn_hs_state hs = {0};

@@ -296,8 +296,10 @@ static vn_status take(struct vn_node *n, struct vn_span bytes, uint64_t *ret_to)
         *ret_to = l->to;
     if (st == VN_OK && known(&n->revocations, l->after, l->to))
         st = VN_ERR_EXISTS; /* not worth a signature's check */
-    if (st == VN_OK)
+    if (st == VN_OK) {
+        vn_turns_spend(n, VN_TURN_SIGNATURE);
         st = vn_revocation_list_check(bytes, n->session.command, n->suite, &n->cfg.realm, l);
+    }
     for (size_t i = 0; st == VN_OK && i < l->count; i++)
         st = apply(n, &l->entries[i]);
     if (st == VN_OK)

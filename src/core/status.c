@@ -28,6 +28,8 @@ void vn_node_get_status(const struct vn_node *n, struct vn_node_status *ret)
         .handshakes_done = n->handshakes_done,
         .handshakes_answered = n->handshakes_answered,
         .cookies_sent = n->cookies_sent,
+        .verified = n->turns.spent_milli / 1000,
+        .messages_waited = n->turns.waited,
         .load_periods = n->load_periods,
         .under_load = n->cookies.under_load,
     };

@@ -17,6 +17,7 @@ struct vn_peer;
 struct vn_hop;
 struct vn_circuit;
 struct vn_map;
+struct vn_subject;
 typedef struct Vn__StreamControl Vn__StreamControl;
 
 enum vn_stream_state {
@@ -130,7 +131,9 @@ void vn_initiator_on_m2(struct vn_node *n, const struct vn_id *src, struct vn_sp
 void vn_initiator_on_retry(struct vn_node *n, const struct vn_id *src, struct vn_span bytes);
 
 /* responder.c */
-void vn_responder_on_m1(struct vn_node *n, const struct vn_id *src, struct vn_span bytes);
+/** waited: its turn has come (turns.h). */
+void vn_responder_on_m1(struct vn_node *n, const struct vn_subject *subj, struct vn_span bytes,
+                        bool waited);
 
 /* bind.c: from keys and a circuit to an open stream */
 /** Does the next thing that tether, circuit and keys allow. May close s. */

@@ -3,89 +3,11 @@
 
 #include "base/log.h"
 #include "core/node_i.h"
-#include "support/node_world.h"
+#include "support/flood_net.h"
 #include "support/test.h"
-#include "wire/names.h"
 #include "wire/types.h"
 
-#define HANDSHAKE_MS 2000
-
-struct net {
-    struct vn_world w;
-    struct vn_world_node *alice, *bob, *carol;
-    struct vn_buf m1, query; /* alice's to bob */
-    char m1_subject[96], query_subject[96];
-};
-
-static void keep_first(void *arg, struct vn_mem_message *m)
-{
-    struct net *t = arg;
-    struct vn_buf *b = m->p[2] == VN_T_HS_M1 ? &t->m1 : m->p[2] == VN_T_QUERY ? &t->query : NULL;
-    if (!b || b->len)
-        return;
-    assert_ok(vn_buf_append(b, m->p, m->n));
-    snprintf(b == &t->m1 ? t->m1_subject : t->query_subject, sizeof(t->m1_subject), "%s",
-             m->subject);
-}
-
-/* Three members; alice has a link to bob, and her messages were recorded. */
-static struct net *net_new(void)
-{
-    struct net *t = calloc(1, sizeof(*t));
-    assert_non_null(t);
-    vn_world_init(&t->w, VN_SUITE_DEFAULT);
-    vn_buf_init(&t->m1, VN_CONTROL_PAYLOAD_MAX);
-    vn_buf_init(&t->query, VN_CONTROL_PAYLOAD_MAX);
-    t->alice = vn_world_add(&t->w, "alice", "home");
-    t->bob = vn_world_add(&t->w, "bob", "home");
-    t->carol = vn_world_add(&t->w, "carol", "home");
-    vn_mem_broker_hook(t->w.broker, keep_first, t);
-    assert_true(vn_world_ping(t->alice, t->bob, false, 1000) < 100);
-    vn_mem_broker_hook(t->w.broker, NULL, NULL);
-    assert_true(t->m1.len > 0 && t->query.len > 0);
-    return t;
-}
-
-static void net_free(struct net *t)
-{
-    vn_world_done(&t->w);
-    vn_buf_done(&t->m1);
-    vn_buf_done(&t->query);
-    free(t);
-}
-
-static struct vn_id source(uint32_t number)
-{
-    struct vn_id id = {.b = "flooder"};
-    memcpy(id.b + 8, &number, sizeof(number));
-    return id;
-}
-
-static void inject_in(struct net *t, const struct vn_id *src, const struct vn_buf *b)
-{
-    char subject[VN_SUBJECT_MAX];
-    struct vn_subject s = {.kind = VN_SUBJ_IN, .name = vn_world_status(t->bob).node, .src = *src};
-    vn_subject_format(&s, subject);
-    vn_mem_broker_inject(t->w.broker, subject, b->p, b->len);
-}
-
-/* An M1 that only the hour keys are needed for: a new sid, and mac1 made right again. */
-static void remac(struct net *t, uint32_t number)
-{
-    const struct test_realm *r = vn_mem_authority_realm(t->w.authority);
-    struct vn_node_status s = vn_world_status(t->bob);
-    struct vn_secret32 key;
-    uint32_t hour;
-    const struct vn_secret32 *k = vn_hour_keys_now(&s.cred->hour_keys, s.protocol_time_ms, &hour);
-    struct vn_span head_ct = VN_SPAN(t->m1.p, VN_HS_HEAD_LEN + r->suite->ct_len);
-    assert_non_null(k);
-    memcpy(t->m1.p + 3, &number, sizeof(number));
-    assert_ok(vn_hour_mac1_key(r->suite->hash, k, &s.node, &key));
-    assert_ok(vn_mac16(r->suite->hash, VN_SPAN_ARRAY(key.b), VN_PARTS(head_ct),
-                       t->m1.p + t->m1.len - 2 * VN_MAC_LEN));
-}
-
-static size_t sources(const struct net *t)
+static size_t sources(const struct flood_net *t)
 {
     return vn_map_count(t->bob->node->seen.sources);
 }
@@ -95,32 +17,32 @@ static size_t sources(const struct net *t)
 static void test_forged_handshakes(void **state)
 {
     (void)state;
-    struct net *t = net_new();
+    struct flood_net *t = flood_net_new();
     size_t before = sources(t);
     for (uint32_t i = 0; i < 4000; i++) {
-        struct vn_id src = source(i);
+        struct vn_id src = flood_source(i);
         memcpy(t->m1.p + 3, &i, sizeof(i)); /* mac1 covers it */
-        inject_in(t, &src, &t->m1);
+        flood_inject(t, &src, &t->m1);
     }
     vn_world_send(t->carol, t->bob, false, 1);
-    assert_true(vn_world_ping(t->carol, t->bob, false, HANDSHAKE_MS) < HANDSHAKE_MS);
+    assert_true(vn_world_ping(t->carol, t->bob, false, FLOOD_HANDSHAKE_MS) < FLOOD_HANDSHAKE_MS);
     struct vn_node_status s = vn_world_status(t->bob);
     assert_int_equal(s.drops[VN_NDROP_HOUR_MAC], 4000);
     assert_int_equal(s.load_periods, 0);
     assert_true(sources(t) <= before + 1); /* carol's */
-    net_free(t);
+    flood_net_free(t);
 }
 
 static void test_forged_envelopes_and_garbage(void **state)
 {
     (void)state;
-    struct net *t = net_new();
+    struct flood_net *t = flood_net_new();
     size_t before = sources(t), nonces = vn_map_count(t->bob->node->seen.nonces);
     uint64_t drops = vn_world_drops(t->bob);
     struct vn_buf noise;
     vn_buf_init(&noise, VN_CONTROL_PAYLOAD_MAX);
     for (uint32_t i = 0; i < 1000; i++) {
-        struct vn_id src = source(i);
+        struct vn_id src = flood_source(i);
         memcpy(t->query.p + 85, &i, sizeof(i)); /* the nonce: another message, same mac */
         vn_mem_broker_inject(t->w.broker, t->query_subject, t->query.p, t->query.len);
         uint8_t bytes[512];
@@ -131,16 +53,16 @@ static void test_forged_envelopes_and_garbage(void **state)
             memcpy(bytes, "\1\1\x80", 3);
         noise.len = 0;
         assert_ok(vn_buf_append(&noise, bytes, n));
-        inject_in(t, &src, &noise);
+        flood_inject(t, &src, &noise);
     }
-    assert_true(vn_world_ping(t->carol, t->bob, false, HANDSHAKE_MS) < HANDSHAKE_MS);
+    assert_true(vn_world_ping(t->carol, t->bob, false, FLOOD_HANDSHAKE_MS) < FLOOD_HANDSHAKE_MS);
     struct vn_node_status s = vn_world_status(t->bob);
     assert_int_equal(s.drops[VN_NDROP_HOUR_MAC], 1000);
     assert_int_equal(vn_world_drops(t->bob), drops + 2000);
     assert_true(sources(t) <= before + 1);
     assert_true(vn_map_count(t->bob->node->seen.nonces) < nonces + 8); /* carol's set-up */
     vn_buf_done(&noise);
-    net_free(t);
+    flood_net_free(t);
 }
 
 /* ---- one member ---- */
@@ -148,13 +70,13 @@ static void test_forged_envelopes_and_garbage(void **state)
 static void test_one_member(void **state)
 {
     (void)state;
-    struct net *t = net_new();
-    struct vn_id mallory = source(1);
+    struct flood_net *t = flood_net_new();
+    struct vn_id mallory = flood_source(1);
     for (uint32_t i = 0; i < 1000; i++) {
-        remac(t, i);
-        inject_in(t, &mallory, &t->m1);
+        flood_remac(t, i);
+        flood_inject(t, &mallory, &t->m1);
     }
-    assert_true(vn_world_ping(t->carol, t->bob, false, HANDSHAKE_MS) < HANDSHAKE_MS);
+    assert_true(vn_world_ping(t->carol, t->bob, false, FLOOD_HANDSHAKE_MS) < FLOOD_HANDSHAKE_MS);
     struct vn_node_status s = vn_world_status(t->bob);
     /* What came to decapsulation is its burst; the rest cost a mac. And it is not load enough to
      * cost others a round trip. */
@@ -162,13 +84,13 @@ static void test_one_member(void **state)
     assert_int_equal(s.drops[VN_NDROP_RATE] + s.drops[VN_NDROP_SEAL], 1000);
     assert_int_equal(s.load_periods, 0);
     assert_int_equal(s.cookies_sent, 0);
-    net_free(t);
+    flood_net_free(t);
 }
 
 static void test_repeated_m1(void **state)
 {
     (void)state;
-    struct net *t = net_new();
+    struct flood_net *t = flood_net_new();
     size_t before = vn_mem_broker_counters(t->w.broker).published;
     for (unsigned i = 0; i < 500; i++)
         vn_mem_broker_inject(t->w.broker, t->m1_subject, t->m1.p, t->m1.len);
@@ -176,13 +98,13 @@ static void test_repeated_m1(void **state)
     assert_in_range(vn_mem_broker_counters(t->w.broker).published - before, 1, VN_HS_SRC_BURST);
     assert_true(vn_world_status(t->bob).drops[VN_NDROP_RATE] >= 500 - VN_HS_SRC_BURST);
     assert_true(vn_world_ping(t->alice, t->bob, false, 1000) < 100);
-    net_free(t);
+    flood_net_free(t);
 }
 
 static void test_streams_of_one_peer(void **state)
 {
     (void)state;
-    struct net *t = net_new();
+    struct flood_net *t = flood_net_new();
     struct vn_node *n = t->bob->node;
     struct vn_id alice = vn_world_status(t->alice).node;
     struct vn_peer *p = vn_peer_get(n, &alice);
@@ -200,17 +122,17 @@ static void test_streams_of_one_peer(void **state)
     vn_world_run(&t->w, 1);
     assert_true(vn_world_ping(t->alice, t->bob, false, 3000) < 3000);
     assert_true(vn_world_status(t->bob).stream_rx_count <= VN_HS_OPEN_PER_PEER);
-    net_free(t);
+    flood_net_free(t);
 }
 
 /* ---- many sources: cookies ---- */
 
-static void bring_under_load(struct net *t)
+static void bring_under_load(struct flood_net *t)
 {
     for (uint32_t i = 0; i < VN_HS_LOAD_ON + 50; i++) {
-        struct vn_id src = source(i);
-        remac(t, i);
-        inject_in(t, &src, &t->m1);
+        struct vn_id src = flood_source(i);
+        flood_remac(t, i);
+        flood_inject(t, &src, &t->m1);
     }
     vn_world_run(&t->w, 1);
     struct vn_node_status s = vn_world_status(t->bob);
@@ -237,12 +159,12 @@ static void keep_m1s(void *arg, struct vn_mem_message *m)
 static void test_cookies(void **state)
 {
     (void)state;
-    struct net *t = net_new();
+    struct flood_net *t = flood_net_new();
     struct sends sent = {0};
     bring_under_load(t);
     uint64_t cookies = vn_world_status(t->bob).cookies_sent;
     vn_mem_broker_hook(t->w.broker, keep_m1s, &sent);
-    assert_true(vn_world_ping(t->carol, t->bob, false, HANDSHAKE_MS) < 200);
+    assert_true(vn_world_ping(t->carol, t->bob, false, FLOOD_HANDSHAKE_MS) < 200);
     vn_mem_broker_hook(t->w.broker, NULL, NULL);
     struct vn_node_status s = vn_world_status(t->bob);
     assert_int_equal(s.cookies_sent, cookies + 1);
@@ -260,67 +182,67 @@ static void test_cookies(void **state)
     struct vn_node *n = t->carol->node;
     vn_stream_close(n, vn_peer_get(n, &t->bob->node->session.self)->tx, VN_CLOSE_LOST, true);
     vn_world_run(&t->w, 1);
-    assert_true(vn_world_ping(t->carol, t->bob, false, HANDSHAKE_MS) < HANDSHAKE_MS);
+    assert_true(vn_world_ping(t->carol, t->bob, false, FLOOD_HANDSHAKE_MS) < FLOOD_HANDSHAKE_MS);
     assert_int_equal(vn_world_status(t->bob).cookies_sent, cookies + 1);
     for (size_t i = 0; i < sent.count; i++)
         vn_buf_done(&sent.m1[i]);
     /* Quiet again: no cookie is asked for. */
     vn_world_run(&t->w, VN_HS_LOAD_HOLD_MS + VN_COOKIE_LIFE_MS);
-    assert_true(vn_world_ping(t->carol, t->bob, false, HANDSHAKE_MS) < 100);
+    assert_true(vn_world_ping(t->carol, t->bob, false, FLOOD_HANDSHAKE_MS) < 100);
     s = vn_world_status(t->bob);
     assert_false(s.under_load);
     assert_int_equal(s.cookies_sent, cookies + 1);
-    net_free(t);
+    flood_net_free(t);
 }
 
 static void test_cookie_is_of_its_source(void **state)
 {
     (void)state;
-    struct net *t = net_new();
+    struct flood_net *t = flood_net_new();
     struct vn_node *bob = t->bob->node;
-    struct vn_id mallory = source(9), carol = vn_world_status(t->carol).node;
+    struct vn_id mallory = flood_source(9), carol = vn_world_status(t->carol).node;
     uint8_t cookie[VN_COOKIE_LEN];
     bring_under_load(t);
     assert_ok(vn_cookie_make(bob, &carol, cookie));
-    remac(t, 100000);
+    flood_remac(t, 100000);
     assert_ok(vn_hs_m1_set_mac2(bob->suite, cookie, &t->m1));
     struct vn_node_status before = vn_world_status(t->bob), s;
-    inject_in(t, &mallory, &t->m1);
+    flood_inject(t, &mallory, &t->m1);
     vn_world_run(&t->w, 1);
     s = vn_world_status(t->bob);
     assert_int_equal(s.drops[VN_NDROP_COOKIE], before.drops[VN_NDROP_COOKIE] + 1);
     assert_int_equal(s.drops[VN_NDROP_SEAL], before.drops[VN_NDROP_SEAL]);
     /* Under its own name it is opened, and only then found to be no handshake. */
-    inject_in(t, &carol, &t->m1);
+    flood_inject(t, &carol, &t->m1);
     vn_world_run(&t->w, 1);
     s = vn_world_status(t->bob);
     assert_int_equal(s.drops[VN_NDROP_COOKIE], before.drops[VN_NDROP_COOKIE] + 1);
     assert_int_equal(s.drops[VN_NDROP_SEAL], before.drops[VN_NDROP_SEAL] + 1);
-    net_free(t);
+    flood_net_free(t);
 }
 
 /* A source without a cookie gets a few RETRYs, and has none of another source's. */
 static void test_cookies_per_source(void **state)
 {
     (void)state;
-    struct net *t = net_new();
+    struct flood_net *t = flood_net_new();
     bring_under_load(t);
     uint64_t before = vn_world_status(t->bob).cookies_sent;
-    struct vn_id mallory = source(5000);
+    struct vn_id mallory = flood_source(5000);
     for (uint32_t i = 0; i < 500; i++) {
-        remac(t, 200000 + i);
-        inject_in(t, &mallory, &t->m1);
+        flood_remac(t, 200000 + i);
+        flood_inject(t, &mallory, &t->m1);
     }
     vn_world_run(&t->w, 1);
     assert_int_equal(vn_world_status(t->bob).cookies_sent, before + VN_HS_COOKIE_BURST);
-    assert_true(vn_world_ping(t->carol, t->bob, false, HANDSHAKE_MS) < 200);
-    net_free(t);
+    assert_true(vn_world_ping(t->carol, t->bob, false, FLOOD_HANDSHAKE_MS) < 200);
+    flood_net_free(t);
 }
 
 static void test_secret_rotates(void **state)
 {
     (void)state;
-    struct net *t = net_new();
+    struct flood_net *t = flood_net_new();
     struct vn_node *bob = t->bob->node;
     struct vn_id carol = vn_world_status(t->carol).node;
     uint8_t first[VN_COOKIE_LEN], second[VN_COOKIE_LEN], third[VN_COOKIE_LEN];
@@ -347,7 +269,7 @@ static void test_secret_rotates(void **state)
     assert_false(vn_cookie_right(bob, &carol, &v));
     assert_ok(vn_cookie_make(bob, &carol, third));
     assert_memory_not_equal(second, third, sizeof(third));
-    net_free(t);
+    flood_net_free(t);
 }
 
 /* ---- tables ---- */
@@ -355,35 +277,35 @@ static void test_secret_rotates(void **state)
 static void test_nobody_flushes_the_sources(void **state)
 {
     (void)state;
-    struct net *t = net_new();
+    struct flood_net *t = flood_net_new();
     struct vn_node *n = t->bob->node;
     struct vn_id alice = vn_world_status(t->alice).node;
     struct vn_source *s = vn_source_get(n, &alice);
     assert_true(s->proven);
     for (uint32_t i = 0; i < 2 * VN_SOURCES_MAX; i++) {
-        struct vn_id src = source(i);
+        struct vn_id src = flood_source(i);
         assert_non_null(vn_source_get(n, &src));
     }
     assert_ptr_equal(s, vn_map_get(n->seen.sources, &alice));
     assert_int_equal(n->seen.unproven_count, VN_SOURCES_UNPROVEN_MAX);
     /* Members, whom Guardian counts, fill the rest and no more. */
     for (uint32_t i = 0; i < 2 * VN_SOURCES_MAX; i++) {
-        struct vn_id src = source(100000 + i);
+        struct vn_id src = flood_source(100000 + i);
         assert_non_null(vn_source_get(n, &src));
         vn_source_prove(n, &src);
         (void)vn_source_get(n, &alice); /* she goes on talking */
     }
     assert_ptr_equal(s, vn_map_get(n->seen.sources, &alice));
     assert_true(sources(t) <= VN_SOURCES_MAX);
-    net_free(t);
+    flood_net_free(t);
 }
 
 static void test_nobody_flushes_the_replay_memory(void **state)
 {
     (void)state;
-    struct net *t = net_new();
+    struct flood_net *t = flood_net_new();
     struct vn_node *n = t->bob->node;
-    struct vn_id honest = source(1), late = source(2), loud = source(3);
+    struct vn_id honest = flood_source(1), late = flood_source(2), loud = flood_source(3);
     uint8_t nonce[16] = {0};
     for (uint8_t i = 0; i < 20; i++) {
         nonce[15] = i;
@@ -408,7 +330,7 @@ static void test_nobody_flushes_the_replay_memory(void **state)
     vn_world_run(&t->w, 2 * VN_ENVELOPE_FRESH_MS);
     vn_seen_put(n, &late, nonce);
     assert_true(vn_map_count(n->seen.nonces) < 100);
-    net_free(t);
+    flood_net_free(t);
 }
 
 /* ---- signatures ---- */
@@ -454,10 +376,10 @@ static vn_status submit(struct vn_node *n, const struct vn_id *peer, struct coun
 static void test_jobs_take_turns(void **state)
 {
     (void)state;
-    struct net *t = net_new();
+    struct flood_net *t = flood_net_new();
     struct vn_node *n = t->bob->node;
     struct counts loud = {0}, quiet = {0}, others = {0};
-    struct vn_id a = source(1), b = source(2);
+    struct vn_id a = flood_source(1), b = flood_source(2);
     t->w.hold_jobs = true;
     for (unsigned i = 0; i < VN_JOBS_RUNNING + VN_JOBS_PEER_MAX; i++)
         assert_ok(submit(n, &a, &loud));
@@ -482,11 +404,11 @@ static void test_jobs_take_turns(void **state)
     /* Full: the longest queue gives way to a newcomer, and is told at the next tick. */
     t->w.hold_jobs = true;
     for (uint32_t i = 10; vn_jobs_count(n) < VN_JOBS_MAX + VN_JOBS_RUNNING; i++) {
-        struct vn_id p = source(i);
+        struct vn_id p = flood_source(i);
         for (unsigned k = 0; k < VN_JOBS_PEER_MAX - 1 && n->jobs.waiting < VN_JOBS_MAX; k++)
             assert_ok(submit(n, &p, &others));
     }
-    struct vn_id newcomer = source(9999);
+    struct vn_id newcomer = flood_source(9999);
     quiet = (struct counts){0};
     for (unsigned i = 0; i < 3; i++)
         assert_ok(submit(n, &newcomer, &quiet));
@@ -498,12 +420,12 @@ static void test_jobs_take_turns(void **state)
     assert_int_equal(quiet.runs, 3);
     assert_int_equal(vn_jobs_count(n), 0);
     assert_int_equal(loud.frees, VN_JOBS_RUNNING + VN_JOBS_PEER_MAX + 1);
-    assert_true(vn_world_ping(t->carol, t->bob, false, HANDSHAKE_MS) < 100);
+    assert_true(vn_world_ping(t->carol, t->bob, false, FLOOD_HANDSHAKE_MS) < 100);
     /* What waits when the node ends is freed with it. */
     t->w.hold_jobs = true;
     for (unsigned i = 0; i < VN_JOBS_RUNNING + VN_JOBS_PEER_MAX; i++)
         assert_ok(submit(n, &a, &loud));
-    net_free(t);
+    flood_net_free(t);
     assert_int_equal(loud.frees, 2 * (VN_JOBS_RUNNING + VN_JOBS_PEER_MAX) + 1);
 }
 
