@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "conflux/last_words.h"
 #include "conflux/local_socket.h"
 
 static vn_status refuse(struct vn_client_error *err, enum vn_exit code, vn_status st,
@@ -83,11 +84,15 @@ vn_status vn_client_ask(const char *state_dir, Vn__Local__Request *request, int 
 {
     int fd;
     vn_status st = vn_local_connect(state_dir, &fd);
-    char text[320];
+    char text[sizeof(ret_err->text)];
     if (st == VN_ERR_NOTFOUND) {
+        char words[VN_LAST_WORDS_MAX];
+        vn_last_words_load(state_dir, words);
         snprintf(text, sizeof(text),
-                 "the node of %.180s is not running: start it with 'veilnet-conflux run'",
-                 state_dir);
+                 words[0] ? "the node of %.180s is not running; it ended: %s"
+                          : "the node of %.180s is not running: start it with 'veilnet-conflux "
+                            "run'%s",
+                 state_dir, words);
         return refuse(ret_err, VN_EXIT_NOT_RUNNING, st, text);
     }
     if (st != VN_OK) {

@@ -6,7 +6,7 @@
 
 struct vn_client_error {
     enum vn_exit exit;
-    char text[320];
+    char text[800];
 };
 
 /**

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "conflux/daemon_api.h"
 #include "conflux/exit.h"
+#include "conflux/last_words.h"
 #include "conflux/local_socket.h"
 #include "control/http.h"
 #include "lib/adapt.h"
@@ -226,8 +227,10 @@ static int run_locked(const struct vn_daemon_options *o)
         st = vn_instance_start(d.instance);
     if (st == VN_OK) {
         vn_loop_run(d.loop);
-        if (d.failure[0])
+        if (d.failure[0]) {
             say(d.failure);
+            vn_last_words_save(o->state_dir, d.failure);
+        }
     } else {
         d.exit_code = fail("the node could not be started", st);
     }
@@ -259,6 +262,7 @@ int vn_daemon_run(const struct vn_daemon_options *o)
     const int lock = lock_state_dir(o->state_dir);
     if (lock < 0)
         return -lock;
+    vn_last_words_clear(o->state_dir);
     const int code = run_locked(o);
     close(lock);
     return code;
