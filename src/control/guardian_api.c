@@ -367,14 +367,22 @@ static vn_status port_login(void *self, const struct vn_login_request *req,
     return op_start(op);
 }
 
-static vn_status port_logout(void *self,
+static vn_status port_logout(void *self, const struct vn_id *node,
                              void (*fn)(void *arg, const struct vn_authority_error *err), void *arg)
 {
     struct op *op;
     const vn_status st = op_claim(self, OP_LOGOUT, arg, &op);
     if (st != VN_OK)
         return st;
+    char text[VN_ID_TEXT];
+    vn_id_format(node, text);
     op->logout_fn = fn;
+    VN_CLEANUP(vn_jread_freep) json_t *o = json_pack("{s:s}", "node", text);
+    op->body = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    if (!op->body) {
+        op_reset(op);
+        return VN_ERR_NOMEM;
+    }
     return op_start(op);
 }
 

@@ -266,7 +266,8 @@ void vn_node_stop(struct vn_node *n, uint64_t now_ms)
     vn_timer_arm(&n->timers, &n->stop_timer, n->now_ms + STOP_WAIT_MS);
     if (started && n->session.cred)
         n->cfg.authority->cancel(n->cfg.authority->self);
-    if (!started || !n->session.cred ||
-        n->cfg.authority->logout(n->cfg.authority->self, on_logout, n) != VN_OK)
+    /* Who was refused has no session to end. */
+    if (!started || !n->session.cred || n->session.refused ||
+        n->cfg.authority->logout(n->cfg.authority->self, &n->session.self, on_logout, n) != VN_OK)
         vn_timer_arm(&n->timers, &n->stop_timer, n->now_ms);
 }

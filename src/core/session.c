@@ -324,6 +324,7 @@ void vn_session_renew_within(struct vn_node *n, uint64_t ms)
 void vn_session_refused(struct vn_node *n, vn_status why, const char *detail)
 {
     vn_log(VN_LOG_ERROR, "session_refused", VN_KV_STR("detail", detail));
+    n->session.refused = true;
     vn_timer_disarm(&n->timers, &n->session.login_timer);
     vn_streams_close_all(n, VN_CLOSE_STOPPING);
     vn_hops_close_all(n);

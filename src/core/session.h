@@ -37,6 +37,7 @@ struct vn_session {
     struct vn_kem_dk *session_dk;
     uint8_t session_kid[VN_KID_LEN];
 
+    bool refused;                /* Guardian will have nothing more of it */
     struct vn_credentials *cred; /* NULL before the first login */
     uint64_t cred_at_ms;         /* when they came, own time */
     struct vn_hour_macs macs;    /* of the hour keys in cred */

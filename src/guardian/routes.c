@@ -27,6 +27,7 @@ static const struct vn_member REGISTER[] = {STR("tag", false),
 static const struct vn_member SESSION[] = {
     STR("nonce", true), STR("sig_pk", true), STR("session_ek", true), STR("nkey", true),
     STR("csr", true),   STR("sig", true),    STR("nkey_sig", true),   {.name = NULL}};
+static const struct vn_member LOGOUT[] = {STR("node", true), {.name = NULL}};
 static const struct vn_member TAINTS[] = {
     STRS("add", false), STRS("remove", false), {.name = NULL}};
 
@@ -56,7 +57,7 @@ const struct vn_route vn_routes[] = {
      "Session credentials for new keys"},
     {VN_WEB_POST, "/conflux/session/renew", VN_WEB_CONFLUX, SESSION, vn_route_session_renew,
      "Session credentials for the same keys"},
-    {VN_WEB_POST, "/conflux/session/logout", VN_WEB_CONFLUX, NULL, vn_route_session_logout,
+    {VN_WEB_POST, "/conflux/session/logout", VN_WEB_CONFLUX, LOGOUT, vn_route_session_logout,
      "End the session"},
     {VN_WEB_GET, "/conflux/peers", VN_WEB_CONFLUX, NULL, vn_route_peers,
      "Whom this node may reach"},

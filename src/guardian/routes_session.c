@@ -326,6 +326,19 @@ void vn_route_nonce(struct vn_request *r)
 
 void vn_route_session_logout(struct vn_request *r)
 {
+    struct vn_id node;
+    if (vn_id_parse(VN_SPAN_STR(json_string_value(json_object_get(r->body, "node"))), &node) !=
+        VN_OK) {
+        vn_request_error(r, 400, "node is the id of the node whose session ends");
+        return;
+    }
+    /* One conflux token may be on two machines: the older node must not end the newer one. */
+    if (!r->conflux.has_session || !vn_id_equal(&r->conflux.session.node, &node)) {
+        vn_request_error(r, 409,
+                         "that node has no session: another login took its place, or it "
+                         "was ended before");
+        return;
+    }
     vn_status st = vn_store_begin(r->g->store, false);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)

@@ -56,8 +56,9 @@ struct vn_authority {
                        void (*fn)(void *arg, struct vn_credentials *cred,
                                   const struct vn_authority_error *err),
                        void *arg);
-    vn_status (*logout)(void *self, void (*fn)(void *arg, const struct vn_authority_error *err),
-                        void *arg);
+    /** Ends this node's session, and none that another login made since. */
+    vn_status (*logout)(void *self, const struct vn_id *node,
+                        void (*fn)(void *arg, const struct vn_authority_error *err), void *arg);
     vn_status (*change_taints)(void *self, const char *const *add, size_t add_count,
                                const char *const *remove, size_t remove_count,
                                void (*fn)(void *arg, const struct vn_taint_result *res,

@@ -216,8 +216,12 @@ def sessions():
     first, second = rig.probe(n)[0], rig.probe(n)[0]
     check(first["node"] != second["node"], "each start has its own identity")
     check(f"supersedes node {first['node']}" in rig.logs(), "and superseding is recorded")
-    login, other = rig.probe(n, "other-keys")
+    login, other, out = rig.probe(n, "other-keys", "logout")
     check(not other["ok"] and "keys of the last login" in other["detail"], "renewal needs the same keys")
+    check(not out["ok"] and "another login" in out["detail"], "and nobody ends the session of another node id")
+    refused(rig.post("/conflux/session/logout", {"node": "x"}, n["conflux_token"]), 400, "node")
+    rig.probe(n)
+    check(f"supersedes node {login['node']}" in rig.logs(), "which lives on until the next login")
 
 
 def proofs():

@@ -628,7 +628,7 @@ int main(int argc, char **argv)
         } else if (strcmp(step, "peers") == 0) {
             finish(&p, step, p.port->peers(p.port->self, on_peers, &p));
         } else if (strcmp(step, "logout") == 0) {
-            finish(&p, step, p.port->logout(p.port->self, on_logout, &p));
+            finish(&p, step, p.port->logout(p.port->self, &p.node, on_logout, &p));
         } else if (strcmp(step, "nats") == 0 || strcmp(step, "hold") == 0) {
             step_nats(&p, step[0] == 'h');
         } else {

@@ -383,11 +383,12 @@ static vn_status login(void *self, const struct vn_login_request *req,
     return VN_OK;
 }
 
-static vn_status logout(void *self, void (*fn)(void *arg, const struct vn_authority_error *err),
-                        void *arg)
+static vn_status logout(void *self, const struct vn_id *node,
+                        void (*fn)(void *arg, const struct vn_authority_error *err), void *arg)
 {
     struct port *p = self;
-    p->authority->members[p->member].logouts++;
+    struct vn_mem_member *m = &p->authority->members[p->member];
+    m->logouts += vn_id_equal(node, &m->node);
     p->logout_fn = fn;
     p->logout_arg = arg;
     return VN_OK;

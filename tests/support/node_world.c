@@ -138,14 +138,15 @@ static vn_status guarded_login(void *self, const struct vn_login_request *req,
     return st;
 }
 
-static vn_status
-guarded_logout(void *self, void (*fn)(void *arg, const struct vn_authority_error *err), void *arg)
+static vn_status guarded_logout(void *self, const struct vn_id *node,
+                                void (*fn)(void *arg, const struct vn_authority_error *err),
+                                void *arg)
 {
     struct vn_world_node *n = self;
     const struct vn_authority *a = real_authority(n);
     (void)arg;
     n->on_logout = fn;
-    return a->logout(a->self, guarded_on_logout, n);
+    return a->logout(a->self, node, guarded_on_logout, n);
 }
 
 static vn_status guarded_change_taints(void *self, const char *const *add, size_t add_count,

@@ -214,6 +214,8 @@ static struct tls_answer guardian(void *arg, const struct tls_request *rq)
             .code = 200,
             .body = "{\"items\":[{\"conflux_id\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"tag\":\"b\","
                     "\"ip4\":\"10.77.0.2\",\"ip6\":\"fd00::2\"}]}"};
+    assert_string_equal(rq->path, "/conflux/session/logout");
+    assert_string_equal(rq->body, "{\"node\":\"AQIDAAAAAAAAAAAAAAAAAA\"}");
     return (struct tls_answer){.code = 204};
 }
 
@@ -392,7 +394,8 @@ static void test_other_requests(void **state)
     assert_status(VN_OK, r.status);
     assert_int_equal(r.count, 1);
     r = (struct result){0};
-    assert_ok(a->logout(a->self, on_done, &r));
+    const struct vn_id node = {{1, 2, 3}};
+    assert_ok(a->logout(a->self, &node, on_done, &r));
     until(&r.calls);
     assert_status(VN_OK, r.status);
     /* cancelled: no callback, and the same may be asked again */
