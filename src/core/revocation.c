@@ -13,11 +13,6 @@
     VN_PACED_MS(30000u, 1000u) /* who missed a list renews within this: not all nodes at once */
 #define LISTS_PER_MESSAGE_MAX 16
 
-#define SELF_REVOKED                                                                               \
-    "this node was revoked: its registration was removed, or another node logged in with its "     \
-    "conflux token. If that was you, start it again; else register it again with a new "           \
-    "registration token"
-
 struct vn_revoked {
     struct vn_id node;
     struct vn_list order;
@@ -157,7 +152,7 @@ static void cut(struct vn_node *n, const struct vn_id *node)
 {
     if (vn_id_equal(node, &n->session.self)) {
         if (n->state == VN_NODE_ONLINE)
-            vn_session_refused(n, VN_ERR_DENIED, SELF_REVOKED);
+            vn_session_refused(n, VN_ERR_DENIED, VN_SESSION_OVER);
         return;
     }
     struct vn_peer *p = vn_peer_get(n, node);

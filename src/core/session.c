@@ -121,6 +121,11 @@ static void login_failed(struct vn_node *n, const struct vn_authority_error *err
         vn_session_refused(n, err->status, detail);
         return;
     }
+    /* Another login has the session now. To log in again would be to take it back, and so on. */
+    if (err && err->status == VN_ERR_EXISTS) {
+        vn_session_refused(n, err->status, VN_SESSION_OVER);
+        return;
+    }
     unsigned shift = VN_MIN(s->failures++, 6u);
     unsigned max = s->cred ? RENEW_BACKOFF_MAX_MS : LOGIN_BACKOFF_MAX_MS;
     uint64_t wait_ms = vn_jitter(n, VN_MIN(LOGIN_BACKOFF_MIN_MS << shift, max));

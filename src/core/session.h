@@ -77,6 +77,11 @@ void vn_session_control_up(struct vn_node *n);
 void vn_session_renew_soon(struct vn_node *n);
 /** A renewal at a random moment within ms, unless one comes earlier. */
 void vn_session_renew_within(struct vn_node *n, uint64_t ms);
+/** What a node says that was revoked, whoever told it. */
+#define VN_SESSION_OVER                                                                            \
+    "this node was revoked: its registration was removed, or another node logged in with its "     \
+    "conflux token. If that was you, start it again; else register it again with a new "           \
+    "registration token"
 /** Guardian refused for good. */
 void vn_session_refused(struct vn_node *n, vn_status why, const char *detail);
 /** Connects the control channel with the credentials at hand. */

@@ -1,5 +1,5 @@
 """A copied state folder: the later start takes the node's place, the earlier ends and says why, and there is no war."""
-# timeout: 90
+# timeout: 180
 import json
 import shutil
 import time
@@ -36,7 +36,8 @@ def logins():
 
 
 def ended(node, what):
-    wait_until(lambda: not node.daemon.running(), 10, what)
+    # at once by the revocation list; or Master ends its connection first, and it asks Guardian within half a minute
+    wait_until(lambda: not node.daemon.running(), 45, what)
     check(node.daemon.process.returncode == 4, f"{what}, with the exit code that says that Guardian refused it")
     done = node.cli("status", ok=False)
     check(done.returncode == 3 and "another node logged in with its conflux token" in done.stdout,
@@ -67,7 +68,7 @@ def the_copy_takes_its_place():
 
 def there_is_no_war():
     before = len(logins())
-    traffic.steady(100)  # 5 s: a node that cannot reach Guardian would have tried four times
+    traffic.steady(100)  # 5 s: who would try again had tried by then
     check(len(logins()) == before == 2, "nobody logged in again")
     check(nt.daemon.running() and not na.daemon.running(), "the copy goes on alone")
     check(traffic.longest_gap(time.time() - 4) < 2, "traffic flows on")

@@ -343,6 +343,26 @@ static void test_login_backs_off(void **state)
     vn_world_done(&w);
 }
 
+/* Another node has logged in with its conflux token, and it did not hear of that: its own renewal
+ * ends it, and it does not take the session back. */
+static void test_session_taken_over(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b;
+    pair(&w, &a, &b);
+    struct vn_mem_member *m = vn_mem_authority_member(w.authority, a->member);
+    unsigned logins = m->logins;
+    m->refuse = VN_ERR_EXISTS;
+    for (unsigned hours = 0; hours < 13 && !a->refused; hours++)
+        vn_world_run(&w, 3600000);
+    assert_int_equal(a->refused, 1);
+    vn_world_run(&w, 600000);
+    assert_int_equal(a->refused, 1);
+    assert_int_equal(m->logins, logins);
+    vn_world_done(&w);
+}
+
 static void test_held_signatures(void **state)
 {
     (void)state;
@@ -430,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_broker_down),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_renewal),
+        cmocka_unit_test(test_session_taken_over),
         cmocka_unit_test(test_login_backs_off),
         cmocka_unit_test(test_held_signatures),
         cmocka_unit_test(test_scan),
