@@ -185,8 +185,6 @@ void vn_own_subscribe(struct vn_node *n)
     }
     struct vn_own_name now[VN_OWN_NAMES_MAX];
     size_t count = names_now(n, now);
-    char queue[4];
-    vn_subject_queue(&s->self, queue);
     for (size_t i = 0; i < s->name_count; i++) {
         if (has(now, count, &s->names[i]))
             continue;
@@ -195,8 +193,9 @@ void vn_own_subscribe(struct vn_node *n)
         n->cfg.control->unsubscribe(n->cfg.control->self, pattern);
     }
     for (size_t i = 0; i < count; i++) {
+        char queue[4];
         if (!has(s->names, s->name_count, &now[i]))
-            subscribe(n, now[i].kind, &now[i].h, queue);
+            subscribe(n, now[i].kind, &now[i].h, vn_subject_queue(&s->self, now[i].name, queue));
     }
     memcpy(s->names, now, sizeof(now));
     s->name_count = count;

@@ -183,9 +183,9 @@ static bool allow(json_t *list, const char *fmt, ...)
     return added;
 }
 
-static vn_status allow_name(const struct vn_realm *realm, json_t *list,
+static vn_status allow_name(const struct vn_realm *realm, json_t *list, const struct vn_id *self,
                             enum vn_subject_kind subject, enum vn_name_kind kind,
-                            struct vn_span name, const char *queue)
+                            struct vn_span name)
 {
     struct vn_id h;
     vn_status st = vn_name_hash(realm->suite->hash, &realm->r.name_key, kind, name, &h);
@@ -193,7 +193,10 @@ static vn_status allow_name(const struct vn_realm *realm, json_t *list,
         return st;
     char pattern[VN_SUBJECT_MAX];
     vn_subject_pattern(subject, &h, pattern);
-    return allow(list, "%s %s", pattern, queue) ? VN_OK : VN_ERR_NOMEM;
+    char room[4];
+    const char *queue = vn_subject_queue(self, kind, room);
+    const bool added = queue ? allow(list, "%s %s", pattern, queue) : allow(list, "%s", pattern);
+    return added ? VN_OK : VN_ERR_NOMEM;
 }
 
 vn_status vn_issue_nats_jwt(const struct vn_realm *realm, const struct vn_conflux_record *c,
@@ -203,25 +206,24 @@ vn_status vn_issue_nats_jwt(const struct vn_realm *realm, const struct vn_conflu
     VN_CLEANUP(vn_json_freep) json_t *sub = json_array();
     if (!pub || !sub)
         return VN_ERR_NOMEM;
-    char self[VN_ID_TEXT], queue[4], user[VN_NKEY_TEXT];
-    vn_id_format(&c->session.node, self);
-    vn_subject_queue(&c->session.node, queue);
+    const struct vn_id *node = &c->session.node;
+    char self[VN_ID_TEXT], user[VN_NKEY_TEXT];
+    vn_id_format(node, self);
     if (!allow(pub, "a.in.*.%s", self) || !allow(pub, "a.own.*.%s", self) ||
         !allow(pub, "a.grp.*.%s", self) || !allow(pub, "a.hub.%s", self) ||
         !allow(pub, "a.net.%s", self) || !allow(sub, "a.in.%s.*", self) ||
         !allow(sub, "a.adm.%s", self) || !allow(sub, "a.rev") || !allow(sub, "a.hub.* hub"))
         return VN_ERR_NOMEM;
     struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
-    vn_status st =
-        allow_name(realm, sub, VN_SUBJ_OWN, VN_NAME_ID, VN_SPAN_ARRAY(c->session.node.b), queue);
+    vn_status st = allow_name(realm, sub, node, VN_SUBJ_OWN, VN_NAME_ID, VN_SPAN_ARRAY(node->b));
     if (st == VN_OK)
-        st = allow_name(realm, sub, VN_SUBJ_OWN, VN_NAME_IP4, VN_SPAN(ip4.b + 12, 4), queue);
+        st = allow_name(realm, sub, node, VN_SUBJ_OWN, VN_NAME_IP4, VN_SPAN(ip4.b + 12, 4));
     if (st == VN_OK)
-        st = allow_name(realm, sub, VN_SUBJ_OWN, VN_NAME_IP6, VN_SPAN_ARRAY(c->ip6.b), queue);
+        st = allow_name(realm, sub, node, VN_SUBJ_OWN, VN_NAME_IP6, VN_SPAN_ARRAY(c->ip6.b));
     if (st == VN_OK)
-        st = allow_name(realm, sub, VN_SUBJ_OWN, VN_NAME_TAG, VN_SPAN_STR(c->tag), queue);
+        st = allow_name(realm, sub, node, VN_SUBJ_OWN, VN_NAME_TAG, VN_SPAN_STR(c->tag));
     for (size_t i = 0; st == VN_OK && i < c->taints.n; i++)
-        st = allow_name(realm, sub, VN_SUBJ_GRP, VN_NAME_TAINT, VN_SPAN_STR(c->taints.t[i]), queue);
+        st = allow_name(realm, sub, node, VN_SUBJ_GRP, VN_NAME_TAINT, VN_SPAN_STR(c->taints.t[i]));
     if (st == VN_OK)
         st = vn_nkey_public(VN_NKEY_USER, c->session.nkey, user);
     if (st != VN_OK)

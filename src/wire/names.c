@@ -95,8 +95,11 @@ vn_status vn_subject_parse(const char *text, struct vn_subject *ret)
     return VN_ERR_MALFORMED;
 }
 
-void vn_subject_queue(const struct vn_id *self, char ret[4])
+const char *vn_subject_queue(const struct vn_id *self, enum vn_name_kind kind, char ret[4])
 {
+    if (kind == VN_NAME_ID || kind == VN_NAME_IP4 || kind == VN_NAME_IP6)
+        return NULL;
     /* id mod 8: the id as one big-endian number */
     snprintf(ret, 4, "q%u", self->b[VN_ID_LEN - 1] % 8u);
+    return ret;
 }

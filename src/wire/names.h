@@ -35,7 +35,12 @@ struct vn_subject {
 void vn_subject_format(const struct vn_subject *s, char ret[VN_SUBJECT_MAX]);
 /** Strict inverse. VN_ERR_MALFORMED. */
 VN_MUST_CHECK vn_status vn_subject_parse(const char *text, struct vn_subject *ret);
-/** Subscription patterns: "a.in.<self>.*", "a.own.<h>.*"; queue names "q0".."q7" by id mod 8. */
+/** Subscription patterns: "a.in.<self>.*", "a.own.<h>.*". */
 void vn_subject_pattern(enum vn_subject_kind kind, const struct vn_id *name,
                         char ret[VN_SUBJECT_MAX]);
-void vn_subject_queue(const struct vn_id *self, char ret[4]);
+/**
+ * The queue group to subscribe in: "q0".."q7" by id mod 8 for names that many may hold, so that a
+ * query reaches at most eight. NULL for an id or an address: it has one owner, and a connection of
+ * his that is dead and not noticed yet must not take a share of his queries.
+ */
+const char *vn_subject_queue(const struct vn_id *self, enum vn_name_kind kind, char ret[4]);

@@ -480,15 +480,16 @@ static void step_nats(struct probe *p, bool hold)
             json_pack("{s:b, s:s}", "ok", 0, "detail", natsStatus_GetText(st)));
         return;
     }
-    char self[VN_ID_TEXT], other[VN_ID_TEXT], gid[VN_ID_TEXT], queue[4], wrong[4] = "q0";
+    char self[VN_ID_TEXT], other[VN_ID_TEXT], gid[VN_ID_TEXT], room[4], wrong[4] = "q0";
     struct vn_id stranger;
     must(vn_rng_bytes(stranger.b, sizeof(stranger.b)) == VN_OK, "random");
     vn_id_format(&p->node, self);
     vn_id_format(&stranger, other);
     vn_id_format(&p->cred->realm.gid, gid);
-    vn_subject_queue(&p->node, queue);
+    const char *queue = vn_subject_queue(&p->node, VN_NAME_TAG, room);
     wrong[1] = queue[1] == '0' ? '1' : '0';
-    char s[VN_SUBJECT_MAX + 80], own[VN_SUBJECT_MAX], grp[VN_SUBJECT_MAX], foreign[VN_SUBJECT_MAX];
+    char s[VN_SUBJECT_MAX + 80], own[VN_SUBJECT_MAX], tag[VN_SUBJECT_MAX], grp[VN_SUBJECT_MAX],
+        foreign[VN_SUBJECT_MAX];
     name_pattern(p, VN_SUBJ_OWN, VN_NAME_ID, VN_SPAN_ARRAY(p->node.b), own);
     name_pattern(p, VN_SUBJ_OWN, VN_NAME_ID, VN_SPAN_ARRAY(stranger.b), foreign);
     if (hold) {
@@ -512,13 +513,13 @@ static void step_nats(struct probe *p, bool hold)
     TRY("commands", subscribe_refused(nc, &h, s, NULL));
     TRY("revocations", subscribe_refused(nc, &h, "a.rev", NULL));
     TRY("hubs", subscribe_refused(nc, &h, "a.hub.*", "hub"));
-    TRY("own_name", subscribe_refused(nc, &h, own, queue));
-    name_pattern(p, VN_SUBJ_OWN, VN_NAME_TAG, VN_SPAN_STR(p->cred->tag), own);
-    TRY("own_tag", subscribe_refused(nc, &h, own, queue));
+    TRY("own_name", subscribe_refused(nc, &h, own, NULL));
+    name_pattern(p, VN_SUBJ_OWN, VN_NAME_TAG, VN_SPAN_STR(p->cred->tag), tag);
+    TRY("own_tag", subscribe_refused(nc, &h, tag, queue));
     name_pattern(p, VN_SUBJ_OWN, VN_NAME_IP4, VN_SPAN(p->cred->ip4.b + 12, 4), own);
-    TRY("own_ip4", subscribe_refused(nc, &h, own, queue));
+    TRY("own_ip4", subscribe_refused(nc, &h, own, NULL));
     name_pattern(p, VN_SUBJ_OWN, VN_NAME_IP6, VN_SPAN_ARRAY(p->cred->ip6.b), own);
-    TRY("own_ip6", subscribe_refused(nc, &h, own, queue));
+    TRY("own_ip6", subscribe_refused(nc, &h, own, NULL));
     for (size_t i = 0; i < p->cred->identity_count; i++) {
         if (p->cred->identities[i].kind != VN_KIND_TAINT)
             continue;
@@ -557,9 +558,9 @@ static void step_nats(struct probe *p, bool hold)
     TRY("everything", subscribe_refused(nc, &h, ">", NULL));
     snprintf(s, sizeof(s), "a.adm.%s", other);
     TRY("others_commands", subscribe_refused(nc, &h, s, NULL));
-    TRY("others_name", subscribe_refused(nc, &h, foreign, queue));
-    TRY("without_queue", subscribe_refused(nc, &h, own, NULL));
-    TRY("wrong_queue", subscribe_refused(nc, &h, own, wrong));
+    TRY("others_name", subscribe_refused(nc, &h, foreign, NULL));
+    TRY("without_queue", subscribe_refused(nc, &h, tag, NULL));
+    TRY("wrong_queue", subscribe_refused(nc, &h, tag, wrong));
     name_pattern(p, VN_SUBJ_GRP, VN_NAME_TAINT, VN_SPAN_LIT("not-mine"), grp);
     TRY("others_group", subscribe_refused(nc, &h, grp, queue));
     TRY("nets", subscribe_refused(nc, &h, "a.net.*", NULL));

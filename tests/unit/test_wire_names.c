@@ -135,11 +135,20 @@ static void test_queue_is_id_mod_8(void **state)
     (void)state;
     struct vn_id id = {.b = {0xff}};
     char q[4];
-    vn_subject_queue(&id, q);
-    assert_string_equal("q0", q);
+    assert_string_equal("q0", vn_subject_queue(&id, VN_NAME_TAG, q));
     id.b[15] = 0xff;
-    vn_subject_queue(&id, q);
-    assert_string_equal("q7", q);
+    assert_string_equal("q7", vn_subject_queue(&id, VN_NAME_TAINT, q));
+    assert_string_equal("q7", vn_subject_queue(&id, VN_NAME_TEAM, q));
+}
+
+static void test_one_owner_has_no_queue(void **state)
+{
+    (void)state;
+    struct vn_id id = {.b = {0xff}};
+    char q[4];
+    assert_null(vn_subject_queue(&id, VN_NAME_ID, q));
+    assert_null(vn_subject_queue(&id, VN_NAME_IP4, q));
+    assert_null(vn_subject_queue(&id, VN_NAME_IP6, q));
 }
 
 int main(void)
@@ -153,6 +162,7 @@ int main(void)
         cmocka_unit_test(test_subject_texts),
         cmocka_unit_test(test_what_is_no_subject),
         cmocka_unit_test(test_queue_is_id_mod_8),
+        cmocka_unit_test(test_one_owner_has_no_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
