@@ -69,6 +69,16 @@
 #define VN_REVOCATION_WANT_RATE 5 /* answers per second and peer */
 #define VN_REVOCATION_WANT_BURST 20
 
+/* ---- commands of Guardian ---- */
+/* Nodes that one node is quarantined from: as many as fit in a message. */
+#define VN_QUARANTINE_ADDRS_MAX 512
+#define VN_COMMAND_ID_LEN 16
+#define VN_COMMAND_SESSIONS_MAX 48 /* in one answer */
+#define VN_COMMAND_NETWORKS_MAX 64
+#define VN_COMMAND_STATS_MAX 16 /* that wait for the worker's counters */
+#define VN_COMMAND_WAIT_MS 3000 /* Guardian waits for an answer */
+#define VN_COMMANDS_MAX 256     /* of Guardian's under way, all realms */
+
 /* ---- handshake ---- */
 #define VN_HS_RESEND_MS 250 /* first re-send of M1; doubles */
 #define VN_HS_RESEND_MAX 5  /* re-sends before the attempt fails */

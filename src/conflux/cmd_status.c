@@ -42,7 +42,18 @@ static json_t *hints(const Vn__Local__Status *s)
     json_t *a = json_array();
     char text[512];
     const bool online = strcmp(s->state, "online") == 0;
-    if (online && s->n_taints == 0 && strcmp(s->access, "teams") != 0)
+    if (s->quarantined) {
+        json_array_append_new(
+            a, json_string("Guardian has this node in quarantine: it reaches nobody until an "
+                           "administrator lifts it (veilnet-guardian node release)"));
+    } else if (s->quarantined_from) {
+        snprintf(text, sizeof(text),
+                 "Guardian has this node in quarantine from %u of the others: it does not reach "
+                 "those",
+                 s->quarantined_from);
+        json_array_append_new(a, json_string(text));
+    }
+    if (online && !s->quarantined && s->n_taints == 0 && strcmp(s->access, "teams") != 0)
         json_array_append_new(
             a, json_string("this node has no taints: it reaches nobody; add one with "
                            "'veilnet-conflux taint add NAME'"));
@@ -77,12 +88,14 @@ static json_t *status_json(const Vn__Local__Status *s)
                           "ip6", s->ip6, "node", s->node, "conflux", s->conflux, "realm", "id",
                           s->realm, "name", s->realm_name, "suite", s->suite, "access", s->access,
                           "taints", vn_cli_strings(s->taints, s->n_taints));
-    json_t *more = json_pack(
-        "{s:s, s:i, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "interface", s->interface, "mtu",
-        (int)s->mtu, "idle_ms", (json_int_t)s->idle_ms, "control_reason", s->control_reason,
-        "guardian", s->guardian, "guardian_error", s->guardian_error, "clock_offset_ms",
-        (json_int_t)s->clock_offset_ms, "renew_in_ms", (json_int_t)s->renew_in_ms, "uptime_ms",
-        (json_int_t)s->uptime_ms, "pid", (json_int_t)s->pid, "version", s->version);
+    json_t *more =
+        json_pack("{s:s, s:i, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:b, s:i}", "interface",
+                  s->interface, "mtu", (int)s->mtu, "idle_ms", (json_int_t)s->idle_ms,
+                  "control_reason", s->control_reason, "guardian", s->guardian, "guardian_error",
+                  s->guardian_error, "clock_offset_ms", (json_int_t)s->clock_offset_ms,
+                  "renew_in_ms", (json_int_t)s->renew_in_ms, "uptime_ms", (json_int_t)s->uptime_ms,
+                  "pid", (json_int_t)s->pid, "version", s->version, "quarantined", s->quarantined,
+                  "quarantined_from", (int)s->quarantined_from);
     json_object_update(o, more);
     json_decref(more);
     json_object_set_new(o, "links", links);

@@ -133,6 +133,12 @@ static void on_failed(void *arg, enum vn_instance_failure why, const char *detai
     snprintf(d->failure, sizeof(d->failure), "%s", detail);
 }
 
+static void on_renewed(void *arg)
+{
+    struct daemon *d = arg;
+    vn_daemon_api_reset(d->api);
+}
+
 static void on_stopped(void *arg)
 {
     struct daemon *d = arg;
@@ -208,6 +214,7 @@ static int run_locked(const struct vn_daemon_options *o)
         .arg = &d,
         .online = on_online,
         .failed = on_failed,
+        .renewed = on_renewed,
         .stopped = on_stopped,
     };
     char detail[256];

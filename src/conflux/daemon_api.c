@@ -346,6 +346,8 @@ static void answer_status(struct vn_daemon_api *d, struct vn_local_call *call,
     s.renew_in_ms = ns.renew_in_ms;
     s.uptime_ms = vn_clock_boot_ms() - d->started_ms;
     s.pid = (uint64_t)getpid();
+    s.quarantined = ns.quarantined;
+    s.quarantined_from = (uint32_t)ns.quarantined_from;
     set_links(a, node, &s, stats);
     set_counters(a, &s, &ns, stats);
     Vn__Local__Response r = VN__LOCAL__RESPONSE__INIT;
@@ -623,15 +625,25 @@ vn_status vn_daemon_api_new(const struct vn_daemon_api_config *cfg, struct vn_da
     return VN_OK;
 }
 
+static void fail_waiting(struct vn_daemon_api *d, uint32_t exit, const char *why)
+{
+    VN_LIST_EACH(it, &d->waiting)
+    {
+        vn_local_answer_error(wait_end(VN_LIST_ENTRY(it, struct waiting, link)), exit, why);
+    }
+}
+
+void vn_daemon_api_reset(struct vn_daemon_api *d)
+{
+    fail_waiting(d, VN_EXIT_FAILURE, "the node is taking new keys: try again");
+    d->peers_asked = false;
+}
+
 struct vn_daemon_api *vn_daemon_api_free(struct vn_daemon_api *d)
 {
     if (!d)
         return NULL;
-    VN_LIST_EACH(it, &d->waiting)
-    {
-        vn_local_answer_error(wait_end(VN_LIST_ENTRY(it, struct waiting, link)),
-                              VN_EXIT_NOT_RUNNING, "the node is stopping");
-    }
+    fail_waiting(d, VN_EXIT_NOT_RUNNING, "the node is stopping");
     free(d->peers);
     free(d);
     return NULL;

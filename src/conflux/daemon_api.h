@@ -17,6 +17,8 @@ struct vn_daemon_api_config {
 
 VN_MUST_CHECK vn_status vn_daemon_api_new(const struct vn_daemon_api_config *cfg,
                                           struct vn_daemon_api **ret);
+/** The node is another one now: what waits for the old one gets an error. */
+void vn_daemon_api_reset(struct vn_daemon_api *d);
 /** After the node is gone or before; open calls get an error. Returns NULL; NULL is fine. */
 struct vn_daemon_api *vn_daemon_api_free(struct vn_daemon_api *d);
 /** For vn_local_api_config. */

@@ -42,7 +42,7 @@ bool vn_affinity_allows(struct vn_node *n, const struct vn_statement *peer, bool
 
 static bool peer_allowed(struct vn_node *n, const struct vn_peer *p)
 {
-    return p->has_statement && !vn_revocation_overdue(n, p) &&
+    return p->has_statement && !vn_revocation_overdue(n, p) && !vn_quarantine_refuses(n, p->cert) &&
            vn_affinity_allows(n, &p->statement, false, NULL, NULL);
 }
 

@@ -82,7 +82,7 @@ static bool routable(const struct vn_node *n, const struct vn_ip *ip)
 static struct vn_peer *usable_peer(struct vn_node *n, const struct vn_ip *ip)
 {
     struct vn_peer *p = vn_peer_by_ip(n, ip);
-    if (!p || !vn_peer_fresh(n, p))
+    if (!p || !vn_peer_fresh(n, p) || vn_quarantine_refuses(n, p->cert))
         return NULL;
     if (p->has_statement && !vn_affinity_allows(n, &p->statement, true, NULL, NULL))
         return NULL;

@@ -214,7 +214,12 @@ void vn_hop_on_offer(struct vn_node *n, struct vn_inbound *in)
         vn_drop(n, VN_NDROP_BODY);
         return;
     }
-    /* Verified membership is enough: relays carry members they may not talk to. */
+    /* Verified membership, not in quarantine, is enough: relays carry members they may not talk to.
+     */
+    if (vn_quarantine_refuses(n, in->cert.id)) {
+        vn_drop(n, VN_NDROP_QUARANTINE);
+        return;
+    }
     struct vn_peer *p = vn_peer_learn_desc(n, &in->desc);
     if (!p || !p->eks_len)
         return;

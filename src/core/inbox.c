@@ -24,6 +24,8 @@ static const ProtobufCMessageDescriptor *body_of(uint8_t type)
         return &vn__tether_candidates__descriptor;
     case VN_T_UPDATE:
         return &vn__identity_update__descriptor;
+    case VN_T_COMMAND:
+        return &vn__command__descriptor;
     default:
         return NULL;
     }
@@ -116,6 +118,9 @@ static void dispatch(struct vn_node *n, uint8_t type, struct vn_inbound *in)
         break;
     case VN_T_UPDATE:
         vn_affinity_on_update(n, in->body);
+        break;
+    case VN_T_COMMAND:
+        vn_admin_on_command(n, in->body);
         break;
     default:
         vn_drop(n, VN_NDROP_MALFORMED);

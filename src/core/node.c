@@ -158,6 +158,7 @@ vn_status vn_node_new(const struct vn_node_config *cfg, uint64_t now_ms, struct 
     vn_list_init(&n->stats_requests);
     vn_timer_init(&n->stop_timer, on_stop_timer, n);
     vn_node_set_now(n, now_ms);
+    vn_admin_init(n);
     vn_status st = vn_node_ref_new(n, &n->ref);
     if (st == VN_OK)
         st = vn_random_fill(n, &n->last_handle, sizeof(n->last_handle));
@@ -199,6 +200,7 @@ struct vn_node *vn_node_free(struct vn_node *n)
         n->cfg.control->set_handler(
             n->cfg.control->self,
             &(struct vn_control_handler){.message = ignore_message, .state = ignore_state});
+        vn_own_unsubscribe(n); /* the next node on this connection has another id */
         n->cfg.control->disconnect(n->cfg.control->self);
     }
     vn_hops_done(n);
@@ -207,6 +209,8 @@ struct vn_node *vn_node_free(struct vn_node *n)
     vn_queries_done(n);
     vn_revocations_done(n);
     vn_generations_done(n);
+    vn_quarantine_done(n);
+    vn_admin_done(n);
     vn_jobs_done(n);
     vn_turns_done(n);
     vn_seen_done(n);

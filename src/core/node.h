@@ -18,6 +18,7 @@
 #include "ports/post.h"
 #include "ports/random.h"
 #include "ports/work.h"
+#include "wire/command.h"
 
 struct vn_node;
 
@@ -29,6 +30,12 @@ enum vn_node_state {
     VN_NODE_STOPPED
 };
 
+/** What Guardian commands, and only the shell can do. */
+enum vn_node_wish {
+    VN_WISH_STOP,     /* stop for good, as the machine's own user would */
+    VN_WISH_NEW_KEYS, /* stop this node, and begin a new one with the same registration */
+};
+
 /** What the shell must do for the node. All on the core thread, never inside vn_node_new. */
 struct vn_node_shell {
     void *arg;
@@ -38,6 +45,10 @@ struct vn_node_shell {
      * stops trying. */
     void (*refused)(void *arg, vn_status why, const char *detail);
     void (*stopped)(void *arg);
+    /** The node goes on until it is stopped. May come again meanwhile. */
+    void (*wish)(void *arg, enum vn_node_wish wish);
+    /** Fills up to cap networks of this machine, without loopback and overlay; returns how many. */
+    size_t (*networks)(void *arg, struct vn_local_network *ret, size_t cap);
 };
 
 struct vn_node_config {
@@ -92,7 +103,8 @@ enum vn_node_drop {
     VN_NDROP_CIRCUIT,
     VN_NDROP_COOKIE, /* under load: M1 without a cookie of ours */
     VN_NDROP_LIMIT,
-    VN_NDROP_REVOKED, /* the sender's identity is */
+    VN_NDROP_REVOKED,    /* the sender's identity is */
+    VN_NDROP_QUARANTINE, /* Guardian forbids it */
     VN_NDROP_COUNT
 };
 const char *vn_node_drop_name(enum vn_node_drop d);
@@ -115,6 +127,8 @@ struct vn_node_status {
     uint64_t messages_waited; /* for their turn at that */
     uint64_t load_periods;    /* times that cookies began to be asked for */
     bool under_load;
+    bool quarantined;        /* from all */
+    size_t quarantined_from; /* else: so many addresses */
 };
 void vn_node_get_status(const struct vn_node *n, struct vn_node_status *ret);
 

@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "core/admin.h"
 #include "core/affinity.h"
 #include "core/bucket.h"
 #include "core/circuit.h"
@@ -27,6 +28,7 @@
 #include "core/node.h"
 #include "core/outbox.h"
 #include "core/peer.h"
+#include "core/quarantine.h"
 #include "core/query.h"
 #include "core/revocation.h"
 #include "core/seen.h"
@@ -58,6 +60,8 @@ struct vn_node {
     struct vn_hops hops;
     struct vn_affinity_change change;
     struct vn_revocations revocations;
+    struct vn_quarantine quarantine;
+    struct vn_admin admin;
     struct vn_list stats_requests;
     uint32_t last_handle;
     struct vn_timer stop_timer;

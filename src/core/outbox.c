@@ -9,6 +9,7 @@ struct envelope_job {
     uint8_t ek[VN_EK_MAX];
     uint8_t nonce[16];
     struct vn_subject subject;
+    void (*sent)(struct vn_node *n);
     uint8_t *cert;
     struct vn_buf body, ret;
 };
@@ -37,6 +38,8 @@ static void envelope_done(struct vn_node *n, struct vn_job *job)
                VN_KV_U64("type", j->send.type), VN_KV_STATUS(job->status));
     else
         publish(n, &j->subject, vn_buf_span(&j->ret));
+    if (j->sent)
+        j->sent(n);
 }
 
 static void envelope_free(struct vn_job *job)
@@ -70,6 +73,7 @@ vn_status vn_outbox_send(struct vn_node *n, const struct vn_outgoing *o)
     j->job.run = envelope_run;
     j->job.done = envelope_done;
     j->job.free = envelope_free;
+    j->sent = o->sent;
     if (!o->own_name)
         j->job.peer = o->dst;
     vn_buf_init(&j->body, VN_CONTROL_PAYLOAD_MAX);

@@ -19,6 +19,8 @@ struct vn_outgoing {
     bool include_cert;
     uint32_t generation; /* of the hour key; 0: what dst was last heard under, or the present one */
     const ProtobufCMessage *body;
+    /** NULL, or runs once it was published or never will be; not when vn_outbox_send fails. */
+    void (*sent)(struct vn_node *n);
 };
 /** VN_ERR_AGAIN without credentials. What gets lost later is asked for again by timers. */
 VN_MUST_CHECK vn_status vn_outbox_send(struct vn_node *n, const struct vn_outgoing *o);

@@ -174,6 +174,13 @@ static void subscribe(struct vn_node *n, enum vn_subject_kind kind, const struct
         vn_log(VN_LOG_ERROR, "subscribe_failed", VN_KV_STR("subject", pattern), VN_KV_STATUS(st));
 }
 
+static void unsubscribe(struct vn_node *n, enum vn_subject_kind kind, const struct vn_id *name)
+{
+    char pattern[VN_SUBJECT_MAX];
+    vn_subject_pattern(kind, name, pattern);
+    n->cfg.control->unsubscribe(n->cfg.control->self, pattern);
+}
+
 void vn_own_subscribe(struct vn_node *n)
 {
     struct vn_session *s = &n->session;
@@ -186,11 +193,8 @@ void vn_own_subscribe(struct vn_node *n)
     struct vn_own_name now[VN_OWN_NAMES_MAX];
     size_t count = names_now(n, now);
     for (size_t i = 0; i < s->name_count; i++) {
-        if (has(now, count, &s->names[i]))
-            continue;
-        char pattern[VN_SUBJECT_MAX];
-        vn_subject_pattern(s->names[i].kind, &s->names[i].h, pattern);
-        n->cfg.control->unsubscribe(n->cfg.control->self, pattern);
+        if (!has(now, count, &s->names[i]))
+            unsubscribe(n, s->names[i].kind, &s->names[i].h);
     }
     for (size_t i = 0; i < count; i++) {
         char queue[4];
@@ -199,4 +203,18 @@ void vn_own_subscribe(struct vn_node *n)
     }
     memcpy(s->names, now, sizeof(now));
     s->name_count = count;
+}
+
+void vn_own_unsubscribe(struct vn_node *n)
+{
+    struct vn_session *s = &n->session;
+    if (s->subscribed) {
+        unsubscribe(n, VN_SUBJ_IN, &s->self);
+        unsubscribe(n, VN_SUBJ_ADM, &s->self);
+        unsubscribe(n, VN_SUBJ_REV, &s->self);
+    }
+    for (size_t i = 0; i < s->name_count; i++)
+        unsubscribe(n, s->names[i].kind, &s->names[i].h);
+    s->subscribed = false;
+    s->name_count = 0;
 }

@@ -250,6 +250,10 @@ void vn_query_on_query(struct vn_node *n, struct vn_inbound *in)
         vn_drop(n, VN_NDROP_BODY);
         return;
     }
+    if (vn_quarantine_refuses(n, in->cert.id)) {
+        vn_drop(n, VN_NDROP_QUARANTINE);
+        return;
+    }
     struct vn_checked_statement st;
     if (vn_peer_check_statement(n, in->cert.id, VN_SPAN(q->statement.data, q->statement.len),
                                 &st) != VN_OK) {
@@ -328,6 +332,10 @@ void vn_query_on_answer(struct vn_node *n, struct vn_inbound *in)
         return; /* late, or the second to a repeated question */
     if (!is_answer_to(q, in->cert.id)) {
         vn_drop(n, VN_NDROP_BODY);
+        return;
+    }
+    if (vn_quarantine_refuses(n, in->cert.id)) {
+        vn_drop(n, VN_NDROP_QUARANTINE);
         return;
     }
     struct vn_peer *p = vn_peer_learn_desc(n, &in->desc);

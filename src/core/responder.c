@@ -248,6 +248,10 @@ static void opened(struct vn_node *n, const struct vn_id *src, const struct vn_h
             retry(n, src, v, VN_RETRY_NEED_CERT, VN_SPAN_NONE);
         return;
     }
+    if (vn_quarantine_refuses(n, cert.id)) {
+        vn_drop(n, VN_NDROP_QUARANTINE);
+        return;
+    }
     struct vn_checked_statement st;
     if (vn_peer_check_statement(n, cert.id, plain->statement, &st) != VN_OK) {
         vn_drop(n, VN_NDROP_STATEMENT);

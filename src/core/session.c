@@ -267,6 +267,7 @@ static void on_login(void *arg, struct vn_credentials *cred, const struct vn_aut
     arm_renewal(n);
     n->state = VN_NODE_ONLINE;
     vn_revocations_on_login(n);
+    vn_quarantine_set(n, &s->cred->quarantine);
     vn_log(VN_LOG_INFO, first ? "session_created" : "session_renewed", VN_KV_ID("node", &s->self),
            VN_KV_STR("tag", s->cred->tag), VN_KV_U64("expires_ms", s->cred->expires_ms));
     vn_own_rotate(n);
@@ -274,7 +275,9 @@ static void on_login(void *arg, struct vn_credentials *cred, const struct vn_aut
     vn_own_subscribe(n);
     vn_tell_local(n);
     n->cfg.shell->online(n->cfg.shell->arg, s->cred, n->cfg.mtu_bytes);
-    if (!first)
+    if (first)
+        vn_dests_retry(n); /* what the worker was refused while there was no node */
+    else
         vn_affinity_changed(n, same, true);
 }
 

@@ -94,6 +94,8 @@ void vn_session_connect(struct vn_node *n);
 void vn_own_rotate(struct vn_node *n);
 /** Subscribes to what the node owns now, and leaves the rest. */
 void vn_own_subscribe(struct vn_node *n);
+/** Leaves all of it. */
+void vn_own_unsubscribe(struct vn_node *n);
 /** True if h is a name of ours. */
 bool vn_own_has_name(const struct vn_node *n, enum vn_subject_kind kind, const struct vn_id *h);
 /** The key that kid names, or NULL. */

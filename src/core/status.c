@@ -4,9 +4,9 @@
 const char *vn_node_drop_name(enum vn_node_drop d)
 {
     static const char *const names[VN_NDROP_COUNT] = {
-        "subject",  "malformed", "hour_mac",  "stale",  "replay",   "rate",
-        "seal",     "cert",      "signature", "body",   "affinity", "statement",
-        "hs_state", "control",   "circuit",   "cookie", "limit",    "revoked"};
+        "subject", "malformed", "hour_mac", "stale",    "replay",    "rate",     "seal",
+        "cert",    "signature", "body",     "affinity", "statement", "hs_state", "control",
+        "circuit", "cookie",    "limit",    "revoked",  "quarantine"};
     return (unsigned)d < VN_NDROP_COUNT ? names[d] : "unknown";
 }
 
@@ -32,6 +32,8 @@ void vn_node_get_status(const struct vn_node *n, struct vn_node_status *ret)
         .messages_waited = n->turns.waited,
         .load_periods = n->load_periods,
         .under_load = n->cookies.under_load,
+        .quarantined = n->quarantine.list.all,
+        .quarantined_from = n->quarantine.list.count,
     };
     memcpy(ret->control_reason, s->control_reason, sizeof(ret->control_reason));
     memcpy(ret->guardian_error, s->error, sizeof(ret->guardian_error));

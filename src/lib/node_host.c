@@ -8,6 +8,7 @@
 #include "control/guardian_api.h"
 #include "control/nats.h"
 #include "host/host.h"
+#include "host/networks.h"
 #include "lib/adapt.h"
 #include "lib/worker_host.h"
 #include "loop/io.h"
@@ -30,6 +31,7 @@ struct vn_instance {
     struct vn_node *node;
     struct vn_io_timer *timer;
     bool stopping;
+    bool renewing, renew_now; /* Guardian commanded new keys; and the node has stopped for it */
 };
 
 /* ---- the node's turn ---- */
@@ -37,12 +39,33 @@ struct vn_instance {
 static void turn_begin(void *arg)
 {
     struct vn_instance *i = arg;
-    vn_node_set_now(i->node, vn_loop_boot_ms(i->loop));
+    if (i->node)
+        vn_node_set_now(i->node, vn_loop_boot_ms(i->loop));
+}
+
+static vn_status make_node(struct vn_instance *i);
+static void fail(struct vn_instance *i, enum vn_instance_failure why, const char *detail);
+
+/* The same registration, new keys; interface and worker stay. */
+static void renew(struct vn_instance *i)
+{
+    i->renewing = i->renew_now = false;
+    i->node = vn_node_free(i->node);
+    i->cfg.renewed(i->cfg.arg);
+    vn_status st = make_node(i);
+    if (st == VN_OK)
+        st = vn_node_start(i->node, vn_loop_boot_ms(i->loop));
+    if (st != VN_OK)
+        fail(i, VN_INSTANCE_INTERNAL, "out of memory");
 }
 
 static void turn_end(void *arg)
 {
     struct vn_instance *i = arg;
+    if (i->renew_now)
+        renew(i);
+    if (!i->node)
+        return;
     const uint64_t now = vn_loop_boot_ms(i->loop);
     if (vn_node_next_deadline(i->node) <= now)
         vn_node_tick(i->node, now);
@@ -112,10 +135,56 @@ static void shell_refused(void *arg, vn_status why, const char *detail)
 static void shell_stopped(void *arg)
 {
     struct vn_instance *i = arg;
-    i->cfg.stopped(i->cfg.arg);
+    if (i->renewing && !i->stopping)
+        i->renew_now = true; /* not inside its callback */
+    else
+        i->cfg.stopped(i->cfg.arg);
+}
+
+static void shell_wish(void *arg, enum vn_node_wish wish)
+{
+    struct vn_instance *i = arg;
+    if (i->stopping)
+        return;
+    if (wish == VN_WISH_STOP) {
+        vn_instance_stop(i);
+        return;
+    }
+    i->renewing = true;
+    vn_node_stop(i->node, vn_loop_boot_ms(i->loop));
+}
+
+static size_t shell_networks(void *arg, struct vn_local_network *ret, size_t cap)
+{
+    return vn_host_networks(vn_instance_ifname(arg), ret, cap);
 }
 
 /* ---- life ---- */
+
+static vn_status make_node(struct vn_instance *i)
+{
+    i->shell = (struct vn_node_shell){
+        .arg = i,
+        .online = shell_online,
+        .refused = shell_refused,
+        .stopped = shell_stopped,
+        .wish = shell_wish,
+        .networks = shell_networks,
+    };
+    const struct vn_node_config nc = {
+        .realm = i->cfg.realm,
+        .suite = i->cfg.suite,
+        .idle_ms = i->cfg.idle_ms,
+        .mtu_bytes = i->cfg.mtu_bytes,
+        .authority = vn_guardian_api_port(i->guardian),
+        .control = vn_nats_port(i->nats),
+        .random = &i->random,
+        .work = &i->work,
+        .to_worker = vn_worker_host_post(i->worker),
+        .shell = &i->shell,
+    };
+    return vn_node_new(&nc, vn_loop_boot_ms(i->loop), &i->node);
+}
 
 static vn_status make_parts(struct vn_instance *i)
 {
@@ -145,25 +214,7 @@ static vn_status make_parts(struct vn_instance *i)
     st = vn_worker_host_new(&wc, &i->worker);
     if (st != VN_OK)
         return st;
-    i->shell = (struct vn_node_shell){
-        .arg = i,
-        .online = shell_online,
-        .refused = shell_refused,
-        .stopped = shell_stopped,
-    };
-    const struct vn_node_config nc = {
-        .realm = i->cfg.realm,
-        .suite = i->cfg.suite,
-        .idle_ms = i->cfg.idle_ms,
-        .mtu_bytes = i->cfg.mtu_bytes,
-        .authority = vn_guardian_api_port(i->guardian),
-        .control = vn_nats_port(i->nats),
-        .random = &i->random,
-        .work = &i->work,
-        .to_worker = vn_worker_host_post(i->worker),
-        .shell = &i->shell,
-    };
-    st = vn_node_new(&nc, vn_loop_boot_ms(i->loop), &i->node);
+    st = make_node(i);
     if (st == VN_OK)
         st = vn_loop_timer_new(i->loop, on_deadline, i, &i->timer);
     return st;
@@ -217,7 +268,18 @@ void vn_instance_stop(struct vn_instance *i)
     if (i->stopping)
         return;
     i->stopping = true;
-    vn_node_stop(i->node, vn_loop_boot_ms(i->loop));
+    if (i->renewing) { /* the node is stopping, or has stopped */
+        i->renewing = false;
+        if (!i->renew_now)
+            return;
+        i->renew_now = false;
+        i->cfg.stopped(i->cfg.arg);
+        return;
+    }
+    if (i->node)
+        vn_node_stop(i->node, vn_loop_boot_ms(i->loop));
+    else
+        i->cfg.stopped(i->cfg.arg);
 }
 
 struct vn_instance *vn_instance_free(struct vn_instance *i)

@@ -34,6 +34,9 @@ struct vn_instance_config {
     void (*online)(void *arg, const struct vn_credentials *cred, const char *ifname);
     /** It cannot go on and is stopping; detail is a sentence that names the fix. */
     void (*failed)(void *arg, enum vn_instance_failure why, const char *detail);
+    /** A command of Guardian: the node was freed and begins anew with other keys, now. What waited
+     * for an answer of the old one gets none. */
+    void (*renewed)(void *arg);
     /** Everything is undone; free it, but not inside this call. */
     void (*stopped)(void *arg);
 };

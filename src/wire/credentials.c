@@ -23,6 +23,7 @@ struct vn_credentials *vn_credentials_free(struct vn_credentials *c)
     free(c->nats_jwt);
     for (size_t i = 0; i < c->revocation_count; i++)
         blob_done(&c->revocations[i]);
+    free(c->quarantine.addrs);
     blob_done(&c->realm.guardian_ek);
     blob_done(&c->realm.root_cert);
     blob_done(&c->realm.issuing_cert);

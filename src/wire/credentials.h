@@ -28,6 +28,14 @@ struct vn_realm_info {
     size_t stun_count;
 };
 
+/** Whom a node may not talk to, whatever the statements say. */
+struct vn_quarantine_list {
+    uint64_t number; /* higher ones replace lower ones */
+    bool all;
+    struct vn_ip *addrs; /* malloc'ed; inner addresses of the others */
+    size_t count;        /* at most VN_QUARANTINE_ADDRS_MAX */
+};
+
 /** What a login or renewal brings. Heap object; vn_credentials_free wipes and frees. */
 struct vn_credentials {
     uint64_t guardian_time_ms; /* 1970-based, taken just before the answer was sent */
@@ -46,6 +54,7 @@ struct vn_credentials {
     struct vn_realm_info realm;
     struct vn_blob revocations[VN_REVOCATION_LOGIN_MAX]; /* signed lists, oldest first */
     size_t revocation_count;
+    struct vn_quarantine_list quarantine;
 };
 
 struct vn_credentials *vn_credentials_free(struct vn_credentials *c); /* returns NULL */

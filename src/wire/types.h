@@ -20,8 +20,11 @@ enum vn_wire_type {
     VN_T_OFFER = 0x05,        /* tether offer; body vn.TetherOffer */
     VN_T_OFFER_ANSWER = 0x06, /* body vn.TetherAnswer */
     VN_T_CANDIDATES = 0x07,   /* trickled; body vn.TetherCandidates */
+    /* to Guardian */
+    VN_T_COMMAND_ANSWER = 0x08, /* body vn.CommandAnswer */
     /* envelopes of Guardian */
-    VN_T_UPDATE = 0x40, /* new statement and identity keys; body vn.IdentityUpdate */
+    VN_T_UPDATE = 0x40,  /* new statement and identity keys; body vn.IdentityUpdate */
+    VN_T_COMMAND = 0x41, /* body vn.Command */
     /* not envelopes */
     VN_T_HS_M1 = 0x80,
     VN_T_HS_M2 = 0x81,

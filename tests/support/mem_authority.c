@@ -31,6 +31,7 @@ struct vn_mem_authority {
     uint8_t *command_cert;
     size_t command_cert_n;
     struct vn_id gid;
+    struct vn_kem_dk *kem;
     uint64_t now_ms, life_ms;
     struct vn_mem_member members[VN_MEMBERS_MAX];
     struct port ports[VN_MEMBERS_MAX];
@@ -71,6 +72,7 @@ struct vn_mem_authority *vn_mem_authority_new(enum vn_suite suite)
                                    VN_SPAN(r->root_cert, r->root_cert_n), TEST_NOW_MS - DAY_MS,
                                    TEST_NOW_MS + DAY_MS, &a->command_cert, &a->command_cert_n));
     TEST_OK(vn_node_id_of(vn_sig_pk(r->command), &a->gid));
+    TEST_OK(vn_kem_generate(r->suite->kem, &a->kem));
     return a;
 }
 
@@ -81,6 +83,7 @@ struct vn_mem_authority *vn_mem_authority_free(struct vn_mem_authority *a)
     for (size_t i = 0; i < a->count; i++)
         vn_credentials_free(a->ports[i].cred);
     test_realm_free(a->realm);
+    vn_kem_free(a->kem);
     free(a->command_cert);
     free(a);
     return NULL;
@@ -259,6 +262,7 @@ static void realm_info(const struct vn_mem_authority *a, struct vn_realm_info *r
     TEST_OK(vn_prefix_parse("fd66::/64", &ret->range6));
     ret->name_key = r->name_key;
     ret->gid = a->gid;
+    ret->guardian_ek = blob(vn_kem_ek(a->kem).p, vn_kem_ek(a->kem).n);
     ret->root_cert = blob(r->root_cert, r->root_cert_n);
     ret->issuing_cert = blob(r->issuing_cert, r->issuing_cert_n);
     ret->command_cert = blob(a->command_cert, a->command_cert_n);
@@ -316,6 +320,8 @@ static struct vn_credentials *credentials(struct vn_mem_authority *a, size_t mem
     c->hour_keys = a->realm->hours;
     c->other_keys = other_keys(a, m);
     realm_info(a, &c->realm);
+    c->quarantine.number = m->quarantine_number;
+    c->quarantine.all = m->quarantine_all;
     if (a->revoked.count) {
         struct vn_buf list;
         vn_mem_authority_list(a, 0, a->revoked.count, &list);
@@ -373,6 +379,8 @@ static vn_status login(void *self, const struct vn_login_request *req,
         return VN_OK;
     TEST_OK(vn_node_id_of(req->sig_pk, &m->node));
     TEST_OK(vn_hash(a->realm->suite->hash, VN_PARTS(req->sig_pk), &m->pk_hash));
+    memcpy(m->sig_pk, req->sig_pk.p, req->sig_pk.n);
+    m->sig_pk_len = req->sig_pk.n;
     memcpy(m->session_ek, req->session_ek.p, req->session_ek.n);
     m->session_ek_len = req->session_ek.n;
     *(req->renew ? &m->renewals : &m->logins) += 1;
@@ -515,6 +523,30 @@ uint64_t vn_mem_authority_next(const struct vn_mem_authority *a)
     return UINT64_MAX;
 }
 
+/* An envelope on a.adm.<node>. */
+static void seal(struct vn_mem_authority *a, const struct vn_mem_member *m, uint8_t type,
+                 struct vn_span body, char subject[80], struct vn_buf *ret)
+{
+    uint8_t nonce[16];
+    TEST_OK(vn_rng_bytes(nonce, sizeof(nonce)));
+    struct vn_envelope_send send = {
+        .suite = a->realm->suite,
+        .type = type,
+        .realm = a->realm->id,
+        .src = a->gid,
+        .dst = m->node,
+        .now_ms = protocol_now(a),
+        .recipient_ek = VN_SPAN(m->session_ek, m->session_ek_len),
+        .cert = VN_SPAN(a->command_cert, a->command_cert_n),
+        .key = a->realm->command,
+        .context = "anchor-cmd-v1",
+        .body = body,
+    };
+    vn_buf_init(ret, VN_CONTROL_PAYLOAD_MAX);
+    TEST_OK(vn_envelope_seal(&send, nonce, ret));
+    vn_subject_format(&(struct vn_subject){.kind = VN_SUBJ_ADM, .name = m->node}, subject);
+}
+
 void vn_mem_authority_update(struct vn_mem_authority *a, size_t member, const char *taints,
                              char subject[80], struct vn_buf *ret)
 {
@@ -537,25 +569,49 @@ void vn_mem_authority_update(struct vn_mem_authority *a, size_t member, const ch
     u.identities = list;
     u.generation = a->realm->hours.generation;
     u.other_keys = (ProtobufCBinaryData){other.n, other.p};
-    uint8_t body[16384], nonce[16];
+    uint8_t body[16384];
     size_t n = vn__identity_update__pack(&u, body);
-    TEST_OK(vn_rng_bytes(nonce, sizeof(nonce)));
-    struct vn_envelope_send send = {
-        .suite = a->realm->suite,
-        .type = VN_T_UPDATE,
-        .realm = a->realm->id,
-        .src = a->gid,
-        .dst = m->node,
-        .now_ms = protocol_now(a),
-        .recipient_ek = VN_SPAN(m->session_ek, m->session_ek_len),
-        .cert = VN_SPAN(a->command_cert, a->command_cert_n),
-        .key = a->realm->command,
-        .context = "anchor-cmd-v1",
-        .body = VN_SPAN(body, n),
-    };
-    vn_buf_init(ret, VN_CONTROL_PAYLOAD_MAX);
-    TEST_OK(vn_envelope_seal(&send, nonce, ret));
-    vn_subject_format(&(struct vn_subject){.kind = VN_SUBJ_ADM, .name = m->node}, subject);
+    seal(a, m, VN_T_UPDATE, VN_SPAN(body, n), subject, ret);
     free(st.p);
     free(other.p);
+}
+
+void vn_mem_authority_command(struct vn_mem_authority *a, size_t member, Vn__Command *c,
+                              char subject[80], struct vn_buf *ret)
+{
+    uint8_t body[16384];
+    if (vn__command__get_packed_size(c) > sizeof(body))
+        abort();
+    size_t n = vn__command__pack(c, body);
+    seal(a, &a->members[member], VN_T_COMMAND, VN_SPAN(body, n), subject, ret);
+}
+
+/* As Guardian opens one: its key is known from the login, no certificate is needed. */
+static Vn__CommandAnswer *open_answer(struct vn_mem_authority *a, struct vn_sig_pub *pub,
+                                      struct vn_span bytes, uint8_t *plain)
+{
+    struct vn_envelope_view v;
+    struct vn_envelope_plain p;
+    if (vn_envelope_parse(bytes, a->realm->suite, &a->realm->id, &a->gid, &v) != VN_OK ||
+        v.h.type != VN_T_COMMAND_ANSWER || v.h.seal != VN_SEAL_NODE ||
+        vn_envelope_open(&v, a->realm->suite, NULL, a->kem, protocol_now(a), plain, &p) != VN_OK ||
+        vn_envelope_verify(&v, &p, pub, "anchor-env-v1") != VN_OK)
+        return NULL;
+    return vn__command_answer__unpack(NULL, p.body.n, p.body.p);
+}
+
+Vn__CommandAnswer *vn_mem_authority_answer(struct vn_mem_authority *a, size_t member,
+                                           const char *subject, struct vn_span bytes)
+{
+    const struct vn_mem_member *m = &a->members[member];
+    struct vn_subject s;
+    if (vn_subject_parse(subject, &s) != VN_OK || s.kind != VN_SUBJ_IN ||
+        !vn_id_equal(&s.name, &a->gid) || !vn_id_equal(&s.src, &m->node))
+        return NULL;
+    VN_CLEANUP(vn_sig_pub_freep) struct vn_sig_pub *pub = NULL;
+    TEST_OK(vn_sig_pub_new(a->realm->suite->sig, VN_SPAN(m->sig_pk, m->sig_pk_len), &pub));
+    uint8_t *plain = need(malloc(bytes.n));
+    Vn__CommandAnswer *answer = open_answer(a, pub, bytes, plain);
+    free(plain);
+    return answer;
 }

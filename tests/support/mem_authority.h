@@ -13,6 +13,8 @@
 #define VN_MEMBER_TAINTS_MAX 8
 
 struct vn_mem_authority;
+typedef struct Vn__Command Vn__Command;
+typedef struct Vn__CommandAnswer Vn__CommandAnswer;
 
 struct vn_mem_member {
     char tag[64];
@@ -22,11 +24,15 @@ struct vn_mem_member {
     uint64_t number;   /* of its statement; counts over its whole registration */
     struct vn_id node; /* of the present life */
     struct vn_hash pk_hash;
+    uint8_t sig_pk[VN_PK_MAX];
+    size_t sig_pk_len;
     uint8_t session_ek[VN_EK_MAX];
     size_t session_ek_len;
     unsigned logins, renewals, logouts;
     vn_status refuse;                         /* what login answers instead, unless VN_OK */
     void (*change)(struct vn_credentials *c); /* of what it answers; NULL: nothing */
+    uint64_t quarantine_number; /* in its logins from now on */
+    bool quarantine_all;
 };
 
 /** Revokes a member's present node id, or (minimum) its statements below its present number. It
@@ -64,3 +70,10 @@ uint64_t vn_mem_authority_next(const struct vn_mem_authority *a);
 /** An envelope of Guardian on a.adm: new taints for a member. ret: subject and bytes. */
 void vn_mem_authority_update(struct vn_mem_authority *a, size_t member, const char *taints,
                              char subject[80], struct vn_buf *ret);
+/** An envelope of Guardian on a.adm: a command for a member's present node. */
+void vn_mem_authority_command(struct vn_mem_authority *a, size_t member, Vn__Command *c,
+                              char subject[80], struct vn_buf *ret);
+/** Opens what a node published on `a.in.<gid>.<node>`; NULL: not to Guardian, or it does not open
+ * or verify under that member's present key. Free it with vn__command_answer__free_unpacked. */
+Vn__CommandAnswer *vn_mem_authority_answer(struct vn_mem_authority *a, size_t member,
+                                           const char *subject, struct vn_span bytes);

@@ -222,8 +222,7 @@ static void disconnect(void *self)
 {
     struct vn_mem_client *c = self;
     c->id[0] = '\0';
-    c->up = c->tell_state = false;
-    c->sub_count = 0;
+    c->up = c->tell_state = false; /* subscriptions live on, as those of the real one */
 }
 
 static vn_status subscribe(void *self, const char *subject, const char *queue)

@@ -273,6 +273,23 @@ static void on_stopped(void *arg)
     ((struct vn_world_node *)arg)->stopped++;
 }
 
+static void on_wish(void *arg, enum vn_node_wish wish)
+{
+    struct vn_world_node *n = arg;
+    n->wants_stop = n->wants_stop || wish == VN_WISH_STOP;
+    n->wants_new_keys = n->wants_new_keys || wish == VN_WISH_NEW_KEYS;
+    vn_node_stop(n->node, n->world->now_us / 1000);
+}
+
+static size_t on_networks(void *arg, struct vn_local_network *ret, size_t cap)
+{
+    (void)arg;
+    (void)cap;
+    ret[0] = (struct vn_local_network){.interface = "eth0"};
+    assert_ok(vn_prefix_parse("192.0.2.0/24", &ret[0].net));
+    return 1;
+}
+
 /* ---- life ---- */
 
 static uint64_t now_ms(const struct vn_world *w)
@@ -340,6 +357,24 @@ void vn_world_done(struct vn_world *w)
     w->net = vn_mem_net_free(w->net);
 }
 
+/* The node itself, on worker and ports that are there. */
+static void core_start(struct vn_world_node *n)
+{
+    struct vn_world *w = n->world;
+    const struct test_realm *r = vn_mem_authority_realm(w->authority);
+    const struct vn_node_config nc = {.realm = r->id,
+                                      .suite = r->suite->id,
+                                      .idle_ms = VN_WORLD_IDLE_MS,
+                                      .authority = &n->authority,
+                                      .control = &n->control,
+                                      .random = &w->random,
+                                      .work = &w->work,
+                                      .to_worker = &n->to_worker,
+                                      .shell = &n->shell};
+    assert_ok(vn_node_new(&nc, now_ms(w), &n->node));
+    assert_ok(vn_node_start(n->node, now_ms(w)));
+}
+
 static void node_start(struct vn_world_node *n)
 {
     struct vn_world *w = n->world;
@@ -350,25 +385,18 @@ static void node_start(struct vn_world_node *n)
     n->tun = (struct vn_tun_port){.self = n, .write = tun_write};
     n->to_worker = (struct vn_post){.self = n, .send = post_command};
     n->to_node = (struct vn_post){.self = n, .send = post_event};
-    n->shell = (struct vn_node_shell){
-        .arg = n, .online = on_online, .refused = on_refused, .stopped = on_stopped};
-    const struct test_realm *r = vn_mem_authority_realm(w->authority);
-    struct vn_worker_config wc = {.tether = vn_mem_net_port(w->net),
-                                  .tun = &n->tun,
-                                  .to_node = &n->to_node,
-                                  .random = &w->random};
-    struct vn_node_config nc = {.realm = r->id,
-                                .suite = r->suite->id,
-                                .idle_ms = VN_WORLD_IDLE_MS,
-                                .authority = &n->authority,
-                                .control = &n->control,
-                                .random = &w->random,
-                                .work = &w->work,
-                                .to_worker = &n->to_worker,
-                                .shell = &n->shell};
+    n->shell = (struct vn_node_shell){.arg = n,
+                                      .online = on_online,
+                                      .refused = on_refused,
+                                      .stopped = on_stopped,
+                                      .wish = on_wish,
+                                      .networks = on_networks};
+    const struct vn_worker_config wc = {.tether = vn_mem_net_port(w->net),
+                                        .tun = &n->tun,
+                                        .to_node = &n->to_node,
+                                        .random = &w->random};
     assert_ok(vn_worker_new(&wc, w->now_us, &n->worker));
-    assert_ok(vn_node_new(&nc, now_ms(w), &n->node));
-    assert_ok(vn_node_start(n->node, now_ms(w)));
+    core_start(n);
     n->deaf = false;
 }
 
@@ -417,9 +445,22 @@ void vn_world_revive(struct vn_world_node *n)
 
 /* ---- time ---- */
 
+/* What the daemon does when Guardian commanded new keys: the worker stays, with its egressers. */
+static void renew_keys(struct vn_world_node *n)
+{
+    bool was = enter(true);
+    n->node = vn_node_free(n->node);
+    enter(was);
+    n->wants_new_keys = false;
+    n->stopped = 0;
+    core_start(n);
+}
+
 static void step_node(struct vn_world_node *n)
 {
     struct vn_world *w = n->world;
+    if (n->wants_new_keys && n->stopped)
+        renew_keys(n);
     if (n->deaf) {
         messages_free(&n->commands);
         messages_free(&n->events);

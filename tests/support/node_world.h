@@ -37,7 +37,8 @@ struct vn_world_node {
     struct vn_pktqueue written; /* to the TUN */
     size_t unreachables;        /* ICMP errors among them, not kept */
     unsigned online, stopped, refused;
-    bool deaf; /* killed: neither worker nor node run any more */
+    bool wants_stop, wants_new_keys; /* as Guardian commanded */
+    bool deaf;                       /* killed: neither worker nor node run any more */
 };
 
 struct vn_world_job {
