@@ -176,6 +176,24 @@ static bool parse_revocations(const json_t *root, struct vn_credentials *ret)
     return true;
 }
 
+static bool parse_quarantine(const json_t *root, struct vn_quarantine_list *ret)
+{
+    const json_t *o = json_object_get(root, "quarantine");
+    const json_t *all = json_object_get(o, "all"), *list = json_object_get(o, "addresses");
+    const size_t n = json_array_size(list);
+    if (!vn_jread_u64(o, "number", INT64_MAX, &ret->number) || !json_is_boolean(all) ||
+        !json_is_array(list) || n > VN_QUARANTINE_ADDRS_MAX)
+        return false;
+    ret->all = json_is_true(all);
+    ret->addrs = vn_jread_noted(calloc(n + 1, sizeof(*ret->addrs)));
+    for (; ret->addrs && ret->count < n; ret->count++) {
+        const char *text = json_string_value(json_array_get(list, ret->count));
+        if (!text || vn_ip_parse(text, &ret->addrs[ret->count]) != VN_OK)
+            return false;
+    }
+    return ret->addrs != NULL;
+}
+
 vn_status vn_login_answer_parse(struct vn_span body, struct vn_credentials **ret)
 {
     VN_CLEANUP(vn_jread_freep) json_t *root = vn_jread_parse(body);
@@ -195,7 +213,8 @@ vn_status vn_login_answer_parse(struct vn_span body, struct vn_credentials **ret
         !vn_jread_text_dup(root, "mtls_certificate", PEM_MAX, &c->mtls_cert_pem) ||
         !vn_jread_text_dup(root, "nats_jwt", NATS_JWT_MAX, &c->nats_jwt) ||
         !parse_hours(root, &c->hour_keys) || !parse_other_keys(root, &c->other_keys) ||
-        !parse_revocations(root, c) || !parse_realm(root, &c->realm))
+        !parse_revocations(root, c) || !parse_quarantine(root, &c->quarantine) ||
+        !parse_realm(root, &c->realm))
         return vn_jread_why();
     *ret = VN_TAKE(c);
     return VN_OK;

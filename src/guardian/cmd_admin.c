@@ -1,4 +1,4 @@
-/* token, realm, node: small administration on Guardian's host, on the store directly. */
+/* token, realm: small administration on Guardian's host, on the store directly. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,26 +7,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "guardian/cmd_admin.h"
 #include "guardian/commands.h"
-#include "guardian/guardian.h"
 #include "guardian/json.h"
 #include "guardian/keychange.h"
 #include "guardian/options.h"
 #include "guardian/realm_make.h"
 #include "guardian/regtoken.h"
-#include "guardian/revoke.h"
 #include "guardian/statedir.h"
 
-struct common {
-    const char *dir_option, *realm;
-    bool json;
-    struct vn_guardian g;
-    struct vn_id realm_id;
-    unsigned realms; /* counted to find the only one */
-    json_t *items;   /* of a list */
-};
-
-static const char *explain(vn_status st)
+const char *vn_admin_explain(vn_status st)
 {
     return st == VN_ERR_IO
                ? "the state folder cannot be written: free some space there, or make it "
@@ -34,7 +24,7 @@ static const char *explain(vn_status st)
                : vn_status_name(st);
 }
 
-static int open_state(struct common *c)
+static int open_state(struct vn_admin *c)
 {
     struct vn_statedir dir;
     vn_log_setup(VN_LOG_WARN, -1); /* what was done is said on standard output */
@@ -49,21 +39,20 @@ static int open_state(struct common *c)
 
 static bool count_realm(void *arg, const struct vn_id *id)
 {
-    struct common *c = arg;
+    struct vn_admin *c = arg;
     c->realm_id = *id;
     return ++c->realms < 2;
 }
 
 /* Without --realm: the only one there is. */
-static int only_realm(struct common *c)
+static int only_realm(struct vn_admin *c)
 {
     if (vn_store_realm_list(c->g.store, count_realm, c) != VN_OK || c->realms != 1)
         return vn_die("name the realm with --realm NAME (veilnet-guardian realm list shows them)");
     return 0;
 }
 
-/* Opens, and finds the realm when one is needed. */
-static int begin(struct common *c, bool realm)
+int vn_admin_begin(struct vn_admin *c, bool realm)
 {
     int code = open_state(c);
     if (code || !realm)
@@ -75,7 +64,7 @@ static int begin(struct common *c, bool realm)
     return 0;
 }
 
-static void finish(struct common *c)
+void vn_admin_finish(struct vn_admin *c)
 {
     vn_guardian_close(&c->g);
     json_decref(c->items);
@@ -91,7 +80,7 @@ static void print_time(uint64_t ms)
     fputs(text, stdout);
 }
 
-static int print_items(struct common *c)
+int vn_admin_print_items(struct vn_admin *c)
 {
     json_t *o = json_pack("{s:O}", "items", c->items);
     json_dumpf(o, stdout, JSON_INDENT(2));
@@ -100,7 +89,7 @@ static int print_items(struct common *c)
     return 0;
 }
 
-static int usage(const char *what)
+int vn_admin_usage(const char *what)
 {
     vn_die("%s; see veilnet-guardian help", what);
     return 2;
@@ -110,7 +99,7 @@ static int usage(const char *what)
 
 static int token_create(int argc, char **argv)
 {
-    struct common c = {0};
+    struct vn_admin c = {0};
     const char *taints = NULL, *allowed = NULL, *uses = NULL, *expires = NULL, *owner = NULL;
     const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
                                         {"--realm", &c.realm, NULL},
@@ -126,20 +115,20 @@ static int token_create(int argc, char **argv)
     struct vn_regtoken_init init = {
         .expires_in_s = VN_REGTOKEN_LIFE_DEFAULT_S, .uses = -1, .allowed = {.any = true}};
     if (taints && vn_taints_parse(taints, &init.taints) != VN_OK)
-        return usage(
+        return vn_admin_usage(
             "--taints is a comma list of at most 16 labels of 1 to 64 characters a-z 0-9 . _ -");
     if (allowed && vn_allowed_parse(allowed, &init.allowed) != VN_OK)
-        return usage("--allow-taints is * or a comma list of taints");
+        return vn_admin_usage("--allow-taints is * or a comma list of taints");
     if (expires && vn_duration_parse(expires, &init.expires_in_s) != VN_OK)
-        return usage("--expires is a duration, such as 24h or 7d");
+        return vn_admin_usage("--expires is a duration, such as 24h or 7d");
     if (uses) {
         char *end;
         errno = 0;
         init.uses = strtoll(uses, &end, 10);
         if (errno || *end || init.uses < 1)
-            return usage("--uses is a number, 1 or more");
+            return vn_admin_usage("--uses is a number, 1 or more");
     }
-    int code = begin(&c, true);
+    int code = vn_admin_begin(&c, true);
     struct vn_user_record user;
     if (!code && vn_store_user_by_name(c.g.store, owner ? owner : "admin", &user) != VN_OK)
         code = vn_die("there is no user %s: choose another with --owner", owner ? owner : "admin");
@@ -151,7 +140,7 @@ static int token_create(int argc, char **argv)
         vn_status st = vn_regtoken_create(c.g.store, &c.g.cfg, &init, vn_clock_wall_ms(), &t, why,
                                           sizeof(why));
         if (st != VN_OK) {
-            code = vn_die("%s", why[0] ? why : explain(st));
+            code = vn_die("%s", why[0] ? why : vn_admin_explain(st));
         } else if (c.json) {
             char id[VN_ID_TEXT];
             vn_id_format(&t.record.id, id);
@@ -170,13 +159,13 @@ static int token_create(int argc, char **argv)
         }
         vn_regtoken_done(&t);
     }
-    finish(&c);
+    vn_admin_finish(&c);
     return code;
 }
 
 static bool token_line(void *arg, const struct vn_token_record *t)
 {
-    struct common *c = arg;
+    struct vn_admin *c = arg;
     char id[VN_ID_TEXT], taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT], uses[24] = "any";
     vn_id_format(&t->id, id);
     vn_taints_format(&t->taints, taints);
@@ -200,25 +189,25 @@ static bool token_line(void *arg, const struct vn_token_record *t)
 
 static int token_list(int argc, char **argv)
 {
-    struct common c = {.items = json_array()};
+    struct vn_admin c = {.items = json_array()};
     const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
                                         {"--realm", &c.realm, NULL},
                                         {"--json", NULL, &c.json},
                                         {0}};
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;
-    int code = begin(&c, true);
+    int code = vn_admin_begin(&c, true);
     if (!code && vn_store_token_list(c.g.store, &c.realm_id, token_line, &c) != VN_OK)
         code = vn_die("cannot read the store");
     if (!code && c.json)
-        code = print_items(&c);
-    finish(&c);
+        code = vn_admin_print_items(&c);
+    vn_admin_finish(&c);
     return code;
 }
 
 static int token_revoke(int argc, char **argv)
 {
-    struct common c = {0};
+    struct vn_admin c = {0};
     const char *text = NULL;
     const struct vn_option options[] = {
         {"--state-dir", &c.dir_option, NULL}, {"", &text, NULL}, {0}};
@@ -226,8 +215,8 @@ static int token_revoke(int argc, char **argv)
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;
     if (!text || vn_id_parse(VN_SPAN_STR(text), &id) != VN_OK)
-        return usage("name the token: token revoke ID (token list shows them)");
-    int code = begin(&c, false);
+        return vn_admin_usage("name the token: token revoke ID (token list shows them)");
+    int code = vn_admin_begin(&c, false);
     if (!code) {
         vn_status st = vn_store_token_revoke(c.g.store, &id);
         if (st == VN_OK)
@@ -236,7 +225,7 @@ static int token_revoke(int argc, char **argv)
             code = vn_die(st == VN_ERR_NOTFOUND ? "there is no such token (token list shows them)"
                                                 : "cannot write the store");
     }
-    finish(&c);
+    vn_admin_finish(&c);
     return code;
 }
 
@@ -244,7 +233,7 @@ static int token_revoke(int argc, char **argv)
 
 static int realm_create(int argc, char **argv)
 {
-    struct common c = {0};
+    struct vn_admin c = {0};
     const char *name = NULL, *suite = NULL, *ipv4 = NULL, *access = NULL, *lifetime = NULL;
     const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
                                         {"--name", &name, NULL},
@@ -256,11 +245,11 @@ static int realm_create(int argc, char **argv)
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;
     if (!name)
-        return usage("name the realm with --name NAME");
+        return vn_admin_usage("name the realm with --name NAME");
     uint64_t lifetime_s = 0;
     if (lifetime && (vn_duration_parse(lifetime, &lifetime_s) != VN_OK || lifetime_s > INT64_MAX))
-        return usage("--session-lifetime is a duration, such as 30m or 12h");
-    int code = begin(&c, false);
+        return vn_admin_usage("--session-lifetime is a duration, such as 30m or 12h");
+    int code = vn_admin_begin(&c, false);
     if (!code) {
         const struct vn_realm_wish wish = {name, suite, ipv4, access,
                                            lifetime ? (int64_t)lifetime_s : -1};
@@ -277,15 +266,15 @@ static int realm_create(int argc, char **argv)
         else
             code = st == VN_ERR_EXISTS
                        ? vn_die("a realm named %s exists: choose another name", name)
-                       : vn_die("%s", why[0] ? why : explain(st));
+                       : vn_die("%s", why[0] ? why : vn_admin_explain(st));
     }
-    finish(&c);
+    vn_admin_finish(&c);
     return code;
 }
 
 static bool realm_line(void *arg, const struct vn_id *id)
 {
-    struct common *c = arg;
+    struct vn_admin *c = arg;
     VN_CLEANUP(vn_realm_record_done) struct vn_realm_record r = {0};
     if (vn_store_realm_get(c->g.store, id, &r) != VN_OK)
         return false;
@@ -306,17 +295,17 @@ static bool realm_line(void *arg, const struct vn_id *id)
 
 static int realm_list(int argc, char **argv)
 {
-    struct common c = {.items = json_array()};
+    struct vn_admin c = {.items = json_array()};
     const struct vn_option options[] = {
         {"--state-dir", &c.dir_option, NULL}, {"--json", NULL, &c.json}, {0}};
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;
-    int code = begin(&c, false);
+    int code = vn_admin_begin(&c, false);
     if (!code && vn_store_realm_list(c.g.store, realm_line, &c) != VN_OK)
         code = vn_die("cannot read the store");
     if (!code && c.json)
-        code = print_items(&c);
-    finish(&c);
+        code = vn_admin_print_items(&c);
+    vn_admin_finish(&c);
     return code;
 }
 
@@ -324,7 +313,7 @@ static int realm_list(int argc, char **argv)
 
 static int realm_rekey(int argc, char **argv)
 {
-    struct common c = {0};
+    struct vn_admin c = {0};
     const char *within = NULL;
     bool identities = false;
     const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
@@ -338,8 +327,8 @@ static int realm_rekey(int argc, char **argv)
     if (within && (vn_duration_parse(within, &within_s) != VN_OK ||
                    within_s < VN_KEY_CHANGE_SPREAD_MIN_MS / 1000 ||
                    within_s > VN_KEY_CHANGE_SPREAD_MAX_MS / 1000))
-        return usage("--within is a duration of 1s to 60m");
-    int code = begin(&c, true);
+        return vn_admin_usage("--within is a duration of 1s to 60m");
+    int code = vn_admin_begin(&c, true);
     vn_status st = code ? VN_ERR_STATE : vn_store_begin(c.g.store, true);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = st == VN_OK ? c.g.store : NULL;
     if (st == VN_OK && identities)
@@ -360,203 +349,13 @@ static int realm_rekey(int argc, char **argv)
         code = vn_die("cannot write the store");
     }
     tx = NULL;
-    finish(&c);
-    return code;
-}
-
-/* ---- node ---- */
-
-static bool node_line(void *arg, const struct vn_conflux_record *n)
-{
-    struct common *c = arg;
-    char id[VN_ID_TEXT], ip4[VN_IP_TEXT], ip6[VN_IP_TEXT], taints[VN_TAINTS_TEXT];
-    struct vn_ip ip = vn_ip_from_u32(n->ip4);
-    vn_id_format(&n->id, id);
-    vn_ip_format(&ip, ip4);
-    vn_ip_format(&n->ip6, ip6);
-    vn_taints_format(&n->taints, taints);
-    if (c->json)
-        return json_array_append_new(c->items,
-                                     json_pack("{s:s, s:s, s:s, s:s, s:o}", "conflux_id", id, "tag",
-                                               n->tag, "ip4", ip4, "ip6", ip6, "taints",
-                                               vn_taints_to_json(&n->taints))) == 0;
-    printf("%s  %s  %s  %s  taints %s\n", id, n->tag, ip4, ip6, taints[0] ? taints : "none");
-    return true;
-}
-
-static int node_list(int argc, char **argv)
-{
-    struct common c = {.items = json_array()};
-    const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
-                                        {"--realm", &c.realm, NULL},
-                                        {"--json", NULL, &c.json},
-                                        {0}};
-    if (vn_options_parse(argc, argv, options) != VN_OK)
-        return 2;
-    int code = begin(&c, true);
-    if (!code && vn_store_conflux_list(c.g.store, &c.realm_id, node_line, &c) != VN_OK)
-        code = vn_die("cannot read the store");
-    if (!code && c.json)
-        code = print_items(&c);
-    finish(&c);
-    return code;
-}
-
-struct search {
-    struct vn_store *store;
-    const char *name; /* tag or id */
-    struct vn_conflux_record found;
-    unsigned count;
-};
-
-static bool node_match(void *arg, const struct vn_conflux_record *n)
-{
-    struct search *s = arg;
-    char id[VN_ID_TEXT];
-    vn_id_format(&n->id, id);
-    if (strcmp(n->tag, s->name) == 0 || strcmp(id, s->name) == 0) {
-        s->found = *n;
-        s->count++;
-    }
-    return true;
-}
-
-static bool search_realm(void *arg, const struct vn_id *realm)
-{
-    struct search *s = arg;
-    return vn_store_conflux_list(s->store, realm, node_match, s) == VN_OK;
-}
-
-/* Returns NULL, or what is wrong. */
-static const char *change(struct vn_conflux_record *n, const char *add, const char *remove)
-{
-    struct vn_taint_set more = {0}, less = {0};
-    if ((add && vn_taints_parse(add, &more) != VN_OK) ||
-        (remove && vn_taints_parse(remove, &less) != VN_OK))
-        return "--add and --remove are comma lists of labels of 1 to 64 characters a-z 0-9 . _ -";
-    if (vn_allowed_refuses(&n->allowed, &more))
-        return "this node's registration does not allow such a taint: register it again with a "
-               "token that does";
-    for (size_t i = 0; i < less.n; i++)
-        vn_taints_remove(&n->taints, less.t[i]);
-    for (size_t i = 0; i < more.n; i++)
-        if (vn_taints_add(&n->taints, more.t[i]) != VN_OK)
-            return "a node has at most 16 taints: remove some";
-    return NULL;
-}
-
-static vn_status store_change(struct common *c, const struct vn_conflux_record *before,
-                              const struct vn_conflux_record *n)
-{
-    uint64_t now_ms = vn_clock_wall_ms();
-    vn_status st = vn_store_begin(c->g.store, true);
-    VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = c->g.store;
-    uint64_t number = VN_MAX(n->statement_number + 1, now_ms);
-    if (st == VN_OK)
-        st = vn_store_conflux_set_taints(tx, &n->id, &n->taints, number);
-    if (st == VN_OK)
-        st = vn_revoke_statements(tx, n, number, now_ms);
-    if (st == VN_OK)
-        st = vn_key_change_lost(tx, before, &n->taints, now_ms);
-    if (st == VN_OK)
-        st = vn_store_outbox_add(tx, &n->id);
-    return st == VN_OK ? vn_store_commit(tx) : st;
-}
-
-/* The one node that s.name names, with its realm given or not. Says what is wrong. */
-static int find_node(struct common *c, struct search *s)
-{
-    int code = begin(c, c->realm != NULL); /* without --realm: in every realm */
-    s->store = c->g.store;
-    if (!code && !(c->realm ? search_realm(s, &c->realm_id)
-                            : vn_store_realm_list(s->store, search_realm, s) == VN_OK))
-        code = vn_die("cannot read the store");
-    if (!code && s->count == 0)
-        code = vn_die("there is no node %s (veilnet-guardian node list shows them)", s->name);
-    if (!code && s->count > 1)
-        code = vn_die("several nodes have the tag %s: give the id instead (node list shows it)",
-                      s->name);
-    return code;
-}
-
-static vn_status revoke_node(struct common *c, const struct vn_id *id)
-{
-    static struct vn_conflux_record n;
-    uint64_t now_ms = vn_clock_wall_ms();
-    vn_status st = vn_store_begin(c->g.store, true);
-    VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = c->g.store;
-    if (st == VN_OK)
-        st = vn_store_conflux_get(tx, id, &n); /* it may have logged in just now */
-    if (st == VN_OK)
-        st = vn_revoke_session(tx, &n, now_ms);
-    if (st == VN_OK)
-        st = vn_key_change_lost(tx, &n, NULL, now_ms);
-    if (st == VN_OK)
-        st = vn_store_conflux_delete(tx, &n, now_ms);
-    return st == VN_OK ? vn_store_commit(tx) : st;
-}
-
-static int node_revoke(int argc, char **argv)
-{
-    struct common c = {0};
-    static struct search s;
-    const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
-                                        {"--realm", &c.realm, NULL},
-                                        {"", &s.name, NULL},
-                                        {0}};
-    if (vn_options_parse(argc, argv, options) != VN_OK)
-        return 2;
-    if (!s.name)
-        return usage("say which node: node revoke TAG");
-    int code = find_node(&c, &s);
-    if (!code && revoke_node(&c, &s.found.id) != VN_OK)
-        code = vn_die("cannot write the store");
-    if (!code) {
-        vn_guardian_audit(&c.g, &s.found.realm, "host", "conflux_revoked", s.found.tag, "");
-        printf("%s: revoked and removed\n", s.found.tag);
-    }
-    finish(&c);
-    return code;
-}
-
-static int node_taint(int argc, char **argv)
-{
-    struct common c = {0};
-    static struct search s;
-    const char *add = NULL, *remove = NULL;
-    const struct vn_option options[] = {
-        {"--state-dir", &c.dir_option, NULL}, {"--realm", &c.realm, NULL}, {"--add", &add, NULL},
-        {"--remove", &remove, NULL},          {"", &s.name, NULL},         {0}};
-    if (vn_options_parse(argc, argv, options) != VN_OK)
-        return 2;
-    if (!s.name || (!add && !remove))
-        return usage("say which node and what: node taint TAG --add a,b --remove c");
-    int code = find_node(&c, &s);
-    static struct vn_conflux_record before;
-    before = s.found;
-    const char *problem = code ? NULL : change(&s.found, add, remove);
-    if (problem)
-        code = vn_die("%s", problem);
-    if (!code && store_change(&c, &before, &s.found) != VN_OK)
-        code = vn_die("cannot write the store");
-    if (!code) {
-        char text[VN_TAINTS_TEXT];
-        vn_taints_format(&s.found.taints, text);
-        vn_guardian_audit(&c.g, &s.found.realm, "host", "taints_changed", s.found.tag, text);
-        printf("%s: taints %s\n", s.found.tag, text[0] ? text : "none");
-    }
-    finish(&c);
+    vn_admin_finish(&c);
     return code;
 }
 
 /* ---- dispatch ---- */
 
-struct sub {
-    const char *name;
-    int (*run)(int argc, char **argv);
-};
-
-static int dispatch(int argc, char **argv, const struct sub *subs, size_t count)
+int vn_admin_dispatch(int argc, char **argv, const struct vn_admin_sub *subs, size_t count)
 {
     for (size_t i = 0; argc >= 2 && i < count; i++)
         if (strcmp(argv[1], subs[i].name) == 0)
@@ -565,26 +364,19 @@ static int dispatch(int argc, char **argv, const struct sub *subs, size_t count)
     size_t n = (size_t)snprintf(what, sizeof(what), "say what to do: %s", argv[0]);
     for (size_t i = 0; i < count && n < sizeof(what); i++)
         n += (size_t)snprintf(what + n, sizeof(what) - n, "%s %s", i ? " |" : "", subs[i].name);
-    return usage(what);
+    return vn_admin_usage(what);
 }
 
 int vn_cmd_token(int argc, char **argv)
 {
-    static const struct sub SUBS[] = {
+    static const struct vn_admin_sub SUBS[] = {
         {"create", token_create}, {"list", token_list}, {"revoke", token_revoke}};
-    return dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
+    return vn_admin_dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
 }
 
 int vn_cmd_realm(int argc, char **argv)
 {
-    static const struct sub SUBS[] = {
+    static const struct vn_admin_sub SUBS[] = {
         {"create", realm_create}, {"list", realm_list}, {"rekey", realm_rekey}};
-    return dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
-}
-
-int vn_cmd_node(int argc, char **argv)
-{
-    static const struct sub SUBS[] = {
-        {"list", node_list}, {"taint", node_taint}, {"revoke", node_revoke}};
-    return dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
+    return vn_admin_dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
 }

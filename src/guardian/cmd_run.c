@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "guardian/command.h"
 #include "guardian/commands.h"
 #include "guardian/guardian.h"
 #include "guardian/http.h"
@@ -12,6 +13,7 @@
 #include "guardian/master.h"
 #include "guardian/options.h"
 #include "guardian/push.h"
+#include "guardian/quarantine.h"
 #include "guardian/revoke.h"
 #include "loop/loop.h"
 
@@ -32,6 +34,7 @@ static void on_signal(uv_signal_t *h, int number)
         return;
     s->stopping = true;
     vn_log(VN_LOG_INFO, "guardian_stopping", VN_KV_I64("signal", number));
+    vn_commands_free(VN_TAKE(s->g.commands)); /* answers who waits */
     vn_web_close(s->g.http);
     vn_master_close(VN_TAKE(s->g.master));
     vn_key_changes_free(VN_TAKE(s->g.key_changes));
@@ -85,9 +88,12 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     if (st == VN_OK && (vn_links_new(&s.g, &s.g.links) != VN_OK ||
                         vn_key_changes_new(&s.g, &s.g.key_changes) != VN_OK))
         st = VN_ERR_NOMEM;
+    if (st == VN_OK && vn_commands_new(&s.g, &s.g.commands) != VN_OK)
+        st = VN_ERR_NOMEM;
     if (st == VN_OK) {
         vn_push_outbox(&s.g);
         vn_revoke_publish(&s.g);
+        vn_quarantine_push(&s.g);
         uv_signal_init(s.g.uv, &s.term);
         uv_signal_init(s.g.uv, &s.interrupt);
         s.term.data = s.interrupt.data = &s;

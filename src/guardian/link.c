@@ -8,11 +8,13 @@
 #include "crypto/rng.h"
 #include "crypto/x509.h"
 #include "guardian/address.h"
+#include "guardian/command.h"
 #include "guardian/issue.h"
 #include "guardian/json.h"
 #include "guardian/revoke.h"
 #include "loop/io.h"
 #include "loop/loop.h"
+#include "wire/names.h"
 
 #define TICK_MS 1000
 #define CREDENTIALS_MS                                                                             \
@@ -209,9 +211,20 @@ static void on_state(void *arg, enum vn_control_state state, const char *reason)
 
 static void on_message(void *arg, const char *subject, struct vn_span payload)
 {
-    (void)arg;
-    (void)subject;
-    (void)payload;
+    const struct link *k = arg;
+    if (k->realm)
+        vn_commands_on_message(k->all->g, k->realm, subject, payload);
+}
+
+/* What nodes answer. */
+static vn_status subscribe(struct link *k)
+{
+    char inbox[VN_SUBJECT_MAX];
+    const struct vn_control *c = vn_nats_port(k->nats);
+    if (!k->realm)
+        return VN_OK;
+    vn_subject_pattern(VN_SUBJ_IN, &k->realm->gid, inbox);
+    return c->subscribe(c->self, inbox, NULL);
 }
 
 /* ---- life ---- */
@@ -277,7 +290,9 @@ static vn_status link_new(struct vn_links *l, struct vn_realm *realm, struct lin
         const struct vn_control *c = vn_nats_port(k->nats);
         const struct vn_control_handler h = {.arg = k, .message = on_message, .state = on_state};
         c->set_handler(c->self, &h);
-        st = connect_link(k);
+        st = subscribe(k);
+        if (st == VN_OK)
+            st = connect_link(k);
     }
     if (st != VN_OK) {
         link_free(k);

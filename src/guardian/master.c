@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "guardian/master_config.h"
 #include "guardian/push.h"
+#include "guardian/quarantine.h"
 #include "guardian/revoke.h"
 
 #define ERR_TEXT_MAX 65536
@@ -256,6 +257,7 @@ static void on_timer(uv_timer_t *t)
         rewrite(m);
         vn_push_outbox(m->g);
         vn_revoke_publish(m->g);
+        vn_quarantine_push(m->g);
     }
 }
 

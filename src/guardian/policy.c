@@ -1,5 +1,7 @@
 #include "guardian/policy.h"
 
+#include "guardian/quarantine.h"
+
 static bool taints_allow(const struct vn_taint_set *a, const struct vn_taint_set *b)
 {
     return a->n && b->n && (vn_taints_subset(a, b) || vn_taints_subset(b, a));
@@ -9,6 +11,8 @@ bool vn_policy_allows(enum vn_access_rule rule, const struct vn_conflux_record *
                       const struct vn_conflux_record *b)
 {
     bool scopes = vn_id_equal(&a->owner, &b->owner);
+    if (vn_quarantine_between(a, b))
+        return false;
     switch (rule) {
     case VN_ACCESS_TAINTS:
         return taints_allow(&a->taints, &b->taints);

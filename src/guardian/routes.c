@@ -31,6 +31,10 @@ static const struct vn_member LOGOUT[] = {STR("node", true), {.name = NULL}};
 static const struct vn_member TAINTS[] = {
     STRS("add", false), STRS("remove", false), {.name = NULL}};
 
+static const struct vn_member COMMAND[] = {
+    STR("command", true), INT("offset", false),  STRS("add", false),    STRS("remove", false),
+    STRS("peers", false), STRS("scopes", false), STRS("taints", false), {.name = NULL}};
+
 const struct vn_route vn_routes[] = {
     {VN_WEB_GET, "/health", VN_WEB_PUBLIC, NULL, vn_route_health,
      "Is Guardian up, and its Master?"},
@@ -72,6 +76,8 @@ const struct vn_route vn_routes[] = {
      "Change a node's taints"},
     {VN_WEB_POST, "/conflux/{id}/revoke", VN_WEB_ADMIN, NULL, vn_route_node_revoke,
      "Cut a node off at once and for good"},
+    {VN_WEB_POST, "/conflux/{id}/commands", VN_WEB_ADMIN, COMMAND, vn_route_node_command,
+     "Order a node something, and hear what it says"},
 };
 const size_t vn_route_count = VN_ARRAY_LEN(vn_routes);
 

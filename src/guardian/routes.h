@@ -32,3 +32,5 @@ void vn_route_node_get(struct vn_request *r);
 void vn_route_node_delete(struct vn_request *r);
 void vn_route_node_taints(struct vn_request *r);
 void vn_route_node_revoke(struct vn_request *r);
+/* routes_command.c */
+void vn_route_node_command(struct vn_request *r);

@@ -3,9 +3,10 @@
 #include "guardian/issue.h"
 #include "guardian/keychange.h"
 #include "guardian/policy.h"
-#include "guardian/push.h"
+#include "guardian/quarantine.h"
 #include "guardian/revoke.h"
 #include "guardian/routes.h"
+#include "guardian/routes_node.h"
 
 /* ---- peers ---- */
 
@@ -109,10 +110,10 @@ static bool apply(struct vn_request *r, struct vn_conflux_record *c)
     return true;
 }
 
-/* Stores new taints and the number of the statement to come. Returns false after answering. */
-static bool store_taints(struct vn_request *r, struct vn_conflux_record *c)
+bool vn_node_store_taints(struct vn_request *r, struct vn_conflux_record *c)
 {
-    const struct vn_conflux_record before = *c;
+    static struct vn_conflux_record before;
+    before = *c;
     if (!apply(r, c))
         return false;
     /* Also when nothing changed: a node that asks has perhaps lost the answer before. */
@@ -126,6 +127,8 @@ static bool store_taints(struct vn_request *r, struct vn_conflux_record *c)
     if (st == VN_OK)
         st = vn_key_change_lost(tx, &before, &c->taints, r->now_ms);
     if (st == VN_OK)
+        st = vn_quarantine_changed(tx, &before, c, false, r->now_ms);
+    if (st == VN_OK)
         st = vn_store_commit(tx);
     if (st != VN_OK) {
         vn_request_fail(r, st, "taints");
@@ -135,6 +138,7 @@ static bool store_taints(struct vn_request *r, struct vn_conflux_record *c)
     vn_taints_format(&c->taints, text);
     vn_guardian_audit(r->g, &c->realm, vn_request_actor(r, actor), "taints_changed", c->tag, text);
     vn_revoke_publish(r->g);
+    vn_quarantine_push(r->g);
     return true;
 }
 
@@ -155,7 +159,7 @@ void vn_route_taints_change(struct vn_request *r)
     vn_status st = vn_guardian_realm(r->g, &ch->c.realm, &ch->realm);
     if (st != VN_OK)
         vn_request_fail(r, st, "realm");
-    if (st != VN_OK || !store_taints(r, &ch->c)) {
+    if (st != VN_OK || !vn_node_store_taints(r, &ch->c)) {
         change_free(ch);
         return;
     }
@@ -168,11 +172,12 @@ static json_t *node_json(const struct vn_conflux_record *c)
 {
     struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
     return json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o}", "conflux_id", vn_json_id(&c->id), "tag", c->tag,
-        "ip4", vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6), "taints",
+        "{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "conflux_id", vn_json_id(&c->id), "tag",
+        c->tag, "ip4", vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6), "taints",
         vn_taints_to_json(&c->taints), "created_at", (json_int_t)c->created_ms, "last_login_at",
         c->session.login_ms ? json_integer((json_int_t)c->session.login_ms) : json_null(),
-        "node_id", c->has_session ? vn_json_id(&c->session.node) : json_null());
+        "node_id", c->has_session ? vn_json_id(&c->session.node) : json_null(), "quarantine",
+        vn_quarantine_rules_json(&c->quarantine));
 }
 
 static bool add_node(void *arg, const struct vn_conflux_record *c)
@@ -196,8 +201,7 @@ void vn_route_node_list(struct vn_request *r)
     vn_request_reply(r, 200, json_pack("{s:o}", "items", items));
 }
 
-/* Returns false after answering. */
-static bool find_node(struct vn_request *r, struct vn_conflux_record *ret)
+bool vn_node_find(struct vn_request *r, struct vn_conflux_record *ret)
 {
     vn_status st = vn_store_conflux_get(r->g->store, &r->path_id, ret);
     if (st == VN_ERR_NOTFOUND)
@@ -210,24 +214,20 @@ static bool find_node(struct vn_request *r, struct vn_conflux_record *ret)
 void vn_route_node_get(struct vn_request *r)
 {
     struct vn_conflux_record c;
-    if (find_node(r, &c))
+    if (vn_node_find(r, &c))
         vn_request_reply(r, 200, node_json(&c));
 }
 
-/* Returns false after answering. */
-static bool remove_node(struct vn_request *r, const char *action)
+bool vn_node_remove(struct vn_request *r, const struct vn_conflux_record *c, const char *action)
 {
-    struct vn_conflux_record c;
-    if (!find_node(r, &c))
-        return false;
     vn_status st = vn_store_begin(r->g->store, true);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
-        st = vn_revoke_session(tx, &c, r->now_ms);
+        st = vn_revoke_session(tx, c, r->now_ms);
     if (st == VN_OK)
-        st = vn_key_change_lost(tx, &c, NULL, r->now_ms);
+        st = vn_key_change_lost(tx, c, NULL, r->now_ms);
     if (st == VN_OK)
-        st = vn_store_conflux_delete(tx, &c, r->now_ms);
+        st = vn_store_conflux_delete(tx, c, r->now_ms);
     if (st == VN_OK)
         st = vn_store_commit(tx);
     if (st != VN_OK) {
@@ -235,29 +235,29 @@ static bool remove_node(struct vn_request *r, const char *action)
         return false;
     }
     char actor[VN_USER_NAME_MAX + 8];
-    vn_guardian_audit(r->g, &c.realm, vn_request_actor(r, actor), action, c.tag, "");
+    vn_guardian_audit(r->g, &c->realm, vn_request_actor(r, actor), action, c->tag, "");
     vn_revoke_publish(r->g);
     return true;
 }
 
 void vn_route_node_delete(struct vn_request *r)
 {
-    if (remove_node(r, "conflux_removed"))
+    struct vn_conflux_record c;
+    if (vn_node_find(r, &c) && vn_node_remove(r, &c, "conflux_removed"))
         vn_request_reply(r, 204, NULL);
 }
 
 /* The registration goes as by DELETE; what differs is what the audit says it was for. */
 void vn_route_node_revoke(struct vn_request *r)
 {
-    if (remove_node(r, "conflux_revoked"))
+    struct vn_conflux_record c;
+    if (vn_node_find(r, &c) && vn_node_remove(r, &c, "conflux_revoked"))
         vn_request_reply(r, 204, NULL);
 }
 
 void vn_route_node_taints(struct vn_request *r)
 {
     struct vn_conflux_record c;
-    if (!find_node(r, &c) || !store_taints(r, &c))
-        return;
-    vn_push_identity(r->g, &c);
-    vn_request_reply(r, 200, json_pack("{s:o}", "taints", vn_taints_to_json(&c.taints)));
+    if (vn_node_find(r, &c) && vn_node_store_taints(r, &c))
+        vn_node_tell_taints(r, &c, NULL);
 }

@@ -4,6 +4,7 @@
 #include "crypto/rng.h"
 #include "guardian/http.h"
 #include "guardian/keychange.h"
+#include "guardian/quarantine.h"
 #include "guardian/revoke.h"
 #include "guardian/routes.h"
 
@@ -241,6 +242,8 @@ void vn_route_register(struct vn_request *r)
         return;
     st = vn_store_conflux_add(store, &c);
     if (st == VN_OK)
+        st = vn_quarantine_changed(store, NULL, &c, false, r->now_ms);
+    if (st == VN_OK)
         st = vn_store_commit(store);
     if (st != VN_OK) {
         vn_request_fail(r, st, "register");
@@ -248,6 +251,7 @@ void vn_route_register(struct vn_request *r)
     }
     char actor[VN_USER_NAME_MAX + 8];
     vn_guardian_audit(r->g, &c.realm, vn_request_actor(r, actor), "conflux_registered", c.tag, "");
+    vn_quarantine_push(r->g);
     vn_request_reply(r, 201, answer(r, realm, &c, token));
 }
 

@@ -8,6 +8,7 @@
 #include "crypto/rng.h"
 #include "guardian/http.h"
 #include "guardian/issue.h"
+#include "guardian/quarantine.h"
 #include "guardian/revoke.h"
 #include "guardian/routes.h"
 
@@ -25,6 +26,7 @@ struct login {
     bool had_session;
     struct vn_revocation_row *revoked;
     size_t revoked_n;
+    struct vn_quarantine_list quarantine;
     uint8_t nonce[32], binding[32], token_hash[32];
     uint8_t csr[CSR_MAX];
     size_t csr_n;
@@ -44,6 +46,7 @@ static void login_free(void *arg)
     vn_realm_unref(l->realm);
     json_decref(l->answer);
     free(l->revoked);
+    free(l->quarantine.addrs);
     vn_wipe(l, sizeof(*l));
     free(l);
 }
@@ -97,6 +100,9 @@ static void login_work(void *arg)
         l->what = "revocations";
         l->result = vn_revoke_answer(l->realm, l->revoked, l->revoked_n, l->answer);
     }
+    if (l->result == VN_OK &&
+        json_object_set_new(l->answer, "quarantine", vn_quarantine_list_json(&l->quarantine)))
+        l->result = VN_ERR_NOMEM;
 }
 
 /*
@@ -129,10 +135,15 @@ static vn_status record(struct vn_request *r, struct login *l)
     if (st != VN_OK)
         return st;
     if (now.statement_number >= l->c.statement_number ||
+        now.quarantine_number != l->c.quarantine_number ||
         !vn_taints_equal(&now.taints, &l->c.taints)) {
         l->c.statement_number = now.statement_number;
         l->c.taints = now.taints;
-        return VN_ERR_AGAIN;
+        l->c.quarantine = now.quarantine;
+        l->c.quarantine_number = now.quarantine_number;
+        free(VN_TAKE(l->quarantine.addrs));
+        st = vn_quarantine_list(s, &l->c, &l->quarantine, NULL);
+        return st == VN_OK ? VN_ERR_AGAIN : st;
     }
     l->had_session = now.has_session;
     l->old_node = now.session.node;
@@ -240,6 +251,8 @@ static bool prepare(struct vn_request *r, struct login *l)
     if (st == VN_OK)
         st = vn_store_revocation_load(r->g->store, &r->conflux.realm, r->now_ms, &l->revoked,
                                       &l->revoked_n);
+    if (st == VN_OK)
+        st = vn_quarantine_list(r->g->store, &r->conflux, &l->quarantine, NULL);
     if (st != VN_OK) {
         vn_request_fail(r, st, "realm");
         return false;

@@ -12,6 +12,7 @@
 #include "base/secret.h"
 #include "base/status.h"
 #include "crypto/suite.h"
+#include "guardian/quarantine_rules.h"
 #include "guardian/taints.h"
 #include "wire/credentials.h"
 #include "wire/revocation.h"
@@ -150,6 +151,8 @@ struct vn_conflux_record {
     struct vn_taint_set taints;
     uint64_t created_ms;
     uint64_t statement_number;
+    struct vn_quarantine_rules quarantine;
+    uint64_t quarantine_number; /* of its list of addresses */
     bool has_session;
     struct vn_session_record session; /* not_after_ms and login_ms also without one */
 };
@@ -176,6 +179,21 @@ VN_MUST_CHECK vn_status vn_store_conflux_end_session(struct vn_store *s, const s
 VN_MUST_CHECK vn_status vn_store_tag_foreign(struct vn_store *s, const struct vn_id *realm,
                                              const char *tag, const struct vn_id *owner,
                                              const struct vn_id *token, bool *ret);
+
+/** Sets the rules and the statement number of the record. */
+VN_MUST_CHECK vn_status vn_store_quarantine_set(struct vn_store *s,
+                                                const struct vn_conflux_record *c);
+/** The nodes that have rules of their own. */
+VN_MUST_CHECK vn_status vn_store_quarantine_list(struct vn_store *s, const struct vn_id *realm,
+                                                 bool (*fn)(void *arg,
+                                                            const struct vn_conflux_record *c),
+                                                 void *arg);
+/** Its list changed: a new number, above the last one and not below the clock. push: it is to be
+ * told. */
+VN_MUST_CHECK vn_status vn_store_quarantine_bump(struct vn_store *s, const struct vn_id *conflux,
+                                                 uint64_t now_ms, bool push);
+/** Takes one that is to be told. VN_ERR_NOTFOUND when there is none. */
+VN_MUST_CHECK vn_status vn_store_quarantine_take(struct vn_store *s, struct vn_id *ret);
 
 /** Marks a node that the running Guardian shall tell of its new statement. */
 VN_MUST_CHECK vn_status vn_store_outbox_add(struct vn_store *s, const struct vn_id *conflux);

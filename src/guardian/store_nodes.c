@@ -29,15 +29,17 @@ vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_recor
 #define CONFLUX_COLUMNS                                                                            \
     "SELECT id, realm, token, owner, allowed_taints, tag, ip4, ip6, taints, created_at, "          \
     "statement_number, not_after,"                                                                 \
-    " last_login_at, node, sig_pk, session_ek, nkey, serial, generation FROM conflux "
+    " last_login_at, node, sig_pk, session_ek, nkey, serial, generation, quarantine,"              \
+    " quarantine_number FROM conflux "
 
 static vn_status conflux_of(sqlite3_stmt *q, struct vn_conflux_record *c)
 {
-    char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT];
+    char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT], quarantine[VN_QUARANTINE_RULES_TEXT];
     memset(c, 0, sizeof(*c));
     c->ip4 = (uint32_t)sqlite3_column_int64(q, 6);
     c->created_ms = vn_sql_col_u64(q, 9);
     c->statement_number = vn_sql_col_u64(q, 10);
+    c->quarantine_number = vn_sql_col_u64(q, 20);
     c->session.not_after_ms = vn_sql_col_u64(q, 11);
     c->session.login_ms = vn_sql_col_u64(q, 12);
     c->session.generation = (uint32_t)sqlite3_column_int64(q, 18);
@@ -48,7 +50,9 @@ static vn_status conflux_of(sqlite3_stmt *q, struct vn_conflux_record *c)
         !vn_sql_col_text(q, 5, c->tag, sizeof(c->tag)) || !vn_sql_col_copy(q, 7, c->ip6.b, 16) ||
         !vn_sql_col_text(q, 8, taints, sizeof(taints)) ||
         vn_taints_parse(taints, &c->taints) != VN_OK ||
-        vn_allowed_parse(allowed, &c->allowed) != VN_OK)
+        vn_allowed_parse(allowed, &c->allowed) != VN_OK ||
+        !vn_sql_col_text(q, 19, quarantine, sizeof(quarantine)) ||
+        vn_quarantine_rules_parse(quarantine, &c->quarantine) != VN_OK)
         return vn_sql_corrupt("conflux");
     struct vn_session_record *n = &c->session;
     if (c->has_session &&
@@ -71,13 +75,9 @@ vn_status vn_store_conflux_get(struct vn_store *s, const struct vn_id *id,
     return st == VN_OK ? conflux_of(q, ret) : st;
 }
 
-vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_id *realm,
-                                bool (*fn)(void *arg, const struct vn_conflux_record *c), void *arg)
+static vn_status conflux_rows(struct vn_store *s, sqlite3_stmt *q,
+                              bool (*fn)(void *arg, const struct vn_conflux_record *c), void *arg)
 {
-    VN_QUERY q = vn_sql_prepare(s, CONFLUX_COLUMNS "WHERE realm = ? ORDER BY created_at, id");
-    if (!q)
-        return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, realm);
     vn_status st;
     while ((st = vn_sql_row(s, q, "conflux list")) == VN_OK) {
         struct vn_conflux_record c;
@@ -86,6 +86,16 @@ vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_id *realm,
             return st;
     }
     return st == VN_ERR_NOTFOUND ? VN_OK : st;
+}
+
+vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_id *realm,
+                                bool (*fn)(void *arg, const struct vn_conflux_record *c), void *arg)
+{
+    VN_QUERY q = vn_sql_prepare(s, CONFLUX_COLUMNS "WHERE realm = ? ORDER BY created_at, id");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, realm);
+    return conflux_rows(s, q, fn, arg);
 }
 
 vn_status vn_store_conflux_delete(struct vn_store *s, const struct vn_conflux_record *c,
@@ -210,6 +220,65 @@ vn_status vn_store_outbox_take(struct vn_store *s, struct vn_id *ret)
     /* the deletion is done when the statement is */
     if (st == VN_OK && sqlite3_step(q) != SQLITE_DONE)
         return vn_sql_fail(s, "outbox take");
+    return st;
+}
+
+/* ---- quarantine ---- */
+
+vn_status vn_store_quarantine_set(struct vn_store *s, const struct vn_conflux_record *c)
+{
+    VN_QUERY q =
+        vn_sql_prepare(s, "UPDATE conflux SET quarantine = ?, statement_number = ? WHERE id = ?");
+    if (!q)
+        return VN_ERR_IO;
+    char text[VN_QUARANTINE_RULES_TEXT];
+    vn_quarantine_rules_format(&c->quarantine, text);
+    vn_sql_bind_text(q, 1, text);
+    vn_sql_bind_u64(q, 2, c->statement_number);
+    vn_sql_bind_id(q, 3, &c->id);
+    int changes;
+    vn_status st = vn_sql_run(s, q, "quarantine set", &changes);
+    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+}
+
+vn_status vn_store_quarantine_list(struct vn_store *s, const struct vn_id *realm,
+                                   bool (*fn)(void *arg, const struct vn_conflux_record *c),
+                                   void *arg)
+{
+    VN_QUERY q = vn_sql_prepare(s, CONFLUX_COLUMNS "WHERE realm = ? AND quarantine <> ''");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, realm);
+    return conflux_rows(s, q, fn, arg);
+}
+
+vn_status vn_store_quarantine_bump(struct vn_store *s, const struct vn_id *conflux, uint64_t now_ms,
+                                   bool push)
+{
+    VN_QUERY q =
+        vn_sql_prepare(s, "UPDATE conflux SET quarantine_number = MAX(quarantine_number + 1, ?), "
+                          "quarantine_pushed = ? WHERE id = ?");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_u64(q, 1, now_ms);
+    sqlite3_bind_int(q, 2, !push);
+    vn_sql_bind_id(q, 3, conflux);
+    return vn_sql_run(s, q, "quarantine bump", NULL);
+}
+
+vn_status vn_store_quarantine_take(struct vn_store *s, struct vn_id *ret)
+{
+    VN_QUERY q =
+        vn_sql_prepare(s, "UPDATE conflux SET quarantine_pushed = 1 WHERE id = (SELECT id FROM "
+                          "conflux WHERE quarantine_pushed = 0 LIMIT 1) RETURNING id");
+    if (!q)
+        return VN_ERR_IO;
+    vn_status st = vn_sql_row(s, q, "quarantine take");
+    if (st == VN_OK && !vn_sql_col_id(q, 0, ret))
+        return vn_sql_corrupt("quarantine");
+    /* the change is made when the statement is done */
+    if (st == VN_OK && sqlite3_step(q) != SQLITE_DONE)
+        return vn_sql_fail(s, "quarantine take");
     return st;
 }
 

@@ -23,8 +23,8 @@ VN_MUST_CHECK vn_status vn_token_keys_derive(const struct vn_secret32 *secret,
 
 struct vn_token {
     enum vn_token_type type;
-    struct vn_id id;                /* token id, conflux id or user id */
-    struct vn_id realm;             /* not for access */
+    struct vn_id id;    /* token id, conflux id or user id; access: zero for Guardian's own host */
+    struct vn_id realm; /* not for access */
     uint64_t issued_ms, expires_ms; /* whole seconds; 0: does not expire */
 };
 /** *ret malloc'ed; wipe it (vn_secret_strp). */

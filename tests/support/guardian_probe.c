@@ -8,8 +8,9 @@
  *   taint+X taint-X  change taints
  *   peers            list
  *   nats             connect to Master and try what is allowed and what is not
- *   hold             stay connected; print each message's subject and size; until standard input
- * ends logout
+ *   hold             stay connected; print each message's subject and size, answer commands; until
+ *                    standard input ends
+ *   logout
  *
  * One JSON object per step on standard output. Exit 0: every step did what it should say; the test
  * judges the rest.
@@ -56,6 +57,7 @@ struct probe {
     /* credentials */
     struct vn_credentials *cred;
     struct vn_id node;
+    uint64_t statement; /* number of the last one pushed */
     /* result of the step under way */
     bool failed;
     char detail[512];
@@ -322,28 +324,71 @@ static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus err, 
     pthread_mutex_unlock(&h->lock);
 }
 
-/* Opens an envelope of Guardian as a node does; what it says goes into o. */
-static void open_update(struct probe *p, struct vn_span bytes, json_t *o)
+/* Opens an envelope of Guardian as a node does. ret: borrows from plain. */
+static void open_guardian(struct probe *p, struct vn_span bytes, uint8_t *plain,
+                          struct vn_envelope_view *v, struct vn_envelope_plain *ret,
+                          struct vn_sig_pub **ret_command)
 {
     const struct vn_credentials *c = p->cred;
-    static uint8_t plain[VN_CONTROL_PAYLOAD_MAX];
-    struct vn_envelope_view v;
-    struct vn_envelope_plain e;
-    struct vn_sig_pub *root = NULL, *command = NULL;
-    must(vn_envelope_parse(bytes, p->suite, &p->realm, &p->node, &v) == VN_OK, "envelope");
-    must(v.h.type == VN_T_UPDATE && vn_id_equal(&v.h.src, &c->realm.gid), "sender");
+    struct vn_sig_pub *root = NULL;
+    must(vn_envelope_parse(bytes, p->suite, &p->realm, &p->node, v) == VN_OK, "envelope");
+    must(vn_id_equal(&v->h.src, &c->realm.gid), "sender");
     uint64_t sent, now = vn_clock_wall_ms();
-    must(vn_tai64n_ms(v.h.tai64n, &sent) == VN_OK && sent <= now && now - sent < 60000,
+    must(vn_tai64n_ms(v->h.tai64n, &sent) == VN_OK && sent <= now && now - sent < 60000,
          "freshness");
-    must(vn_envelope_open(&v, p->suite, NULL, p->session, now, plain, &e) == VN_OK, "opening");
+    must(vn_envelope_open(v, p->suite, NULL, p->session, now, plain, ret) == VN_OK, "opening");
     must(vn_x509_check_authority(VN_AUTHORITY_ROOT, &p->realm, span(&c->realm.root_cert), NULL, now,
                                  &root) == VN_OK,
          "root");
     must(vn_x509_check_authority(VN_AUTHORITY_COMMAND, &p->realm, span(&c->realm.command_cert),
-                                 root, now, &command) == VN_OK,
+                                 root, now, ret_command) == VN_OK,
          "command key");
-    must(vn_envelope_verify(&v, &e, command, "anchor-cmd-v1") == VN_OK, "signature");
-    Vn__IdentityUpdate *m = vn__identity_update__unpack(NULL, e.body.n, e.body.p);
+    must(vn_envelope_verify(v, ret, *ret_command, "anchor-cmd-v1") == VN_OK, "signature");
+    vn_sig_pub_free(root);
+}
+
+/* Does nothing, and says that it is done. */
+static void answer_command(struct probe *p, natsConnection *nc, struct vn_span body)
+{
+    const struct vn_credentials *c = p->cred;
+    Vn__Command *m = vn__command__unpack(NULL, body.n, body.p);
+    must(m && m->kind_case != VN__COMMAND__KIND__NOT_SET, "command");
+    Vn__CommandAnswer a = VN__COMMAND_ANSWER__INIT;
+    a.id = m->id;
+    a.statement = p->statement;
+    uint8_t packed[256], nonce[16];
+    must(vn_rng_bytes(nonce, sizeof(nonce)) == VN_OK, "random");
+    const struct vn_envelope_send send = {
+        .suite = p->suite,
+        .type = VN_T_COMMAND_ANSWER,
+        .realm = p->realm,
+        .src = p->node,
+        .dst = c->realm.gid,
+        .hour_keys = &c->hour_keys,
+        .now_ms = vn_clock_wall_ms(),
+        .recipient_ek = span(&c->realm.guardian_ek),
+        .cert = span(&c->certificate),
+        .key = p->identity,
+        .context = "anchor-env-v1",
+        .body = VN_SPAN(packed, vn__command_answer__pack(&a, packed)),
+    };
+    struct vn_buf out;
+    char subject[VN_SUBJECT_MAX];
+    vn_buf_init(&out, VN_CONTROL_PAYLOAD_MAX);
+    must(vn_envelope_seal(&send, nonce, &out) == VN_OK, "answer");
+    vn_subject_format(
+        &(struct vn_subject){.kind = VN_SUBJ_IN, .name = c->realm.gid, .src = p->node}, subject);
+    must(natsConnection_Publish(nc, subject, out.p, (int)out.len) == NATS_OK, "publishing");
+    vn_buf_done(&out);
+    vn__command__free_unpacked(m, NULL);
+}
+
+/* What it says goes into o. */
+static void read_update(struct probe *p, struct vn_span body, const struct vn_sig_pub *command,
+                        json_t *o)
+{
+    uint64_t now = vn_clock_wall_ms();
+    Vn__IdentityUpdate *m = vn__identity_update__unpack(NULL, body.n, body.p);
     must(m != NULL, "body");
     struct vn_statement s;
     must(vn_statement_check(VN_SPAN(m->statement.data, m->statement.len), command, p->suite,
@@ -357,15 +402,30 @@ static void open_update(struct probe *p, struct vn_span bytes, json_t *o)
     json_object_set_new(o, "taints", taints);
     json_object_set_new(o, "statement", json_integer((json_int_t)s.number));
     json_object_set_new(o, "nats_jwt", json_boolean(m->nats_jwt[0] != 0));
+    p->statement = s.number;
     vn__identity_update__free_unpacked(m, NULL);
-    vn_sig_pub_free(root);
+}
+
+/* False: a command, which is answered and not shown. */
+static bool read_admin(struct probe *p, natsConnection *nc, struct vn_span bytes, json_t *o)
+{
+    static uint8_t plain[VN_CONTROL_PAYLOAD_MAX];
+    struct vn_envelope_view v;
+    struct vn_envelope_plain e;
+    struct vn_sig_pub *command = NULL;
+    open_guardian(p, bytes, plain, &v, &e, &command);
+    must(v.h.type == VN_T_UPDATE || v.h.type == VN_T_COMMAND, "type");
+    if (v.h.type == VN_T_UPDATE)
+        read_update(p, e.body, command, o);
+    else
+        answer_command(p, nc, e.body);
     vn_sig_pub_free(command);
+    return v.h.type == VN_T_UPDATE;
 }
 
 static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *arg)
 {
     struct heard *h = arg;
-    (void)nc;
     (void)sub;
     pthread_mutex_lock(&h->lock);
     h->messages++;
@@ -374,10 +434,11 @@ static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, 
         const char *subject = natsMsg_GetSubject(msg);
         json_t *o =
             json_pack("{s:s, s:i}", "subject", subject, "bytes", natsMsg_GetDataLength(msg));
-        if (strncmp(subject, "a.adm.", 6) == 0)
-            open_update(h->probe, VN_SPAN(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)),
-                        o);
-        say("message", o);
+        struct vn_span bytes = VN_SPAN(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg));
+        if (strncmp(subject, "a.adm.", 6) != 0 || read_admin(h->probe, nc, bytes, o))
+            say("message", o);
+        else
+            json_decref(o);
     }
     natsMsg_Destroy(msg);
 }

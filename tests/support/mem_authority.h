@@ -31,7 +31,7 @@ struct vn_mem_member {
     unsigned logins, renewals, logouts;
     vn_status refuse;                         /* what login answers instead, unless VN_OK */
     void (*change)(struct vn_credentials *c); /* of what it answers; NULL: nothing */
-    uint64_t quarantine_number; /* in its logins from now on */
+    uint64_t quarantine_number;               /* in its logins from now on */
     bool quarantine_all;
 };
 

@@ -21,8 +21,9 @@ static const char LOGIN[] =
     "\",\"tag\":\"a\",\"ip4\":\"10.77.0.1\",\"ip6\":\"fd00::1\",\"certificate\":\"AQID\","
     "\"statement\":\"BAUG\",\"identities\":[{\"kind\":\"taint\",\"label\":\"home\",\"key\":\"" KEY
     "\"}],"
-    "\"revocations\":[\"AQID\"],\"mtls_certificate\":\"PEM\",\"nats_jwt\":\"a.b.c\",\"other_keys\":"
-    "\"AQID\","
+    "\"revocations\":[\"AQID\"],"
+    "\"quarantine\":{\"number\":1,\"all\":false,\"addresses\":[\"fd00::2\"]},\"mtls_certificate\":"
+    "\"PEM\",\"nats_jwt\":\"a.b.c\",\"other_keys\":\"AQID\","
     "\"hour_keys\":{\"generation\":1,\"first_hour\":472222,\"keys\":[\"" KEY "\"]},"
     "\"realm\":{\"id\":\"" ID "\",\"name\":\"home\",\"suite\":\"default\",\"access\":\"taints\","
     "\"ipv4\":\"10.77.0.0/16\",\"ipv6\":\"fd00::/64\",\"name_key\":\"" KEY

@@ -19,6 +19,7 @@ static const char GOOD[] =
     "\"identities\":[{\"kind\":\"taint\",\"label\":\"home\",\"key\":\"" KEY "\"},"
     "{\"kind\":\"user\",\"label\":\"u\",\"key\":\"" KEY "\"}],"
     "\"revocations\":[\"AQID\",\"BAUG\"],"
+    "\"quarantine\":{\"number\":7,\"all\":false,\"addresses\":[\"fd00::2\"]},"
     "\"mtls_certificate\":\"PEM\",\"nats_jwt\":\"a.b.c\",\"other_keys\":\"AQIDBA\","
     "\"hour_keys\":{\"generation\":1,\"first_hour\":472222,\"keys\":[\"" KEY "\",\"" KEY "\"]},"
     "\"realm\":{\"id\":\"" ID
@@ -60,6 +61,10 @@ static void test_good(void **state)
     assert_int_equal(c->realm.stun_count, 2);
     assert_int_equal(c->realm.stun[0].port, 3478);
     assert_int_equal(c->realm.stun[1].ip.b[15], 5);
+    assert_int_equal(c->quarantine.number, 7);
+    assert_false(c->quarantine.all);
+    assert_int_equal(c->quarantine.count, 1);
+    assert_int_equal(c->quarantine.addrs[0].b[15], 2);
     assert_int_equal(c->realm.master_url_count, 1);
     assert_string_equal(c->realm.master_urls[0], "tls://h:4222");
     vn_credentials_free(c);
@@ -74,7 +79,7 @@ static void test_good(void **state)
 static void test_each_member(void **state)
 {
     (void)state;
-    static const char *const PARTS[] = {NULL, "realm", "hour_keys"};
+    static const char *const PARTS[] = {NULL, "realm", "hour_keys", "quarantine"};
     for (size_t p = 0; p < VN_ARRAY_LEN(PARTS); p++) {
         json_t *o = json_loads(GOOD, 0, NULL);
         json_t *part = PARTS[p] ? json_object_get(o, PARTS[p]) : o;
@@ -86,7 +91,7 @@ static void test_each_member(void **state)
             json_object_del(part, name);
             bool optional = strcmp(name, "other_keys") == 0;
             assert_status(optional ? VN_OK : VN_ERR_MALFORMED, parse(o));
-            json_object_set_new(part, name, json_true());
+            json_object_set_new(part, name, json_is_boolean(value) ? json_integer(1) : json_true());
             assert_status(VN_ERR_MALFORMED, parse(o));
             json_object_set(part, name, value);
             assert_status(VN_OK, parse(o));

@@ -1,0 +1,66 @@
+/* What the verbs of administration on Guardian's host share: they open the store themselves, beside
+ * a running Guardian or without it. */
+#pragma once
+
+#include <jansson.h>
+
+#include "guardian/guardian.h"
+
+/** Options that all of them take, and what is open meanwhile. Zeroed by the caller. */
+struct vn_admin {
+    const char *dir_option, *realm;
+    bool json;
+    struct vn_guardian g;
+    struct vn_id realm_id;
+    unsigned realms; /* counted to find the only one */
+    json_t *items;   /* of a list */
+};
+
+/** Opens, and finds the realm when one is needed. Returns an exit code after saying what is wrong;
+ * vn_admin_finish in every case. */
+int vn_admin_begin(struct vn_admin *c, bool realm);
+void vn_admin_finish(struct vn_admin *c);
+/** Prints {"items": …}; returns exit code 0. */
+int vn_admin_print_items(struct vn_admin *c);
+/** Returns exit code 2. */
+int vn_admin_usage(const char *what);
+const char *vn_admin_explain(vn_status st);
+
+struct vn_admin_sub {
+    const char *name;
+    int (*run)(int argc, char **argv);
+};
+int vn_admin_dispatch(int argc, char **argv, const struct vn_admin_sub *subs, size_t count);
+
+/* cmd_node_order.c */
+
+/**
+ * Calls the running Guardian's HTTP API in the name of its host. *ret: what it answered (NULL for
+ * 204), or on VN_ERR_DENIED the reason in why. VN_ERR_AGAIN: no Guardian runs here.
+ */
+VN_MUST_CHECK vn_status vn_admin_call(struct vn_guardian *g, const char *path, json_t *body,
+                                      json_t **ret, char *why, size_t why_n);
+/** POST /conflux/{id}/commands. Returns an exit code after saying what is wrong. */
+int vn_admin_order(struct vn_guardian *g, const struct vn_id *node, json_t *take_body,
+                   json_t **ret);
+int vn_cmd_node_query(int argc, char **argv);
+int vn_cmd_node_sessions(int argc, char **argv);
+int vn_cmd_node_health(int argc, char **argv);
+int vn_cmd_node_quarantine(int argc, char **argv);
+int vn_cmd_node_release(int argc, char **argv);
+int vn_cmd_node_invalidate(int argc, char **argv);
+int vn_cmd_node_shutdown(int argc, char **argv);
+
+/* cmd_node.c */
+
+struct vn_admin_search {
+    struct vn_store *store;
+    const char *name; /* tag or id */
+    struct vn_conflux_record found;
+    unsigned count;
+};
+/** Opens, and finds the one node that s->name names, with its realm given or not. As
+ * vn_admin_begin. */
+int vn_admin_find_node(struct vn_admin *c, struct vn_admin_search *s);
+/** The same in a store that is open. */
+int vn_admin_search(struct vn_admin *c, struct vn_admin_search *s);

@@ -1,0 +1,348 @@
+/*
+ * What the verbs on the host order the running Guardian, and through it a node: by its HTTP API,
+ * over the loopback, with a token that only who reads the store's secrets can make.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "control/http.h"
+#include "guardian/cmd_admin.h"
+#include "guardian/json.h"
+#include "guardian/options.h"
+
+#define TOKEN_LIFE_MS 60000
+
+/* ---- calling Guardian ---- */
+
+static void url_of(const struct vn_guardian_config *cfg, const char *path, char *ret, size_t n)
+{
+    char host[VN_HOST_MAX + 2];
+    const char *listen = cfg->listen_host;
+    bool any4 = strcmp(listen, "*") == 0 || strcmp(listen, "0.0.0.0") == 0;
+    vn_host_format(any4 ? "127.0.0.1" : strcmp(listen, "::") == 0 ? "::1" : listen, host);
+    snprintf(ret, n, "https://%s:%u%s", host, cfg->listen_port, path);
+}
+
+static vn_status host_token(const struct vn_guardian_config *cfg, char **ret)
+{
+    uint64_t now_ms = vn_clock_wall_ms();
+    const struct vn_token t = {
+        .type = VN_TOKEN_ACCESS, .issued_ms = now_ms, .expires_ms = now_ms + TOKEN_LIFE_MS};
+    return vn_token_issue(&cfg->token_keys, &t, ret);
+}
+
+/* Its key, and nothing that a certificate of somebody else's could vouch for. */
+static vn_status pin_of(const struct vn_guardian_config *cfg, struct vn_http_config *ret)
+{
+    ret->pinned = true;
+    return vn_tls_key_pin(cfg->https_key_pem, ret->pin);
+}
+
+static void reason(const json_t *answer, long code, char *why, size_t why_n)
+{
+    const char *detail = json_string_value(json_object_get(answer, "detail"));
+    if (detail)
+        snprintf(why, why_n, "%s", detail);
+    else
+        snprintf(why, why_n, "Guardian answered with status %ld", code);
+}
+
+vn_status vn_admin_call(struct vn_guardian *g, const char *path, json_t *body, json_t **ret,
+                        char *why, size_t why_n)
+{
+    char url[VN_URL_MAX + 128];
+    VN_CLEANUP(vn_secret_strp) char *token = NULL;
+    VN_CLEANUP(vn_json_strp) char *text = json_dumps(body, JSON_COMPACT);
+    struct vn_http_config cfg = {0};
+    vn_status st = text ? pin_of(&g->cfg, &cfg) : VN_ERR_NOMEM;
+    if (st == VN_OK)
+        st = host_token(&g->cfg, &token);
+    if (st != VN_OK) {
+        snprintf(why, why_n, "%s", vn_status_name(st));
+        return VN_ERR_DENIED;
+    }
+    url_of(&g->cfg, path, url, sizeof(url));
+    const struct vn_http_request req = {
+        .method = "POST", .url = url, .bearer = token, .body = VN_SPAN_STR(text)};
+    struct vn_http_response res;
+    struct vn_buf answer;
+    vn_http_perform(&cfg, &req, &res, &answer);
+    json_t *j =
+        res.status == VN_OK ? json_loadb((const char *)answer.p, answer.len, 0, NULL) : NULL;
+    vn_buf_wipe(&answer);
+    if (res.status != VN_OK) {
+        snprintf(why, why_n, "%s", res.detail);
+        return res.status == VN_ERR_AGAIN ? VN_ERR_AGAIN : VN_ERR_DENIED;
+    }
+    if (res.code >= 300) {
+        reason(j, res.code, why, why_n);
+        json_decref(j);
+        return VN_ERR_DENIED;
+    }
+    *ret = j;
+    return VN_OK;
+}
+
+int vn_admin_order(struct vn_guardian *g, const struct vn_id *node, json_t *take_body, json_t **ret)
+{
+    VN_CLEANUP(vn_json_freep) json_t *body = take_body;
+    char path[96], id[VN_ID_TEXT], why[400];
+    vn_id_format(node, id);
+    snprintf(path, sizeof(path), "/conflux/%s/commands", id);
+    vn_status st = vn_admin_call(g, path, body, ret, why, sizeof(why));
+    if (st == VN_ERR_AGAIN)
+        return vn_die("no Guardian answers here: start it with veilnet-guardian run");
+    return st == VN_OK ? 0 : vn_die("%s", why);
+}
+
+/* ---- printing: what nodes say ends on a terminal ---- */
+
+static void print_text(const char *s)
+{
+    for (; *s; s++) {
+        unsigned char ch = (unsigned char)*s;
+        bool c1 = ch == 0xc2 && (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] < 0xa0;
+        s += c1; /* nothing that moves a cursor, in UTF-8 either */
+        putchar(ch < 0x20 || ch == 0x7f || c1 ? ' ' : ch);
+    }
+}
+
+static void print_value(const json_t *v)
+{
+    if (json_is_string(v))
+        print_text(json_string_value(v));
+    else if (json_is_integer(v))
+        printf("%" JSON_INTEGER_FORMAT, json_integer_value(v));
+    else
+        fputs(json_is_true(v) ? "yes" : json_is_false(v) ? "no" : "none", stdout);
+}
+
+static void print_members(const json_t *o, int depth);
+
+static void print_list(const json_t *a, int depth)
+{
+    for (size_t i = 0; i < json_array_size(a); i++) {
+        const json_t *v = json_array_get(a, i);
+        if (json_is_object(v)) {
+            putchar('\n');
+            print_members(v, depth + 1);
+        } else {
+            putchar(' ');
+            print_value(v);
+        }
+    }
+    if (!json_is_object(json_array_get(a, 0)))
+        puts(json_array_size(a) ? "" : " none");
+}
+
+static void print_members(const json_t *o, int depth)
+{
+    const char *name;
+    json_t *v;
+    json_object_foreach((json_t *)o, name, v)
+    {
+        printf("%*s", 2 * depth, "");
+        print_text(name);
+        putchar(':');
+        if (json_is_array(v)) {
+            print_list(v, depth);
+        } else if (json_is_object(v)) {
+            putchar('\n');
+            print_members(v, depth + 1);
+        } else {
+            putchar(' ');
+            print_value(v);
+            putchar('\n');
+        }
+    }
+}
+
+static void print_answer(const struct vn_admin *c, const char *tag, json_t *answer)
+{
+    if (c->json) {
+        json_dumpf(answer, stdout, JSON_INDENT(2));
+        putchar('\n');
+        return;
+    }
+    json_object_del(answer, "command");
+    json_object_del(answer, "result");
+    printf("%s:\n", tag);
+    print_members(answer, 1);
+}
+
+/* ---- verbs ---- */
+
+struct verb {
+    struct vn_admin c;
+    struct vn_admin_search s;
+    const char *peers, *scopes, *taints;
+};
+
+/* Options, and the node. */
+static int start(int argc, char **argv, struct verb *v, bool quarantine)
+{
+    const struct vn_option options[] = {{"--state-dir", &v->c.dir_option, NULL},
+                                        {"--realm", &v->c.realm, NULL},
+                                        {"--json", NULL, &v->c.json},
+                                        {"", &v->s.name, NULL},
+                                        {quarantine ? "--peers" : NULL, &v->peers, NULL},
+                                        {"--scopes", &v->scopes, NULL},
+                                        {"--taints", &v->taints, NULL},
+                                        {0}};
+    char what[96];
+    *v = (struct verb){0};
+    if (vn_options_parse(argc, argv, options) != VN_OK)
+        return 2;
+    snprintf(what, sizeof(what), "say which node: node %s TAG", argv[0]);
+    return v->s.name ? vn_admin_find_node(&v->c, &v->s) : vn_admin_usage(what);
+}
+
+/* One order, and its answer printed. */
+static int simple(int argc, char **argv, const char *command)
+{
+    static struct verb v;
+    json_t *answer = NULL;
+    int code = start(argc, argv, &v, false);
+    if (!code)
+        code =
+            vn_admin_order(&v.c.g, &v.s.found.id, json_pack("{s:s}", "command", command), &answer);
+    if (!code)
+        print_answer(&v.c, v.s.found.tag, answer);
+    json_decref(answer);
+    vn_admin_finish(&v.c);
+    return code;
+}
+
+int vn_cmd_node_query(int argc, char **argv)
+{
+    static struct verb v;
+    json_t *info = NULL, *networks = NULL;
+    int code = start(argc, argv, &v, false);
+    if (!code)
+        code = vn_admin_order(&v.c.g, &v.s.found.id, json_pack("{s:s}", "command", "info"), &info);
+    if (!code)
+        code = vn_admin_order(&v.c.g, &v.s.found.id, json_pack("{s:s}", "command", "networks"),
+                              &networks);
+    if (!code) {
+        json_object_set(info, "networks", json_object_get(networks, "items"));
+        print_answer(&v.c, v.s.found.tag, info);
+    }
+    json_decref(info);
+    json_decref(networks);
+    vn_admin_finish(&v.c);
+    return code;
+}
+
+/* As many answers as it takes. */
+int vn_cmd_node_sessions(int argc, char **argv)
+{
+    static struct verb v;
+    json_t *all = NULL;
+    int code = start(argc, argv, &v, false);
+    for (bool more = !code; !code && more;) {
+        json_t *part = NULL, *items = json_object_get(all, "items");
+        json_int_t offset = (json_int_t)json_array_size(items);
+        code =
+            vn_admin_order(&v.c.g, &v.s.found.id,
+                           json_pack("{s:s, s:I}", "command", "sessions", "offset", offset), &part);
+        if (code)
+            break;
+        json_int_t total = json_integer_value(json_object_get(part, "total"));
+        json_t *next = json_object_get(part, "items");
+        offset += (json_int_t)json_array_size(next);
+        more = json_array_size(next) && offset < total;
+        if (all) {
+            json_array_extend(items, next);
+            json_decref(part);
+        } else {
+            all = part;
+        }
+    }
+    if (!code)
+        print_answer(&v.c, v.s.found.tag, all);
+    json_decref(all);
+    vn_admin_finish(&v.c);
+    return code;
+}
+
+int vn_cmd_node_health(int argc, char **argv)
+{
+    return simple(argc, argv, "health");
+}
+
+int vn_cmd_node_invalidate(int argc, char **argv)
+{
+    return simple(argc, argv, "invalidate");
+}
+
+int vn_cmd_node_shutdown(int argc, char **argv)
+{
+    return simple(argc, argv, "shutdown");
+}
+
+/* ---- quarantine ---- */
+
+static json_t *words(const char *list)
+{
+    json_t *a = json_array();
+    while (*list) {
+        size_t n = strcspn(list, ",");
+        json_array_append_new(a, json_stringn(list, n));
+        list += n + (list[n] == ',');
+    }
+    return a;
+}
+
+/* Tags as well as ids. NULL after saying what is wrong. */
+static json_t *peer_ids(struct vn_admin *c, const char *list)
+{
+    static struct vn_admin_search s;
+    json_t *names = words(list), *ids = json_array();
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        s = (struct vn_admin_search){.name = json_string_value(json_array_get(names, i))};
+        if (!s.name || vn_admin_search(c, &s) != 0) {
+            json_decref(names);
+            json_decref(ids);
+            return NULL;
+        }
+        json_array_append_new(ids, vn_json_id(&s.found.id));
+    }
+    json_decref(names);
+    return ids;
+}
+
+static int keep_apart(int argc, char **argv, const char *command)
+{
+    static struct verb v;
+    json_t *answer = NULL;
+    int code = start(argc, argv, &v, true);
+    json_t *body = json_pack("{s:s}", "command", command);
+    json_t *peers = !code && v.peers ? peer_ids(&v.c, v.peers) : NULL;
+    if (!code && v.peers && !peers)
+        code = 1;
+    if (peers)
+        json_object_set_new(body, "peers", peers);
+    if (v.scopes)
+        json_object_set_new(body, "scopes", words(v.scopes));
+    if (v.taints)
+        json_object_set_new(body, "taints", words(v.taints));
+    if (!code)
+        code = vn_admin_order(&v.c.g, &v.s.found.id, json_incref(body), &answer);
+    if (!code)
+        print_answer(&v.c, v.s.found.tag, answer);
+    json_decref(answer);
+    json_decref(body);
+    vn_admin_finish(&v.c);
+    return code;
+}
+
+int vn_cmd_node_quarantine(int argc, char **argv)
+{
+    return keep_apart(argc, argv, "quarantine");
+}
+
+int vn_cmd_node_release(int argc, char **argv)
+{
+    return keep_apart(argc, argv, "release");
+}
