@@ -127,7 +127,8 @@ def a_deaf_node_in_quarantine():
         took = max(t.answers()[-1] for t in traffic) - began
         log(f"figure: deaf node quarantined {words} to the last packet: {took:.3f} s")
         ordering.join()
-        check(took < 2 and said.pop()["node"] == "not online", "within 2 s, and Guardian says that b does not know")
+        # About 1.1 s, of which the grace is one; a busy machine takes longer to start the command itself.
+        check(took < 4 and said.pop()["node"] == "not online", "soon, and Guardian says that b does not know")
         check(nb.status()["quarantined"] is False and nb.status()["quarantined_from"] == 0, "it does not")
         check(b.ping(na.ip4, wait=2) == [], "and does not come back to a")
         for t in traffic:
