@@ -140,6 +140,8 @@ static vn_status render(struct vn_guardian *g, const struct vn_master_paths *p, 
     /* DESIGN section 5 */
     add(t, "ping_interval: \"20s\"\nping_max: 3\nwrite_deadline: \"2s\"\nmax_pending: "
            "8MB\nmax_payload: 1MB\n");
+    /* It would remember the last 10,000 that ended, with their JWTs: tens of MB for nobody. */
+    add(t, "max_closed_clients: 256\n");
     add(t, "tls {\n");
     add_path(t, "  cert_file", p->cert);
     add_path(t, "  key_file", p->key);
