@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/time.h>
 
 #include <usrsctp.h>
 
@@ -24,8 +25,20 @@ static struct {
     bool up;
     struct vn_list all;
     uint64_t next_id;
-    uint64_t ticked_us; /* time the library's clock stands at */
-} global = {.next_id = 1};
+    uint64_t ticked_us; /* time the library's timers stand at */
+    uint64_t clock_us;  /* and its clock, which never goes back */
+} global = {.next_id = 1, .clock_us = UINT64_C(1000000000000)};
+
+/* The library has no other way to be told the time: timers that run and a clock that stands make it
+ * refuse to send again what it believes to have sent just now. */
+__attribute__((visibility("default"))) int gettimeofday(struct timeval *restrict tv,
+                                                        void *restrict tz)
+{
+    (void)tz;
+    *tv = (struct timeval){.tv_sec = (time_t)(global.clock_us / 1000000),
+                           .tv_usec = (suseconds_t)(global.clock_us % 1000000)};
+    return 0;
+}
 
 static void *addr_of(uint64_t id)
 {
@@ -88,6 +101,7 @@ void usrsctp_peer_advance(uint64_t now_us)
         global.ticked_us = now_us;
     const uint64_t ms = (now_us - global.ticked_us) / 1000;
     global.ticked_us += ms * 1000;
+    global.clock_us += ms * 1000;
     if (ms > 0)
         usrsctp_handle_timers((uint32_t)ms);
 }
