@@ -103,7 +103,7 @@ stage_e2e() {
     built scaled programs || return 0
     VN_BUILD=$here/build/release VN_BIN=$here/build/release/bin VN_LONG=$long \
         VN_SCALED=$here/build/scaled/bin \
-        "$here/tests/e2e/run" 2>&1 | tee "$log" | sed 's/^/   /' || true
+        "$here/tests/e2e/run" 2>&1 | tee "$log" | sed -u 's/^/   /' || true
     count "$(grep -c '^ok .*' "$log" | cat)" 0 0
     local s
     s=$(grep -c '^ok .*# SKIP' "$log" || true)
@@ -116,7 +116,7 @@ stage_models() {
     mkdir -p "$here/build"
     {
         "$here/models/run" --self-test && VN_LONG=$long "$here/models/run"
-    } 2>&1 | tee "$log" | sed 's/^/   /' || true
+    } 2>&1 | tee "$log" | sed -u 's/^/   /' || true
     count "$(grep -c '^ok ' "$log" || true)" "$(grep -c '^not ok ' "$log" || true)" 0
     check test "$(grep -c '^1[.][.]' "$log")" = 2 # both came to their end
 }

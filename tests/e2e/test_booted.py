@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Two booted machines with a real systemd share nothing but a cable.
 
-timeout: 120
+timeout: 120 alone
 """
 from booted import *
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """./dev demo --once: every step passes, in at most 40 lines, and nothing is left behind.
 
-timeout: 240
+timeout: 240 alone
 
 Once in a realm of the default suite, once in a cnsa realm.
 """

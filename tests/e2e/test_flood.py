@@ -3,7 +3,7 @@
 The generator is one process of bounded rate. It sends what was recorded, changed; in every other round to a node that does not
 exist and down a cable at whose end nobody listens, so that both kinds of rounds cost the same at the sender and the broker.
 """
-# timeout: 180
+# timeout: 180 alone
 import multiprocessing
 import os
 import random

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A booted minbase Debian 13 that holds only git and a clone runs ./dev demo --once.
 
-timeout: 1500 long
+timeout: 1500 long alone
 
 What is cloned is what is committed. VN_FRESH_COMMAND names another command than the demo, such as
 "./dev test".

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """README, "Two real machines": from nothing to a ping between booted machines in four commands.
 
-timeout: 180
+timeout: 180 alone
 
 The machines share only a virtual cable. ./dev install has been done on each: its programs in
 /usr/local, the packages of packages/run.txt from the root they are made of.
