@@ -1,70 +1,43 @@
 /* Changes of key generation as Guardian keeps them, and what it gives to nodes meanwhile. */
-#include <unistd.h>
-
 #include "guardian/issue.h"
 #include "guardian/keychange.h"
-#include "guardian/realm_make.h"
+#include "support/store_world.h"
 #include "support/test.h"
 #include "wire/bundle.h"
 
 #define NOW 1700000000000ull
 #define LIFE 43200000ull
 
-struct world {
-    char dir[64], path[96];
-    struct vn_store *s;
-    struct vn_id realm;
-};
-
 static int setup(void **state)
 {
-    struct world *w = calloc(1, sizeof(*w));
-    snprintf(w->dir, sizeof(w->dir), "/tmp/vn-keys-XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
-    snprintf(w->path, sizeof(w->path), "%s/g.db", w->dir);
-    assert_ok(vn_store_open(w->path, true, &w->s));
-    struct vn_realm_init init = {.name = "home",
-                                 .suite = VN_SUITE_DEFAULT,
-                                 .access = VN_ACCESS_TAINTS,
-                                 .session_lifetime_s = 43200};
-    assert_ok(vn_prefix_parse("10.77.0.0/16", &init.range4));
-    VN_CLEANUP(vn_realm_record_done) struct vn_realm_record record;
-    assert_ok(vn_realm_generate(&init, NOW, &record));
-    assert_ok(vn_store_realm_add(w->s, &record));
-    w->realm = record.id;
+    struct vn_store_world *w = calloc(1, sizeof(*w));
+    vn_store_world_init(w, NOW);
     *state = w;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct world *w = *state;
-    vn_store_close(w->s);
-    static const char *const SIDES[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < VN_ARRAY_LEN(SIDES); i++) {
-        char side[128];
-        snprintf(side, sizeof(side), "%s%s", w->path, SIDES[i]);
-        (void)unlink(side);
-    }
-    assert_int_equal(rmdir(w->dir), 0);
+    struct vn_store_world *w = *state;
+    vn_store_world_done(w);
     free(w);
     return 0;
 }
 
-static struct vn_realm *load(const struct world *w)
+static struct vn_realm *load(const struct vn_store_world *w)
 {
     struct vn_realm_record record;
     struct vn_realm *realm = NULL;
-    assert_ok(vn_store_realm_get(w->s, &w->realm, &record));
+    assert_ok(vn_store_realm_get(w->s, &w->realm->r.id, &record));
     assert_ok(vn_realm_load(&record, &realm));
     return realm;
 }
 
-static struct vn_conflux_record node(const struct world *w, uint8_t n, const char *taints)
+static struct vn_conflux_record node(const struct vn_store_world *w, uint8_t n, const char *taints)
 {
     struct vn_conflux_record c = {
         .id = {{n}},
-        .realm = w->realm,
+        .realm = w->realm->r.id,
         .owner = {{6}},
         .ip4 = 0x0a4d0000u + n,
         .statement_number = 40,
@@ -74,7 +47,7 @@ static struct vn_conflux_record node(const struct world *w, uint8_t n, const cha
     return c;
 }
 
-static struct vn_key_change only_change(const struct world *w)
+static struct vn_key_change only_change(const struct vn_store_world *w)
 {
     struct vn_key_change c[2] = {{.due_ms = 0}};
     size_t n;
@@ -83,31 +56,33 @@ static struct vn_key_change only_change(const struct world *w)
     return c[0];
 }
 
-static uint32_t begin(const struct world *w, uint64_t now_ms)
+static uint32_t begin(const struct vn_store_world *w, uint64_t now_ms)
 {
     uint32_t generation = 0;
     assert_ok(vn_store_begin(w->s, true));
-    assert_ok(vn_store_key_change_begin(w->s, &w->realm, now_ms, &generation));
+    assert_ok(vn_store_key_change_begin(w->s, &w->realm->r.id, now_ms, &generation));
     assert_ok(vn_store_commit(w->s));
     return generation;
 }
 
-static void in_force(const struct world *w, uint32_t now, uint32_t before, uint64_t until_ms)
+static void in_force(const struct vn_store_world *w, uint32_t now, uint32_t before,
+                     uint64_t until_ms)
 {
     assert_ok(vn_store_begin(w->s, true));
-    assert_ok(vn_store_key_change_in_force(w->s, &w->realm, now, before, until_ms));
+    assert_ok(vn_store_key_change_in_force(w->s, &w->realm->r.id, now, before, until_ms));
     assert_ok(vn_store_commit(w->s));
 }
 
-static void end(const struct world *w)
+static void end(const struct vn_store_world *w)
 {
     assert_ok(vn_store_begin(w->s, true));
-    assert_ok(vn_store_key_change_end(w->s, &w->realm));
+    assert_ok(vn_store_key_change_end(w->s, &w->realm->r.id));
     assert_ok(vn_store_commit(w->s));
 }
 
 /* The first taint's key, as a node with these taints gets it. */
-static struct vn_secret32 key_of(const struct world *w, const char *taint, uint32_t generation)
+static struct vn_secret32 key_of(const struct vn_store_world *w, const char *taint,
+                                 uint32_t generation)
 {
     VN_CLEANUP(vn_realm_unrefp) struct vn_realm *realm = load(w);
     struct vn_own_identity ids[4];
@@ -124,7 +99,7 @@ static bool same(struct vn_secret32 a, struct vn_secret32 b)
 
 static void wishes(void **state)
 {
-    const struct world *w = *state;
+    const struct vn_store_world *w = *state;
     struct vn_conflux_record c = node(w, 1, "home,db");
     assert_int_equal(only_change(w).due_ms, 0);
 
@@ -144,17 +119,17 @@ static void wishes(void **state)
     assert_int_equal(only_change(w).due_spread_ms, VN_KEY_CHANGE_SPREAD_MS);
     assert_ok(vn_key_change_lost(w->s, &c, NULL, NOW + 5)); /* goes with the one wanted */
     assert_int_equal(only_change(w).due_ms, NOW + VN_KEY_CHANGE_COLLECT_MS);
-    assert_ok(vn_store_key_change_want(w->s, &w->realm, NOW + 7, 3000)); /* more urgent */
+    assert_ok(vn_store_key_change_want(w->s, &w->realm->r.id, NOW + 7, 3000)); /* more urgent */
     assert_int_equal(only_change(w).due_ms, NOW + 7);
     assert_int_equal(only_change(w).due_spread_ms, 3000);
-    assert_ok(vn_store_key_change_want(w->s, &w->realm, NOW + 9, 9000)); /* less */
+    assert_ok(vn_store_key_change_want(w->s, &w->realm->r.id, NOW + 9, 9000)); /* less */
     assert_int_equal(only_change(w).due_ms, NOW + 7);
     assert_int_equal(only_change(w).due_spread_ms, 3000);
 }
 
 static void stages(void **state)
 {
-    const struct world *w = *state;
+    const struct vn_store_world *w = *state;
     struct vn_conflux_record c = node(w, 1, "db,home");
     struct vn_taint_set less = c.taints;
     vn_taints_remove(&less, "db");
@@ -194,7 +169,7 @@ static void stages(void **state)
 
     /* A next one: lost by nobody, so identities stay; its number is above even with a clock that
      * went back. */
-    assert_ok(vn_store_key_change_want(w->s, &w->realm, NOW, 1000));
+    assert_ok(vn_store_key_change_want(w->s, &w->realm->r.id, NOW, 1000));
     assert_int_equal(begin(w, NOW - 86400000), g + 1);
     assert_true(same(key_of(w, "db", g + 1), db_next));
 }
@@ -202,10 +177,10 @@ static void stages(void **state)
 /* All identities at once: wished for, or since single ones became too many. */
 static void all_identities(void **state)
 {
-    const struct world *w = *state;
+    const struct vn_store_world *w = *state;
     struct vn_secret32 db = key_of(w, "db", 1);
-    assert_ok(vn_store_identity_lost(w->s, &w->realm, 0, ""));
-    assert_ok(vn_store_key_change_want(w->s, &w->realm, NOW, 1000));
+    assert_ok(vn_store_identity_lost(w->s, &w->realm->r.id, 0, ""));
+    assert_ok(vn_store_key_change_want(w->s, &w->realm->r.id, NOW, 1000));
     uint32_t g = begin(w, NOW);
     struct vn_secret32 second = key_of(w, "db", g);
     assert_false(same(second, db));
@@ -216,10 +191,10 @@ static void all_identities(void **state)
     for (int i = 0; i < 1024; i++) {
         char label[16];
         snprintf(label, sizeof(label), "t%d", i);
-        assert_ok(vn_store_identity_lost(w->s, &w->realm, VN_KIND_TAINT, label));
+        assert_ok(vn_store_identity_lost(w->s, &w->realm->r.id, VN_KIND_TAINT, label));
     }
     assert_ok(vn_store_commit(w->s));
-    assert_ok(vn_store_key_change_want(w->s, &w->realm, NOW, 1000));
+    assert_ok(vn_store_key_change_want(w->s, &w->realm->r.id, NOW, 1000));
     uint32_t more = begin(w, NOW);
     assert_true(same(key_of(w, "db", g), second));
     assert_false(same(key_of(w, "db", more), second));
@@ -233,7 +208,7 @@ static void all_identities(void **state)
  * generation. */
 static void key_set(void **state)
 {
-    const struct world *w = *state;
+    const struct vn_store_world *w = *state;
     static uint8_t bytes[VN_KEY_SET_MAX];
     static struct vn_key_set set;
     size_t n;
@@ -272,7 +247,7 @@ static void key_set(void **state)
 
 static void who_is_behind(void **state)
 {
-    const struct world *w = *state;
+    const struct vn_store_world *w = *state;
     struct vn_id ids[2];
     size_t n, all;
     for (uint8_t i = 1; i <= 4; i++) {
@@ -281,15 +256,15 @@ static void who_is_behind(void **state)
         if (i < 4) /* the last one has no session */
             assert_ok(vn_store_conflux_set_session(w->s, &c.id, &c.session, 41));
     }
-    assert_ok(vn_store_conflux_behind(w->s, &w->realm, 9, NOW, ids, 2, &n, &all));
+    assert_ok(vn_store_conflux_behind(w->s, &w->realm->r.id, 9, NOW, ids, 2, &n, &all));
     assert_int_equal(n, 2);
     assert_int_equal(all, 3);
     struct vn_conflux_record c = node(w, 1, "home"), other = node(w, 2, "home");
     assert_ok(vn_store_conflux_reached(w->s, &c.id, &c.session.node, 9));
     assert_ok(vn_store_conflux_reached(w->s, &other.id, &c.session.node, 9)); /* another life's */
-    assert_ok(vn_store_conflux_behind(w->s, &w->realm, 9, NOW, ids, 2, &n, &all));
+    assert_ok(vn_store_conflux_behind(w->s, &w->realm->r.id, 9, NOW, ids, 2, &n, &all));
     assert_int_equal(all, 2);
-    assert_ok(vn_store_conflux_behind(w->s, &w->realm, 9, NOW + LIFE, ids, 2, &n, &all));
+    assert_ok(vn_store_conflux_behind(w->s, &w->realm->r.id, 9, NOW + LIFE, ids, 2, &n, &all));
     assert_int_equal(n + all, 0); /* their sessions are over */
     struct vn_conflux_record stored;
     assert_ok(vn_store_conflux_get(w->s, &c.id, &stored));

@@ -1,20 +1,16 @@
 /* Whom a node is kept apart from: rules, who is on whose list, and when lists are pushed. */
-#include <unistd.h>
-
 #include "base/limits.h"
 #include "guardian/issue.h"
 #include "guardian/json.h"
 #include "guardian/policy.h"
 #include "guardian/quarantine.h"
-#include "guardian/realm_make.h"
+#include "support/store_world.h"
 #include "support/test.h"
 
 #define NOW 1700000000000ull
 
 struct world {
-    char dir[64], path[96];
-    struct vn_store *s;
-    struct vn_realm *realm;
+    struct vn_store_world g;
     struct vn_conflux_record n[4];
 };
 
@@ -29,32 +25,20 @@ static void add(struct world *w, size_t i, const char *tag, uint8_t owner, const
 {
     struct vn_conflux_record *c = &w->n[i];
     *c = (struct vn_conflux_record){.id = id_of((uint8_t)(i + 1)),
-                                    .realm = w->realm->r.id,
+                                    .realm = w->g.realm->r.id,
                                     .owner = id_of(owner),
                                     .ip4 = (uint32_t)(0x0a4d0001 + i),
                                     .created_ms = NOW};
     snprintf(c->tag, sizeof(c->tag), "%s", tag);
     assert_ok(vn_taints_parse(taints, &c->taints));
-    assert_ok(vn_realm_ip6(w->realm, &c->id, &c->ip6));
-    assert_ok(vn_store_conflux_add(w->s, c));
+    assert_ok(vn_realm_ip6(w->g.realm, &c->id, &c->ip6));
+    assert_ok(vn_store_conflux_add(w->g.s, c));
 }
 
 static int setup(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
-    snprintf(w->dir, sizeof(w->dir), "/tmp/vn-quarantine-XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
-    snprintf(w->path, sizeof(w->path), "%s/g.db", w->dir);
-    assert_ok(vn_store_open(w->path, true, &w->s));
-    struct vn_realm_init init = {.name = "home",
-                                 .suite = VN_SUITE_DEFAULT,
-                                 .access = VN_ACCESS_TAINTS,
-                                 .session_lifetime_s = 43200};
-    assert_ok(vn_prefix_parse("10.77.0.0/16", &init.range4));
-    struct vn_realm_record record;
-    assert_ok(vn_realm_generate(&init, NOW, &record));
-    assert_ok(vn_store_realm_add(w->s, &record));
-    assert_ok(vn_realm_load(&record, &w->realm));
+    vn_store_world_init(&w->g, NOW);
     add(w, 0, "a", 100, "home");
     add(w, 1, "b", 100, "db,home");
     add(w, 2, "c", 101, "home");
@@ -65,15 +49,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *w = *state;
-    vn_store_close(w->s);
-    vn_realm_unref(w->realm);
-    static const char *const SIDES[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < VN_ARRAY_LEN(SIDES); i++) {
-        char side[128];
-        snprintf(side, sizeof(side), "%s%s", w->path, SIDES[i]);
-        (void)unlink(side);
-    }
-    assert_int_equal(rmdir(w->dir), 0);
+    vn_store_world_done(&w->g);
     free(w);
     return 0;
 }
@@ -153,10 +129,10 @@ static void set(struct world *w, size_t i, const char *text, uint64_t now_ms)
 {
     struct vn_conflux_record before = w->n[i];
     w->n[i].quarantine = rules(text);
-    assert_ok(vn_store_quarantine_set(w->s, &w->n[i]));
-    assert_ok(vn_quarantine_changed(w->s, &before, &w->n[i], true, now_ms));
+    assert_ok(vn_store_quarantine_set(w->g.s, &w->n[i]));
+    assert_ok(vn_quarantine_changed(w->g.s, &before, &w->n[i], true, now_ms));
     for (size_t k = 0; k < 3; k++)
-        assert_ok(vn_store_conflux_get(w->s, &w->n[k].id, &w->n[k]));
+        assert_ok(vn_store_conflux_get(w->g.s, &w->n[k].id, &w->n[k]));
 }
 
 /* The nodes that wait for a push, a bit each; they are taken. */
@@ -164,7 +140,7 @@ static unsigned pending(struct world *w)
 {
     struct vn_id id;
     unsigned bits = 0;
-    while (vn_store_quarantine_take(w->s, &id) == VN_OK)
+    while (vn_store_quarantine_take(w->g.s, &id) == VN_OK)
         bits |= 1u << (id.b[0] - 1);
     return bits;
 }
@@ -173,7 +149,7 @@ static bool on_list(struct world *w, size_t of, size_t other)
 {
     struct vn_quarantine_list l;
     bool found = false;
-    assert_ok(vn_quarantine_list(w->s, &w->n[of], &l, NULL));
+    assert_ok(vn_quarantine_list(w->g.s, &w->n[of], &l, NULL));
     for (size_t i = 0; i < l.count; i++)
         found = found || vn_ip_equal(&l.addrs[i], &w->n[other].ip6);
     free(l.addrs);
@@ -221,18 +197,18 @@ static void test_from_taints_and_scopes(void **state)
     /* a takes the taint: it, and who is kept from its holders, hear of it. */
     struct vn_conflux_record before = w->n[0];
     assert_ok(vn_taints_add(&w->n[0].taints, "db"));
-    assert_ok(vn_store_conflux_set_taints(w->s, &w->n[0].id, &w->n[0].taints, 5));
-    assert_ok(vn_quarantine_changed(w->s, &before, &w->n[0], false, NOW + 5));
+    assert_ok(vn_store_conflux_set_taints(w->g.s, &w->n[0].id, &w->n[0].taints, 5));
+    assert_ok(vn_quarantine_changed(w->g.s, &before, &w->n[0], false, NOW + 5));
     assert_apart(w, 2, 0, true);
     assert_int_equal(pending(w), 1u << 0 | 1u << 2);
     /* A change that does not touch it: nobody does. */
     before = w->n[0];
     assert_ok(vn_taints_add(&w->n[0].taints, "web"));
-    assert_ok(vn_quarantine_changed(w->s, &before, &w->n[0], false, NOW + 6));
+    assert_ok(vn_quarantine_changed(w->g.s, &before, &w->n[0], false, NOW + 6));
     assert_int_equal(pending(w), 0);
     /* Who registers with it. */
     add(w, 3, "d", 7, "db,home");
-    assert_ok(vn_quarantine_changed(w->s, NULL, &w->n[3], false, NOW + 7));
+    assert_ok(vn_quarantine_changed(w->g.s, NULL, &w->n[3], false, NOW + 7));
     assert_apart(w, 2, 3, true);
     assert_int_equal(pending(w), 1u << 2 | 1u << 3);
 
@@ -258,20 +234,20 @@ static void test_from_all(void **state)
     assert_false(vn_policy_allows(VN_ACCESS_TEAMS, &w->n[1], &w->n[0]));
     assert_true(vn_policy_allows(VN_ACCESS_TAINTS, &w->n[2], &w->n[1]));
     struct vn_quarantine_list l;
-    assert_ok(vn_quarantine_list(w->s, &w->n[0], &l, NULL));
+    assert_ok(vn_quarantine_list(w->g.s, &w->n[0], &l, NULL));
     assert_true(l.all && l.count == 0 && l.number == NOW);
     json_t *j = vn_quarantine_list_json(&l);
     assert_true(json_is_true(json_object_get(j, "all")));
     json_decref(j);
     free(l.addrs);
-    assert_ok(vn_issue_identities(w->realm, &w->n[0], 1, ids, VN_ARRAY_LEN(ids), &n));
+    assert_ok(vn_issue_identities(w->g.realm, &w->n[0], 1, ids, VN_ARRAY_LEN(ids), &n));
     assert_int_equal(n, 0);
-    assert_ok(vn_issue_identities(w->realm, &w->n[1], 1, ids, VN_ARRAY_LEN(ids), &n));
+    assert_ok(vn_issue_identities(w->g.realm, &w->n[1], 1, ids, VN_ARRAY_LEN(ids), &n));
     assert_int_equal(n, 3);
     /* It is in the file. */
-    vn_store_close(w->s);
-    assert_ok(vn_store_open(w->path, false, &w->s));
-    assert_ok(vn_store_conflux_get(w->s, &w->n[0].id, &w->n[0]));
+    vn_store_close(w->g.s);
+    assert_ok(vn_store_open(w->g.path, false, &w->g.s));
+    assert_ok(vn_store_conflux_get(w->g.s, &w->n[0].id, &w->n[0]));
     assert_true(w->n[0].quarantine.all);
 }
 

@@ -1,57 +1,29 @@
 /* Revocations as Guardian keeps and signs them. */
-#include <unistd.h>
-
 #include "guardian/json.h"
-#include "guardian/realm_make.h"
 #include "guardian/revoke.h"
+#include "support/store_world.h"
 #include "support/test.h"
 
 #define NOW 1700000000000ull
 #define LIFE 43200000ull
 
-struct world {
-    char dir[64], path[96];
-    struct vn_store *s;
-    struct vn_realm *realm;
-};
-
 static int setup(void **state)
 {
-    struct world *w = calloc(1, sizeof(*w));
-    snprintf(w->dir, sizeof(w->dir), "/tmp/vn-revoke-XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
-    snprintf(w->path, sizeof(w->path), "%s/g.db", w->dir);
-    assert_ok(vn_store_open(w->path, true, &w->s));
-    struct vn_realm_init init = {.name = "home",
-                                 .suite = VN_SUITE_DEFAULT,
-                                 .access = VN_ACCESS_TAINTS,
-                                 .session_lifetime_s = 43200};
-    assert_ok(vn_prefix_parse("10.77.0.0/16", &init.range4));
-    struct vn_realm_record record;
-    assert_ok(vn_realm_generate(&init, NOW, &record));
-    assert_ok(vn_store_realm_add(w->s, &record));
-    assert_ok(vn_realm_load(&record, &w->realm));
+    struct vn_store_world *w = calloc(1, sizeof(*w));
+    vn_store_world_init(w, NOW);
     *state = w;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct world *w = *state;
-    vn_store_close(w->s);
-    vn_realm_unref(w->realm);
-    static const char *const SIDES[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < VN_ARRAY_LEN(SIDES); i++) {
-        char side[128];
-        snprintf(side, sizeof(side), "%s%s", w->path, SIDES[i]);
-        (void)unlink(side);
-    }
-    assert_int_equal(rmdir(w->dir), 0);
+    struct vn_store_world *w = *state;
+    vn_store_world_done(w);
     free(w);
     return 0;
 }
 
-static struct vn_conflux_record node(const struct world *w, uint16_t n)
+static struct vn_conflux_record node(const struct vn_store_world *w, uint16_t n)
 {
     struct vn_conflux_record c = {.realm = w->realm->r.id, .has_session = true};
     memcpy(c.session.node.b, &n, sizeof(n));
@@ -61,7 +33,8 @@ static struct vn_conflux_record node(const struct world *w, uint16_t n)
     return c;
 }
 
-static struct vn_revocation_row *load(const struct world *w, uint64_t now_ms, size_t *ret_n)
+static struct vn_revocation_row *load(const struct vn_store_world *w, uint64_t now_ms,
+                                      size_t *ret_n)
 {
     struct vn_revocation_row *rows = NULL;
     assert_ok(vn_store_revocation_load(w->s, &w->realm->r.id, now_ms, &rows, ret_n));
@@ -70,7 +43,7 @@ static struct vn_revocation_row *load(const struct world *w, uint64_t now_ms, si
 
 static void rows_of_a_node(void **state)
 {
-    const struct world *w = *state;
+    const struct vn_store_world *w = *state;
     struct vn_conflux_record a = node(w, 1), b = node(w, 2), none = node(w, 3), over = node(w, 4);
     none.has_session = false;
     over.session.not_after_ms = NOW;
@@ -122,7 +95,7 @@ static void rows_of_a_node(void **state)
 /* Whatever does not fit one list fits the next, without a gap between. */
 static void login_answer(void **state)
 {
-    const struct world *w = *state;
+    const struct vn_store_world *w = *state;
     VN_CLEANUP(vn_json_freep) json_t *answer = json_object();
     assert_ok(vn_revoke_answer(w->realm, NULL, 0, answer));
     assert_int_equal(json_array_size(json_object_get(answer, "revocations")), 0);
