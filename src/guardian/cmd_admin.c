@@ -89,6 +89,24 @@ int vn_admin_print_items(struct vn_admin *c)
     return 0;
 }
 
+int vn_admin_list(int argc, char **argv, vn_status (*list)(struct vn_admin *c))
+{
+    struct vn_admin c = {.items = json_array()};
+    const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
+                                        {"--realm", &c.realm, NULL},
+                                        {"--json", NULL, &c.json},
+                                        {0}};
+    if (vn_options_parse(argc, argv, options) != VN_OK)
+        return 2;
+    int code = vn_admin_begin(&c, true);
+    if (!code && list(&c) != VN_OK)
+        code = vn_die("cannot read the store");
+    if (!code && c.json)
+        code = vn_admin_print_items(&c);
+    vn_admin_finish(&c);
+    return code;
+}
+
 int vn_admin_usage(const char *what)
 {
     vn_die("%s; see veilnet-guardian help", what);
@@ -187,22 +205,14 @@ static bool token_line(void *arg, const struct vn_token_record *t)
     return true;
 }
 
+static vn_status list_tokens(struct vn_admin *c)
+{
+    return vn_store_token_list(c->g.store, &c->realm_id, token_line, c);
+}
+
 static int token_list(int argc, char **argv)
 {
-    struct vn_admin c = {.items = json_array()};
-    const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
-                                        {"--realm", &c.realm, NULL},
-                                        {"--json", NULL, &c.json},
-                                        {0}};
-    if (vn_options_parse(argc, argv, options) != VN_OK)
-        return 2;
-    int code = vn_admin_begin(&c, true);
-    if (!code && vn_store_token_list(c.g.store, &c.realm_id, token_line, &c) != VN_OK)
-        code = vn_die("cannot read the store");
-    if (!code && c.json)
-        code = vn_admin_print_items(&c);
-    vn_admin_finish(&c);
-    return code;
+    return vn_admin_list(argc, argv, list_tokens);
 }
 
 static int token_revoke(int argc, char **argv)

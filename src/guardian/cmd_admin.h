@@ -22,6 +22,8 @@ int vn_admin_begin(struct vn_admin *c, bool realm);
 void vn_admin_finish(struct vn_admin *c);
 /** Prints {"items": …}; returns exit code 0. */
 int vn_admin_print_items(struct vn_admin *c);
+/** A verb that lists what a realm has: list adds to c->items with --json, prints lines without. */
+int vn_admin_list(int argc, char **argv, vn_status (*list)(struct vn_admin *c));
 /** Returns exit code 2. */
 int vn_admin_usage(const char *what);
 const char *vn_admin_explain(vn_status st);

@@ -28,22 +28,14 @@ static bool node_line(void *arg, const struct vn_conflux_record *n)
     return true;
 }
 
+static vn_status list_nodes(struct vn_admin *c)
+{
+    return vn_store_conflux_list(c->g.store, &c->realm_id, node_line, c);
+}
+
 static int node_list(int argc, char **argv)
 {
-    struct vn_admin c = {.items = json_array()};
-    const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
-                                        {"--realm", &c.realm, NULL},
-                                        {"--json", NULL, &c.json},
-                                        {0}};
-    if (vn_options_parse(argc, argv, options) != VN_OK)
-        return 2;
-    int code = vn_admin_begin(&c, true);
-    if (!code && vn_store_conflux_list(c.g.store, &c.realm_id, node_line, &c) != VN_OK)
-        code = vn_die("cannot read the store");
-    if (!code && c.json)
-        code = vn_admin_print_items(&c);
-    vn_admin_finish(&c);
-    return code;
+    return vn_admin_list(argc, argv, list_nodes);
 }
 
 static bool node_match(void *arg, const struct vn_conflux_record *n)
