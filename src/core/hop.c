@@ -296,7 +296,9 @@ void vn_hop_event_candidate(struct vn_node *n, uint32_t handle, const struct vn_
     if (!h || h->candidate_count >= VN_ICE_CANDIDATES_MAX)
         return;
     h->candidates[h->candidate_count++] = *c;
-    if (h->state != VN_HOP_EXPECT_GATHERED && h->state != VN_HOP_UP)
+    /* Not before the answer: messages are signed side by side, and one that overtakes the offer
+     * would name a tether that the peer does not know. */
+    if (h->state == VN_HOP_EXPECT_UP)
         vn_hop_signal_candidates(n, h);
 }
 

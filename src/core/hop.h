@@ -30,7 +30,7 @@ struct vn_hop {
     struct vn_kem_dk *eke; /* offerer, until the answer */
     struct vn_buf ct;      /* answerer: for a repeated answer */
     struct vn_candidate candidates[VN_ICE_CANDIDATES_MAX];
-    size_t candidate_count, signalled; /* found; told to the peer */
+    size_t candidate_count, signalled; /* found; certain to reach the peer */
     bool gathered;
     unsigned sends;
     uint64_t since_ms, up_ms;

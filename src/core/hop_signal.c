@@ -113,8 +113,8 @@ static void send_answer(struct vn_node *n, struct vn_hop *h)
 
 void vn_hop_signal(struct vn_node *n, struct vn_hop *h)
 {
-    h->sends++;
-    h->signalled = h->candidate_count;
+    if (h->sends++ == 0)
+        h->signalled = h->candidate_count; /* a repeated one may be ignored as such */
     if (h->offerer)
         send_offer(n, h);
     else
@@ -282,6 +282,8 @@ void vn_hop_on_answer(struct vn_node *n, struct vn_inbound *in)
     candidates_take(n, h, m->candidates, m->n_candidates);
     vn_hop_set_state(h, VN_HOP_EXPECT_UP);
     vn_timer_arm(&n->timers, &h->timer, n->now_ms + VN_TETHER_CONNECT_MS);
+    if (h->candidate_count > h->signalled)
+        vn_hop_signal_candidates(n, h);
 }
 
 void vn_hop_on_candidates(struct vn_node *n, struct vn_inbound *in)

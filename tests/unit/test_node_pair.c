@@ -84,6 +84,40 @@ static void test_late_candidates(void **state)
     vn_world_done(&w);
 }
 
+struct order {
+    unsigned answers, candidates, early;
+};
+
+/* Offers are slow; counts candidates that were sent before there was an answer. */
+static void slow_offers(void *arg, struct vn_mem_message *m)
+{
+    struct order *o = arg;
+    if (m->p[2] == VN_T_OFFER)
+        m->delay_ms = 200;
+    o->answers += m->p[2] == VN_T_OFFER_ANSWER;
+    o->candidates += m->p[2] == VN_T_CANDIDATES;
+    o->early += m->p[2] == VN_T_CANDIDATES && o->answers == 0;
+}
+
+/* Messages are signed side by side and may overtake each other: candidates that came before their
+ * offer would be lost. */
+static void test_candidates_never_overtake_the_offer(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct order order = {0};
+    vn_world_init_net(&w, VN_SUITE_DEFAULT,
+                      &(struct vn_mem_net_config){.delay_us = 1000, .candidate_us = 150000});
+    vn_mem_broker_hook(w.broker, slow_offers, &order);
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    assert_in_range(vn_world_ping(a, b, false, 5000), 250, 600);
+    assert_int_equal(order.answers, 1);
+    assert_true(order.candidates >= 1);
+    assert_int_equal(order.early, 0);
+    vn_world_done(&w);
+}
+
 int main(void)
 {
     if (getenv("VN_TEST_LOG"))
@@ -92,6 +126,7 @@ int main(void)
         cmocka_unit_test(test_default_suite),
         cmocka_unit_test(test_cnsa_suite),
         cmocka_unit_test(test_late_candidates),
+        cmocka_unit_test(test_candidates_never_overtake_the_offer),
         cmocka_unit_test(test_streams_outlive_certificates),
     };
     if (getenv("VN_TEST_ONLY"))
