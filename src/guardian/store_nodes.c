@@ -207,20 +207,26 @@ vn_status vn_store_outbox_add(struct vn_store *s, const struct vn_id *conflux)
     return vn_sql_run(s, q, "outbox add", NULL);
 }
 
+/* Runs a statement that changes one record and returns its id. VN_ERR_NOTFOUND: there was none. */
+static vn_status take_id(struct vn_store *s, sqlite3_stmt *q, const char *what, struct vn_id *ret)
+{
+    if (!q)
+        return VN_ERR_IO;
+    vn_status st = vn_sql_row(s, q, what);
+    if (st == VN_OK && !vn_sql_col_id(q, 0, ret))
+        return vn_sql_corrupt(what);
+    /* the change is made when the statement is done */
+    if (st == VN_OK && sqlite3_step(q) != SQLITE_DONE)
+        return vn_sql_fail(s, what);
+    return st;
+}
+
 vn_status vn_store_outbox_take(struct vn_store *s, struct vn_id *ret)
 {
     VN_QUERY q =
         vn_sql_prepare(s, "DELETE FROM outbox WHERE conflux = (SELECT conflux FROM outbox LIMIT 1) "
                           "RETURNING conflux");
-    if (!q)
-        return VN_ERR_IO;
-    vn_status st = vn_sql_row(s, q, "outbox take");
-    if (st == VN_OK && !vn_sql_col_id(q, 0, ret))
-        return vn_sql_corrupt("outbox");
-    /* the deletion is done when the statement is */
-    if (st == VN_OK && sqlite3_step(q) != SQLITE_DONE)
-        return vn_sql_fail(s, "outbox take");
-    return st;
+    return take_id(s, q, "outbox take", ret);
 }
 
 /* ---- quarantine ---- */
@@ -271,15 +277,7 @@ vn_status vn_store_quarantine_take(struct vn_store *s, struct vn_id *ret)
     VN_QUERY q =
         vn_sql_prepare(s, "UPDATE conflux SET quarantine_pushed = 1 WHERE id = (SELECT id FROM "
                           "conflux WHERE quarantine_pushed = 0 LIMIT 1) RETURNING id");
-    if (!q)
-        return VN_ERR_IO;
-    vn_status st = vn_sql_row(s, q, "quarantine take");
-    if (st == VN_OK && !vn_sql_col_id(q, 0, ret))
-        return vn_sql_corrupt("quarantine");
-    /* the change is made when the statement is done */
-    if (st == VN_OK && sqlite3_step(q) != SQLITE_DONE)
-        return vn_sql_fail(s, "quarantine take");
-    return st;
+    return take_id(s, q, "quarantine take", ret);
 }
 
 /* ---- address leases ---- */
