@@ -19,7 +19,9 @@
 #define NOISE 0.1     /* of a measurement, relative standard deviation */
 #define NOTICE_MS 200 /* until the end of a path in use is noticed */
 #define POLICIES_MAX 16
+#define NODES_MAX 5000
 
+static_assert(SIM_NODES_MIN >= SIM_RELAYS + 2, "a pair finds its relays");
 static_assert(SIM_ARMS <= VN_CCX_ARMS_MAX, "the router has room for every arm");
 
 struct totals {
@@ -133,13 +135,22 @@ static void print(const struct run *r, const struct run *direct, const char *mod
            t->switches * 3600 / fmax(seconds, 1));
 }
 
-static _Noreturn void usage(void)
+static _Noreturn void usage(const char *why)
 {
-    fputs(
-        "usage: veilnet-sim --model trace|dynamic (--data FILE | --nodes N) [--seed N] [--pairs N] "
-        "[--slice-ms N]\n",
-        stderr);
+    fprintf(stderr,
+            "veilnet-sim: %s\nusage: veilnet-sim --model trace|dynamic (--data FILE | --nodes N) "
+            "[--seed N] [--pairs N] [--slice-ms N]\n",
+            why);
     exit(2);
+}
+
+static uint64_t number(const char *text, uint64_t least, uint64_t most, const char *why)
+{
+    char *end;
+    uint64_t v = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || v < least || v > most)
+        usage(why);
+    return v;
 }
 
 int main(int argc, char **argv)
@@ -162,25 +173,25 @@ int main(int argc, char **argv)
             data = optarg;
             break;
         case 'n':
-            nodes = strtoull(optarg, NULL, 10);
+            nodes = number(optarg, SIM_NODES_MIN, NODES_MAX, "--nodes is 20 to 5000");
             break;
         case 's':
-            seed = strtoull(optarg, NULL, 10);
+            seed = number(optarg, 0, UINT64_MAX, "--seed is a number");
             break;
         case 'p':
-            pairs = strtoull(optarg, NULL, 10);
+            pairs = number(optarg, 1, 1000000, "--pairs is 1 to 1000000");
             break;
         case 't':
-            slice_ms = strtoull(optarg, NULL, 10);
+            slice_ms = number(optarg, 1, 3600000, "--slice-ms is 1 to 3600000");
             break;
         default:
-            usage();
+            usage("unknown option");
         }
     }
-    bool made = nodes > SIM_ARMS + 1 && nodes <= 5000;
-    if (!model || made == (data != NULL) || optind != argc || pairs == 0 || slice_ms < 1 ||
-        slice_ms > 3600000 || (strcmp(model, "trace") && strcmp(model, "dynamic")))
-        usage();
+    if (!model || (strcmp(model, "trace") && strcmp(model, "dynamic")))
+        usage("--model is trace or dynamic");
+    if (optind != argc || (nodes > 0) == (data != NULL))
+        usage("say one of --data and --nodes");
     struct sim_matrix m = data ? sim_matrix_load(data) : sim_matrix_make(nodes, seed);
     enum sim_model kind = strcmp(model, "trace") ? SIM_DYNAMIC : SIM_TRACE;
     struct sim_world *w = sim_world_new(&m, kind, (uint32_t)slice_ms, seed);

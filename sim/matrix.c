@@ -56,8 +56,8 @@ struct sim_matrix sim_matrix_load(const char *path)
     }
     free(line);
     fclose(f);
-    if (m.nodes < 4 || v.n % (m.nodes * m.nodes) != 0)
-        die(path, "not a sequence of square matrices");
+    if (m.nodes < SIM_NODES_MIN || v.n % (m.nodes * m.nodes) != 0)
+        die(path, "not a sequence of square matrices of 20 nodes or more");
     m.slices = v.n / (m.nodes * m.nodes);
     m.ms = v.p;
     return m;

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SIM_NODES_MIN 20 /* room for both ends of a pair and its relays */
+
 struct sim_matrix {
     size_t slices, nodes;
     float *ms; /* [slice][from][to]; 0: unknown */
