@@ -18,6 +18,7 @@ set(VN_SANITIZE "" CACHE STRING "sanitizers, as in -fsanitize=")
 option(VN_FUZZ "build libFuzzer targets (needs clang)" OFF)
 option(VN_COVERAGE "instrument for gcovr" OFF)
 set(VN_TIME_SCALE 1 CACHE STRING "long timers run so many times as fast, see src/base/limits.h")
+option(VN_UNSEALED "for benches only: encrypt nothing, check nothing (src/crypto/aead_none.c)" OFF)
 option(VEILNET_MOVE_BUFFERS "reallocate on every reserve, so that stale pointers fail at once" OFF)
 
 set(CMAKE_C_STANDARD 17)
@@ -42,6 +43,10 @@ elseif(VN_TIME_SCALE GREATER 1)
     # Said by every program, and what scripts/check-binaries.sh looks for in what is shipped.
     set(vn_version_note "+time_scale.${VN_TIME_SCALE}")
     install(CODE "message(FATAL_ERROR \"built with VN_TIME_SCALE: for tests only\")")
+endif()
+if(VN_UNSEALED)
+    string(APPEND vn_version_note "+unsealed")
+    install(CODE "message(FATAL_ERROR \"built with VN_UNSEALED: for benches only\")")
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
     add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong

@@ -3,6 +3,7 @@
 #   - hardened: position independent, RELRO and immediate binding, no executable stack, no run path
 #   - small: veilnet-conflux is at most 5 MB stripped (SPEC section 8)
 #   - at the pace of the protocol: without the factor of test builds (VN_TIME_SCALE)
+#   - sealed: not the build that shows what sealing costs (VN_UNSEALED)
 #   - complete: every library it needs comes from a package that packages/run.txt brings
 set -eu
 here=$(dirname "$(readlink -f "$0")")/..
@@ -31,6 +32,7 @@ for f in "$stage"/usr/bin/* "$stage"/usr/lib/*/*.so*; do
     echo "$header" | grep -q 'GNU_STACK.* RWE ' && bad "$name: executable stack"
     readelf -sW --dyn-syms "$f" | grep -q __stack_chk_fail || bad "$name: no stack protector"
     grep -q time_scale "$f" && bad "$name: its timers are scaled: a test build"
+    grep -q '+unsealed' "$f" && bad "$name: it seals nothing: a bench build"
     size=$(stat -c %s "$f")
     [ "$name" != veilnet-conflux ] || [ "$size" -le 5242880 ] ||
         bad "$name: $size bytes, at most 5 MB wanted"

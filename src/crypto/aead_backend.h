@@ -23,6 +23,10 @@ extern const struct vn_aead_backend vn_aead_evp;
  * Thread-safe. */
 const struct vn_aead_backend *vn_aead_ipsecmb(void);
 
+/** Copies: what the rest of the path costs. In builds with VN_UNSEALED only, which take it for all.
+ */
+extern const struct vn_aead_backend vn_aead_none;
+
 /** vn_aead_new with a backend of choice, for tests and benches. */
 VN_MUST_CHECK vn_status vn_aead_new_with(const struct vn_aead_backend *backend,
                                          const struct vn_secret32 *key, struct vn_aead **ret);
