@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/addr_watch.h"
-#include "transport/tether.h"
+#include "transport/peer_conn_i.h"
 
 /* Whether the system would send to this peer, from an address that a tether may have. */
 static bool has_way(const struct vn_transport *tp, const struct vn_addr *to)
@@ -20,13 +20,14 @@ static bool has_way(const struct vn_transport *tp, const struct vn_addr *to)
     return vn_udp_source_of(to, tp->so_mark, &from) == VN_OK && vn_netif_usable(&filter, &from);
 }
 
-static void look(struct vn_tether *t)
+static void look(struct vn_pc *pc)
 {
-    struct vn_transport *tp = t->transport;
-    if (t->state != VN_TETHER_UP || t->closed || !vn_addr_watch_gone(t->sockets[t->pair.local].fd))
+    struct vn_transport *tp = pc->transport;
+    if (pc->state != VN_PC_OPEN || pc->closed ||
+        !vn_addr_watch_gone(pc->sockets[pc->pair.local].fd))
         return;
-    if (has_way(tp, &t->pair.remote_addr))
-        vn_tether_lost_address(t);
+    if (has_way(tp, &pc->pair.remote_addr))
+        vn_pc_lost_address(pc);
     else
         tp->io->timer_arm(tp->addr_timer, VN_ROAM_RETRY_US);
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "transport/peer_conn_i.h"
 #include "transport/tether.h"
 
 static void drops(const void *self, uint64_t ret[VN_TDROP_COUNT])
@@ -52,7 +53,7 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
     tp->addr_fd = -1;
     if (cfg->exclude_ifname)
         memcpy(tp->exclude_ifname, cfg->exclude_ifname, strlen(cfg->exclude_ifname));
-    vn_list_init(&tp->tethers);
+    vn_list_init(&tp->pcs);
     vn_list_init(&tp->graves);
     vn_status st = vn_dtls_ctx_new(&tp->dtls);
     if (st != VN_OK) {
@@ -67,7 +68,7 @@ struct vn_transport *vn_transport_free(struct vn_transport *tp)
 {
     if (!tp)
         return NULL;
-    assert(tp->busy == 0 && vn_list_empty(&tp->tethers));
+    assert(tp->busy == 0 && vn_list_empty(&tp->pcs));
     (void)vn_udp_rx_free(tp->rx);
     (void)vn_udp_tx_free(tp->tx);
     (void)vn_dtls_ctx_free(tp->dtls);
@@ -126,31 +127,38 @@ void vn_transport_leave(struct vn_transport *tp)
     VN_LIST_EACH(l, &tp->graves)
     {
         vn_list_remove(l);
-        free(VN_LIST_ENTRY(l, struct vn_tether, link));
+        free(VN_LIST_ENTRY(l, struct vn_grave, link)->storage);
     }
-    if (vn_list_empty(&tp->tethers)) {
+    if (vn_list_empty(&tp->pcs)) {
         tp->rx = vn_udp_rx_free(tp->rx);
         tp->tx = vn_udp_tx_free(tp->tx);
         vn_roam_unwatch(tp);
     }
 }
 
-void vn_transport_each(struct vn_transport *tp, void (*fn)(struct vn_tether *t))
+void vn_transport_bury(struct vn_transport *tp, struct vn_grave *g, void *storage)
 {
-    /* Callbacks may close any tether, so each is taken from a list of its own and put back first.
+    assert(tp->busy > 0);
+    g->storage = storage;
+    vn_list_append(&tp->graves, &g->link);
+}
+
+void vn_transport_each(struct vn_transport *tp, void (*fn)(struct vn_pc *pc))
+{
+    /* Callbacks may close any, so each is taken from a list of its own and put back first.
      */
     struct vn_list work;
     vn_list_init(&work);
-    while (!vn_list_empty(&tp->tethers)) {
-        struct vn_list *l = tp->tethers.next;
+    while (!vn_list_empty(&tp->pcs)) {
+        struct vn_list *l = tp->pcs.next;
         vn_list_remove(l);
         vn_list_append(&work, l);
     }
     while (!vn_list_empty(&work)) {
         struct vn_list *l = work.next;
         vn_list_remove(l);
-        vn_list_append(&tp->tethers, l);
-        fn(VN_LIST_ENTRY(l, struct vn_tether, link));
+        vn_list_append(&tp->pcs, l);
+        fn(VN_LIST_ENTRY(l, struct vn_pc, link));
     }
 }
 

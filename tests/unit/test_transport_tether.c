@@ -12,6 +12,7 @@
 #include "support/tether_pair.h"
 #include "support/udp_proxy.h"
 #include "transport/limits.h"
+#include "transport/peer_conn_i.h"
 #include "transport/tether.h"
 
 struct state {
@@ -425,7 +426,7 @@ static void a_killed_peer_is_noticed(void **state)
     assert_true(tether_pair_up(&s->p, s->io, 5000));
     run_for(s, 100);
     /* What the kernel does at the end of a process: the socket goes without a word. */
-    struct vn_tether *b = s->p.b.tether;
+    const struct vn_pc *b = s->p.b.tether->members[0].pc;
     int other = socket(AF_INET, SOCK_DGRAM, 0);
     assert_true(other >= 0 && dup2(other, b->sockets[b->pair.local].fd) >= 0);
     close(other);
@@ -514,7 +515,7 @@ static void floods_cost_nothing(void **state)
     vn_transport_counters(s->p.b.transport, &c);
     assert_true(c.drop_stranger > 0 && c.drop_kind > 0);
     assert_true(c.drop_stun_malformed + c.drop_stun_auth > 0);
-    assert_null(s->p.b.tether->dtls);
+    assert_null(s->p.b.tether->members[0].pc->dtls);
     /* It comes up regardless. */
     tether_pair_start_end(&s->p, &s->p.a, &s->p.psk);
     tether_pair_signal(&s->p.a);

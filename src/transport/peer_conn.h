@@ -1,0 +1,110 @@
+/*
+ * A WebRTC peer connection ("pc"): sockets, ICE, DTLS, SCTP and data channels, tied together. Knows
+ * nothing of tethers or of what its channels are for. All of it on the transport's thread.
+ *
+ * Life: open -> candidate*, gathered -> start -> open callback -> channel, messages, writable ->
+ * down or close. Callbacks come later than the call that causes them, never inside it; after `down`
+ * or close there are none. close may be called inside any of them, and frees also after `down`.
+ */
+#pragma once
+
+#include "base/pktbuf.h"
+#include "base/secret.h"
+#include "ports/tether.h"
+#include "transport/dcep.h"
+#include "transport/dtls.h"
+#include "transport/transport.h"
+
+/** What both ends must agree on, but for priority and queue_bytes. Zeroed: reliable and ordered. */
+struct vn_pc_channel_config {
+    const char *label;    /* lives as long as the connection */
+    uint8_t type;         /* enum vn_dcep_channel */
+    uint32_t reliability; /* retransmissions or milliseconds, by type */
+    uint16_t priority;    /* RFC 8831 section 6.4: the channel with more sends first */
+    size_t queue_bytes;   /* accepted and not yet given to SCTP */
+    /** Unordered messages that arrive wait a little for what was sent before them, so that a
+     * retransmission does not reorder them. */
+    bool in_turn;
+};
+
+struct vn_pc_handler {
+    void *arg;
+    void (*candidate)(void *arg, const struct vn_candidate *c);
+    /** All host candidates are known. */
+    void (*gathered)(void *arg);
+    /** The peer is verified: channels may be opened. */
+    void (*open)(void *arg);
+    /**
+     * The peer asks for a channel that was not expected: true accepts it with what *cfg says, which
+     * is filled in from m (valid during the call) but for label and queue_bytes. NULL: no such
+     * channels.
+     */
+    bool (*offer)(void *arg, uint16_t stream, const struct vn_dcep_msg *m,
+                  struct vn_pc_channel_config *cfg);
+    /** The peer opened a channel, expected or accepted. */
+    void (*channel)(void *arg, uint16_t stream);
+    /** n messages of one channel, in order of arrival; takes ownership of each buffer. */
+    void (*messages)(void *arg, uint16_t stream, struct vn_pktbuf **bufs, size_t n);
+    /** After a send took fewer than asked: there is room again. */
+    void (*writable)(void *arg, uint16_t stream);
+    void (*down)(void *arg, enum vn_tether_down why);
+};
+
+struct vn_pc_config {
+    const char *identity; /* PSK identity, and the name in the log; copied; VN_DTLS_IDENTITY_MAX */
+    struct vn_ice_params local;
+    bool controlling; /* ICE role */
+    uint64_t tie_breaker;
+    bool dtls_client;
+    bool foreign;       /* the peer may be another implementation (see vn_sctp_config) */
+    size_t message_max; /* bytes of the longest message, each way */
+};
+
+/** What proves who the peer is. */
+struct vn_pc_keys {
+    struct vn_secret32 psk;
+};
+
+struct vn_pc_stats {
+    uint64_t tx_bytes, rx_bytes, tx_msgs, rx_msgs; /* of messages of channels */
+    uint32_t srtt_us;                              /* of ICE checks and SCTP */
+    size_t queued_bytes;                           /* accepted, not yet acknowledged */
+    struct vn_addr local, remote;                  /* selected pair */
+    enum vn_candidate_type local_type, remote_type;
+};
+
+struct vn_pc;
+
+/** Opens sockets and starts gathering. VN_ERR_ARG: credentials or identity of another length. */
+VN_MUST_CHECK vn_status vn_pc_open(struct vn_transport *tp, const struct vn_pc_config *cfg,
+                                   const struct vn_pc_handler *h, struct vn_pc **ret);
+/** The peer's parameters are known. keys are copied, and wiped after use. VN_ERR_STATE: twice. */
+VN_MUST_CHECK vn_status vn_pc_start(struct vn_pc *pc, const struct vn_ice_params *remote,
+                                    const struct vn_pc_keys *keys);
+/** Before or after start (trickle). Unusable ones are ignored. */
+void vn_pc_add_remote_candidate(struct vn_pc *pc, const struct vn_candidate *c);
+
+/**
+ * The peer will open a channel of exactly this kind on that stream; messages may be sent on it as
+ * soon as the connection is open. A connection that expects channels fails as one without SCTP when
+ * none of them was opened in time. VN_ERR_ARG: no such stream, or the stream is taken.
+ */
+VN_MUST_CHECK vn_status vn_pc_expect_channel(struct vn_pc *pc, uint16_t stream,
+                                             const struct vn_pc_channel_config *cfg);
+/** Opens a channel: from the open callback on. The DTLS client's streams are even, the server's odd
+ * (RFC 8832 section 6). VN_ERR_ARG as above, VN_ERR_STATE; VN_ERR_NOMEM: the connection goes down.
+ */
+VN_MUST_CHECK vn_status vn_pc_open_channel(struct vn_pc *pc, uint16_t stream,
+                                           const struct vn_pc_channel_config *cfg);
+/**
+ * Hands over up to n messages; takes ownership of the first *ret_taken, the rest stay the caller's
+ * and `writable` follows. VN_ERR_STATE before `open`, after `down`, and on streams without a
+ * channel; VN_ERR_ARG: a message is too long.
+ */
+VN_MUST_CHECK vn_status vn_pc_send(struct vn_pc *pc, uint16_t stream, struct vn_pktbuf **bufs,
+                                   size_t n, size_t *ret_taken);
+/** While held, what arrives stays in SCTP, bounded by its window. */
+void vn_pc_hold(struct vn_pc *pc, bool held);
+void vn_pc_stats(const struct vn_pc *pc, struct vn_pc_stats *ret);
+/** Tells the peer where possible, closes the sockets, frees. NULL is fine; returns NULL. */
+struct vn_pc *vn_pc_close(struct vn_pc *pc);

@@ -1,0 +1,271 @@
+#include "transport/peer_conn_i.h"
+
+static const struct vn_sctp_how reliable_ordered = {0};
+
+static struct vn_sctp_how how_of(const struct vn_pc_channel_config *cfg)
+{
+    const uint8_t kind = cfg->type & (uint8_t)~VN_DCEP_UNORDERED;
+    return (struct vn_sctp_how){.unordered = (cfg->type & VN_DCEP_UNORDERED) != 0,
+                                .limit = kind == VN_DCEP_RETRANSMITS ? VN_SCTP_RETRANSMITS
+                                         : kind == VN_DCEP_TIMED     ? VN_SCTP_MILLISECONDS
+                                                                     : VN_SCTP_RELIABLE,
+                                .value = cfg->reliability};
+}
+
+/* The channel takes its place in the order of sending. */
+static void add(struct vn_pc *pc, uint16_t stream, const struct vn_pc_channel_config *cfg,
+                enum vn_pc_channel_state state)
+{
+    struct vn_pc_channel *c = &pc->channels[stream];
+    size_t at = pc->channel_count++;
+    *c = (struct vn_pc_channel){.state = state, .stream = stream, .cfg = *cfg};
+    for (; at > 0 && pc->channels[pc->order[at - 1]].cfg.priority < cfg->priority; at--)
+        pc->order[at] = pc->order[at - 1];
+    pc->order[at] = (uint8_t)stream;
+}
+
+static bool is_free(const struct vn_pc *pc, uint16_t stream)
+{
+    return stream < VN_SCTP_STREAMS && pc->channels[stream].state == VN_PC_CHANNEL_NONE;
+}
+
+vn_status vn_pc_expect_channel(struct vn_pc *pc, uint16_t stream,
+                               const struct vn_pc_channel_config *cfg)
+{
+    if (!is_free(pc, stream))
+        return VN_ERR_ARG;
+    add(pc, stream, cfg, VN_PC_CHANNEL_EXPECTED);
+    pc->expects = true;
+    return VN_OK;
+}
+
+static vn_status send_dcep(struct vn_pc *pc, uint16_t stream, const struct vn_dcep_msg *m)
+{
+    uint8_t room[128];
+    struct vn_writer w = vn_writer_of(room, sizeof(room));
+    VN_CLEANUP(vn_pktbuf_freep) struct vn_pktbuf *buf = NULL;
+    vn_dcep_encode(&w, m);
+    struct vn_span msg = vn_writer_span(&w);
+    vn_status st = vn_pktbuf_new(msg.n, &buf);
+    if (st != VN_OK)
+        return st;
+    memcpy(vn_pktbuf_put(buf, msg.n), msg.p, msg.n);
+    st = vn_sctp_send(pc->sctp, stream, VN_DCEP_PPID, &reliable_ordered, buf, vn_pc_now(pc));
+    if (st == VN_OK)
+        (void)VN_TAKE(buf);
+    return st;
+}
+
+vn_status vn_pc_open_channel(struct vn_pc *pc, uint16_t stream,
+                             const struct vn_pc_channel_config *cfg)
+{
+    const struct vn_dcep_msg m = {.type = VN_DCEP_OPEN,
+                                  .channel = cfg->type,
+                                  .reliability = cfg->reliability,
+                                  .priority = cfg->priority,
+                                  .label = VN_SPAN_STR(cfg->label)};
+    if (pc->state != VN_PC_OPEN || !vn_pc_is_live(pc))
+        return VN_ERR_STATE;
+    if (!is_free(pc, stream) || m.label.n > VN_DCEP_LABEL_MAX)
+        return VN_ERR_ARG;
+    vn_status st = send_dcep(pc, stream, &m);
+    if (st != VN_OK) {
+        vn_pc_fail(pc, VN_TETHER_DOWN_SCTP_FAILED);
+        vn_pc_arm(pc);
+        return st;
+    }
+    add(pc, stream, cfg, VN_PC_CHANNEL_OPEN);
+    pc->channel_up = true;
+    vn_pc_fit_to_path(pc);
+    vn_pc_arm(pc);
+    return VN_OK;
+}
+
+/* Whether the peer may open this channel; then it has a place here. */
+static bool admit_channel(struct vn_pc *pc, uint16_t stream, const struct vn_dcep_msg *m)
+{
+    const struct vn_pc_channel *c = &pc->channels[stream];
+    if (c->state == VN_PC_CHANNEL_OPEN)
+        return false;
+    if (c->state == VN_PC_CHANNEL_EXPECTED)
+        return m->channel == c->cfg.type && m->reliability == c->cfg.reliability &&
+               vn_span_equal(m->label, VN_SPAN_STR(c->cfg.label));
+    struct vn_pc_channel_config cfg = {
+        .type = m->channel, .reliability = m->reliability, .priority = m->priority};
+    if (!pc->handler.offer || stream % 2 == (pc->cfg.dtls_client ? 0 : 1) ||
+        !pc->handler.offer(pc->handler.arg, stream, m, &cfg) || !vn_pc_is_live(pc))
+        return false;
+    add(pc, stream, &cfg, VN_PC_CHANNEL_EXPECTED);
+    return true;
+}
+
+static void take_dcep(struct vn_pc *pc, uint16_t stream, struct vn_span in)
+{
+    static const struct vn_dcep_msg ack = {.type = VN_DCEP_ACK};
+    struct vn_pc_channel *c = &pc->channels[stream];
+    struct vn_dcep_msg m;
+    if (vn_dcep_decode(in, &m) != VN_OK) {
+        pc->transport->counters.drop_channel++;
+        return;
+    }
+    if (m.type == VN_DCEP_ACK) {
+        c->confirmed |= c->state == VN_PC_CHANNEL_OPEN;
+        return;
+    }
+    if (!admit_channel(pc, stream, &m)) {
+        pc->transport->counters.drop_channel++;
+        return;
+    }
+    if (send_dcep(pc, stream, &ack) != VN_OK)
+        vn_pc_fail(pc, VN_TETHER_DOWN_SCTP_FAILED);
+    c->state = VN_PC_CHANNEL_OPEN;
+    c->confirmed = pc->channel_up = true;
+    vn_pc_fit_to_path(pc);
+    pc->handler.channel(pc->handler.arg, stream);
+}
+
+/* True: it is the user's. */
+static bool take_message(struct vn_pc *pc, struct vn_sctp_msg *m)
+{
+    struct vn_pc_channel *c = &pc->channels[m->stream];
+    if (m->ppid == VN_DCEP_PPID) {
+        take_dcep(pc, m->stream, vn_pktbuf_span(m->buf));
+        return false;
+    }
+    if (c->state != VN_PC_CHANNEL_OPEN ||
+        (m->ppid != VN_BINARY_PPID && m->ppid != VN_BINARY_EMPTY_PPID)) {
+        pc->transport->counters.drop_channel++;
+        return false;
+    }
+    if (m->ppid == VN_BINARY_EMPTY_PPID)
+        m->buf->len = 0;
+    c->confirmed = true; /* RFC 8832 section 6: any message confirms */
+    pc->rx_msgs++;
+    pc->rx_bytes += m->buf->len;
+    return true;
+}
+
+/* Hands up runs of one channel. Takes every buffer, also when the user closes in between. */
+static void hand_up(struct vn_pc *pc, struct vn_sctp_msg *msgs, size_t n)
+{
+    struct vn_pktbuf *run[VN_TETHER_BATCH];
+    size_t i = 0;
+    while (i < n) {
+        size_t count = 0;
+        uint16_t stream = msgs[i].stream;
+        for (; i < n && msgs[i].stream == stream; i++)
+            run[count++] = msgs[i].buf;
+        if (vn_pc_is_live(pc)) {
+            pc->handler.messages(pc->handler.arg, stream, run, count);
+            continue;
+        }
+        for (size_t k = 0; k < count; k++)
+            (void)vn_pktbuf_free(run[k]);
+    }
+}
+
+void vn_pc_receive(struct vn_pc *pc)
+{
+    struct vn_sctp_msg msgs[VN_TETHER_BATCH];
+    size_t n;
+    while (vn_pc_is_live(pc) && !pc->held &&
+           (n = vn_sctp_receive(pc->sctp, msgs, VN_ARRAY_LEN(msgs))) > 0) {
+        size_t kept = 0;
+        vn_pc_follow_sctp(pc);
+        for (size_t i = 0; i < n; i++) {
+            if (vn_pc_is_live(pc) && take_message(pc, &msgs[i]))
+                msgs[kept++] = msgs[i];
+            else
+                (void)vn_pktbuf_free(msgs[i].buf);
+        }
+        hand_up(pc, msgs, kept);
+    }
+}
+
+void vn_pc_hold(struct vn_pc *pc, bool held)
+{
+    pc->due_now = pc->held && !held;
+    pc->held = held;
+    vn_pc_arm(pc);
+}
+
+/* SCTP takes what has room: true, and the buffer is its own. */
+static bool give(struct vn_pc *pc, struct vn_pc_channel *c, struct vn_pktbuf *b, uint64_t now_us)
+{
+    const struct vn_sctp_how how = c->confirmed ? how_of(&c->cfg) : reliable_ordered;
+    const bool empty = b->len == 0;
+    if (empty) /* RFC 8831 section 6.6: SCTP carries no empty message */
+        *vn_pktbuf_put(b, 1) = 0;
+    if (vn_sctp_send(pc->sctp, c->stream, empty ? VN_BINARY_EMPTY_PPID : VN_BINARY_PPID, &how, b,
+                     now_us) == VN_OK)
+        return true;
+    b->len -= empty;
+    return false;
+}
+
+void vn_pc_pump(struct vn_pc *pc)
+{
+    uint64_t now_us = vn_pc_now(pc);
+    if (pc->state != VN_PC_OPEN || pc->backlog)
+        return;
+    for (size_t i = 0; i < pc->channel_count; i++) {
+        struct vn_pc_channel *c = &pc->channels[pc->order[i]];
+        struct vn_pktbuf *b;
+        while ((b = vn_pktqueue_pop(&c->queue)))
+            if (!give(pc, c, b, now_us)) {
+                vn_pktqueue_unpop(&c->queue, b); /* for want of room, or its state tells why */
+                break;
+            }
+    }
+    vn_sctp_flush(pc->sctp, now_us);
+}
+
+void vn_pc_report_writable(struct vn_pc *pc)
+{
+    for (size_t i = 0; i < pc->channel_count && vn_pc_is_live(pc); i++) {
+        struct vn_pc_channel *c = &pc->channels[pc->order[i]];
+        if (c->blocked && c->queue.bytes <= c->cfg.queue_bytes / 2) {
+            c->blocked = false;
+            pc->handler.writable(pc->handler.arg, c->stream);
+        }
+    }
+}
+
+vn_status vn_pc_send(struct vn_pc *pc, uint16_t stream, struct vn_pktbuf **bufs, size_t n,
+                     size_t *ret_taken)
+{
+    *ret_taken = 0;
+    if (pc->state != VN_PC_OPEN || pc->closed || pc->failure || stream >= VN_SCTP_STREAMS ||
+        pc->channels[stream].state == VN_PC_CHANNEL_NONE)
+        return VN_ERR_STATE;
+    struct vn_pc_channel *c = &pc->channels[stream];
+    size_t taken = 0;
+    for (; taken < n && bufs[taken]->len <= pc->cfg.message_max; taken++) {
+        if (c->queue.bytes >= c->cfg.queue_bytes) {
+            c->blocked = true;
+            break;
+        }
+        pc->tx_msgs++;
+        pc->tx_bytes += bufs[taken]->len;
+        vn_pktqueue_push(&c->queue, bufs[taken]);
+    }
+    *ret_taken = taken;
+    vn_pc_pump(pc);
+    vn_pc_flush(pc);
+    vn_pc_arm(pc);
+    return taken < n && !c->blocked ? VN_ERR_ARG : VN_OK;
+}
+
+size_t vn_pc_queued(const struct vn_pc *pc)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < pc->channel_count; i++)
+        bytes += pc->channels[pc->order[i]].queue.bytes;
+    return bytes;
+}
+
+void vn_pc_clear_channels(struct vn_pc *pc)
+{
+    for (size_t i = 0; i < pc->channel_count; i++)
+        vn_pktqueue_clear(&pc->channels[pc->order[i]].queue);
+}

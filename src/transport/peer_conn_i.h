@@ -1,0 +1,168 @@
+/*
+ * A peer connection, for its own files: peer_conn.c (life), peer_conn_run.c (states and time),
+ * peer_conn_gather.c (sockets and candidates), peer_conn_tx.c and peer_conn_rx.c (datagrams),
+ * peer_conn_channel.c (channels and messages).
+ */
+#pragma once
+
+#include "transport/consent.h"
+#include "transport/ice.h"
+#include "transport/limits.h"
+#include "transport/peer_conn.h"
+#include "transport/reflex.h"
+#include "transport/sctp.h"
+#include "transport/transport_i.h"
+#include "transport/udp.h"
+
+enum vn_pc_state {
+    VN_PC_EXPECT_START,
+    VN_PC_EXPECT_PAIR,
+    VN_PC_EXPECT_DTLS,
+    VN_PC_EXPECT_SCTP,
+    VN_PC_OPEN,
+    VN_PC_DOWN,
+};
+
+struct vn_pc_socket {
+    struct vn_pc *pc;
+    size_t index; /* of the local candidate */
+    int fd;       /* -1: closed */
+    struct vn_io_watch *watch;
+};
+
+enum vn_pc_channel_state {
+    VN_PC_CHANNEL_NONE,
+    VN_PC_CHANNEL_EXPECTED, /* the peer's OPEN is awaited */
+    VN_PC_CHANNEL_OPEN,     /* OPEN sent or received */
+};
+
+struct vn_pc_channel {
+    enum vn_pc_channel_state state;
+    uint16_t stream;
+    struct vn_pc_channel_config cfg;
+    struct vn_pktqueue queue; /* accepted, not yet given to SCTP */
+    bool blocked;             /* a send was cut short: `writable` is owed */
+    bool confirmed; /* the peer knows the channel: unordered messages may go (RFC 8832 section 6) */
+};
+
+struct vn_pc {
+    struct vn_list link;
+    struct vn_grave grave;
+    struct vn_transport *transport;
+    struct vn_pc_config cfg;
+    char identity[VN_DTLS_IDENTITY_MAX + 1];
+    struct vn_pc_handler handler;
+    enum vn_pc_state state;
+    enum vn_tether_down failure; /* 0: none; reported by the next callback of ours */
+    bool announced;              /* candidates were reported */
+    bool closed;                 /* by the user */
+    bool held;                   /* messages stay in SCTP */
+    bool due_now;                /* there may be something to report */
+
+    struct vn_candidate candidates[VN_ICE_CANDIDATES_MAX];
+    struct vn_pc_socket sockets[VN_ICE_CANDIDATES_MAX];
+    size_t socket_count;
+    struct vn_reflex reflex;
+    struct vn_candidate reflexive[VN_REFLEX_MAX]; /* of which the user knows `told` */
+    size_t reflexive_count, reflexive_told;
+    struct vn_ice *ice;
+    bool has_pair;
+    struct vn_ice_selected pair; /* selected, or the valid one that DTLS came on first */
+    bool connected;              /* the pair's socket has its peer fixed */
+    struct vn_consent consent;
+    uint64_t ice_heard_us, ice_answered_us; /* what consent knows of */
+
+    struct vn_pc_keys keys;
+    uint64_t started_us;
+    struct vn_dtls *dtls;
+    struct vn_sctp *sctp;
+    struct vn_udp_tx *backlog; /* while the socket is full */
+    struct vn_pc_channel channels[VN_SCTP_STREAMS];
+    uint8_t order[VN_SCTP_STREAMS]; /* streams with a channel, the highest priority first */
+    size_t channel_count;
+    bool expects;    /* channels of the peer's, */
+    bool channel_up; /* and one of them, or of ours, is open */
+
+    struct vn_io_timer *timer;
+    uint64_t due_us; /* UINT64_MAX: not armed */
+    uint64_t tx_bytes, rx_bytes, tx_msgs, rx_msgs;
+};
+
+static inline uint64_t vn_pc_now(const struct vn_pc *pc)
+{
+    return pc->transport->io->now_us(pc->transport->io->self);
+}
+
+static inline bool vn_pc_is_live(const struct vn_pc *pc)
+{
+    return pc->state != VN_PC_DOWN && !pc->closed;
+}
+
+/* ---- peer_conn.c ---- */
+
+/** Ends what the layers have, telling the peer; the storage stays. */
+void vn_pc_release(struct vn_pc *pc);
+
+/* ---- peer_conn_run.c ---- */
+
+void vn_pc_set_state(struct vn_pc *pc, enum vn_pc_state state);
+/** Callback of the timer. */
+void vn_pc_on_timer(void *arg);
+/** Goes down with the next callback; the first reason counts. */
+void vn_pc_fail(struct vn_pc *pc, enum vn_tether_down why);
+bool vn_pc_is_connecting(const struct vn_pc *pc);
+/** Arms the timer for what is due next. */
+void vn_pc_arm(struct vn_pc *pc);
+/** Looks at every layer from the bottom up. May call the user; the connection may be closed or down
+ * afterwards. */
+void vn_pc_progress(struct vn_pc *pc);
+void vn_pc_follow_ice(struct vn_pc *pc);
+void vn_pc_follow_dtls(struct vn_pc *pc);
+void vn_pc_follow_sctp(struct vn_pc *pc);
+/** Sets what depends on the round trip: SCTP's window, and how long messages wait in turn. */
+void vn_pc_fit_to_path(struct vn_pc *pc);
+/** The handshake's beginning, on the pair. */
+void vn_pc_make_dtls(struct vn_pc *pc);
+/** Goes down at once: the address of its pair is gone, and the silence need not be waited for. */
+void vn_pc_lost_address(struct vn_pc *pc);
+
+/* ---- peer_conn_gather.c ---- */
+
+vn_status vn_pc_gather(struct vn_pc *pc);
+/** Reports the host candidates. */
+void vn_pc_announce(struct vn_pc *pc);
+/** A server saw that socket's datagrams come from there. */
+void vn_pc_take_mapped(struct vn_pc *pc, size_t local, const struct vn_addr *mapped);
+/** Reports server-reflexive candidates that the user does not know. */
+void vn_pc_tell_reflexive(struct vn_pc *pc);
+/** The pair is final: strangers end in the kernel, ICMP errors arrive, other sockets go. */
+void vn_pc_settle(struct vn_pc *pc);
+void vn_pc_close_sockets(struct vn_pc *pc);
+
+/* ---- peer_conn_tx.c ---- */
+
+/** The system said that the peer's port is closed. */
+void vn_pc_refused(struct vn_pc *pc);
+/** Where DTLS writes its datagrams. */
+struct vn_dgram_sink vn_pc_sink(struct vn_pc *pc);
+/** As vn_ice_config.send wants it. */
+void vn_pc_send_stun(void *arg, size_t local, const struct vn_addr *to, struct vn_span datagram);
+/** Ends a batch: nothing stays in the shared buffer. */
+void vn_pc_flush(struct vn_pc *pc);
+void vn_pc_drain_backlog(struct vn_pc *pc);
+
+/* ---- peer_conn_rx.c ---- */
+
+/** Callback of a socket's watch. */
+void vn_pc_on_socket(void *arg, unsigned events);
+
+/* ---- peer_conn_channel.c ---- */
+
+/** Hands up what arrived. */
+void vn_pc_receive(struct vn_pc *pc);
+/** Gives SCTP what it takes. */
+void vn_pc_pump(struct vn_pc *pc);
+void vn_pc_report_writable(struct vn_pc *pc);
+/** Messages that wait for SCTP, of all channels. */
+size_t vn_pc_queued(const struct vn_pc *pc);
+void vn_pc_clear_channels(struct vn_pc *pc);
