@@ -16,6 +16,7 @@
  */
 #include <stdlib.h>
 
+#include "core/offload.h"
 #include "core/packet.h"
 #include "core/worker.h"
 #include "wire/frame.h"
@@ -90,6 +91,23 @@ static vn_status tun_write(void *self, struct vn_span packet)
     return VN_OK;
 }
 
+static vn_status tun_write_offload(void *self, const struct vn_span *parts, size_t count,
+                                   const struct vn_tun_offload *o)
+{
+    static uint8_t whole[VN_FRAME_MAX];
+    struct vn_packet p;
+    struct vn_tun_offload seen;
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        check(parts[i].n <= sizeof(whole) - n);
+        memcpy(whole + n, parts[i].p, parts[i].n);
+        n += parts[i].n;
+    }
+    check(vn_packet_parse(VN_SPAN(whole, n), &p));
+    check(vn_offload_check_own(&p, VN_SPAN(whole, n), o->kind, o->gso_size, o->l4_offset, &seen));
+    return tun_write(self, VN_SPAN(whole, n));
+}
+
 static vn_status post_send(void *self, struct vn_post_msg *m)
 {
     (void)self;
@@ -116,7 +134,8 @@ static const struct vn_tether_port tether = {.self = &dummy,
                                              .stats = t_stats,
                                              .drops = t_drops,
                                              .close = t_close};
-static const struct vn_tun_port tun = {.write = tun_write};
+static const struct vn_tun_port tun = {
+    .write = tun_write, .write_offload = tun_write_offload, .cuts_udp = true};
 static const struct vn_post post = {.send = post_send};
 
 /* ---- the peer ---- */

@@ -50,9 +50,9 @@ static bool check(const struct vn_packet *p, struct vn_span b, enum vn_packet_ki
         o.csum_offset = TCP_CSUM;
         o.ecn = l4[13] & TCP_CWR;
     } else if (p->proto == VN_IPPROTO_UDP) {
-        if (room < 8)
+        if (room < VN_UDP_HEADER_LEN)
             return false;
-        head = 8;
+        head = VN_UDP_HEADER_LEN;
         o.csum_offset = UDP_CSUM;
     } else {
         return false;
@@ -174,6 +174,28 @@ void vn_offload_segment(const struct vn_packet *p, struct vn_span bytes,
         fn(arg, VN_SPAN(scratch, cut(p, bytes, o, at, number++, scratch)));
 }
 
+/* As the kernel leaves it: the checksum covers the pseudo header. */
+static void open_checksum(const struct vn_packet *p, uint8_t *l4, size_t len, size_t csum_offset)
+{
+    put16(l4 + csum_offset, (uint16_t)~vn_checksum_fold(vn_checksum_pseudo(p, p->proto, len)));
+}
+
+void vn_offload_join(const struct vn_packet *p, uint8_t *headers, size_t n, uint16_t gso_size,
+                     struct vn_tun_offload *ret)
+{
+    const size_t len = n - p->l4_offset;
+    *ret = (struct vn_tun_offload){
+        .kind = VN_PKT_CSUM, .l4_offset = p->l4_offset, .csum_offset = UDP_CSUM};
+    if (gso_size) {
+        ret->kind = VN_PKT_UDP_L4;
+        ret->header_len = (uint16_t)(p->l4_offset + VN_UDP_HEADER_LEN);
+        ret->gso_size = gso_size;
+    }
+    set_ip_length(p, headers, n, 0);
+    put16(headers + p->l4_offset + 4, (uint16_t)len);
+    open_checksum(p, headers + p->l4_offset, len, UDP_CSUM);
+}
+
 /* Takes the first segment's payload out of the super-packet, and leaves one that is as the kernel
  * would have made it: its checksum covers the pseudo header. */
 static void shorten(const struct vn_packet *p, const struct vn_tun_offload *o, struct vn_pktbuf *b)
@@ -190,7 +212,7 @@ static void shorten(const struct vn_packet *p, const struct vn_tun_offload *o, s
     } else {
         put16(l4 + 4, (uint16_t)len);
     }
-    put16(l4 + o->csum_offset, (uint16_t)~vn_checksum_fold(vn_checksum_pseudo(p, p->proto, len)));
+    open_checksum(p, l4, len, o->csum_offset);
     if (b->len - o->header_len <= o->gso_size) {
         b->kind = VN_PKT_CSUM;
         b->gso_size = 0;

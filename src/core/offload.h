@@ -11,6 +11,7 @@
 
 #define VN_GSO_MIN 500     /* TCP payload bytes of a segment, at least */
 #define VN_GSO_MIN_UDP 200 /* UDP */
+#define VN_UDP_HEADER_LEN 8
 
 /**
  * Judges what someone says about a packet by the packet itself. A super-packet that is none (its
@@ -28,6 +29,12 @@ VN_MUST_CHECK bool vn_offload_check_own(const struct vn_packet *p, struct vn_spa
 /** True if a receiver takes it as it is. */
 bool vn_offload_may_travel(const struct vn_tun_offload *o, size_t len);
 
+/**
+ * Makes the headers of one datagram those of n bytes, of which each gso_size bytes of payload are a
+ * datagram; 0: of one.
+ */
+void vn_offload_join(const struct vn_packet *p, uint8_t *headers, size_t n, uint16_t gso_size,
+                     struct vn_tun_offload *ret);
 /** Completes the checksum of a packet of kind CSUM in place. */
 void vn_offload_finish(const struct vn_packet *p, uint8_t *bytes, size_t n,
                        const struct vn_tun_offload *o);

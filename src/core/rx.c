@@ -233,35 +233,71 @@ static bool write_finished(const struct vn_tun_port *tun, const struct vn_packet
     return !w.full;
 }
 
-static enum vn_worker_drop write_packet(struct vn_worker *w, const struct vn_packet *p,
-                                        const struct vn_frame_packet *fp)
-{
-    const struct vn_tun_port *tun = w->cfg.tun;
-    if (fp->kind == VN_PKT_NONE)
-        return tun->write(tun->self, fp->packet) == VN_OK ? VN_DROP_COUNT : VN_DROP_TUN_FULL;
-    struct vn_tun_offload o;
-    if (!vn_offload_check(p, fp->packet, fp->kind, fp->gso_size, fp->l4_offset, w->mtu_bytes, &o))
-        return VN_DROP_INNER_MALFORMED;
-    bool written = tun->write_offload ? tun->write_offload(tun->self, fp->packet, &o) == VN_OK
-                                      : write_finished(tun, p, fp->packet, &o);
-    return written ? VN_DROP_COUNT : VN_DROP_TUN_FULL;
-}
-
-static void packet_input(struct vn_rx *rx, const struct vn_frame_packet *fp)
+static void wrote(struct vn_rx *rx, vn_status st, size_t packets, size_t bytes)
 {
     struct vn_worker *w = rx->worker;
-    struct vn_packet p;
-    enum vn_worker_drop why = VN_DROP_INNER_MALFORMED;
-    if (vn_packet_parse(fp->packet, &p) && (why = judge(rx, &p, fp->packet)) == VN_DROP_COUNT)
-        why = write_packet(w, &p, fp);
-    if (why != VN_DROP_COUNT) {
-        vn_worker_drop(w, why);
+    if (st != VN_OK) {
+        vn_worker_drop_n(w, VN_DROP_TUN_FULL, packets);
         return;
     }
-    rx->packets++;
-    rx->bytes += fp->packet.n;
-    w->counters.tun_tx_packets++;
-    w->counters.tun_tx_bytes += fp->packet.n;
+    rx->packets += packets;
+    rx->bytes += bytes;
+    w->counters.tun_tx_packets += packets;
+    w->counters.tun_tx_bytes += bytes;
+}
+
+/* What was held back for more of its kind. */
+static void write_coalesced(struct vn_rx *rx)
+{
+    struct vn_coalesce *c = &rx->worker->coalesce;
+    const size_t packets = c->count, bytes = c->bytes;
+    if (packets)
+        wrote(rx, vn_coalesce_write(c, rx->worker->cfg.tun), packets, bytes);
+}
+
+static bool coalesce(struct vn_rx *rx, const struct vn_packet *p, struct vn_span bytes)
+{
+    struct vn_worker *w = rx->worker;
+    if (!w->cfg.tun->write_offload || !w->cfg.tun->cuts_udp)
+        return false;
+    if (vn_coalesce_add(&w->coalesce, p, bytes, w->mtu_bytes))
+        return true;
+    write_coalesced(rx);
+    return vn_coalesce_add(&w->coalesce, p, bytes, w->mtu_bytes);
+}
+
+static vn_status write_packet(const struct vn_tun_port *tun, const struct vn_packet *p,
+                              struct vn_span bytes, const struct vn_tun_offload *o)
+{
+    if (tun->write_offload && (o->kind != VN_PKT_UDP_L4 || tun->cuts_udp))
+        return tun->write_offload(tun->self, &bytes, 1, o);
+    return write_finished(tun, p, bytes, o) ? VN_OK : VN_ERR_AGAIN;
+}
+
+/* Each packet of a frame, in its order. */
+static enum vn_worker_drop packet_input(struct vn_rx *rx, const struct vn_frame_packet *fp)
+{
+    const struct vn_worker *w = rx->worker;
+    const struct vn_tun_port *tun = w->cfg.tun;
+    struct vn_packet p;
+    struct vn_tun_offload o;
+    if (!vn_packet_parse(fp->packet, &p))
+        return VN_DROP_INNER_MALFORMED;
+    const enum vn_worker_drop why = judge(rx, &p, fp->packet);
+    if (why != VN_DROP_COUNT)
+        return why;
+    if (fp->kind == VN_PKT_NONE) {
+        write_coalesced(rx);
+        wrote(rx, tun->write(tun->self, fp->packet), 1, fp->packet.n);
+        return VN_DROP_COUNT;
+    }
+    if (!vn_offload_check(&p, fp->packet, fp->kind, fp->gso_size, fp->l4_offset, w->mtu_bytes, &o))
+        return VN_DROP_INNER_MALFORMED;
+    if (o.kind != VN_PKT_CSUM || !coalesce(rx, &p, fp->packet)) {
+        write_coalesced(rx);
+        wrote(rx, write_packet(tun, &p, fp->packet, &o), 1, fp->packet.n);
+    }
+    return VN_DROP_COUNT;
 }
 
 /* ---- frames ---- */
@@ -331,8 +367,12 @@ static void frame_input(struct vn_rx *rx, struct vn_pktbuf *b)
         vn_worker_drop(w, VN_DROP_INNER_MALFORMED);
     } else {
         struct vn_frame_packet fp;
-        while (count-- && vn_frame_next_packet(&r, &fp))
-            packet_input(rx, &fp);
+        while (count-- && vn_frame_next_packet(&r, &fp)) {
+            why = packet_input(rx, &fp);
+            if (why != VN_DROP_COUNT)
+                vn_worker_drop(w, why);
+        }
+        write_coalesced(rx); /* its bytes go with the frame */
     }
     vn_pktbuf_free(b);
 }

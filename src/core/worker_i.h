@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "core/bucket.h"
+#include "core/coalesce.h"
 #include "core/codel.h"
 #include "core/worker.h"
 
@@ -57,6 +58,8 @@ struct vn_worker {
     struct vn_egresser *last_egresser; /* of the packet before: most come in runs */
     struct vn_bucket unreachable;      /* ICMP errors we make */
     uint64_t flow_key;                 /* of vn_packet_flow */
+
+    struct vn_coalesce coalesce; /* empty between frames */
 
     struct vn_worker_counters counters;
 };

@@ -1,5 +1,6 @@
 #include "host/tun.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
@@ -26,12 +27,16 @@ struct vn_tun {
     struct vn_tun_port port;
 };
 
-static vn_status write_both(struct vn_tun *t, const struct virtio_net_hdr *h, struct vn_span packet)
+static vn_status write_all(struct vn_tun *t, const struct virtio_net_hdr *h,
+                           const struct vn_span *parts, size_t count)
 {
-    struct iovec iov[2] = {{(void *)h, sizeof(*h)}, {(void *)packet.p, packet.n}};
+    struct iovec iov[1 + VN_TUN_PARTS_MAX] = {{(void *)h, sizeof(*h)}};
+    assert(count <= VN_TUN_PARTS_MAX);
+    for (size_t i = 0; i < count; i++)
+        iov[1 + i] = (struct iovec){(void *)parts[i].p, parts[i].n};
     ssize_t n;
     do
-        n = writev(t->fd, iov, 2);
+        n = writev(t->fd, iov, (int)(1 + count));
     while (n < 0 && errno == EINTR);
     if (n >= 0)
         return VN_OK;
@@ -44,10 +49,10 @@ static vn_status write_both(struct vn_tun *t, const struct virtio_net_hdr *h, st
 static vn_status tun_write(void *self, struct vn_span packet)
 {
     static const struct virtio_net_hdr none;
-    return write_both(self, &none, packet);
+    return write_all(self, &none, &packet, 1);
 }
 
-static vn_status tun_write_offload(void *self, struct vn_span packet,
+static vn_status tun_write_offload(void *self, const struct vn_span *parts, size_t count,
                                    const struct vn_tun_offload *o)
 {
     static const uint8_t gso_types[] = {[VN_PKT_CSUM] = VIRTIO_NET_HDR_GSO_NONE,
@@ -62,7 +67,7 @@ static vn_status tun_write_offload(void *self, struct vn_span packet,
                                .csum_offset = o->csum_offset};
     if (o->ecn && o->gso_size)
         h.gso_type |= VIRTIO_NET_HDR_GSO_ECN;
-    return write_both(self, &h, packet);
+    return write_all(self, &h, parts, count);
 }
 
 static vn_status open_error(const char *ifname, struct vn_host_error *ret_err)
@@ -93,13 +98,14 @@ static vn_status open_error(const char *ifname, struct vn_host_error *ret_err)
 
 /* Large TCP and UDP packets in one piece, checksums left open. What the kernel does not know is
  * done without, the newest first. */
-static int set_offloads(int fd)
+static int set_offloads(int fd, bool *ret_cuts_udp)
 {
     static const unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
     int header = sizeof(struct virtio_net_hdr);
     if (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
         return -1;
-    if (ioctl(fd, TUNSETOFFLOAD, tso | TUN_F_USO4 | TUN_F_USO6) == 0)
+    *ret_cuts_udp = ioctl(fd, TUNSETOFFLOAD, tso | TUN_F_USO4 | TUN_F_USO6) == 0;
+    if (*ret_cuts_udp)
         return 0;
     return ioctl(fd, TUNSETOFFLOAD, tso);
 }
@@ -115,7 +121,8 @@ vn_status vn_tun_open(const char *ifname, struct vn_tun **ret, struct vn_host_er
     struct ifreq req = {0};
     req.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
     snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", ifname);
-    if (t->fd < 0 || ioctl(t->fd, TUNSETIFF, &req) < 0 || set_offloads(t->fd) < 0) {
+    if (t->fd < 0 || ioctl(t->fd, TUNSETIFF, &req) < 0 ||
+        set_offloads(t->fd, &t->port.cuts_udp) < 0) {
         vn_status st = open_error(ifname, ret_err);
         if (t->fd >= 0)
             close(t->fd);

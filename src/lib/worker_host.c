@@ -63,14 +63,14 @@ static vn_status tun_write(void *self, struct vn_span packet)
     return p->write(p->self, packet);
 }
 
-static vn_status tun_write_offload(void *self, struct vn_span packet,
+static vn_status tun_write_offload(void *self, const struct vn_span *parts, size_t count,
                                    const struct vn_tun_offload *o)
 {
     struct vn_worker_host *w = self;
     if (!w->host)
         return VN_ERR_AGAIN;
     const struct vn_tun_port *p = vn_host_tun_port(w->host);
-    return p->write_offload(p->self, packet, o);
+    return p->write_offload(p->self, parts, count, o);
 }
 
 static vn_status send_to_core(void *self, struct vn_post_msg *m)
@@ -103,6 +103,7 @@ static void attach(struct vn_worker_host *w, const struct attach_msg *m)
 {
     const bool first = w->host == NULL;
     w->host = m->host;
+    w->tun.cuts_udp = w->host && vn_host_tun_port(w->host)->cuts_udp;
     vn_status st = vn_transport_exclude(w->transport, m->ranges, m->count);
     if (st == VN_OK && first)
         st =

@@ -5,9 +5,12 @@
  */
 #pragma once
 
+#include "base/limits.h"
 #include "base/span.h"
 #include "base/status.h"
 #include "wire/frame.h"
+
+#define VN_TUN_PARTS_MAX (1 + VN_GSO_SEGMENTS_MAX)
 
 /** What the device is to do with a packet. Made by core from its own parse, never from the wire. */
 struct vn_tun_offload {
@@ -24,8 +27,10 @@ struct vn_tun_port {
     /** Writes one IP packet; borrowed. VN_ERR_AGAIN when the device is full: drop and count. */
     vn_status (*write)(void *self, struct vn_span packet);
     /**
-     * The same with work left to the device. NULL if it cannot: core then finishes checksums and
-     * cuts segments itself.
+     * The same with work left to the device; parts follow one another, at most VN_TUN_PARTS_MAX.
+     * NULL if it cannot: core then finishes checksums and cuts segments itself.
      */
-    vn_status (*write_offload)(void *self, struct vn_span packet, const struct vn_tun_offload *o);
+    vn_status (*write_offload)(void *self, const struct vn_span *parts, size_t count,
+                               const struct vn_tun_offload *o);
+    bool cuts_udp; /* write_offload takes UDP_L4 (Linux from 6.2) */
 };
