@@ -34,13 +34,23 @@ static void two_arms(void)
                                  .cost_us = nondet_u32(),
                                  .loss_q16 = nondet_u32(),
                                  .headroom_q16 = nondet_u32(),
-                                 .age = nondet_u32()};
+                                 .age = nondet_u32(),
+                                 .hold = nondet_u16(),
+                                 .faults = nondet_u8(),
+                                 .sound = nondet_u8()};
         __CPROVER_assume(a->cost_us <= COST_MAX_US && (a->state != VN_CCX_LIVE || a->cost_us > 0));
         __CPROVER_assume(a->loss_q16 <= 8 * VN_Q16 && a->headroom_q16 <= VN_Q16);
+        __CPROVER_assume(a->faults <= FAULTS_MAX && a->sound < SOUND_TICKS);
     }
     uint32_t cost = nondet_u32();
     vn_ccx_measured(&c, 0, cost);
-    assert(c.arms[0].cost_us >= 1 && c.arms[0].cost_us <= COST_MAX_US);
+    assert(c.arms[0].state != VN_CCX_LIVE ||
+           (c.arms[0].cost_us >= 1 && c.arms[0].cost_us <= COST_MAX_US));
+    size_t used = c.current;
+    vn_ccx_died(&c, used);
+    assert(c.arms[used].hold >= 2 && c.arms[used].faults <= FAULTS_MAX);
+    remember(&c.arms[1]);
+    assert(c.arms[1].faults <= FAULTS_MAX && c.arms[1].sound < SOUND_TICKS);
     learn(&c);
     for (size_t i = 0; i < 2; i++) {
         assert(c.arms[i].loss_q16 <= 8 * VN_Q16 && c.arms[i].weight_q16 <= VN_Q16);

@@ -12,6 +12,8 @@
 #define SMOOTH_Q16 26214          /* 0.4: share of a new measurement */
 #define JUMP_Q16 19661            /* 0.3: a change by more is no noise, and counts in full */
 #define GAIN_Q16 6554             /* 0.1: less is not worth a switch */
+#define FAULTS_MAX 8              /* held for 2^8 ticks at most: 8.5 min */
+#define SOUND_TICKS 128           /* alive for so long makes up for a fault */
 #define BUDGET_PER_S 10
 #define BUDGET_BURST 20
 
@@ -58,6 +60,11 @@ static struct vn_ccx_arm *current_of(struct vn_ccx *c)
     return &c->arms[c->current];
 }
 
+const struct vn_ccx_arm *vn_ccx_current(const struct vn_ccx *c)
+{
+    return c->count && !c->arms[c->current].excluded ? &c->arms[c->current] : NULL;
+}
+
 /* The usable arm with the lowest cost; NULL: there is none. */
 static struct vn_ccx_arm *cheapest(struct vn_ccx *c)
 {
@@ -88,6 +95,25 @@ static size_t standbys(const struct vn_ccx *c, size_t ret[VN_CCX_STANDBYS_MAX])
             ret[at] = i;
     }
     return n;
+}
+
+size_t vn_ccx_standbys(const struct vn_ccx *c, const struct vn_ccx_arm *ret[VN_CCX_STANDBYS_MAX])
+{
+    size_t at[VN_CCX_STANDBYS_MAX];
+    size_t n = standbys(c, at);
+    for (size_t i = 0; i < n; i++)
+        ret[i] = &c->arms[at[i]];
+    return n;
+}
+
+bool vn_ccx_is_kept(const struct vn_ccx *c, uint64_t key)
+{
+    const struct vn_ccx_arm *a = vn_ccx_find(c, key), *list[VN_CCX_STANDBYS_MAX];
+    bool kept = a && (a == &c->arms[c->current] || (c->is_pinned && c->pinned == key));
+    size_t n = vn_ccx_standbys(c, list);
+    for (size_t i = 0; i < n; i++)
+        kept |= list[i] == a;
+    return kept;
 }
 
 /* Off an arm that cannot be used: to a standby drawn by lot, so that the many who lose one relay do
@@ -142,6 +168,12 @@ void vn_ccx_measured(struct vn_ccx *c, uint64_t key, uint32_t cost_us)
     if (!a)
         return;
     cost_us = VN_MAX(VN_MIN(cost_us, (uint32_t)COST_MAX_US), 1u);
+    a->age = 0;
+    /* It failed under traffic: that it answers probes is not enough, unless nothing else is left.
+     */
+    if (a->hold > 0 && a != current_of(c) && is_usable(current_of(c)))
+        return;
+    a->hold = 0;
     int64_t error = (int64_t)cost_us - a->cost_us;
     uint64_t size = (uint64_t)(error < 0 ? -error : error);
     if (a->state != VN_CCX_LIVE || size > (uint64_t)a->cost_us * JUMP_Q16 / VN_Q16)
@@ -149,7 +181,6 @@ void vn_ccx_measured(struct vn_ccx *c, uint64_t key, uint32_t cost_us)
     else
         a->cost_us = (uint32_t)((int64_t)a->cost_us + error * SMOOTH_Q16 / (int64_t)VN_Q16);
     a->state = VN_CCX_LIVE;
-    a->age = 0;
 }
 
 void vn_ccx_died(struct vn_ccx *c, uint64_t key)
@@ -160,8 +191,12 @@ void vn_ccx_died(struct vn_ccx *c, uint64_t key)
     a->state = VN_CCX_DEAD;
     a->age = 0;
     a->loss_q16 = VN_MAX(a->loss_q16, LOSS_MAX_Q16);
-    if (a == current_of(c))
-        leave(c);
+    if (a != current_of(c))
+        return;
+    a->faults = (uint8_t)VN_MIN(a->faults + 1, FAULTS_MAX);
+    a->hold = (uint16_t)(1u << a->faults);
+    a->sound = 0;
+    leave(c);
 }
 
 void vn_ccx_headroom(struct vn_ccx *c, uint64_t key, uint32_t headroom_q16)
@@ -216,6 +251,22 @@ static void learn(struct vn_ccx *c)
     }
 }
 
+static void remember(struct vn_ccx_arm *a)
+{
+    a->age++;
+    if (a->hold > 0)
+        a->hold--;
+    if (a->faults == 0 || a->state != VN_CCX_LIVE || ++a->sound < SOUND_TICKS)
+        return;
+    a->faults--;
+    a->sound = 0;
+}
+
+bool vn_ccx_is_worth_it(uint32_t now_us, uint32_t then_us)
+{
+    return then_us < now_us && vn_q16_ratio(now_us - then_us, now_us, VN_Q16) > GAIN_Q16;
+}
+
 /* The pinned arm, if it can be used. */
 static bool follow_pin(struct vn_ccx *c)
 {
@@ -242,11 +293,9 @@ static void choose(struct vn_ccx *c)
         c->current = (size_t)(best - c->arms); /* what is measured goes before what is not */
         return;
     }
-    if (best->cost_us >= now->cost_us)
+    if (!vn_ccx_is_worth_it(now->cost_us, best->cost_us))
         return;
     uint64_t gain = vn_q16_ratio(now->cost_us - best->cost_us, now->cost_us, VN_Q16);
-    if (gain <= GAIN_Q16)
-        return;
     uint64_t chance = VN_MIN(2 * gain, (uint64_t)VN_Q16);
     chance = chance * best->headroom_q16 / VN_Q16 * best->headroom_q16 / VN_Q16;
     if (vn_dice_below(&c->dice, VN_Q16) < chance)
@@ -316,19 +365,15 @@ struct vn_ccx_plan vn_ccx_tick(struct vn_ccx *c, struct vn_ccx_budget *b, uint64
     if (!follow_pin(c))
         choose(c);
     plan.switched = c->current != before;
-    if (!current_of(c)->excluded)
-        plan.current = current_of(c);
+    plan.current = vn_ccx_current(c);
     for (size_t i = 0; i < c->count; i++)
-        c->arms[i].age++;
+        remember(&c->arms[i]);
     while (plan.probe_count < VN_CCX_PROBES_MAX) {
         const struct vn_ccx_arm *a = draw_probe(c, plan.probe_count);
         if (!a || (plan.probe_count && a == plan.probes[0]) || !take_token(b))
             break;
         plan.probes[plan.probe_count++] = a;
     }
-    size_t at[VN_CCX_STANDBYS_MAX];
-    plan.standby_count = standbys(c, at);
-    for (size_t i = 0; i < plan.standby_count; i++)
-        plan.standbys[i] = &c->arms[at[i]];
+    plan.standby_count = vn_ccx_standbys(c, plan.standbys);
     return plan;
 }

@@ -45,6 +45,8 @@ struct vn_ccx_arm {
     uint32_t weight_q16;   /* exp(-1.2 (L - min L)) */
     uint32_t headroom_q16; /* of its relay, 0 to 1; 1 for the direct path */
     uint32_t age;          /* ticks since the last measurement */
+    uint16_t hold;         /* ticks for which answers to probes do not revive it */
+    uint8_t faults, sound; /* ends under traffic; ticks alive since, towards forgiving one */
 };
 
 struct vn_ccx {
@@ -81,8 +83,20 @@ const struct vn_ccx_arm *vn_ccx_find(const struct vn_ccx *c, uint64_t key);
 
 /** A measurement, of the traffic or of a probe: of cost_us as vn_ccx_cost says. */
 void vn_ccx_measured(struct vn_ccx *c, uint64_t key, uint32_t cost_us);
-/** The path ended. The arm in use is replaced at once, by a live one drawn from the standbys. */
+/**
+ * The path ended. The arm in use is replaced at once, by a live one drawn from the standbys, and
+ * for 2, 4, 8, ... ticks answers to probes do not revive it: a relay that passes probes and drops
+ * traffic is not believed again and again.
+ */
 void vn_ccx_died(struct vn_ccx *c, uint64_t key);
+/** The arm in use; NULL: there is none. */
+const struct vn_ccx_arm *vn_ccx_current(const struct vn_ccx *c);
+/** The live arms that did best over time, without the one in use, best first. */
+size_t vn_ccx_standbys(const struct vn_ccx *c, const struct vn_ccx_arm *ret[VN_CCX_STANDBYS_MAX]);
+/** In use, a standby or pinned: not to be removed for the sake of another. */
+bool vn_ccx_is_kept(const struct vn_ccx *c, uint64_t key);
+/** Whether going from a path that costs now_us to one that costs then_us is worth a switch. */
+bool vn_ccx_is_worth_it(uint32_t now_us, uint32_t then_us);
 /** How much room its relay says it has. It only delays moving there, it never attracts. */
 void vn_ccx_headroom(struct vn_ccx *c, uint64_t key, uint32_t headroom_q16);
 void vn_ccx_exclude(struct vn_ccx *c, uint64_t key, bool excluded);

@@ -25,6 +25,20 @@ uint32_t vn_q16_ratio(uint32_t a, uint32_t b, uint32_t max)
     return (uint32_t)VN_MIN(((uint64_t)a << 16) / b, (uint64_t)max);
 }
 
+uint32_t vn_isqrt(uint64_t n)
+{
+    uint64_t root = 0;
+    for (uint64_t bit = UINT64_C(1) << 62; bit; bit >>= 2) {
+        if (n >= root + bit) {
+            n -= root + bit;
+            root = (root >> 1) + bit;
+        } else {
+            root >>= 1;
+        }
+    }
+    return (uint32_t)root;
+}
+
 uint64_t vn_dice_next(struct vn_dice *d)
 {
     uint64_t z = d->state += UINT64_C(0x9e3779b97f4a7c15);

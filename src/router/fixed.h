@@ -12,6 +12,8 @@
 uint32_t vn_q16_exp_neg(uint32_t x);
 /** a / b in Q16, at most max; b = 0 gives max. */
 uint32_t vn_q16_ratio(uint32_t a, uint32_t b, uint32_t max);
+/** The largest r with r * r <= n. */
+uint32_t vn_isqrt(uint64_t n);
 
 /** Pseudo-random numbers (SplitMix64), repeatable from the seed; nothing secret hangs on them. */
 struct vn_dice {

@@ -1,1 +1,5 @@
 vn_unit_test(router SOURCES test_router.c LINKS vn_router vn_test_support m)
+vn_unit_test(router_book SOURCES test_book.c LINKS vn_router vn_test_support)
+vn_unit_test(router_coord SOURCES test_coord.c LINKS vn_router vn_test_support m)
+vn_unit_test(router_liveness SOURCES test_liveness.c LINKS vn_router vn_test_support)
+vn_unit_test(router_stripe SOURCES test_stripe.c LINKS vn_router vn_test_support)

@@ -228,7 +228,8 @@ static void policy_is_obeyed(void **state)
         assert_int_equal(100, measure_tick(costs).current->key);
     vn_ccx_died(&c, 100);
     assert_int_equal(102, tick().current->key); /* a pin is no reason to stand still */
-    vn_ccx_measured(&c, 100, 100000);
+    tick();
+    vn_ccx_measured(&c, 100, 100000); /* after it was held off for two ticks */
     assert_int_equal(100, tick().current->key);
     vn_ccx_unpin(&c);
     for (int t = 0; t < 50; t++)
@@ -237,6 +238,55 @@ static void policy_is_obeyed(void **state)
     for (uint64_t key = 100; key < 104; key++)
         vn_ccx_exclude(&c, key, true);
     assert_null(tick().current);
+}
+
+/* A relay that answers probes and drops traffic takes the traffic again and again, but each time
+ * only after twice as long; whoever lives on is forgiven. */
+static void what_fails_under_traffic_is_held_off(void **state)
+{
+    (void)state;
+    begin(2, 3);
+    uint64_t fallen[16] = {0};
+    size_t falls = 0;
+    for (uint64_t t = 0; t < 3000 && falls < 10; t++) {
+        struct vn_ccx_plan p = tick();
+        if (p.current->key == 101) {
+            vn_ccx_died(&c, 101);
+            fallen[falls++] = t;
+            assert_int_equal(100, vn_ccx_current(&c)->key);
+        }
+        vn_ccx_measured(&c, 100, 100000);
+        vn_ccx_measured(&c, 101, 10000);
+    }
+    assert_int_equal(10, falls);
+    for (size_t i = 1; i < falls; i++)
+        assert_in_range(fallen[i] - fallen[i - 1], 1u << VN_MIN(i, (size_t)8),
+                        (1u << VN_MIN(i, (size_t)8)) + 8);
+    for (int t = 0; t < 2500; t++) { /* it works now */
+        tick();
+        vn_ccx_measured(&c, 100, 100000);
+        vn_ccx_measured(&c, 101, 10000);
+    }
+    assert_int_equal(101, vn_ccx_current(&c)->key);
+    assert_int_equal(0, vn_ccx_find(&c, 101)->faults);
+}
+
+/* With nothing else left, any answer will do. */
+static void held_is_better_than_dead(void **state)
+{
+    (void)state;
+    begin(2, 3);
+    vn_ccx_measured(&c, 100, 10000);
+    vn_ccx_measured(&c, 101, 20000);
+    tick();
+    vn_ccx_died(&c, 100);
+    assert_int_equal(101, vn_ccx_current(&c)->key);
+    vn_ccx_measured(&c, 100, 10000);
+    assert_int_equal(VN_CCX_DEAD, vn_ccx_find(&c, 100)->state);
+    vn_ccx_died(&c, 101);
+    vn_ccx_measured(&c, 100, 10000);
+    assert_int_equal(VN_CCX_LIVE, vn_ccx_find(&c, 100)->state);
+    assert_int_equal(100, tick().current->key);
 }
 
 /* Ten destinations with the node's one budget: 10 probes a second, and a burst. */
@@ -367,6 +417,8 @@ int main(void)
         cmocka_unit_test(without_headroom_nobody_moves_there),
         cmocka_unit_test(the_herd_spreads_out),
         cmocka_unit_test(policy_is_obeyed),
+        cmocka_unit_test(what_fails_under_traffic_is_held_off),
+        cmocka_unit_test(held_is_better_than_dead),
         cmocka_unit_test(probes_are_capped_per_node),
         cmocka_unit_test(every_arm_is_looked_at),
         cmocka_unit_test(limits),
