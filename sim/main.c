@@ -29,6 +29,8 @@ struct totals {
     double alive_ms; /* of it */
     double dead_ms;  /* while another arm was alive */
     double probes, switches, ticks;
+    /* Sums of costs while the direct path was alive: what was taken, and what there was. */
+    double cost, direct, best;
     double worse_pairs; /* whose mean cost was over 2 % above the direct path's */
 };
 
@@ -88,6 +90,9 @@ static void tick(struct run *r, const uint32_t *costs, uint64_t now_ms, struct v
         r->t.over += alive_ms * costs[arm] / best;
         r->t.alive_ms += alive_ms;
         if (costs[0] != SIM_DEAD) { /* only then there is something to compare with */
+            r->t.cost += alive_ms * costs[arm];
+            r->t.direct += alive_ms * costs[0];
+            r->t.best += alive_ms * best;
             r->pair_cost += alive_ms * costs[arm];
             r->pair_ms += alive_ms;
         }
@@ -127,12 +132,14 @@ static void print(const struct run *r, const struct run *direct, const char *mod
     const struct totals *t = &r->t;
     double seconds = t->ticks * VN_CCX_TICK_MS / 1000;
     printf("{\"model\":\"%s\",\"seed\":%" PRIu64 ",\"policy\":\"%s\",\"over_best\":%.5f,"
-           "\"dead_avoided\":%.5f,\"worse_than_direct\":%.5f,\"probes_per_s\":%.4f,"
+           "\"dead_avoided\":%.5f,\"worse_than_direct\":%.5f,\"one_hop_saving\":%.5f,\"probes_per_"
+           "s\":%.4f,"
            "\"switches_per_h\":%.3f}\n",
            model, seed, r->policy->name, t->over / fmax(t->alive_ms, 1) - 1,
            direct->t.dead_ms > 0 ? 1 - t->dead_ms / direct->t.dead_ms : 0,
-           t->worse_pairs / (double)pairs, t->probes / fmax(seconds, 1),
-           t->switches * 3600 / fmax(seconds, 1));
+           t->worse_pairs / (double)pairs,
+           t->direct > t->best ? (t->direct - t->cost) / (t->direct - t->best) : 0,
+           t->probes / fmax(seconds, 1), t->switches * 3600 / fmax(seconds, 1));
 }
 
 static _Noreturn void usage(const char *why)

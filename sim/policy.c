@@ -53,6 +53,25 @@ static size_t lowest(const struct state *s)
     return best;
 }
 
+/* ---- static: everything measured once, then the best of that for good ---- */
+
+static size_t choose_static(void *state, uint64_t now_ms)
+{
+    (void)now_ms;
+    struct state *s = state;
+    if (s->ticks++ == 1)
+        s->current = lowest(s);
+    return s->current;
+}
+
+static size_t probes_static(void *state, size_t ret[SIM_ARMS])
+{
+    struct state *s = state;
+    for (size_t i = 0; i < SIM_ARMS; i++)
+        ret[i] = i;
+    return s->ticks == 1 ? SIM_ARMS : 0;
+}
+
 /* ---- direct, and with four random relays when it fails (one-hop source routing) ---- */
 
 static size_t choose_direct(void *state, uint64_t now_ms)
@@ -225,6 +244,7 @@ static size_t failed_ccx(void *state, size_t arm)
 const struct sim_policy sim_policies[] = {
     {"direct", SIZE, start, choose_direct, NULL, smooth, NULL, false},
     {"random-4", SIZE, start, choose_direct, NULL, smooth, failed_random4, false},
+    {"static", SIZE, start, choose_static, probes_static, smooth, NULL, false},
     {"greedy", SIZE, start, choose_greedy, probes_two, smooth, failed_lowest, false},
     {"epsilon-greedy", SIZE, start, choose_epsilon, NULL, smooth, NULL, false},
     {"ucb1", SIZE, start, choose_ucb1, NULL, played, NULL, false},
