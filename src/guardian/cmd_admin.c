@@ -47,7 +47,7 @@ static bool count_realm(void *arg, const struct vn_id *id)
 /* Without --realm: the only one there is. */
 static int only_realm(struct vn_admin *c)
 {
-    if (vn_store_realm_list(c->g.store, count_realm, c) != VN_OK || c->realms != 1)
+    if (vn_store_realm_list(c->g.store, NULL, count_realm, c) != VN_OK || c->realms != 1)
         return vn_die("name the realm with --realm NAME (veilnet-guardian realm list shows them)");
     return 0;
 }
@@ -207,7 +207,7 @@ static bool token_line(void *arg, const struct vn_token_record *t)
 
 static vn_status list_tokens(struct vn_admin *c)
 {
-    return vn_store_token_list(c->g.store, &c->realm_id, token_line, c);
+    return vn_store_token_list(c->g.store, &c->realm_id, NULL, token_line, c);
 }
 
 static int token_list(int argc, char **argv)
@@ -311,7 +311,7 @@ static int realm_list(int argc, char **argv)
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;
     int code = vn_admin_begin(&c, false);
-    if (!code && vn_store_realm_list(c.g.store, realm_line, &c) != VN_OK)
+    if (!code && vn_store_realm_list(c.g.store, NULL, realm_line, &c) != VN_OK)
         code = vn_die("cannot read the store");
     if (!code && c.json)
         code = vn_admin_print_items(&c);

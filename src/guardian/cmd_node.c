@@ -30,7 +30,7 @@ static bool node_line(void *arg, const struct vn_conflux_record *n)
 
 static vn_status list_nodes(struct vn_admin *c)
 {
-    return vn_store_conflux_list(c->g.store, &c->realm_id, node_line, c);
+    return vn_store_conflux_list(c->g.store, &c->realm_id, NULL, node_line, c);
 }
 
 static int node_list(int argc, char **argv)
@@ -53,7 +53,7 @@ static bool node_match(void *arg, const struct vn_conflux_record *n)
 static bool search_realm(void *arg, const struct vn_id *realm)
 {
     struct vn_admin_search *s = arg;
-    return vn_store_conflux_list(s->store, realm, node_match, s) == VN_OK;
+    return vn_store_conflux_list(s->store, realm, NULL, node_match, s) == VN_OK;
 }
 
 /* Returns NULL, or what is wrong. */
@@ -101,7 +101,7 @@ int vn_admin_search(struct vn_admin *c, struct vn_admin_search *s)
     s->store = c->g.store;
     s->count = 0;
     if (!(c->realm ? search_realm(s, &c->realm_id)
-                   : vn_store_realm_list(s->store, search_realm, s) == VN_OK))
+                   : vn_store_realm_list(s->store, NULL, search_realm, s) == VN_OK))
         return vn_die("cannot read the store");
     if (s->count == 0)
         return vn_die("there is no node %s (veilnet-guardian node list shows them)", s->name);

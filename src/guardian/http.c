@@ -16,7 +16,6 @@
 #define KEEPALIVE_S 30
 #define CHUNK 16384
 #define DISCARD_MAX (1u << 20) /* bytes of a refused body that are still read */
-#define TOO_LARGE "the body may have 65536 bytes at most: send less"
 
 /* SSL_OP_NO_TLSv1, _1 and _2 of OpenSSL's ABI: TLS 1.3 alone, because a login binds its exporter.
  */
@@ -25,6 +24,7 @@
 struct vn_web {
     struct vn_guardian *g;
     struct lws_context *context;
+    struct vn_rates *rates;
     char cert_path[VN_PATH_MAX + 16], key_path[VN_PATH_MAX + 16];
 };
 
@@ -41,11 +41,13 @@ struct vn_web_conn {
     bool close_after;
     bool too_large; /* the body is read to its end, so that the refusal arrives, but not kept */
     struct vn_buf body;
-    enum vn_web_method method;
-    char path[256], bearer[VN_WEB_BODY_MAX / 16], realm[VN_ID_TEXT + 8];
+    const struct vn_route *route;
+    struct vn_id path_id;
+    char bearer[4096], query[VN_WEB_QUERY_MAX];
 
     /* the answer */
-    unsigned status;
+    unsigned status, retry_after_s;
+    bool problem;
     uint8_t *out; /* LWS_PRE bytes of room before it */
     size_t out_n, out_sent;
     bool head_sent;
@@ -65,7 +67,8 @@ static void conn_answer(struct vn_web_conn *c, unsigned status, char *take_text)
 {
     c->status = status;
     c->receiving = false;
-    c->head_sent = false;
+    c->head_sent = c->problem = false;
+    c->retry_after_s = 0;
     c->out_sent = c->out_n = 0;
     free(c->out);
     c->out = NULL;
@@ -83,11 +86,36 @@ static void conn_answer(struct vn_web_conn *c, unsigned status, char *take_text)
     lws_callback_on_writable(c->wsi);
 }
 
+static const char *title_of(unsigned status)
+{
+    static const struct {
+        unsigned status;
+        const char *title;
+    } TITLES[] = {
+        {400, "Bad Request"},     {401, "Unauthorized"},        {403, "Forbidden"},
+        {404, "Not Found"},       {405, "Method Not Allowed"},  {409, "Conflict"},
+        {411, "Length Required"}, {413, "Content Too Large"},   {429, "Too Many Requests"},
+        {502, "Bad Gateway"},     {503, "Service Unavailable"}, {504, "Gateway Timeout"},
+    };
+    for (size_t i = 0; i < VN_ARRAY_LEN(TITLES); i++)
+        if (TITLES[i].status == status)
+            return TITLES[i].title;
+    return "Internal Server Error";
+}
+
+/* RFC 9457. NULL: detail is no UTF-8, or out of memory. */
+static json_t *problem(unsigned status, const char *detail)
+{
+    return json_pack("{s:s, s:i, s:s}", "title", title_of(status), "status", (int)status, "detail",
+                     detail);
+}
+
 static void conn_error(struct vn_web_conn *c, unsigned status, const char *detail)
 {
     c->close_after = true;
-    json_t *o = json_pack("{s:s}", "detail", detail);
+    json_t *o = problem(status, detail);
     conn_answer(c, status, o ? vn_json_dump(o, JSON_COMPACT) : NULL);
+    c->problem = true;
     json_decref(o);
 }
 
@@ -106,6 +134,21 @@ void vn_request_reply(struct vn_request *r, unsigned status, json_t *take_body)
     request_free(r);
 }
 
+static void answer_problem(struct vn_request *r, unsigned status, const char *detail,
+                           unsigned retry_after_s)
+{
+    /* What the caller sent may be quoted in it; jansson refuses text that is no UTF-8. */
+    json_t *o = problem(status, detail);
+    if (!o)
+        o = problem(status, "the request holds text that is not UTF-8: correct it");
+    struct vn_web_conn *c = r->conn;
+    vn_request_reply(r, status, o);
+    if (c) {
+        c->problem = true;
+        c->retry_after_s = retry_after_s;
+    }
+}
+
 void vn_request_error(struct vn_request *r, unsigned status, const char *fmt, ...)
 {
     char detail[512];
@@ -113,11 +156,12 @@ void vn_request_error(struct vn_request *r, unsigned status, const char *fmt, ..
     va_start(ap, fmt);
     vsnprintf(detail, sizeof(detail), fmt, ap);
     va_end(ap);
-    /* What the caller sent may be quoted in it; jansson refuses text that is no UTF-8. */
-    json_t *o = json_pack("{s:s}", "detail", detail);
-    if (!o)
-        o = json_pack("{s:s}", "detail", "the request holds text that is not UTF-8: correct it");
-    vn_request_reply(r, status, o);
+    answer_problem(r, status, detail, 0);
+}
+
+void vn_request_later(struct vn_request *r, unsigned retry_after_s, const char *detail)
+{
+    answer_problem(r, 429, detail, retry_after_s);
 }
 
 void vn_request_fail(struct vn_request *r, vn_status st, const char *what)
@@ -163,19 +207,23 @@ static int conn_write(struct vn_web_conn *c)
     if (!c->head_sent) {
         uint8_t buf[LWS_PRE + 512], *start = buf + LWS_PRE, *p = start,
                                     *end = buf + sizeof(buf) - 1;
-        static const uint8_t JSON[] = "application/json", NO_STORE[] = "no-store",
-                             CLOSE[] = "close";
-        char length[24];
+        static const uint8_t NO_STORE[] = "no-store", CLOSE[] = "close";
+        const char *type = c->problem ? "application/problem+json" : "application/json";
+        char length[24], later[12];
         int length_n = snprintf(length, sizeof(length), "%zu", c->out_n);
+        int later_n = snprintf(later, sizeof(later), "%u", c->retry_after_s);
         if (lws_add_http_header_status(c->wsi, c->status, &p, end) ||
             lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CACHE_CONTROL, NO_STORE,
                                          sizeof(NO_STORE) - 1, &p, end) ||
             (c->close_after && lws_add_http_header_by_token(c->wsi, WSI_TOKEN_CONNECTION, CLOSE,
                                                             sizeof(CLOSE) - 1, &p, end)) ||
+            (c->retry_after_s &&
+             lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_RETRY_AFTER,
+                                          (const uint8_t *)later, later_n, &p, end)) ||
             /* RFC 9110 section 8.6: a 204 has no content-length */
             (c->status != 204 &&
-             (lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, JSON,
-                                           sizeof(JSON) - 1, &p, end) ||
+             (lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CONTENT_TYPE,
+                                           (const uint8_t *)type, (int)strlen(type), &p, end) ||
               lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH,
                                            (const uint8_t *)length, length_n, &p, end))) ||
             lws_finalize_write_http_header(c->wsi, start, &p, end))
@@ -210,84 +258,7 @@ static int conn_write(struct vn_web_conn *c)
     return lws_http_transaction_completed(c->wsi) ? -1 : 0;
 }
 
-/* ---- authentication and dispatch ---- */
-
-/* Returns false after answering. */
-static bool authenticate(struct vn_request *r, const char *bearer)
-{
-    static const enum vn_token_type TYPE[] = {
-        [VN_WEB_USER] = VN_TOKEN_ACCESS,
-        [VN_WEB_ADMIN] = VN_TOKEN_ACCESS,
-        [VN_WEB_REGISTRATION] = VN_TOKEN_REGISTRATION,
-        [VN_WEB_CONFLUX] = VN_TOKEN_CONFLUX,
-    };
-    static const char *const NAME[] = {
-        [VN_TOKEN_ACCESS] = "an access token of POST /auth/login",
-        [VN_TOKEN_REGISTRATION] = "a registration token",
-        [VN_TOKEN_CONFLUX] = "a conflux token",
-    };
-    if (r->route->role == VN_WEB_PUBLIC)
-        return true;
-    enum vn_token_type type = TYPE[r->route->role];
-    if (!*bearer) {
-        vn_request_error(r, 401, "send %s as \"Authorization: Bearer …\"", NAME[type]);
-        return false;
-    }
-    struct vn_token t;
-    vn_status st = vn_token_check(&r->g->cfg.token_keys, type, bearer, r->now_ms, &t);
-    if (st == VN_ERR_EXPIRED) {
-        vn_request_error(r, 401, "this token has expired: %s",
-                         type == VN_TOKEN_ACCESS ? "log in again"
-                                                 : "ask an administrator for a new one");
-        return false;
-    }
-    if (st == VN_OK)
-        st = vn_token_hash(bearer, r->token_hash);
-    if (st == VN_OK) {
-        switch (type) {
-        case VN_TOKEN_ACCESS:
-            if (vn_id_is_zero(&t.id)) /* made by who can read our secrets: cmd_node_order.c */
-                r->user = (struct vn_user_record){.name = "host", .role = VN_ROLE_ADMIN};
-            else
-                st = vn_store_user_get(r->g->store, &t.id, &r->user);
-            break;
-        case VN_TOKEN_REGISTRATION:
-            st = vn_store_token_get(r->g->store, &t.id, &r->registration);
-            if (st == VN_OK && (!vn_ct_equal(r->registration.hash, r->token_hash, 32) ||
-                                !vn_id_equal(&r->registration.realm, &t.realm)))
-                st = VN_ERR_AUTH;
-            break;
-        case VN_TOKEN_CONFLUX:
-            st = vn_store_conflux_get(r->g->store, &t.id, &r->conflux);
-            if (st == VN_OK && !vn_id_equal(&r->conflux.realm, &t.realm))
-                st = VN_ERR_AUTH;
-            break;
-        case VN_TOKEN_TYPES:
-            st = VN_ERR_AUTH;
-            break;
-        }
-    }
-    if (st == VN_ERR_NOTFOUND && type == VN_TOKEN_CONFLUX) {
-        vn_request_error(
-            r, 401,
-            "this node is not registered any more: register it again with a registration token");
-        return false;
-    }
-    if (st == VN_ERR_AUTH || st == VN_ERR_NOTFOUND) {
-        vn_request_error(r, 401, "this is not %s of this Guardian: check that it was copied whole",
-                         NAME[type]);
-        return false;
-    }
-    if (st != VN_OK) {
-        vn_request_fail(r, st, "token");
-        return false;
-    }
-    if (r->route->role == VN_WEB_ADMIN && r->user.role != VN_ROLE_ADMIN) {
-        vn_request_error(r, 403, "only an administrator may do this: ask one");
-        return false;
-    }
-    return true;
-}
+/* ---- dispatch ---- */
 
 /* Returns false after answering. */
 static bool read_body(struct vn_request *r, struct vn_span body)
@@ -321,43 +292,92 @@ static bool read_body(struct vn_request *r, struct vn_span body)
     return true;
 }
 
-static void dispatch(struct vn_web_conn *c, struct vn_guardian *g)
+/* Returns false after answering. */
+static bool read_query(struct vn_request *r)
 {
-    struct vn_id path_id = {0};
-    unsigned allowed;
-    const struct vn_route *route = vn_route_find(c->method, c->path, &path_id, &allowed);
+    const struct vn_query_param *list = r->route->query;
+    for (const char *p = r->query; *p; p += strlen(p) + 1) {
+        const size_t n = strcspn(p, "=");
+        const struct vn_query_param *q = list;
+        while (q && q->name && (strlen(q->name) != n || strncmp(q->name, p, n) != 0))
+            q++;
+        if (!q || !q->name) {
+            vn_request_error(r, 400, "this endpoint has no parameter \"%.*s\": leave it out",
+                             (int)VN_MIN(n, (size_t)40), p);
+            return false;
+        }
+    }
+    for (const struct vn_query_param *q = list; q && q->name; q++) {
+        if (q->required && !vn_request_query(r, q->name)) {
+            vn_request_error(r, 400, "say which %s: ?%s=…", q->name, q->name);
+            return false;
+        }
+    }
+    const char *realm = vn_request_query(r, "realm");
+    if (realm && vn_id_parse(VN_SPAN_STR(realm), &r->realm) != VN_OK) {
+        vn_request_error(r, 400, "realm must be a realm's id (22 characters): see GET /realms");
+        return false;
+    }
+    return true;
+}
+
+/* Who pays for the request: the one that the token names, or the address. */
+static struct vn_span payer(struct vn_request *r, struct vn_ip *room)
+{
+    switch (r->route->role) {
+    case VN_WEB_USER:
+    case VN_WEB_ADMIN:
+        return VN_SPAN_ARRAY(r->user.id.b);
+    case VN_WEB_REGISTRATION:
+        return VN_SPAN_ARRAY(r->registration.id.b);
+    case VN_WEB_CONFLUX:
+        return VN_SPAN_ARRAY(r->conflux.id.b);
+    case VN_WEB_PUBLIC:
+        break;
+    }
+    char text[VN_IP_TEXT] = "";
+    lws_get_peer_simple(r->conn->wsi, text, sizeof(text));
+    if (vn_ip_parse(text, room) != VN_OK)
+        memset(room, 0, sizeof(*room));
+    return VN_SPAN(room->b, vn_ip_is_v4(room) ? sizeof(room->b) : 8);
+}
+
+/* Returns false after answering. */
+static bool within_rate(struct vn_request *r, struct vn_web *h)
+{
+    struct vn_ip room;
+    const struct vn_span who = payer(r, &room);
+    const struct vn_id nobody = {{0}};
+    if (vn_span_equal(who, VN_SPAN_ARRAY(nobody.b))) /* Guardian's own host */
+        return true;
+    unsigned wait_s = vn_rates_take(h->rates, r->route->rate, who, vn_clock_mono_us() / 1000);
+    if (!wait_s)
+        return true;
+    vn_request_later(r, wait_s, "you ask too often: wait as long as Retry-After says");
+    return false;
+}
+
+static void dispatch(struct vn_web_conn *c, struct vn_web *h)
+{
     c->receiving = false;
     lws_set_timer_usecs(c->wsi, LWS_SET_TIMER_USEC_CANCEL);
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, VN_WEB_ANSWER_S);
-    if (!route) {
-        if (allowed)
-            conn_error(c, 405, "this path exists, but not with this method: see docs/api.md");
-        else
-            conn_error(c, 404, "there is no such path: see docs/api.md");
-        return;
-    }
     struct vn_request *r = calloc(1, sizeof(*r));
     if (!r) {
         conn_error(c, 503, "out of memory: try again");
         return;
     }
-    r->g = g;
+    r->g = h->g;
     r->conn = c;
-    r->route = route;
+    r->route = c->route;
     r->now_ms = vn_clock_wall_ms();
-    r->path_id = path_id;
+    r->path_id = c->path_id;
+    memcpy(r->query, c->query, sizeof(r->query));
     c->req = r;
-    if (c->realm[0]) {
-        if (vn_id_parse(VN_SPAN_STR(c->realm), &r->realm) != VN_OK) {
-            vn_request_error(r, 400, "realm must be a realm's id (22 characters): see GET /realms");
-            return;
-        }
-        r->has_realm = true;
-    }
-    bool ok = authenticate(r, c->bearer);
+    bool ok = vn_request_authenticate(r, c->bearer);
     vn_wipe(c->bearer, sizeof(c->bearer));
-    if (ok && read_body(r, vn_buf_span(&c->body)))
-        route->handle(r);
+    if (ok && within_rate(r, h) && read_query(r) && read_body(r, vn_buf_span(&c->body)))
+        r->route->handle(r);
 }
 
 /* ---- libwebsockets ---- */
@@ -398,76 +418,143 @@ static bool header(struct lws *wsi, enum lws_token_indexes token, char *dst, siz
     return n >= 0;
 }
 
-/* The head of a request is there. */
-static int on_head(struct vn_web *h, struct lws *wsi, const char *uri, size_t uri_n)
+/* Returns the status of a refusal, or 0. */
+static unsigned read_method(struct lws *wsi, enum vn_web_method *ret)
 {
-    struct vn_web_conn *c = conn_of(wsi, true);
-    if (!c)
-        return -1;
-    conn_reset(c);
     char *unused;
     int unused_n;
     switch (lws_http_get_uri_and_method(wsi, &unused, &unused_n)) {
     case LWSHUMETH_GET:
-        c->method = VN_WEB_GET;
-        break;
+        *ret = VN_WEB_GET;
+        return 0;
     case LWSHUMETH_POST:
-        c->method = VN_WEB_POST;
-        break;
+        *ret = VN_WEB_POST;
+        return 0;
     case LWSHUMETH_DELETE:
-        c->method = VN_WEB_DELETE;
-        break;
+        *ret = VN_WEB_DELETE;
+        return 0;
     default:
-        conn_error(c, 405, "use GET, POST or DELETE");
-        return 0;
+        return 405;
     }
-    if (uri_n >= sizeof(c->path)) {
-        conn_error(c, 404, "there is no such path: see docs/api.md");
-        return 0;
-    }
-    memcpy(c->path, uri, uri_n);
-    c->path[uri_n] = 0;
+}
 
-    char value[32], auth[sizeof(c->bearer) + 8];
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING)) {
+/* Finds the route. Returns false after answering. */
+static bool find_route(struct vn_web_conn *c, const char *uri, size_t uri_n)
+{
+    char path[256];
+    unsigned allowed = 0;
+    enum vn_web_method method;
+    if (read_method(c->wsi, &method) != 0) {
+        conn_error(c, 405, "use GET, POST or DELETE");
+        return false;
+    }
+    c->route = NULL;
+    if (uri_n < sizeof(path)) {
+        memcpy(path, uri, uri_n);
+        path[uri_n] = 0;
+        c->path_id = (struct vn_id){{0}};
+        c->route = vn_route_find(method, path, &c->path_id, &allowed);
+    }
+    if (c->route)
+        return true;
+    if (allowed)
+        conn_error(c, 405, "this path exists, but not with this method: see /openapi.json");
+    else
+        conn_error(c, 404, "there is no such path: see /openapi.json");
+    return false;
+}
+
+/* Returns false after answering. */
+static bool read_args(struct vn_web_conn *c)
+{
+    size_t used = 0;
+    memset(c->query, 0, sizeof(c->query));
+    for (int i = 0;; i++) {
+        char arg[VN_WEB_QUERY_MAX];
+        int n = lws_hdr_copy_fragment(c->wsi, arg, sizeof(arg), WSI_TOKEN_HTTP_URI_ARGS, i);
+        if (n == 0)
+            continue;
+        if (n < 0 && lws_hdr_fragment_length(c->wsi, WSI_TOKEN_HTTP_URI_ARGS, i) <= 0)
+            return true; /* there is none */
+        /* one NUL behind it, and one behind all of them */
+        if (n < 0 || used + (size_t)n + 2 > sizeof(c->query) || strlen(arg) != (size_t)n) {
+            conn_error(c, 400, "what follows the ? is too long, or no text: correct it");
+            return false;
+        }
+        memcpy(c->query + used, arg, (size_t)n);
+        used += (size_t)n + 1;
+    }
+}
+
+/* Of the body to come. Returns false after answering. */
+static bool read_length(struct vn_web_conn *c, unsigned long *ret)
+{
+    char value[32], *end;
+    *ret = 0;
+    if (lws_hdr_total_length(c->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING)) {
         conn_error(c, 411, "send the body with a content-length, not in chunks");
-        return 0;
+        return false;
     }
-    unsigned long length = 0;
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH)) {
-        char *end;
-        if (!header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, value, sizeof(value)) || !*value ||
-            strspn(value, "0123456789") != strlen(value)) {
-            conn_error(c, 400, "the content-length is no number: correct it");
-            return 0;
-        }
-        length = strtoul(value, &end, 10);
+    if (!lws_hdr_total_length(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH))
+        return true;
+    if (!header(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, value, sizeof(value)) || !*value ||
+        strspn(value, "0123456789") != strlen(value)) {
+        conn_error(c, 400, "the content-length is no number: correct it");
+        return false;
     }
-    /* Closing on unread bytes resets the connection, and the client never sees why. */
-    c->too_large = length > VN_WEB_BODY_MAX;
-    if (length > DISCARD_MAX) {
-        conn_error(c, 413, TOO_LARGE);
-        return 0;
-    }
+    *ret = strtoul(value, &end, 10);
+    return true;
+}
+
+/* Returns false after answering. */
+static bool read_bearer(struct vn_web_conn *c)
+{
+    char auth[sizeof(c->bearer) + 8];
     c->bearer[0] = 0;
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_AUTHORIZATION)) {
-        if (!header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, auth, sizeof(auth)) ||
-            strncasecmp(auth, "Bearer ", 7) != 0) {
-            conn_error(c, 401, "the authorization header must be \"Bearer\" and a token");
-            return 0;
-        }
-        size_t n = strlen(auth + 7);
-        if (n < sizeof(c->bearer))
-            memcpy(c->bearer, auth + 7, n + 1);
-        vn_wipe(auth, sizeof(auth));
+    if (!lws_hdr_total_length(c->wsi, WSI_TOKEN_HTTP_AUTHORIZATION))
+        return true;
+    bool ok = header(c->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, auth, sizeof(auth)) &&
+              strncasecmp(auth, "Bearer ", 7) == 0;
+    const size_t n = ok ? strlen(auth + 7) : 0;
+    if (ok && n < sizeof(c->bearer)) /* no token of ours is longer */
+        memcpy(c->bearer, auth + 7, n + 1);
+    else if (!ok)
+        conn_error(c, 401, "the authorization header must be \"Bearer\" and a token");
+    vn_wipe(auth, sizeof(auth));
+    return ok;
+}
+
+static size_t body_max(const struct vn_route *route)
+{
+    return route->body_max ? route->body_max : VN_WEB_BODY_USUAL;
+}
+
+static void refuse_body(struct vn_web_conn *c)
+{
+    char detail[80];
+    snprintf(detail, sizeof(detail), "the body may have %zu bytes at most: send less",
+             body_max(c->route));
+    conn_error(c, 413, detail);
+}
+
+/* The head of a request is there. */
+static int on_head(struct vn_web *h, struct lws *wsi, const char *uri, size_t uri_n)
+{
+    struct vn_web_conn *c = conn_of(wsi, true);
+    unsigned long length;
+    if (!c)
+        return -1;
+    conn_reset(c);
+    if (!find_route(c, uri, uri_n) || !read_args(c) || !read_length(c, &length) || !read_bearer(c))
+        return 0;
+    /* Closing on unread bytes resets the connection, and the client never sees why. */
+    c->too_large = length > body_max(c->route);
+    if (length > DISCARD_MAX) {
+        refuse_body(c);
+        return 0;
     }
-    char arg[64]; /* first "realm=" and its value, then the value alone */
-    int arg_n = lws_get_urlarg_by_name_safe(wsi, "realm=", arg, sizeof(arg));
-    /* a value too long is cut, and stays no id */
-    snprintf(c->realm, sizeof(c->realm), "%.*s", arg_n < 0 ? 0 : (int)sizeof(c->realm) - 1,
-             arg_n < 0 ? "" : arg);
     if (length == 0) {
-        dispatch(c, h->g);
+        dispatch(c, h);
         return 0;
     }
     c->receiving = true;
@@ -493,9 +580,9 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
         c = conn_of(wsi, false);
         if (c && c->receiving && c->too_large)
-            conn_error(c, 413, TOO_LARGE);
+            refuse_body(c);
         else if (c && c->receiving)
-            dispatch(c, h->g);
+            dispatch(c, h);
         return 0;
     case LWS_CALLBACK_HTTP_WRITEABLE:
         c = conn_of(wsi, false);
@@ -545,6 +632,8 @@ vn_status vn_web_open(struct vn_guardian *g, struct vn_web **ret)
     uint16_t port = g->cfg.listen_port;
     if (st == VN_OK)
         st = vn_port_check(g->cfg.listen_host, &port);
+    if (st == VN_OK)
+        st = vn_rates_new(&h->rates);
     if (st != VN_OK) {
         free(h);
         return st;
@@ -579,6 +668,7 @@ vn_status vn_web_open(struct vn_guardian *g, struct vn_web **ret)
     };
     h->context = lws_create_context(&info);
     if (!h->context) {
+        vn_rates_free(h->rates);
         free(h);
         return VN_ERR_IO;
     }
@@ -598,6 +688,8 @@ void vn_web_free(struct vn_web *h)
      */
     if (h && h->context)
         lws_context_destroy(h->context);
+    if (h)
+        vn_rates_free(h->rates);
     free(h);
 }
 

@@ -11,9 +11,14 @@
 
 #include "guardian/guardian.h"
 #include "guardian/json.h"
+#include "guardian/rate.h"
 #include "guardian/token.h"
 
-#define VN_WEB_BODY_MAX 65536
+#define VN_WEB_BODY_USUAL 4096
+#define VN_WEB_BODY_MAX 32768 /* of any route */
+#define VN_WEB_QUERY_MAX 512
+#define VN_PAGE_DEFAULT 100
+#define VN_PAGE_MAX 1000
 #define VN_WEB_REQUEST_MS 15000 /* a request must have arrived whole by then */
 #define VN_WEB_ANSWER_S 30      /* and be answered */
 #define VN_NONCE_LIFE_MS 60000
@@ -25,16 +30,31 @@ enum vn_web_role {
     VN_WEB_REGISTRATION,
     VN_WEB_CONFLUX,
 };
+/** "public", "user", … */
+const char *vn_web_role_name(enum vn_web_role role);
 enum vn_web_method { VN_WEB_GET = 1, VN_WEB_POST = 2, VN_WEB_DELETE = 3 };
 
 struct vn_request;
+
+/** What may stand behind the "?" of a path. */
+struct vn_query_param {
+    const char *name; /* NULL ends a list */
+    bool required;
+    bool number;
+    const char *summary;
+};
 
 /** One row declares everything about an endpoint; rows live in routes.c. */
 struct vn_route {
     enum vn_web_method method;
     const char *path; /* "{id}" stands for one segment, an id */
     enum vn_web_role role;
-    const struct vn_member *body; /* NULL: none */
+    enum vn_rate rate;
+    unsigned status;                    /* when all is well */
+    const struct vn_query_param *query; /* NULL: none */
+    const struct vn_schema *body;       /* NULL: none */
+    const struct vn_schema *answer;     /* NULL: none, status is 204 */
+    size_t body_max;                    /* bytes; 0: VN_WEB_BODY_USUAL */
     void (*handle)(struct vn_request *r);
     const char *summary;
 };
@@ -49,8 +69,8 @@ struct vn_request {
     const struct vn_route *route;
     uint64_t now_ms; /* wall clock at arrival */
     struct vn_id path_id;
-    bool has_realm; /* ?realm= */
-    struct vn_id realm;
+    char query[VN_WEB_QUERY_MAX]; /* "name=value", each with a NUL behind it, then one more */
+    struct vn_id realm;           /* ?realm= */
     json_t *body;
     /* Who calls, by the route's role: */
     struct vn_user_record user;
@@ -60,12 +80,33 @@ struct vn_request {
     bool answered;
 };
 
-/** Sends {"detail": …} or the object; both end the request: do not touch r afterwards. */
+/** Sends a problem (RFC 9457) or the object; both end the request: do not touch r afterwards. */
 void vn_request_error(struct vn_request *r, unsigned status, const char *fmt, ...) VN_PRINTF(3, 4);
 /** Takes body (NULL with 204). */
 void vn_request_reply(struct vn_request *r, unsigned status, json_t *take_body);
+/** The same with the seconds after which to ask again. */
+void vn_request_later(struct vn_request *r, unsigned retry_after_s, const char *detail);
+/** Finds out who calls, by the route's role (authorize.c). Returns false after answering. */
+bool vn_request_authenticate(struct vn_request *r, const char *bearer);
 /** 500, or what the status stands for, for failures that are not the caller's doing. */
 void vn_request_fail(struct vn_request *r, vn_status st, const char *what);
+/** Value of a query parameter, or NULL. Borrowed from r. */
+const char *vn_request_query(const struct vn_request *r, const char *name);
+
+/** A list on its way into an answer: one page of it. */
+struct vn_list {
+    json_t *items;
+    struct vn_page page; /* for the store: one more than wanted, to see whether there are more */
+    struct vn_place last;
+    bool more;
+};
+/** Reads ?limit= and ?after=. Returns false after answering. */
+bool vn_list_begin(struct vn_request *r, struct vn_list *ret);
+/** Takes item, which stands at this place. Returns false when the store may stop. */
+bool vn_list_add(struct vn_list *l, json_t *take_item, uint64_t at_ms, const struct vn_id *id);
+/** Answers {"items", "next"?}, or fails; what is for the log. */
+void vn_list_reply(struct vn_request *r, struct vn_list *l, vn_status st, const char *what);
+
 /** What the log calls the caller. Borrowed from r. */
 const char *vn_request_actor(const struct vn_request *r, char ret[VN_USER_NAME_MAX + 8]);
 
@@ -91,6 +132,8 @@ VN_MUST_CHECK vn_status vn_web_open(struct vn_guardian *g, struct vn_web **ret);
 void vn_web_close(struct vn_web *h);
 void vn_web_free(struct vn_web *h);
 
+/** The OpenAPI 3.1 document of the table; NULL when out of memory. For tests too. */
+json_t *vn_openapi(void);
 /** Finds the route of a path; *ret_allowed is a bit per method when only the method does not fit.
  * For tests too. */
 const struct vn_route *vn_route_find(enum vn_web_method method, const char *path,

@@ -68,17 +68,47 @@ static const char *type_problem(const json_t *v, enum vn_member_type type)
         return json_is_string(v) ? NULL : "a string";
     case VN_MEMBER_INTEGER:
         return json_is_integer(v) && json_integer_value(v) >= 0 ? NULL : "a number, 0 or more";
+    case VN_MEMBER_BOOLEAN:
+        return json_is_boolean(v) ? NULL : "true or false";
     case VN_MEMBER_STRINGS:
         return is_strings(v) ? NULL : "a list of strings";
     case VN_MEMBER_STRINGS_STAR:
         if (json_is_string(v) && strcmp(json_string_value(v), "*") == 0)
             return NULL;
         return is_strings(v) ? NULL : "a list of strings, or \"*\"";
+    case VN_MEMBER_OBJECT:
+    case VN_MEMBER_OBJECTS:
+        break;
     }
     return "something else";
 }
 
-vn_status vn_json_check(const json_t *o, const struct vn_member *members, char *why, size_t why_n)
+static bool one_of(const char *values, const char *v)
+{
+    size_t n = strlen(v);
+    for (const char *p = values; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
+        if (strncmp(p, v, n) == 0 && (p[n] == '|' || !p[n]))
+            return true;
+    return false;
+}
+
+static vn_status check_member(const struct vn_member *m, const json_t *v, char *why, size_t why_n)
+{
+    if (m->nullable && json_is_null(v))
+        return VN_OK;
+    const char *must_be = type_problem(v, m->type);
+    if (must_be) {
+        snprintf(why, why_n, "member \"%s\" must be %s", m->name, must_be);
+        return VN_ERR_MALFORMED;
+    }
+    if (m->values && !one_of(m->values, json_string_value(v))) {
+        snprintf(why, why_n, "member \"%s\" must be one of %s", m->name, m->values);
+        return VN_ERR_MALFORMED;
+    }
+    return VN_OK;
+}
+
+vn_status vn_json_check(const json_t *o, const struct vn_schema *schema, char *why, size_t why_n)
 {
     if (!json_is_object(o)) {
         snprintf(why, why_n, "the body must be one JSON object");
@@ -87,20 +117,18 @@ vn_status vn_json_check(const json_t *o, const struct vn_member *members, char *
     for (void *it = json_object_iter((json_t *)o); it;
          it = json_object_iter_next((json_t *)o, it)) {
         const char *name = json_object_iter_key(it);
-        const struct vn_member *m = members;
-        while (m && m->name && strcmp(m->name, name) != 0)
+        const struct vn_member *m = schema->members;
+        while (m->name && strcmp(m->name, name) != 0)
             m++;
-        if (!m || !m->name) {
+        if (!m->name) {
             snprintf(why, why_n, "unknown member \"%.40s\": remove it or correct its name", name);
             return VN_ERR_MALFORMED;
         }
-        const char *must_be = type_problem(json_object_iter_value(it), m->type);
-        if (must_be) {
-            snprintf(why, why_n, "member \"%s\" must be %s", name, must_be);
-            return VN_ERR_MALFORMED;
-        }
+        vn_status st = check_member(m, json_object_iter_value(it), why, why_n);
+        if (st != VN_OK)
+            return st;
     }
-    for (const struct vn_member *m = members; m && m->name; m++) {
+    for (const struct vn_member *m = schema->members; m->name; m++) {
         if (m->required && !json_object_get(o, m->name)) {
             snprintf(why, why_n, "member \"%s\" is missing: add it", m->name);
             return VN_ERR_MALFORMED;

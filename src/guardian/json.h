@@ -22,16 +22,28 @@ VN_MUST_CHECK vn_status vn_json_get_bytes(const json_t *o, const char *name, uin
 
 enum vn_member_type {
     VN_MEMBER_STRING,
-    VN_MEMBER_INTEGER,      /* >= 0 */
+    VN_MEMBER_INTEGER, /* >= 0 */
+    VN_MEMBER_BOOLEAN,
     VN_MEMBER_STRINGS,      /* array of strings */
     VN_MEMBER_STRINGS_STAR, /* the same, or the string "*" */
+    VN_MEMBER_OBJECT,       /* of the schema `of` */
+    VN_MEMBER_OBJECTS,      /* array of them */
 };
 struct vn_member {
     const char *name; /* NULL ends a list */
     enum vn_member_type type;
     bool required;
+    bool nullable;
+    const struct vn_schema *of;
+    const char *values; /* "a|b|c": a string that is one of these */
 };
-/** Checks an object against its members; on VN_ERR_MALFORMED why holds a sentence that names the
- * fix. */
-VN_MUST_CHECK vn_status vn_json_check(const json_t *o, const struct vn_member *members, char *why,
+/** An object of the API: what a request must look like, and what an answer does. */
+struct vn_schema {
+    const char *name; /* in the OpenAPI document */
+    const struct vn_member *members;
+    bool open; /* more members may follow, by what was asked */
+};
+/** Checks an object that came in (its members are not objects) against its schema; on
+ * VN_ERR_MALFORMED why holds a sentence that names the fix. */
+VN_MUST_CHECK vn_status vn_json_check(const json_t *o, const struct vn_schema *schema, char *why,
                                       size_t why_n);

@@ -162,7 +162,7 @@ static vn_status render(struct vn_guardian *g, const struct vn_master_paths *p, 
     if (st == VN_OK)
         add(t, "  %s: \"%s\"\n", c->nats_system.public, system_jwt);
     if (st == VN_OK)
-        st = vn_store_realm_list(g->store, add_realm, &a);
+        st = vn_store_realm_list(g->store, NULL, add_realm, &a);
     add(t, "}\n");
     return st == VN_OK ? t->st : st;
 }

@@ -23,7 +23,7 @@ static bool mark_used(void *arg, const struct vn_id *id)
 static vn_status default_range(struct vn_store *s, struct vn_prefix *ret)
 {
     struct used u = {.s = s};
-    vn_status st = vn_store_realm_list(s, mark_used, &u);
+    vn_status st = vn_store_realm_list(s, NULL, mark_used, &u);
     if (st != VN_OK)
         return st;
     unsigned octet = FIRST_OCTET;

@@ -1,83 +1,111 @@
 #include "guardian/routes.h"
 
 #include "guardian/http.h"
+#include "guardian/schemas.h"
 
-#define STR(n, required) {n, VN_MEMBER_STRING, required}
-#define INT(n, required) {n, VN_MEMBER_INTEGER, required}
-#define STRS(n, required) {n, VN_MEMBER_STRINGS, required}
+#define SESSION_BODY_MAX 24576 /* keys and signatures of the suite cnsa, and a request of 4 KB */
 
-static const struct vn_member LOGIN[] = {STR("user", true), STR("password", true), {.name = NULL}};
-static const struct vn_member TOKEN_NEW[] = {STR("realm", true),
-                                             INT("expires_in_s", false),
-                                             INT("uses", false),
-                                             STRS("taints", false),
-                                             {"allowed_taints", VN_MEMBER_STRINGS_STAR, false},
-                                             {.name = NULL}};
-static const struct vn_member REALM_NEW[] = {STR("name", true),
-                                             STR("suite", false),
-                                             STR("ipv4", false),
-                                             STR("access", false),
-                                             INT("session_lifetime_s", false),
-                                             {.name = NULL}};
-static const struct vn_member REGISTER[] = {STR("tag", false),
-                                            STR("ip", false),
-                                            STRS("taints", false),
-                                            STRS("teams", false),
-                                            {.name = NULL}};
-static const struct vn_member SESSION[] = {
-    STR("nonce", true), STR("sig_pk", true), STR("session_ek", true), STR("nkey", true),
-    STR("csr", true),   STR("sig", true),    STR("nkey_sig", true),   {.name = NULL}};
-static const struct vn_member LOGOUT[] = {STR("node", true), {.name = NULL}};
-static const struct vn_member TAINTS[] = {
-    STRS("add", false), STRS("remove", false), {.name = NULL}};
+/* ---- queries ---- */
 
-static const struct vn_member COMMAND[] = {
-    STR("command", true), INT("offset", false),  STRS("add", false),    STRS("remove", false),
-    STRS("peers", false), STRS("scopes", false), STRS("taints", false), {.name = NULL}};
+#define LIMIT {"limit", false, true, "at most so many items, 1 to 1000; default 100"}
+#define AFTER {"after", false, false, "the \"next\" of the page before"}
+#define REALM {"realm", true, false, "id of the realm"}
+
+static const struct vn_query_param PAGE[] = {LIMIT, AFTER, {.name = NULL}};
+static const struct vn_query_param REALM_PAGE[] = {REALM, LIMIT, AFTER, {.name = NULL}};
+
+/* ---- the table ---- */
+
+#define GET(p) .method = VN_WEB_GET, .path = (p), .rate = VN_RATE_READ, .status = 200
+#define POST(p) .method = VN_WEB_POST, .path = (p), .rate = VN_RATE_WRITE, .status = 200
+#define CREATE(p) .method = VN_WEB_POST, .path = (p), .rate = VN_RATE_WRITE, .status = 201
+#define DELETE(p) .method = VN_WEB_DELETE, .path = (p), .rate = VN_RATE_WRITE, .status = 204
+#define FOR(r) .role = VN_WEB_##r
+#define BODY(s) .body = &vn_schema_##s
+#define ANSWER(s) .answer = &vn_schema_##s
+#define DO(f, text) .handle = vn_route_##f, .summary = (text)
 
 const struct vn_route vn_routes[] = {
-    {VN_WEB_GET, "/health", VN_WEB_PUBLIC, NULL, vn_route_health,
-     "Is Guardian up, and its Master?"},
-    {VN_WEB_POST, "/auth/login", VN_WEB_PUBLIC, LOGIN, vn_route_login,
-     "Access token for a local account"},
-    {VN_WEB_POST, "/auth/registration-tokens", VN_WEB_ADMIN, TOKEN_NEW, vn_route_token_create,
-     "Make a registration token"},
-    {VN_WEB_GET, "/auth/registration-tokens", VN_WEB_USER, NULL, vn_route_token_list,
-     "Registration tokens of a realm"},
-    {VN_WEB_DELETE, "/auth/registration-tokens/{id}", VN_WEB_ADMIN, NULL, vn_route_token_revoke,
-     "Revoke a registration token"},
-    {VN_WEB_POST, "/realms", VN_WEB_ADMIN, REALM_NEW, vn_route_realm_create, "Make a realm"},
-    {VN_WEB_GET, "/realms", VN_WEB_USER, NULL, vn_route_realm_list, "All realms"},
-    {VN_WEB_GET, "/realms/{id}", VN_WEB_USER, NULL, vn_route_realm_get, "One realm"},
-    {VN_WEB_DELETE, "/realms/{id}", VN_WEB_ADMIN, NULL, vn_route_realm_delete,
-     "Delete a realm without nodes"},
-    {VN_WEB_POST, "/conflux/register", VN_WEB_REGISTRATION, REGISTER, vn_route_register,
-     "Enrol a node"},
-    {VN_WEB_DELETE, "/conflux/register", VN_WEB_CONFLUX, NULL, vn_route_unregister,
-     "Undo enrolling"},
-    {VN_WEB_GET, "/conflux/session/nonce", VN_WEB_CONFLUX, NULL, vn_route_nonce,
-     "Nonce for a login on the same connection"},
-    {VN_WEB_POST, "/conflux/session/login", VN_WEB_CONFLUX, SESSION, vn_route_session_login,
-     "Session credentials for new keys"},
-    {VN_WEB_POST, "/conflux/session/renew", VN_WEB_CONFLUX, SESSION, vn_route_session_renew,
-     "Session credentials for the same keys"},
-    {VN_WEB_POST, "/conflux/session/logout", VN_WEB_CONFLUX, LOGOUT, vn_route_session_logout,
-     "End the session"},
-    {VN_WEB_GET, "/conflux/peers", VN_WEB_CONFLUX, NULL, vn_route_peers,
-     "Whom this node may reach"},
-    {VN_WEB_GET, "/conflux/taints", VN_WEB_CONFLUX, NULL, vn_route_taints_get,
-     "This node's taints"},
-    {VN_WEB_POST, "/conflux/taints", VN_WEB_CONFLUX, TAINTS, vn_route_taints_change,
-     "Change this node's taints"},
-    {VN_WEB_GET, "/conflux", VN_WEB_USER, NULL, vn_route_node_list, "Nodes of a realm"},
-    {VN_WEB_GET, "/conflux/{id}", VN_WEB_USER, NULL, vn_route_node_get, "One node"},
-    {VN_WEB_DELETE, "/conflux/{id}", VN_WEB_ADMIN, NULL, vn_route_node_delete, "Remove a node"},
-    {VN_WEB_POST, "/conflux/{id}/taints", VN_WEB_ADMIN, TAINTS, vn_route_node_taints,
-     "Change a node's taints"},
-    {VN_WEB_POST, "/conflux/{id}/revoke", VN_WEB_ADMIN, NULL, vn_route_node_revoke,
-     "Cut a node off at once and for good"},
-    {VN_WEB_POST, "/conflux/{id}/commands", VN_WEB_ADMIN, COMMAND, vn_route_node_command,
-     "Order a node something, and hear what it says"},
+    {GET("/health"), FOR(PUBLIC), ANSWER(health), DO(health, "Is Guardian up, and its Master?")},
+    {GET("/openapi.json"), FOR(PUBLIC), ANSWER(document), DO(openapi, "This document")},
+    {.method = VN_WEB_POST,
+     .path = "/auth/login",
+     .rate = VN_RATE_PASSWORD,
+     .status = 200,
+     FOR(PUBLIC),
+     BODY(login),
+     ANSWER(access),
+     DO(login, "Access token for a local account")},
+    {CREATE("/auth/registration-tokens"), FOR(ADMIN), BODY(token_new), ANSWER(token_shown),
+     DO(token_create, "Make a registration token")},
+    {GET("/auth/registration-tokens"), FOR(USER), .query = REALM_PAGE, ANSWER(tokens),
+     DO(token_list, "Registration tokens of a realm")},
+    {DELETE("/auth/registration-tokens/{id}"), FOR(ADMIN),
+     DO(token_revoke, "Revoke a registration token")},
+    {CREATE("/realms"), FOR(ADMIN), BODY(realm_new), ANSWER(realm),
+     DO(realm_create, "Make a realm")},
+    {GET("/realms"), FOR(USER), .query = PAGE, ANSWER(realms), DO(realm_list, "All realms")},
+    {GET("/realms/{id}"), FOR(USER), ANSWER(realm), DO(realm_get, "One realm")},
+    {DELETE("/realms/{id}"), FOR(ADMIN), DO(realm_delete, "Delete a realm without nodes")},
+    {.method = VN_WEB_POST,
+     .path = "/conflux/register",
+     .rate = VN_RATE_JOIN,
+     .status = 201,
+     FOR(REGISTRATION),
+     BODY(register),
+     ANSWER(registered),
+     DO(register, "Enrol a node")},
+    {DELETE("/conflux/register"), FOR(CONFLUX), DO(unregister, "Undo enrolling")},
+    {.method = VN_WEB_GET,
+     .path = "/conflux/session/nonce",
+     .rate = VN_RATE_SESSION,
+     .status = 200,
+     FOR(CONFLUX),
+     ANSWER(nonce),
+     DO(nonce, "Nonce for a login on the same connection")},
+    {.method = VN_WEB_POST,
+     .path = "/conflux/session/login",
+     .rate = VN_RATE_SESSION,
+     .status = 200,
+     FOR(CONFLUX),
+     BODY(session_new),
+     .body_max = SESSION_BODY_MAX,
+     ANSWER(session),
+     DO(session_login, "Session credentials for new keys")},
+    {.method = VN_WEB_POST,
+     .path = "/conflux/session/renew",
+     .rate = VN_RATE_SESSION,
+     .status = 200,
+     FOR(CONFLUX),
+     BODY(session_new),
+     .body_max = SESSION_BODY_MAX,
+     ANSWER(session),
+     DO(session_renew, "Session credentials for the same keys")},
+    {.method = VN_WEB_POST,
+     .path = "/conflux/session/logout",
+     .rate = VN_RATE_SESSION,
+     .status = 204,
+     FOR(CONFLUX),
+     BODY(logout),
+     DO(session_logout, "End the session")},
+    {GET("/conflux/peers"), FOR(CONFLUX), ANSWER(peers), DO(peers, "Whom this node may reach")},
+    {GET("/conflux/taints"), FOR(CONFLUX), ANSWER(taints), DO(taints_get, "This node's taints")},
+    {POST("/conflux/taints"), FOR(CONFLUX), BODY(taints_change), ANSWER(taints_changed),
+     DO(taints_change, "Change this node's taints")},
+    {GET("/conflux"), FOR(USER), .query = REALM_PAGE, ANSWER(nodes),
+     DO(node_list, "Nodes of a realm")},
+    {GET("/conflux/{id}"), FOR(USER), ANSWER(node), DO(node_get, "One node")},
+    {DELETE("/conflux/{id}"), FOR(ADMIN), DO(node_delete, "Remove a node")},
+    {POST("/conflux/{id}/taints"), FOR(ADMIN), BODY(taints_change), ANSWER(done),
+     DO(node_taints, "Change a node's taints")},
+    {.method = VN_WEB_POST,
+     .path = "/conflux/{id}/revoke",
+     .rate = VN_RATE_WRITE,
+     .status = 204,
+     FOR(ADMIN),
+     DO(node_revoke, "Cut a node off at once and for good")},
+    {POST("/conflux/{id}/commands"), FOR(ADMIN), BODY(command), ANSWER(done),
+     DO(node_command, "Order a node something, and hear what it says")},
 };
 const size_t vn_route_count = VN_ARRAY_LEN(vn_routes);
 

@@ -4,6 +4,8 @@
 
 struct vn_request;
 
+/* openapi.c */
+void vn_route_openapi(struct vn_request *r);
 /* routes_auth.c */
 void vn_route_health(struct vn_request *r);
 void vn_route_login(struct vn_request *r);

@@ -163,23 +163,16 @@ void vn_route_token_create(struct vn_request *r)
 
 static bool token_append(void *arg, const struct vn_token_record *t)
 {
-    return json_array_append_new(arg, token_json(t)) == 0;
+    return vn_list_add(arg, token_json(t), t->created_ms, &t->id);
 }
 
 void vn_route_token_list(struct vn_request *r)
 {
-    if (!r->has_realm) {
-        vn_request_error(r, 400, "name the realm: ?realm=ID");
+    struct vn_list l;
+    if (!vn_list_begin(r, &l))
         return;
-    }
-    json_t *items = json_array();
-    vn_status st = vn_store_token_list(r->g->store, &r->realm, token_append, items);
-    if (st != VN_OK) {
-        json_decref(items);
-        vn_request_fail(r, st, "list");
-        return;
-    }
-    vn_request_reply(r, 200, json_pack("{s:o}", "items", items));
+    vn_status st = vn_store_token_list(r->g->store, &r->realm, &l.page, token_append, &l);
+    vn_list_reply(r, &l, st, "registration tokens");
 }
 
 void vn_route_token_revoke(struct vn_request *r)

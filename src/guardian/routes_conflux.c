@@ -35,7 +35,7 @@ void vn_route_peers(struct vn_request *r)
     struct peers p = {.self = &r->conflux, .items = json_array()};
     if (st == VN_OK) {
         p.rule = realm->r.access;
-        st = vn_store_conflux_list(r->g->store, &realm->r.id, add_peer, &p);
+        st = vn_store_conflux_list(r->g->store, &realm->r.id, NULL, add_peer, &p);
     }
     if (st != VN_OK) {
         json_decref(p.items);
@@ -182,23 +182,16 @@ static json_t *node_json(const struct vn_conflux_record *c)
 
 static bool add_node(void *arg, const struct vn_conflux_record *c)
 {
-    return json_array_append_new(arg, node_json(c)) == 0;
+    return vn_list_add(arg, node_json(c), c->created_ms, &c->id);
 }
 
 void vn_route_node_list(struct vn_request *r)
 {
-    if (!r->has_realm) {
-        vn_request_error(r, 400, "name the realm: ?realm=ID");
+    struct vn_list l;
+    if (!vn_list_begin(r, &l))
         return;
-    }
-    json_t *items = json_array();
-    vn_status st = vn_store_conflux_list(r->g->store, &r->realm, add_node, items);
-    if (st != VN_OK) {
-        json_decref(items);
-        vn_request_fail(r, st, "list");
-        return;
-    }
-    vn_request_reply(r, 200, json_pack("{s:o}", "items", items));
+    vn_status st = vn_store_conflux_list(r->g->store, &r->realm, &l.page, add_node, &l);
+    vn_list_reply(r, &l, st, "nodes");
 }
 
 bool vn_node_find(struct vn_request *r, struct vn_conflux_record *ret)

@@ -99,7 +99,7 @@ void vn_route_realm_create(struct vn_request *r)
 
 struct listing {
     struct vn_guardian *g;
-    json_t *items;
+    struct vn_list l;
     vn_status st;
 };
 
@@ -110,23 +110,18 @@ static bool list_one(void *arg, const struct vn_id *id)
     l->st = vn_guardian_realm(l->g, id, &realm);
     if (l->st != VN_OK)
         return false;
-    json_array_append_new(l->items, realm_json(realm));
+    bool more = vn_list_add(&l->l, realm_json(realm), realm->r.created_ms, id);
     vn_realm_unref(realm);
-    return true;
+    return more;
 }
 
 void vn_route_realm_list(struct vn_request *r)
 {
-    struct listing l = {.g = r->g, .items = json_array()};
-    vn_status st = vn_store_realm_list(r->g->store, list_one, &l);
-    if (st == VN_OK)
-        st = l.st;
-    if (st != VN_OK) {
-        json_decref(l.items);
-        vn_request_fail(r, st, "list");
+    struct listing l = {.g = r->g};
+    if (!vn_list_begin(r, &l.l))
         return;
-    }
-    vn_request_reply(r, 200, json_pack("{s:o}", "items", l.items));
+    vn_status st = vn_store_realm_list(r->g->store, &l.l.page, list_one, &l);
+    vn_list_reply(r, &l.l, st == VN_OK ? l.st : st, "realms");
 }
 
 void vn_route_realm_get(struct vn_request *r)

@@ -38,6 +38,17 @@ void vn_store_rollbackp(struct vn_store **s);
 /** True when another process changed the store since the last call. */
 bool vn_store_changed_outside(struct vn_store *s);
 
+/** A place in a list that is sorted by time, then id. */
+struct vn_place {
+    uint64_t at_ms;
+    struct vn_id id;
+};
+/** Part of a list. Where a function takes one, NULL means all of it. */
+struct vn_page {
+    struct vn_place after; /* zero: from the beginning */
+    unsigned limit;
+};
+
 /* ---- settings ---- */
 
 /** *ret malloc'ed with a NUL behind it (not counted). VN_ERR_NOTFOUND. */
@@ -98,7 +109,7 @@ VN_MUST_CHECK vn_status vn_store_realm_get(struct vn_store *s, const struct vn_i
 VN_MUST_CHECK vn_status vn_store_realm_by_name(struct vn_store *s, const char *name,
                                                struct vn_id *ret);
 /** fn returns false to stop. */
-VN_MUST_CHECK vn_status vn_store_realm_list(struct vn_store *s,
+VN_MUST_CHECK vn_status vn_store_realm_list(struct vn_store *s, const struct vn_page *page,
                                             bool (*fn)(void *arg, const struct vn_id *id),
                                             void *arg);
 /** VN_ERR_STATE while nodes are registered. */
@@ -119,6 +130,7 @@ VN_MUST_CHECK vn_status vn_store_token_add(struct vn_store *s, const struct vn_t
 VN_MUST_CHECK vn_status vn_store_token_get(struct vn_store *s, const struct vn_id *id,
                                            struct vn_token_record *ret);
 VN_MUST_CHECK vn_status vn_store_token_list(struct vn_store *s, const struct vn_id *realm,
+                                            const struct vn_page *page,
                                             bool (*fn)(void *arg, const struct vn_token_record *t),
                                             void *arg);
 VN_MUST_CHECK vn_status vn_store_token_revoke(struct vn_store *s, const struct vn_id *id);
@@ -159,10 +171,9 @@ struct vn_conflux_record {
 VN_MUST_CHECK vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_record *c);
 VN_MUST_CHECK vn_status vn_store_conflux_get(struct vn_store *s, const struct vn_id *id,
                                              struct vn_conflux_record *ret);
-VN_MUST_CHECK vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_id *realm,
-                                              bool (*fn)(void *arg,
-                                                         const struct vn_conflux_record *c),
-                                              void *arg);
+VN_MUST_CHECK vn_status
+vn_store_conflux_list(struct vn_store *s, const struct vn_id *realm, const struct vn_page *page,
+                      bool (*fn)(void *arg, const struct vn_conflux_record *c), void *arg);
 /** Also gives up its address: free again at its certificate's end. */
 VN_MUST_CHECK vn_status vn_store_conflux_delete(struct vn_store *s,
                                                 const struct vn_conflux_record *c, uint64_t now_ms);

@@ -89,12 +89,15 @@ static vn_status conflux_rows(struct vn_store *s, sqlite3_stmt *q,
 }
 
 vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_id *realm,
+                                const struct vn_page *page,
                                 bool (*fn)(void *arg, const struct vn_conflux_record *c), void *arg)
 {
-    VN_QUERY q = vn_sql_prepare(s, CONFLUX_COLUMNS "WHERE realm = ? ORDER BY created_at, id");
+    VN_QUERY q = vn_sql_prepare(s, CONFLUX_COLUMNS "WHERE realm = ? AND (created_at, id) > (?, ?)"
+                                                   " ORDER BY created_at, id LIMIT ?");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, realm);
+    vn_sql_bind_page(q, 2, page);
     return conflux_rows(s, q, fn, arg);
 }
 

@@ -115,12 +115,14 @@ vn_status vn_store_realm_by_name(struct vn_store *s, const char *name, struct vn
     return st;
 }
 
-vn_status vn_store_realm_list(struct vn_store *s, bool (*fn)(void *arg, const struct vn_id *id),
-                              void *arg)
+vn_status vn_store_realm_list(struct vn_store *s, const struct vn_page *page,
+                              bool (*fn)(void *arg, const struct vn_id *id), void *arg)
 {
-    VN_QUERY q = vn_sql_prepare(s, "SELECT id FROM realm ORDER BY created_at, id");
+    VN_QUERY q = vn_sql_prepare(s, "SELECT id FROM realm WHERE (created_at, id) > (?, ?)"
+                                   " ORDER BY created_at, id LIMIT ?");
     if (!q)
         return VN_ERR_IO;
+    vn_sql_bind_page(q, 1, page);
     vn_status st;
     while ((st = vn_sql_row(s, q, "realm list")) == VN_OK) {
         struct vn_id id;

@@ -7,7 +7,7 @@
 #include "base/secret.h"
 #include "guardian/store.h"
 
-#define VN_STORE_STATEMENTS 96
+#define VN_STORE_STATEMENTS 192
 
 struct vn_store_statement {
     const char *sql; /* identity of the literal */
@@ -65,6 +65,15 @@ static inline void vn_sql_bind_text(sqlite3_stmt *q, int i, const char *v)
 static inline void vn_sql_bind_u64(sqlite3_stmt *q, int i, uint64_t v)
 {
     sqlite3_bind_int64(q, i, (sqlite3_int64)v);
+}
+/** For "(time, id) > (?, ?) … LIMIT ?", from parameter i on. */
+static inline void vn_sql_bind_page(sqlite3_stmt *q, int i, const struct vn_page *page)
+{
+    static const struct vn_place BEGINNING = {0};
+    const struct vn_place *after = page ? &page->after : &BEGINNING;
+    vn_sql_bind_u64(q, i, after->at_ms);
+    vn_sql_bind_id(q, i + 1, &after->id);
+    sqlite3_bind_int64(q, i + 2, page ? (int64_t)page->limit : -1);
 }
 static inline struct vn_span vn_sql_col_span(sqlite3_stmt *q, int i)
 {

@@ -62,12 +62,15 @@ vn_status vn_store_token_get(struct vn_store *s, const struct vn_id *id,
 }
 
 vn_status vn_store_token_list(struct vn_store *s, const struct vn_id *realm,
+                              const struct vn_page *page,
                               bool (*fn)(void *arg, const struct vn_token_record *t), void *arg)
 {
-    VN_QUERY q = vn_sql_prepare(s, TOKEN_COLUMNS "WHERE realm = ? ORDER BY created_at, id");
+    VN_QUERY q = vn_sql_prepare(s, TOKEN_COLUMNS "WHERE realm = ? AND (created_at, id) > (?, ?)"
+                                                 " ORDER BY created_at, id LIMIT ?");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, realm);
+    vn_sql_bind_page(q, 2, page);
     vn_status st;
     while ((st = vn_sql_row(s, q, "token list")) == VN_OK) {
         struct vn_token_record t;

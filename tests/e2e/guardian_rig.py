@@ -15,6 +15,7 @@ import ssl
 import subprocess
 import tempfile
 
+import openapi
 from lib import BUILD, Daemon, Failed, run, wait_until
 
 PROBE = BUILD / "tests/guardian_probe"
@@ -35,6 +36,7 @@ class Rig:
         atexit.register(self.close)
         self.dir = self.top / "state"
         self.daemon = None
+        self.document = None
         self.runs = 0
         self.info = json.loads(self.cli("init", "--listen", "127.0.0.1:0", "--master-port", "0", "--json",
                                         *init).stdout)
@@ -49,6 +51,7 @@ class Rig:
         self.daemon = Daemon(["veilnet-guardian", "run", "--debug", "--state-dir", self.dir],
                              f"guardian-{self.runs}", self.top, env=self.env)
         wait_until(lambda: self.master_up(), 20, "Guardian and Master are up")
+        self.document = openapi.Document(self.get("/openapi.json")[1])
 
     def master_up(self):
         if not self.daemon.running():
@@ -86,7 +89,10 @@ class Rig:
         text = response.read()
         if not conn:
             own.close()
-        return response.status, json.loads(text) if text else None
+        answer = json.loads(text) if text else None
+        if self.document:  # every answer of every test
+            self.document.check(method, path, response.status, response.headers.get_content_type(), answer)
+        return response.status, answer
 
     def get(self, path, token=None, conn=None):
         return self.request("GET", path, None, token, conn)

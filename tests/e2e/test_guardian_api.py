@@ -19,7 +19,8 @@ slow = {}
 
 
 def refused(result, status, *words):
-    check(result[0] == status and set(result[1]) == {"detail"}, f"refused with {status}: {result}")
+    check(result[0] == status and set(result[1]) == {"title", "status", "detail"} and result[1]["status"] == status,
+          f"refused with {status}: {result}")
     for word in words:
         check(word in result[1]["detail"], f"it says '{word}'")
 
@@ -63,14 +64,18 @@ def http_shape():
     refused(rig.get("/nope"), 404)
     refused(rig.request("DELETE", "/health"), 405)
     refused(rig.request("PUT", "/health"), 405)
-    refused(rig.request("POST", "/auth/login", b"x" * 65537), 413, "65536")
+    refused(rig.request("POST", "/auth/login", b"x" * 4097), 413, "4096")
+    refused(rig.request("POST", "/auth/login", b"x" * 900000), 413, "4096")  # before anything is kept of it
+    refused(rig.request("POST", "/conflux/session/login", b"x" * 24577), 413, "24576")
     refused(rig.request("POST", "/auth/login", b"{}", headers={"Transfer-Encoding": "chunked"}), 411, "content-length")
     for body in (b"", b"nonsense", b'{"user":1', b"[]", b'"text"', b'{"user":"a","user":"b","password":"c"}', b"\xff\xfe",
-                 b'{"user":"a\\u0000b","password":"c"}', b"[" * 60000):
+                 b'{"user":"a\\u0000b","password":"c"}', b"[" * 4000):
         refused(rig.request("POST", "/auth/login", body), 400)
     refused(rig.post("/auth/login", {"user": "a"}), 400, "password")
     refused(rig.post("/auth/login", {"user": "a", "password": 1}), 400, "password", "string")
     refused(rig.post("/auth/login", {"user": "a", "password": "b", "otp": "1"}), 400, "otp")
+    for query in ("nope=1", "realm=" + REALM + "&x", "a" * 600):
+        refused(rig.get(f"/conflux?{query}", rig.admin()), 400)
     conn = rig.connection()
     for _ in range(3):
         check(rig.get("/health", conn=conn)[0] == 200, "a connection is used again")
@@ -199,6 +204,7 @@ def tokens():
         refused(rig.post("/auth/registration-tokens", {"realm": REALM, **wish}, admin), 400)
     refused(rig.post("/auth/registration-tokens", {"realm": "A" * 22}, admin), 404)
     refused(rig.get("/auth/registration-tokens", admin), 400, "?realm=")
+    refused(rig.get("/auth/registration-tokens?realm=x", admin), 400, "realm")
 
 
 def sessions():
@@ -254,6 +260,24 @@ def proofs():
     other.close()
 
 
+def who_asks_too_often_waits():
+    node, other = (rig.register(tag=f"eager-{i}")["conflux_token"] for i in range(2))
+    conn = rig.connection()
+    for i in range(200):
+        status, answer = rig.get("/conflux/session/nonce", node, conn)
+        if status == 429:
+            break
+    check(status == 429 and i > 50 and "Retry-After" in answer["detail"], f"after {i} requests it is to wait")
+    conn.request("GET", "/conflux/session/nonce", headers={"Authorization": "Bearer " + node})
+    reply = conn.getresponse()
+    reply.read()
+    wait = int(reply.headers["Retry-After"])
+    check(reply.status == 429 and 1 <= wait <= 3, "and is told how long")
+    check(rig.get("/conflux/session/nonce", other, conn)[0] == 200, "another node does not notice")
+    wait_until(lambda: rig.get("/conflux/session/nonce", node, conn)[0] == 200, wait + 2, "then it may ask again")
+    conn.close()
+
+
 def administration():
     admin = rig.admin()
     status, realm = rig.post("/realms", {"name": "small", "ipv4": "172.20.0.0/29", "access": "teams"}, admin)
@@ -274,6 +298,14 @@ def administration():
     listed = rig.get(f"/conflux?realm={realm['id']}", admin)[1]["items"]
     check([x["tag"] for x in listed] == [f"n{i}" for i in range(6)] and listed[0]["node_id"] and not listed[1]["node_id"],
           "nodes are listed")
+    pages, after = [], ""
+    while after is not None:
+        page = rig.get(f"/conflux?realm={realm['id']}&limit=4{after}", admin)[1]
+        pages.append([x["tag"] for x in page["items"]])
+        after = "&after=" + page["next"] if "next" in page else None
+    check(pages == [["n0", "n1", "n2", "n3"], ["n4", "n5"]], f"in pages: {pages}")
+    for query in ("limit=0", "limit=1001", "limit=x", "limit=", "after=x", "after=" + "A" * 22):
+        refused(rig.get(f"/conflux?realm={realm['id']}&{query}", admin), 400, query.split("=")[0])
     one = nodes[0]["conflux_id"]
     check(rig.get(f"/conflux/{one}", admin)[1]["tag"] == "n0", "one node")
     status, answer = rig.post(f"/conflux/{one}/taints", {"add": ["z"]}, admin)
@@ -343,5 +375,5 @@ def no_secrets_in_logs():
 
 
 start_slow()
-main(init_again, http_shape, tls, users, bad_jwts, registration, tokens, sessions, proofs, administration, command_line,
+main(init_again, http_shape, tls, users, bad_jwts, registration, tokens, sessions, proofs, who_asks_too_often_waits, administration, command_line,
      own_certificate, slow_clients, restart, no_secrets_in_logs)

@@ -161,17 +161,65 @@ static void routes(void **state)
         assert_null(vn_route_find(VN_WEB_GET, NONE[i], &id, &allowed));
         assert_int_equal(allowed, 0);
     }
-    /* every row can be found, and only health and login are open to all */
+    /* every row can be found and is whole, and only these are open to all */
+    static const char *const OPEN[] = {"/health", "/openapi.json", "/auth/login"};
     for (size_t i = 0; i < vn_route_count; i++) {
-        bool open = vn_routes[i].role == VN_WEB_PUBLIC;
-        assert_int_equal(open, strcmp(vn_routes[i].path, "/health") == 0 ||
-                                   strcmp(vn_routes[i].path, "/auth/login") == 0);
+        bool open = false;
+        for (size_t k = 0; k < VN_ARRAY_LEN(OPEN); k++)
+            open = open || strcmp(vn_routes[i].path, OPEN[k]) == 0;
+        assert_int_equal(vn_routes[i].role == VN_WEB_PUBLIC, open);
         assert_non_null(vn_routes[i].handle);
         assert_non_null(vn_routes[i].summary);
+        assert_int_equal(vn_routes[i].status == 204, !vn_routes[i].answer);
+        assert_true(vn_routes[i].body_max <= VN_WEB_BODY_MAX);
         for (size_t k = 0; k < i; k++)
             assert_false(vn_routes[i].method == vn_routes[k].method &&
                          strcmp(vn_routes[i].path, vn_routes[k].path) == 0);
     }
+}
+
+/* What it says is tested against live answers, end to end. */
+static void document(void **state)
+{
+    (void)state;
+    json_t *o = vn_openapi();
+    assert_non_null(o);
+    size_t operations = 0;
+    const char *path;
+    json_t *item;
+    json_object_foreach(json_object_get(o, "paths"), path, item) operations +=
+        json_object_size(item);
+    assert_int_equal(operations, vn_route_count);
+    json_decref(o);
+}
+
+static void rates(void **state)
+{
+    (void)state;
+    struct vn_rates *r;
+    unsigned burst, per_1000s, granted = 0;
+    const uint8_t a[16] = {1}, b[16] = {2};
+    assert_ok(vn_rates_new(&r));
+    for (unsigned class = 0; class < VN_RATES; class ++) {
+        const enum vn_rate rate = (enum vn_rate) class;
+        uint64_t now = 1000;
+        vn_rates_limits(rate, &burst, &per_1000s);
+        for (unsigned i = 0; i < burst; i++)
+            assert_int_equal(vn_rates_take(r, rate, VN_SPAN_ARRAY(a), now), 0);
+        unsigned wait_s = vn_rates_take(r, rate, VN_SPAN_ARRAY(a), now);
+        assert_true(wait_s > 0);
+        assert_int_equal(vn_rates_take(r, rate, VN_SPAN_ARRAY(b), now), 0); /* another caller */
+        now += wait_s * 1000;
+        assert_int_equal(vn_rates_take(r, rate, VN_SPAN_ARRAY(a), now), 0); /* kept its word */
+        /* asked every 10 ms for 100 s, it grants what it says */
+        now += 1000000;
+        granted = 0;
+        for (unsigned i = 0; i < 10000; i++, now += 10)
+            granted += vn_rates_take(r, rate, VN_SPAN_ARRAY(a), now) == 0;
+        const unsigned fair = VN_MIN(burst + per_1000s / 10, 10000u);
+        assert_in_range(granted, fair - fair / 50 - 1, fair + 1);
+    }
+    vn_rates_free(r);
 }
 
 static bool allows(enum vn_access_rule rule, const char *a, const char *b, bool same_owner)
@@ -248,7 +296,8 @@ int main(void)
         cmocka_unit_test(hosts_and_ports), cmocka_unit_test(ranges),
         cmocka_unit_test(durations),       cmocka_unit_test(routes),
         cmocka_unit_test(policy),          cmocka_unit_test(passwords),
-        cmocka_unit_test(labels),
+        cmocka_unit_test(labels),          cmocka_unit_test(document),
+        cmocka_unit_test(rates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

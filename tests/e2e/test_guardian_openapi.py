@@ -1,0 +1,59 @@
+"""The OpenAPI document that Guardian serves: a public linter accepts it, and it tells the truth about who may call."""
+# timeout: 120
+from guardian_rig import *
+from lib import *
+from npm import npm_program
+
+need("veilnet-guardian", "nats-server")
+rig = Rig("--public", "127.0.0.1")
+REG = rig.info["registration_token"]
+REALM = rig.info["realm"]["id"]
+document = rig.get("/openapi.json")[1]
+operations = [(method.upper(), path, o) for path, methods in document["paths"].items() for method, o in methods.items()]
+
+
+def call(method, path, token, node):
+    """An operation with a path and a query that exist, and no body."""
+    query = "&".join(f"{p['name']}={REALM}" for p in operation_of(method, path)["parameters"]
+                     if p["in"] == "query" and p["required"])
+    real = path.replace("{id}", REALM if path.startswith("/realms") else node)
+    return rig.request(method, real + ("?" + query if query else ""), token=token)
+
+
+def operation_of(method, path):
+    return next(o for m, p, o in operations if (m, p) == (method, path))
+
+
+def everyone_is_asked_who_they_are():
+    admin, node = rig.admin(), rig.register(tag="n")
+    tokens = {"user": admin, "admin": admin, "registration": REG, "conflux": node["conflux_token"]}
+    for method, path, o in operations:
+        role = o["x-veilnet-role"]
+        if role == "public":
+            status = call(method, path, None, node["conflux_id"])[0]
+            check(status in (200, 400), f"{method} {path} is open to all: {status}")
+            continue
+        for name, token in {"nobody": None, "nonsense": "a.b.c", **tokens}.items():
+            if token == tokens[role]:
+                continue
+            status, answer = call(method, path, token, node["conflux_id"])
+            check(status == 401, f"{method} {path} is for {role}; {name} gets {status} {answer}")
+        if method == "GET":
+            status, answer = call(method, path, tokens[role], node["conflux_id"])
+            check(status == 200, f"{method} {path} as {role}: {status} {answer}")
+
+
+def a_linter_accepts_it():
+    path = rig.top / "openapi.json"
+    path.write_text(json.dumps(document))
+    lint = npm_program("@redocly/cli", "2.77.0", "redocly")
+    env = {**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+    done = run([lint, "lint", "--format", "stylish", path], ok=False, timeout=90, env=env)
+    check(done.returncode == 0, f"redocly lint: {done.stdout[-3000:]}")
+    broken = json.loads(json.dumps(document))
+    del broken["components"]["schemas"]["Problem"]
+    path.write_text(json.dumps(broken))
+    check(run([lint, "lint", path], ok=False, timeout=90, env=env).returncode != 0, "and would refuse a broken one")
+
+
+main(everyone_is_asked_who_they_are, a_linter_accepts_it)
