@@ -126,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t now_us = 0;
     memset(&keys.client, 1, sizeof(keys.client));
     memset(&keys.server, 2, sizeof(keys.server));
+    keys.client.len = keys.server.len = VN_AEAD_KEY_LEN;
     for (size_t i = 0; i < 2; i++) {
         memset(&ends[i], 0, sizeof(ends[i]));
         const struct vn_dtls_epoch1_config cfg = {.client = i == 0,

@@ -35,6 +35,11 @@ vn_status vn_aead_new(const struct vn_secret32 *key, struct vn_aead **ret)
     return vn_aead_new_with(fast ? fast : &vn_aead_evp, key, ret);
 }
 
+vn_status vn_aead_new_128(const struct vn_secret32 *key, struct vn_aead **ret)
+{
+    return vn_aead_new_with(&vn_aead_evp_128, key, ret);
+}
+
 struct vn_aead *vn_aead_free(struct vn_aead *a)
 {
     if (a) {

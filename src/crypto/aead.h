@@ -1,10 +1,12 @@
-/* AES-256-GCM (RFC 5116 AEAD_AES_256_GCM): key 32, nonce 12, tag 16. */
+/* AES-256-GCM (RFC 5116 AEAD_AES_256_GCM): key 32, nonce 12, tag 16. AES-128-GCM is for peers whose
+ * standard leaves nothing else (DTLS with browsers). */
 #pragma once
 
 #include "base/secret.h"
 #include "base/status.h"
 
 #define VN_AEAD_KEY_LEN 32
+#define VN_AEAD_KEY_LEN_128 16
 #define VN_AEAD_NONCE_LEN 12
 #define VN_AEAD_TAG_LEN 16
 
@@ -12,6 +14,8 @@
 struct vn_aead;
 
 VN_MUST_CHECK vn_status vn_aead_new(const struct vn_secret32 *key, struct vn_aead **ret);
+/** AES-128-GCM under the first VN_AEAD_KEY_LEN_128 bytes. Everything below serves it too. */
+VN_MUST_CHECK vn_status vn_aead_new_128(const struct vn_secret32 *key, struct vn_aead **ret);
 struct vn_aead *vn_aead_free(struct vn_aead *a); /* wipes; returns NULL */
 void vn_aead_freep(struct vn_aead **a);
 

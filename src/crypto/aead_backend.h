@@ -19,6 +19,8 @@ struct vn_aead_backend {
 
 /** OpenSSL's EVP: everywhere. */
 extern const struct vn_aead_backend vn_aead_evp;
+/** AES-128-GCM of the key's first half. */
+extern const struct vn_aead_backend vn_aead_evp_128;
 /** libipsec-mb, half the cost of EVP for packets; NULL where this build or processor cannot.
  * Thread-safe. */
 const struct vn_aead_backend *vn_aead_ipsecmb(void);

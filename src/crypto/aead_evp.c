@@ -2,15 +2,26 @@
 #include "crypto/ossl.h"
 
 /* The state is a cipher context keyed once: the key schedule costs as much as a short packet. */
-static void *keyed(const uint8_t key[VN_AEAD_KEY_LEN])
+static void *keyed_as(const EVP_CIPHER *cipher, const uint8_t *key)
 {
-    const struct vn_ossl *o = vn_ossl();
-    EVP_CIPHER_CTX *ctx = o ? EVP_CIPHER_CTX_new() : NULL;
-    if (ctx && EVP_CipherInit_ex2(ctx, o->aes256gcm, key, NULL, 1, NULL) != 1) {
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    if (ctx && EVP_CipherInit_ex2(ctx, cipher, key, NULL, 1, NULL) != 1) {
         EVP_CIPHER_CTX_free(ctx);
         ctx = NULL;
     }
     return ctx;
+}
+
+static void *keyed(const uint8_t key[VN_AEAD_KEY_LEN])
+{
+    const struct vn_ossl *o = vn_ossl();
+    return o ? keyed_as(o->aes256gcm, key) : NULL;
+}
+
+static void *keyed_128(const uint8_t key[VN_AEAD_KEY_LEN])
+{
+    const struct vn_ossl *o = vn_ossl();
+    return o ? keyed_as(o->aes128gcm, key) : NULL;
 }
 
 static void state_free(void *ctx)
@@ -56,6 +67,14 @@ static vn_status open(void *ctx, const uint8_t *nonce, struct vn_span aad, struc
 const struct vn_aead_backend vn_aead_evp = {
     .name = "evp",
     .keyed = keyed,
+    .free = state_free,
+    .seal = seal,
+    .open = open,
+};
+
+const struct vn_aead_backend vn_aead_evp_128 = {
+    .name = "evp-128",
+    .keyed = keyed_128,
     .free = state_free,
     .seal = seal,
     .open = open,

@@ -38,6 +38,7 @@ static void fetch_all(void)
         .sha384 = EVP_MD_fetch(NULL, "SHA2-384", NULL),
         .sha3_256 = EVP_MD_fetch(NULL, "SHA3-256", NULL),
         .aes256gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL),
+        .aes128gcm = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL),
         .hmac_sha256 = hmac_template(hmac, "SHA2-256"),
         .hmac_sha384 = hmac_template(hmac, "SHA2-384"),
         .hmac_sha3_256 = hmac_template(hmac, "SHA3-256"),
@@ -49,9 +50,9 @@ static void fetch_all(void)
         .ed25519 = EVP_SIGNATURE_fetch(NULL, "ED25519", NULL),
     };
     EVP_MAC_free(hmac); /* the templates hold references */
-    complete = algs.sha256 && algs.sha384 && algs.sha3_256 && algs.aes256gcm && algs.hmac_sha256 &&
-               algs.hmac_sha384 && algs.hmac_sha3_256 && algs.hmac_sha1 && algs.argon2id &&
-               algs.tls1_prf && algs.mldsa65 && algs.mldsa87 && algs.ed25519;
+    complete = algs.sha256 && algs.sha384 && algs.sha3_256 && algs.aes256gcm && algs.aes128gcm &&
+               algs.hmac_sha256 && algs.hmac_sha384 && algs.hmac_sha3_256 && algs.hmac_sha1 &&
+               algs.argon2id && algs.tls1_prf && algs.mldsa65 && algs.mldsa87 && algs.ed25519;
     if (!complete)
         (void)vn_ossl_error("fetch", VN_ERR_CRYPTO);
 }

@@ -9,7 +9,7 @@
 /** Algorithms fetched once: a fetch by name costs more than most of what follows it. */
 struct vn_ossl {
     EVP_MD *sha256, *sha384, *sha3_256;
-    EVP_CIPHER *aes256gcm;
+    EVP_CIPHER *aes256gcm, *aes128gcm;
     /* without a key; to be duplicated */
     EVP_MAC_CTX *hmac_sha256, *hmac_sha384, *hmac_sha3_256, *hmac_sha1;
     EVP_KDF *argon2id, *tls1_prf;

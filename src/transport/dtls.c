@@ -6,22 +6,16 @@
 #include <sys/time.h>
 
 #include "base/log.h"
+#include "transport/dtls_auth.h"
 #include "transport/dtls_bio.h"
 #include "transport/dtls_epoch1.h"
-
-#define CIPHER "PSK-AES256-GCM-SHA384" /* RFC 5487 */
-
-struct vn_dtls_ctx {
-    SSL_CTX *ctx;
-};
 
 struct vn_dtls {
     SSL *ssl; /* NULL after the handshake */
     enum vn_dtls_state state;
     bool client;
     struct vn_dtls_bio bio;
-    char identity[VN_DTLS_IDENTITY_MAX + 1];
-    struct vn_secret32 psk;
+    struct vn_dtls_auth auth;
     uint64_t dropped;
     /* Records of epoch 1 that came before the handshake ended. */
     struct vn_dgram early[VN_DTLS_EARLY_MAX];
@@ -29,31 +23,6 @@ struct vn_dtls {
     bool early_given;
     struct vn_dtls_epoch1 after;
 };
-
-/* ---- keys ---- */
-
-static unsigned int client_psk(SSL *ssl, const char *hint, char *identity,
-                               unsigned int identity_max, unsigned char *psk, unsigned int psk_max)
-{
-    const struct vn_dtls *d = SSL_get_app_data(ssl);
-    size_t n = strlen(d->identity);
-    (void)hint;
-    if (n >= identity_max || psk_max < sizeof(d->psk.b))
-        return 0;
-    memcpy(identity, d->identity, n + 1);
-    memcpy(psk, d->psk.b, sizeof(d->psk.b));
-    return sizeof(d->psk.b);
-}
-
-static unsigned int server_psk(SSL *ssl, const char *identity, unsigned char *psk,
-                               unsigned int psk_max)
-{
-    const struct vn_dtls *d = SSL_get_app_data(ssl);
-    if (strcmp(identity, d->identity) != 0 || psk_max < sizeof(d->psk.b))
-        return 0;
-    memcpy(psk, d->psk.b, sizeof(d->psk.b));
-    return sizeof(d->psk.b);
-}
 
 static unsigned int timer_us(SSL *ssl, unsigned int last_us)
 {
@@ -63,51 +32,33 @@ static unsigned int timer_us(SSL *ssl, unsigned int last_us)
 
 /* ---- life ---- */
 
-vn_status vn_dtls_ctx_new(struct vn_dtls_ctx **ret)
+/* False: there is nothing to prove or check with. */
+static bool take_auth(struct vn_dtls_auth *a, const struct vn_dtls_config *cfg)
 {
-    struct vn_dtls_ctx *c = calloc(1, sizeof(*c));
-    if (!c)
-        return VN_ERR_NOMEM;
-    c->ctx = SSL_CTX_new(DTLS_method());
-    if (!c->ctx || !SSL_CTX_set_min_proto_version(c->ctx, DTLS1_2_VERSION) ||
-        !SSL_CTX_set_max_proto_version(c->ctx, DTLS1_2_VERSION) ||
-        !SSL_CTX_set_cipher_list(c->ctx, CIPHER)) {
-        ERR_clear_error();
-        (void)vn_dtls_ctx_free(c);
-        return VN_ERR_CRYPTO;
-    }
-    SSL_CTX_set_security_level(c->ctx, 2);
-    SSL_CTX_set_options(c->ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                    SSL_OP_NO_QUERY_MTU);
-    SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_psk_client_callback(c->ctx, client_psk);
-    SSL_CTX_set_psk_server_callback(c->ctx, server_psk);
-    *ret = c;
-    return VN_OK;
-}
-
-struct vn_dtls_ctx *vn_dtls_ctx_free(struct vn_dtls_ctx *ctx)
-{
-    if (ctx)
-        SSL_CTX_free(ctx->ctx);
-    free(ctx);
-    return NULL;
+    *a = (struct vn_dtls_auth){.by_cert = cfg->cert, .peer = cfg->peer};
+    if (cfg->cert)
+        return true;
+    const size_t n = strlen(cfg->identity);
+    if (n == 0 || n > VN_DTLS_IDENTITY_MAX)
+        return false;
+    memcpy(a->identity, cfg->identity, n);
+    a->psk = *cfg->psk;
+    return true;
 }
 
 vn_status vn_dtls_new(struct vn_dtls_ctx *ctx, const struct vn_dtls_config *cfg,
                       struct vn_dtls **ret)
 {
-    size_t n = strlen(cfg->identity);
-    if (n == 0 || n > VN_DTLS_IDENTITY_MAX)
-        return VN_ERR_ARG;
     struct vn_dtls *d = calloc(1, sizeof(*d));
     if (!d)
         return VN_ERR_NOMEM;
     d->client = cfg->client;
     d->bio.out = cfg->out;
-    d->psk = *cfg->psk;
-    memcpy(d->identity, cfg->identity, n);
-    d->ssl = SSL_new(ctx->ctx);
+    if (!take_auth(&d->auth, cfg)) {
+        (void)vn_dtls_free(d);
+        return VN_ERR_ARG;
+    }
+    d->ssl = SSL_new(cfg->cert ? vn_dtls_cert_ssl_ctx(cfg->cert) : vn_dtls_psk_ssl_ctx(ctx));
     BIO *bio = d->ssl ? vn_dtls_bio_new(&d->bio) : NULL;
     if (!bio) {
         ERR_clear_error();
@@ -115,7 +66,7 @@ vn_status vn_dtls_new(struct vn_dtls_ctx *ctx, const struct vn_dtls_config *cfg,
         return VN_ERR_NOMEM;
     }
     SSL_set_bio(d->ssl, bio, bio);
-    SSL_set_app_data(d->ssl, d);
+    SSL_set_app_data(d->ssl, &d->auth);
     SSL_set_mtu(d->ssl, (long)cfg->mtu);
     DTLS_set_timer_cb(d->ssl, timer_us);
     if (d->client)
@@ -140,7 +91,7 @@ struct vn_dtls *vn_dtls_free(struct vn_dtls *d)
     SSL_free(d->ssl);
     forget_early(d);
     vn_dtls_epoch1_done(&d->after);
-    vn_secret32_wipe(&d->psk);
+    vn_secret32_wipe(&d->auth.psk);
     free(d);
     return NULL;
 }
@@ -155,7 +106,7 @@ static void fail(struct vn_dtls *d)
     ERR_clear_error();
     vn_log(VN_LOG_DEBUG, "dtls_failed", VN_KV_STR("error", text));
     d->state = VN_DTLS_FAILED;
-    vn_secret32_wipe(&d->psk);
+    vn_secret32_wipe(&d->auth.psk);
 }
 
 static void check_result(struct vn_dtls *d, int result)
@@ -170,15 +121,7 @@ static void check_result(struct vn_dtls *d, int result)
     }
 }
 
-/* RFC 7627 section 5.3: without it the master secret is not bound to this handshake. */
-static bool is_as_agreed(const struct vn_dtls *d)
-{
-    const SSL_CIPHER *cipher = SSL_get_current_cipher(d->ssl);
-    return SSL_get_extms_support(d->ssl) == 1 && SSL_version(d->ssl) == DTLS1_2_VERSION && cipher &&
-           strcmp(SSL_CIPHER_get_name(cipher), CIPHER) == 0;
-}
-
-static vn_status take_over(struct vn_dtls *d)
+static vn_status take_over(struct vn_dtls *d, const struct vn_dtls_suite *suite)
 {
     uint8_t secret[SSL_MAX_MASTER_KEY_LENGTH], client[SSL3_RANDOM_SIZE], server[SSL3_RANDOM_SIZE];
     VN_CLEANUP(vn_dtls_keys_wipe) struct vn_dtls_keys keys;
@@ -186,8 +129,8 @@ static vn_status take_over(struct vn_dtls *d)
     vn_status st = VN_ERR_CRYPTO;
     if (n > 0 && SSL_get_client_random(d->ssl, client, sizeof(client)) == sizeof(client) &&
         SSL_get_server_random(d->ssl, server, sizeof(server)) == sizeof(server))
-        st = vn_dtls_keys_derive(VN_SPAN(secret, n), VN_SPAN_ARRAY(client), VN_SPAN_ARRAY(server),
-                                 &keys);
+        st = vn_dtls_keys_derive(suite->prf, suite->key_len, VN_SPAN(secret, n),
+                                 VN_SPAN_ARRAY(client), VN_SPAN_ARRAY(server), &keys);
     vn_wipe(secret, sizeof(secret));
     if (st != VN_OK)
         return st;
@@ -206,14 +149,15 @@ static void handshake(struct vn_dtls *d)
         check_result(d, result);
         return;
     }
-    if (!is_as_agreed(d) || !d->bio.has_nonce || d->bio.strange || take_over(d) != VN_OK) {
+    const struct vn_dtls_suite *suite = vn_dtls_agreed(d->ssl, &d->auth);
+    if (!suite || !d->bio.has_nonce || d->bio.strange || take_over(d, suite) != VN_OK) {
         fail(d);
         return;
     }
     SSL_free(d->ssl);
     d->ssl = NULL;
     d->state = VN_DTLS_OPEN;
-    vn_secret32_wipe(&d->psk);
+    vn_secret32_wipe(&d->auth.psk);
 }
 
 void vn_dtls_start(struct vn_dtls *d)

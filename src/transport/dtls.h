@@ -1,8 +1,10 @@
 /*
- * DTLS 1.2 with PSK-AES256-GCM-SHA384 and nothing else (DESIGN section 9): no certificates,
- * tickets, renegotiation or session cache; extended master secret or failure. OpenSSL does the
- * handshake and goes; all records after it are our own (dtls_epoch1.h). Sans-IO: datagrams in
- * batches in, datagrams to a sink out.
+ * DTLS 1.2 (DESIGN section 9): no tickets, renegotiation or session cache; extended master secret
+ * or failure. An association is of one of two kinds, by its config, and there is no way from one to
+ * the other: PSK-AES256-GCM-SHA384 between Conflux nodes, and nothing else; or, for browsers,
+ * ECDHE-ECDSA with AES-GCM and certificates at both ends, which are known by their fingerprints
+ * alone (RFC 8122, RFC 8827 section 6.5). OpenSSL does the handshake and goes; all records after it
+ * are our own (dtls_epoch1.h). Sans-IO: datagrams in batches in, datagrams to a sink out.
  */
 #pragma once
 
@@ -12,10 +14,24 @@
 #include "base/status.h"
 #include "transport/dgram.h"
 
-/** Settings shared by all associations of a transport. */
+/** Settings shared by all associations with pre-shared keys of a transport. */
 struct vn_dtls_ctx;
 VN_MUST_CHECK vn_status vn_dtls_ctx_new(struct vn_dtls_ctx **ret);
 struct vn_dtls_ctx *vn_dtls_ctx_free(struct vn_dtls_ctx *ctx); /* returns NULL */
+
+/** SHA-256 of a certificate's DER. */
+struct vn_dtls_fingerprint {
+    uint8_t b[32];
+};
+
+/** A fresh P-256 key with a self-signed certificate, and OpenSSL's settings for both. One may serve
+ * many associations of one thread, which are linked by it in the eyes of their peers. */
+struct vn_dtls_cert;
+/** VN_ERR_NOMEM, VN_ERR_CRYPTO. */
+VN_MUST_CHECK vn_status vn_dtls_cert_new(struct vn_dtls_cert **ret);
+/** Associations made with it live on. Returns NULL. */
+struct vn_dtls_cert *vn_dtls_cert_free(struct vn_dtls_cert *c);
+const struct vn_dtls_fingerprint *vn_dtls_cert_fingerprint(const struct vn_dtls_cert *c);
 
 enum vn_dtls_state {
     VN_DTLS_HANDSHAKE,
@@ -28,14 +44,17 @@ enum vn_dtls_state {
 
 struct vn_dtls_config {
     bool client;
-    const char *identity;          /* PSK identity, at most VN_DTLS_IDENTITY_MAX characters */
-    const struct vn_secret32 *psk; /* copied; the copy is wiped when the handshake ends */
-    size_t mtu;                    /* bytes of the longest handshake datagram */
+    const struct vn_dtls_cert *cert; /* ours; NULL: pre-shared key, which the next two are */
+    const char *identity;            /* at most VN_DTLS_IDENTITY_MAX characters */
+    const struct vn_secret32 *psk;   /* copied; the copy is wiped when the handshake ends */
+    struct vn_dtls_fingerprint peer; /* with cert: of the only certificate the peer may have */
+    size_t mtu;                      /* bytes of the longest handshake datagram */
     struct vn_dgram_sink out;
 };
 
 struct vn_dtls;
 
+/** ctx is of use, and may be NULL else, without cfg->cert only. VN_ERR_ARG, VN_ERR_NOMEM. */
 VN_MUST_CHECK vn_status vn_dtls_new(struct vn_dtls_ctx *ctx, const struct vn_dtls_config *cfg,
                                     struct vn_dtls **ret);
 struct vn_dtls *vn_dtls_free(struct vn_dtls *d); /* wipes; returns NULL */

@@ -22,9 +22,9 @@ static void watch_nonce(struct vn_dtls_bio *b, const struct vn_dtls_record *r)
 
 static void keep_flight(struct vn_dtls_bio *b, const struct vn_dtls_record *r)
 {
-    if (r->type == VN_DTLS_CCS)
-        b->flight_len = 0;
-    else if (b->flight_len == 0)
+    if (r->epoch == 0)
+        b->flight_len = 0; /* a flight sent again has the same before its CCS */
+    if (r->type != VN_DTLS_CCS && b->flight_len == 0)
         return;
     if (r->whole.n > sizeof(b->flight) - b->flight_len) {
         b->strange = true;

@@ -2,7 +2,6 @@
 
 #include "base/reader.h"
 #include "base/writer.h"
-#include "crypto/kdf.h"
 #include "transport/limits.h"
 
 #define EPOCH 1
@@ -48,24 +47,34 @@ void vn_dtls_keys_wipe(struct vn_dtls_keys *k)
     vn_wipe(k, sizeof(*k));
 }
 
-vn_status vn_dtls_keys_derive(struct vn_span master_secret, struct vn_span client_random,
-                              struct vn_span server_random, struct vn_dtls_keys *ret)
+vn_status vn_dtls_keys_derive(enum vn_hash_alg prf, size_t key_len, struct vn_span master_secret,
+                              struct vn_span client_random, struct vn_span server_random,
+                              struct vn_dtls_keys *ret)
 {
     uint8_t block[2 * (VN_AEAD_KEY_LEN + VN_DTLS_SALT_LEN)];
+    if (key_len > VN_AEAD_KEY_LEN)
+        return VN_ERR_ARG;
     /* The two randoms stand the other way round than in the master secret's derivation. */
     vn_status st = vn_tls12_prf(
-        VN_SHA384, master_secret,
-        VN_PARTS(VN_SPAN_LIT("key expansion"), server_random, client_random), block, sizeof(block));
+        prf, master_secret, VN_PARTS(VN_SPAN_LIT("key expansion"), server_random, client_random),
+        block, 2 * (key_len + VN_DTLS_SALT_LEN));
     if (st == VN_OK) {
         /* An AEAD has no MAC keys: client's and server's key, client's and server's IV. */
         const uint8_t *p = block;
-        memcpy(ret->client.key.b, p, VN_AEAD_KEY_LEN);
-        memcpy(ret->server.key.b, p += VN_AEAD_KEY_LEN, VN_AEAD_KEY_LEN);
-        memcpy(ret->client.salt, p += VN_AEAD_KEY_LEN, VN_DTLS_SALT_LEN);
+        *ret = (struct vn_dtls_keys){.client.len = key_len, .server.len = key_len};
+        memcpy(ret->client.key.b, p, key_len);
+        memcpy(ret->server.key.b, p += key_len, key_len);
+        memcpy(ret->client.salt, p += key_len, VN_DTLS_SALT_LEN);
         memcpy(ret->server.salt, p + VN_DTLS_SALT_LEN, VN_DTLS_SALT_LEN);
     }
     vn_wipe(block, sizeof(block));
     return st;
+}
+
+static vn_status aead_of(const struct vn_dtls_key *k, struct vn_aead **ret)
+{
+    return k->len == VN_AEAD_KEY_LEN_128 ? vn_aead_new_128(&k->key, ret)
+                                         : vn_aead_new(&k->key, ret);
 }
 
 /* RFC 5288 section 3 */
@@ -97,7 +106,7 @@ vn_status vn_dtls_tx_init(struct vn_dtls_tx *tx, const struct vn_dtls_key *key, 
 {
     *tx = (struct vn_dtls_tx){.nonce = nonce, .seq = seq};
     memcpy(tx->salt, key->salt, sizeof(tx->salt));
-    return vn_aead_new(&key->key, &tx->aead);
+    return aead_of(key, &tx->aead);
 }
 
 void vn_dtls_tx_done(struct vn_dtls_tx *tx)
@@ -133,7 +142,7 @@ vn_status vn_dtls_rx_init(struct vn_dtls_rx *rx, const struct vn_dtls_key *key)
 {
     *rx = (struct vn_dtls_rx){.aead = NULL};
     memcpy(rx->salt, key->salt, sizeof(rx->salt));
-    vn_status st = vn_aead_new(&key->key, &rx->aead);
+    vn_status st = aead_of(key, &rx->aead);
     if (st == VN_OK)
         st = vn_replay_init(&rx->window, VN_DTLS_REPLAY_BITS);
     return st;

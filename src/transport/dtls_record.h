@@ -1,6 +1,7 @@
 /*
- * Records of epoch 1 of DTLS 1.2 (RFC 6347 section 4.1) under AES-256-GCM (RFC 5288), one
- * direction each. Seals and opens in place or from one buffer to another, without copies.
+ * Records of epoch 1 of DTLS 1.2 (RFC 6347 section 4.1) under AES-256-GCM or AES-128-GCM (RFC
+ * 5288), one direction each. Seals and opens in place or from one buffer to another, without
+ * copies.
  *
  *     0          1          3        5              11        13                21
  *     | type u8 | version  | epoch  | sequence u48 | length  | explicit nonce 8 | ciphertext | tag
@@ -13,6 +14,7 @@
 #include "base/replay.h"
 #include "base/secret.h"
 #include "crypto/aead.h"
+#include "crypto/kdf.h"
 #include "transport/dgram.h"
 
 enum vn_dtls_type {
@@ -45,6 +47,7 @@ uint64_t vn_dtls_record_nonce(const struct vn_dtls_record *r);
 
 /** What the key block holds for one direction. */
 struct vn_dtls_key {
+    size_t len; /* of key: 32, or 16 */
     struct vn_secret32 key;
     uint8_t salt[VN_DTLS_SALT_LEN];
 };
@@ -53,8 +56,9 @@ struct vn_dtls_keys {
     struct vn_dtls_key client, server; /* who writes under it */
 };
 void vn_dtls_keys_wipe(struct vn_dtls_keys *k);
-/** RFC 5246 section 6.3 for AES-256-GCM under the PRF with SHA-384. */
-VN_MUST_CHECK vn_status vn_dtls_keys_derive(struct vn_span master_secret,
+/** RFC 5246 section 6.3 for AES-GCM with keys of key_len bytes, under the PRF with that hash. */
+VN_MUST_CHECK vn_status vn_dtls_keys_derive(enum vn_hash_alg prf, size_t key_len,
+                                            struct vn_span master_secret,
                                             struct vn_span client_random,
                                             struct vn_span server_random, struct vn_dtls_keys *ret);
 

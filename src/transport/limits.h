@@ -87,6 +87,10 @@
 /* First retransmission of a flight. Ours (RFC 6347: 1 s): set-up on lossy paths. */
 #define VN_DTLS_TIMER_US 60000
 #define VN_DTLS_TIMER_MAX_US 2000000
+/* Bytes of all certificates a peer may send: a browser's one has some 300. Ours. */
+#define VN_DTLS_CERT_MAX 4096
+/* Days one of ours is valid, as a browser's; nobody checks. */
+#define VN_DTLS_CERT_DAYS 30
 /* RFC 5246 section 6.2.1 */
 #define VN_DTLS_PLAIN_MAX 16384
 /* OpenSSL's own records of epoch 1 have numbers below this, and explicit nonces less than this

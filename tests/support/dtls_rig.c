@@ -1,11 +1,13 @@
 #include "support/dtls_rig.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "crypto/x509.h"
 #include "support/test.h"
 #include "transport/limits.h"
 
@@ -13,6 +15,8 @@ struct dtls_plain {
     SSL_CTX *ctx;
     SSL *ssl;
     BIO *in, *out;
+    X509 *cert; /* NULL: none */
+    EVP_PKEY *key;
     char identity[64];
     uint8_t psk[32];
     bool closed;
@@ -72,6 +76,24 @@ void dtls_rig_ours(struct dtls_rig *r, bool client, const char *identity, uint8_
     must(vn_dtls_new(r->ctx, &cfg, &e->d) == VN_OK, "vn_dtls_new");
 }
 
+void dtls_rig_certify(struct dtls_rig *r, bool client)
+{
+    struct dtls_end *e = end_of(r, client);
+    must(vn_dtls_cert_new(&e->cert) == VN_OK, "vn_dtls_cert_new");
+    e->fingerprint = *vn_dtls_cert_fingerprint(e->cert);
+}
+
+void dtls_rig_ours_by_cert(struct dtls_rig *r, bool client)
+{
+    struct dtls_end *e = end_of(r, client);
+    const struct vn_dtls_config cfg = {.client = client,
+                                       .cert = e->cert,
+                                       .peer = e->peer->fingerprint,
+                                       .mtu = VN_UDP_PAYLOAD_BYTES,
+                                       .out = {e, room, keep}};
+    must(vn_dtls_new(NULL, &cfg, &e->d) == VN_OK, "vn_dtls_new");
+}
+
 /* ---- OpenSSL's ---- */
 
 static unsigned int psk_for_server(SSL *ssl, const char *hint, char *identity, unsigned int max,
@@ -101,18 +123,20 @@ static unsigned int short_timer(SSL *ssl, unsigned int last_us)
     return last_us ? VN_MIN(2 * last_us, 1000000u) : 50000;
 }
 
-void dtls_rig_plain(struct dtls_rig *r, bool client, const char *identity, uint8_t key)
+static struct dtls_plain *plain_of(struct dtls_rig *r, bool client)
 {
-    struct dtls_plain *p = calloc(1, sizeof(*p));
-    must(p && strlen(identity) < sizeof(p->identity), "no memory");
-    memcpy(p->identity, identity, strlen(identity) + 1);
-    memset(p->psk, key, sizeof(p->psk));
-    p->ctx = SSL_CTX_new(DTLS_method());
-    must(p->ctx && SSL_CTX_set_max_proto_version(p->ctx, DTLS1_2_VERSION) &&
-             SSL_CTX_set_cipher_list(p->ctx, "PSK-AES256-GCM-SHA384"),
+    struct dtls_end *e = end_of(r, client);
+    if (!e->plain)
+        e->plain = calloc(1, sizeof(*e->plain));
+    must(e->plain, "no memory");
+    return e->plain;
+}
+
+static void plain_start(struct dtls_plain *p, bool client, const char *ciphers)
+{
+    must(SSL_CTX_set_max_proto_version(p->ctx, DTLS1_2_VERSION) &&
+             SSL_CTX_set_cipher_list(p->ctx, ciphers),
          "SSL_CTX");
-    SSL_CTX_set_psk_client_callback(p->ctx, psk_for_server);
-    SSL_CTX_set_psk_server_callback(p->ctx, psk_for_client);
     p->ssl = SSL_new(p->ctx);
     p->in = BIO_new(BIO_s_dgram_mem());
     p->out = BIO_new(BIO_s_dgram_mem());
@@ -126,7 +150,79 @@ void dtls_rig_plain(struct dtls_rig *r, bool client, const char *identity, uint8
         SSL_set_connect_state(p->ssl);
     else
         SSL_set_accept_state(p->ssl);
-    end_of(r, client)->plain = p;
+}
+
+void dtls_rig_plain(struct dtls_rig *r, bool client, const char *identity, uint8_t key)
+{
+    struct dtls_plain *p = plain_of(r, client);
+    must(strlen(identity) < sizeof(p->identity), "identity too long");
+    memcpy(p->identity, identity, strlen(identity) + 1);
+    memset(p->psk, key, sizeof(p->psk));
+    p->ctx = SSL_CTX_new(DTLS_method());
+    must(p->ctx, "SSL_CTX");
+    SSL_CTX_set_psk_client_callback(p->ctx, psk_for_server);
+    SSL_CTX_set_psk_server_callback(p->ctx, psk_for_client);
+    plain_start(p, client, "PSK-AES256-GCM-SHA384");
+}
+
+void dtls_rig_certify_plain(struct dtls_rig *r, bool client, size_t min_bytes)
+{
+    enum { HOST_LEN = 60, HOSTS = 100 };
+    const char *hosts[HOSTS];
+    char *key = NULL, *pem = NULL;
+    struct dtls_plain *p = plain_of(r, client);
+    for (size_t i = 0; i < HOSTS; i++)
+        hosts[i] = "a.host.of.sixty.letters.that.makes.certificates.long.example";
+    must(min_bytes <= HOST_LEN * HOSTS && vn_tls_key_new(&key) == VN_OK &&
+             vn_tls_self_signed(key, hosts, 1 + min_bytes / HOST_LEN, 0, 4000000000000, &pem) ==
+                 VN_OK,
+         "certificate");
+    BIO *k = BIO_new_mem_buf(key, -1), *c = BIO_new_mem_buf(pem, -1);
+    p->key = PEM_read_bio_PrivateKey(k, NULL, NULL, NULL);
+    p->cert = PEM_read_bio_X509(c, NULL, NULL, NULL);
+    must(p->key && p->cert &&
+             X509_digest(p->cert, EVP_sha256(), end_of(r, client)->fingerprint.b, NULL),
+         "certificate");
+    BIO_free(k);
+    BIO_free(c);
+    free(key);
+    free(pem);
+}
+
+static int take_any(X509_STORE_CTX *store, void *arg)
+{
+    (void)store;
+    (void)arg;
+    return 1;
+}
+
+void dtls_rig_plain_by_cert(struct dtls_rig *r, bool client, const char *ciphers,
+                            uint64_t ssl_options)
+{
+    struct dtls_plain *p = plain_of(r, client);
+    p->ctx = SSL_CTX_new(DTLS_method());
+    must(p->ctx, "SSL_CTX");
+    SSL_CTX_set_options(p->ctx, ssl_options);
+    SSL_CTX_set_verify(p->ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_cert_verify_callback(p->ctx, take_any, NULL);
+    must(!p->cert || (SSL_CTX_use_certificate(p->ctx, p->cert) == 1 &&
+                      SSL_CTX_use_PrivateKey(p->ctx, p->key) == 1),
+         "certificate");
+    plain_start(p, client, ciphers);
+}
+
+bool dtls_rig_plain_keys(struct dtls_rig *r, bool client, enum vn_hash_alg prf, size_t key_len,
+                         struct vn_dtls_keys *ret)
+{
+    const SSL *ssl = plain_of(r, client)->ssl;
+    const SSL_SESSION *session = SSL_get_session(ssl);
+    uint8_t secret[SSL_MAX_MASTER_KEY_LENGTH], of_client[SSL3_RANDOM_SIZE],
+        of_server[SSL3_RANDOM_SIZE];
+    const size_t n = session ? SSL_SESSION_get_master_key(session, secret, sizeof(secret)) : 0;
+    (void)SSL_get_client_random(ssl, of_client, sizeof(of_client));
+    (void)SSL_get_server_random(ssl, of_server, sizeof(of_server));
+    return n > 0 && vn_dtls_keys_derive(prf, key_len, VN_SPAN(secret, n), VN_SPAN_ARRAY(of_client),
+                                        VN_SPAN_ARRAY(of_server), ret) == VN_OK;
 }
 
 static void drain(struct dtls_end *e)
@@ -159,6 +255,8 @@ static void plain_free(struct dtls_plain *p)
         return;
     SSL_free(p->ssl); /* with its BIOs */
     SSL_CTX_free(p->ctx);
+    X509_free(p->cert);
+    EVP_PKEY_free(p->key);
     free(p);
 }
 
@@ -168,6 +266,8 @@ struct dtls_rig *dtls_rig_free(struct dtls_rig *r)
     plain_free(r->server.plain);
     (void)vn_dtls_free(r->client.d);
     (void)vn_dtls_free(r->server.d);
+    (void)vn_dtls_cert_free(r->client.cert);
+    (void)vn_dtls_cert_free(r->server.cert);
     (void)vn_dtls_ctx_free(r->ctx);
     free(r);
     return NULL;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "transport/dtls.h"
+#include "transport/dtls_record.h"
 
 #define DTLS_RIG_QUEUE 128
 #define DTLS_RIG_BYTES 2048
@@ -15,8 +16,10 @@ struct dtls_datagram {
 };
 
 struct dtls_end {
-    struct vn_dtls *d;        /* ours */
-    struct dtls_plain *plain; /* or OpenSSL's */
+    struct vn_dtls *d; /* ours */
+    struct vn_dtls_cert *cert;
+    struct dtls_plain *plain;               /* or OpenSSL's */
+    struct vn_dtls_fingerprint fingerprint; /* of its certificate: what its peer is told */
     struct dtls_end *peer;
     struct dtls_datagram sent[DTLS_RIG_QUEUE]; /* not yet on the link */
     size_t count;
@@ -41,6 +44,19 @@ struct dtls_rig *dtls_rig_free(struct dtls_rig *r); /* returns NULL */
 /** Makes an end of ours, or of OpenSSL's. Both take key as all 32 bytes of the PSK. */
 void dtls_rig_ours(struct dtls_rig *r, bool client, const char *identity, uint8_t key);
 void dtls_rig_plain(struct dtls_rig *r, bool client, const char *identity, uint8_t key);
+
+/** Gives that end a certificate; an OpenSSL one that is at least so many bytes long. */
+void dtls_rig_certify(struct dtls_rig *r, bool client);
+void dtls_rig_certify_plain(struct dtls_rig *r, bool client, size_t min_bytes);
+/** Makes an end of ours that has its certificate and expects the peer's, as that end's fingerprint
+ * says now. */
+void dtls_rig_ours_by_cert(struct dtls_rig *r, bool client);
+/** Makes an OpenSSL end that takes any certificate, and has its own if it was certified. */
+void dtls_rig_plain_by_cert(struct dtls_rig *r, bool client, const char *ciphers,
+                            uint64_t ssl_options);
+/** OpenSSL's own idea of its keys, as soon as both ends have them; false before. */
+bool dtls_rig_plain_keys(struct dtls_rig *r, bool client, enum vn_hash_alg prf, size_t key_len,
+                         struct vn_dtls_keys *ret);
 
 /** The handshake is over at this end, and nothing failed since. */
 bool dtls_end_open(const struct dtls_end *e);

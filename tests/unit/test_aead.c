@@ -74,6 +74,31 @@ static void specification_vectors(void **state)
     assert_span_equal(VN_SPAN_ARRAY(out), plain);
 }
 
+/* The same, test case 4: half the key. */
+static void specification_vector_128(void **state)
+{
+    (void)state;
+    uint8_t tag[16], out[60];
+    VN_CLEANUP(vn_aead_freep) struct vn_aead *a = NULL;
+    const struct vn_secret32 key =
+        key_of("feffe9928665731c6d6a8f94673083080123456789abcdef0123456789abcdef");
+    const struct vn_span plain =
+        vn_test_hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+                    "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39");
+    const struct vn_span aad = vn_test_hex("feedfacedeadbeeffeedfacedeadbeefabaddad2");
+    const uint8_t *nonce = vn_test_hex("cafebabefacedbaddecaf888").p;
+    assert_ok(vn_aead_new_128(&key, &a));
+    assert_ok(vn_aead_seal(a, nonce, aad, plain, out, tag));
+    assert_span_equal(VN_SPAN_ARRAY(out),
+                      vn_test_hex("42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e"
+                                  "21d514b25466931c7d8f6a5aac84aa051ba30b396a0aac973d58e091"));
+    assert_span_equal(VN_SPAN_ARRAY(tag), vn_test_hex("5bc94fbc3221a5db94fae95ae7121a47"));
+    assert_ok(vn_aead_open(a, nonce, aad, VN_SPAN_ARRAY(out), tag, out));
+    assert_span_equal(VN_SPAN_ARRAY(out), plain);
+    tag[0] ^= 1;
+    assert_status(VN_ERR_AUTH, vn_aead_open(a, nonce, aad, VN_SPAN_ARRAY(out), tag, out));
+}
+
 static void every_flipped_bit_is_noticed_and_yields_zeros(void **state)
 {
     (void)state;
@@ -211,6 +236,7 @@ int main(void)
         WITH_BOTH(sizes_from_nothing_to_64_kb),
         cmocka_unit_test(once_round_trip_and_every_truncation),
         cmocka_unit_test(backends_agree),
+        cmocka_unit_test(specification_vector_128),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,14 @@ static void make_both(struct dtls_rig *r)
     dtls_rig_ours(r, false, "identity.0", 1);
 }
 
+static void make_both_by_cert(struct dtls_rig *r)
+{
+    for (int client = 0; client < 2; client++)
+        dtls_rig_certify(r, client);
+    for (int client = 0; client < 2; client++)
+        dtls_rig_ours_by_cert(r, client);
+}
+
 static void connect_both(struct dtls_rig *r)
 {
     make_both(r);
@@ -345,7 +353,10 @@ static void lossy_handshakes_never_repeat_a_nonce(void **state)
             (void)open_server(r);
             r->server.count = 0;
         } else {
-            make_both(r);
+            if (i % 2)
+                make_both_by_cert(r);
+            else
+                make_both(r);
             dtls_rig_start(r);
         }
         r->loss = 25;

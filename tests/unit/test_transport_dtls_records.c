@@ -39,6 +39,7 @@ static int set_up(void **state)
     assert_non_null(b);
     memset(&keys.client, 1, sizeof(keys.client));
     memset(&keys.server, 2, sizeof(keys.server));
+    keys.client.len = keys.server.len = VN_AEAD_KEY_LEN;
     for (int i = 0; i < 2; i++) {
         const struct vn_dtls_epoch1_config cfg = {.client = i == CLIENT,
                                                   .keys = &keys,
