@@ -18,7 +18,8 @@
     ((ms) / VN_TIME_SCALE > (least_ms) ? (ms) / VN_TIME_SCALE : (least_ms))
 
 /* ---- control channel ---- */
-#define VN_CONTROL_PAYLOAD_MAX 24576 /* bytes of one message of a node, broker limit */
+#define VN_MASTER_PAYLOAD_MAX 1048576 /* bytes of one of Guardian's, such as an account JWT */
+#define VN_CONTROL_PAYLOAD_MAX 24576  /* bytes of one message of a node, broker limit */
 #define VN_ENVELOPE_FRESH_MS VN_PACED_MS(90000, 15000) /* |sender's time - ours|, protocol time */
 #define VN_ENVELOPE_REPLAY_MAX 65536 /* remembered (src, nonce) pairs; oldest go first */
 #define VN_ENVELOPE_SRC_RATE 50      /* envelopes per second and source */
@@ -59,10 +60,11 @@
 /* ---- revocation ---- */
 #define VN_REVOCATION_ENTRIES_MAX 256 /* in one signed list */
 #define VN_REVOCATION_LISTS_MAX                                                                    \
-    1024                            /* signed lists a node keeps for its peers; oldest go first    \
-                                     */
-#define VN_REVOCATION_LOGIN_MAX 6   /* lists in a login answer; what is older is not in it */
-#define VN_REVOCATIONS_MAX 8192     /* nodes whose revocation a node remembers; oldest go first */
+    1024                        /* signed lists a node keeps for its peers; oldest go first        \
+                                 */
+#define VN_REVOCATIONS_MAX 8192 /* nodes whose revocation a node remembers; oldest go first */
+#define VN_REVOCATION_LOGIN_MAX                                                                    \
+    (VN_REVOCATIONS_MAX / VN_REVOCATION_ENTRIES_MAX) /* lists in a login answer */
 #define VN_REVOCATION_GRACE_MS 1000 /* to show a statement that is not below the minimum */
 #define VN_REVOCATION_MESSAGE_MAX                                                                  \
     20480                         /* bytes of lists in one answer to a peer; at least one list */

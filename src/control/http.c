@@ -129,7 +129,7 @@ static vn_status transfer_init(struct transfer *t, const struct vn_http_config *
     vn_buf_init(out, VN_HTTP_BODY_MAX);
     t->url = strdup(req->url);
     CURL *e = t->easy = curl_easy_init();
-    if (!t->url || !e || vn_buf_reserve(out, VN_HTTP_BODY_MAX) != VN_OK) {
+    if (!t->url || !e || vn_buf_reserve(out, VN_HTTP_BODY_FIRST) != VN_OK) {
         transfer_done(t);
         return VN_ERR_NOMEM;
     }

@@ -13,7 +13,9 @@
 #include "ports/io.h"
 
 #define VN_HTTP_BODY_MAX                                                                           \
-    262144 /* bytes of an answer; a login answer of a cnsa realm has about 60 KB */
+    1048576 /* bytes of an answer; a login answer of a cnsa realm has about 60 KB, and with as     \
+               many revocations as nodes remember 880 KB */
+#define VN_HTTP_BODY_FIRST 65536 /* has room from the beginning */
 #define VN_HTTP_CONNECT_MS 5000  /* TCP and TLS */
 #define VN_HTTP_TIMEOUT_MS 15000 /* a whole request */
 #define VN_HTTP_DEAD_MS 6000     /* unacknowledged for so long: the connection is dead */

@@ -19,6 +19,7 @@ struct vn_nats {
     struct vn_control port;
     struct vn_control_handler handler;
     enum vn_control_state state; /* as told to the handler */
+    size_t payload_max;
 };
 
 /* ---- counted objects ---- */
@@ -309,7 +310,7 @@ static vn_status port_publish(void *self, const char *subject, struct vn_span pa
     if (n->state != VN_CONTROL_UP)
         return VN_ERR_AGAIN;
     /* More than that and the broker would close the connection. */
-    if (payload.n > VN_CONTROL_PAYLOAD_MAX)
+    if (payload.n > n->payload_max)
         return VN_ERR_LIMIT;
     struct nats_out *m = malloc(sizeof(*m) + payload.n);
     if (!m)
@@ -342,6 +343,11 @@ uint64_t vn_nats_dropped(struct vn_nats *n)
     const uint64_t dropped = n->s->dropped;
     pthread_mutex_unlock(&n->s->mu);
     return dropped;
+}
+
+void vn_nats_set_payload_max(struct vn_nats *n, size_t bytes)
+{
+    n->payload_max = bytes;
 }
 
 const struct vn_control *vn_nats_port(const struct vn_nats *n)
@@ -383,6 +389,7 @@ vn_status vn_nats_new(const struct vn_io *io, struct vn_nats **ret)
         return VN_ERR_NOMEM;
     n->io = io;
     n->state = VN_CONTROL_DOWN;
+    n->payload_max = VN_CONTROL_PAYLOAD_MAX;
     n->port = (struct vn_control){
         .self = n,
         .set_handler = port_set_handler,

@@ -30,6 +30,8 @@ struct vn_nats;
 VN_MUST_CHECK vn_status vn_nats_new(const struct vn_io *io, struct vn_nats **ret);
 /** Writes what was published, closes, wipes. Not inside a callback. Returns NULL; NULL is fine. */
 struct vn_nats *vn_nats_free(struct vn_nats *n);
+/** Messages may be so long, VN_CONTROL_PAYLOAD_MAX without it; the credentials must permit that. */
+void vn_nats_set_payload_max(struct vn_nats *n, size_t bytes);
 /** Lives as long as n. */
 const struct vn_control *vn_nats_port(const struct vn_nats *n);
 /** Messages dropped because the core thread did not keep up. */

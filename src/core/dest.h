@@ -37,7 +37,8 @@ void vn_dests_wait(struct vn_node *n, struct vn_peer *p); /* it is being made an
 void vn_dests_forget(struct vn_node *n,
                      struct vn_peer *p); /* it is gone; the next packet asks again */
 void vn_dests_reject(struct vn_node *n, struct vn_peer *p); /* it cannot be made */
-/** Our own identities changed: who was unreachable may be no more. */
+/** Our own identities changed, or the control channel is back: who was unreachable may be no more.
+ */
 void vn_dests_retry(struct vn_node *n);
 /** The peer speaks to us, so that it was unreachable before means nothing. */
 void vn_dests_retry_peer(struct vn_node *n, const struct vn_peer *p);

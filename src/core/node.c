@@ -55,8 +55,11 @@ static void on_control_state(void *arg, enum vn_control_state state, const char 
         vn_queries_kick(n);
     else if (state == VN_CONTROL_REFUSED && changed && n->state == VN_NODE_ONLINE)
         vn_session_renew_within(n, REFUSED_RENEWAL_MS); /* Guardian says why, or helps */
-    if (changed && state == VN_CONTROL_UP)
+    if (changed && state == VN_CONTROL_UP) {
         vn_session_control_up(n);
+        if (n->state == VN_NODE_ONLINE)
+            vn_dests_retry(n); /* what could not be asked for */
+    }
 }
 
 void vn_node_event(struct vn_node *n, struct vn_post_msg *m, uint64_t now_ms)

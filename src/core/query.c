@@ -1,7 +1,8 @@
 /*
  * timer           armed by                               disarmed by     fires
- * query.timer     sending (see wait_ms); first answer    the end         the next try; after the
- * last, or 50 ms after (50 ms)                                                 the first answer,
+ * query.timer     sending (see wait_ms); having to wait  the end         the next try; after the
+ *                 for the control channel (3.6 s);                       last, the wait, or 50 ms
+ *                 first answer (50 ms)                                   after the first answer,
  * the verdict resolve.timer   vn_node_resolve (3.6 s)                the verdict     "nobody
  * answered"
  */
@@ -25,6 +26,7 @@ struct vn_query {
     uint64_t request;
     unsigned tries; /* sent so far */
     bool lost;      /* whose it was is known: asked for more often */
+    bool waiting;   /* for the control channel or our own descriptor */
     bool collecting;
     struct vn_id answers[QUERY_ANSWERS_MAX];
     size_t answer_count;
@@ -138,8 +140,13 @@ static void query_verdict(struct vn_node *n, struct vn_query *q)
 static void query_send(struct vn_node *n, struct vn_query *q)
 {
     const struct vn_session *s = &n->session;
-    if (s->control != VN_CONTROL_UP || !s->descriptor.len)
-        return; /* vn_queries_kick comes */
+    bool waited = q->waiting;
+    q->waiting = s->control != VN_CONTROL_UP || !s->descriptor.len;
+    if (q->waiting) { /* for vn_queries_kick */
+        if (!waited)
+            vn_timer_arm(&n->timers, &q->timer, n->now_ms + RESOLVE_WAIT_MS);
+        return;
+    }
     if (!vn_bucket_take(&n->queries.sends, VN_QUERY_RATE, VN_QUERY_BURST, n->now_ms)) {
         vn_timer_arm(&n->timers, &q->timer, n->now_ms + vn_jitter(n, QUERY_DELAY_MS));
         return;
@@ -165,7 +172,7 @@ static void query_send(struct vn_node *n, struct vn_query *q)
 static void on_query_timer(void *arg)
 {
     struct vn_query *q = arg;
-    if (q->collecting || q->tries == tries_max(q))
+    if (q->waiting || q->collecting || q->tries == tries_max(q))
         query_verdict(q->node, q);
     else
         query_send(q->node, q);
@@ -220,7 +227,7 @@ void vn_queries_kick(struct vn_node *n)
     VN_LIST_EACH(it, &n->queries.list)
     {
         struct vn_query *q = VN_LIST_ENTRY(it, struct vn_query, all);
-        if (!q->timer.armed)
+        if (q->waiting)
             query_send(n, q);
     }
 }

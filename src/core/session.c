@@ -1,10 +1,8 @@
 /*
- * login_timer   armed by    start; a failed login (1 s doubling to 7 s, of a renewal to 60 s, with
- *                           jitter); a good one (random in [1/3, 1/2] of life); the control channel
- *                           coming back (1 s, with jitter)
- *               disarmed by stop
- *               fires       login, or renewal with the same keys
- * rotate_timer  see own.c
+ * login_timer   armed by    start; a failed login (1 s doubling to 7 s, of a renewal to 60 s until
+ *                           the credentials are about to end, with jitter); a good one (random in
+ * [1/3, 1/2] of life); the control channel coming back (1 s, with jitter) disarmed by stop fires
+ * login, or renewal with the same keys rotate_timer  see own.c
  */
 #include "core/session.h"
 
@@ -127,7 +125,8 @@ static void login_failed(struct vn_node *n, const struct vn_authority_error *err
         return;
     }
     unsigned shift = VN_MIN(s->failures++, 6u);
-    unsigned max = s->cred ? RENEW_BACKOFF_MAX_MS : LOGIN_BACKOFF_MAX_MS;
+    bool urgent = !s->cred || vn_protocol_now(n) + RENEW_BACKOFF_MAX_MS >= s->cred->expires_ms;
+    unsigned max = urgent ? LOGIN_BACKOFF_MAX_MS : RENEW_BACKOFF_MAX_MS;
     uint64_t wait_ms = vn_jitter(n, VN_MIN(LOGIN_BACKOFF_MIN_MS << shift, max));
     vn_log(VN_LOG_WARN, s->cred ? "renewal_failed" : "login_failed", VN_KV_STR("detail", detail),
            VN_KV_U64("retry_ms", wait_ms));

@@ -36,6 +36,10 @@ void vn_node_get_status(const struct vn_node *n, struct vn_node_status *ret)
         .quarantined_from = n->quarantine.list.count,
     };
     memcpy(ret->control_reason, s->control_reason, sizeof(ret->control_reason));
+    /* Why Master refuses it. It closes the connection before it could say so. */
+    if (s->cred && s->cred->expires_ms <= ret->protocol_time_ms)
+        snprintf(ret->control_reason, sizeof(ret->control_reason),
+                 "this node's credentials have ended, and Guardian has not renewed them");
     memcpy(ret->guardian_error, s->error, sizeof(ret->guardian_error));
     memcpy(ret->drops, n->drops, sizeof(ret->drops));
 }

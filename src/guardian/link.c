@@ -287,6 +287,7 @@ static vn_status link_new(struct vn_links *l, struct vn_realm *realm, struct lin
     vn_list_init(&k->entry);
     vn_status st = vn_nats_new(&l->io, &k->nats);
     if (st == VN_OK) {
+        vn_nats_set_payload_max(k->nats, VN_MASTER_PAYLOAD_MAX);
         const struct vn_control *c = vn_nats_port(k->nats);
         const struct vn_control_handler h = {.arg = k, .message = on_message, .state = on_state};
         c->set_handler(c->self, &h);

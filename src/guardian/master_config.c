@@ -139,7 +139,8 @@ static vn_status render(struct vn_guardian *g, const struct vn_master_paths *p, 
     add(t, "logfile_size_limit: 16MB\nlogfile_max_num: 4\n");
     /* DESIGN section 5 */
     add(t, "ping_interval: \"20s\"\nping_max: 3\nwrite_deadline: \"2s\"\nmax_pending: "
-           "8MB\nmax_payload: 1MB\n");
+           "8MB\n");
+    add(t, "max_payload: %u\n", VN_MASTER_PAYLOAD_MAX);
     /* It would remember the last 10,000 that ended, with their JWTs: tens of MB for nobody. */
     add(t, "max_closed_clients: 256\n");
     add(t, "tls {\n");

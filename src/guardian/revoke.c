@@ -46,16 +46,16 @@ vn_status vn_revoke_statements(struct vn_store *s, const struct vn_conflux_recor
 
 /* ---- lists ---- */
 
-/* Rows [from, from + n) as one signed list. What is not there among the numbers it spans has ended
- * or was replaced. */
+/* Rows [from, from + n) as one signed list of the numbers beyond `after`. What is not there among
+ * them has ended or was replaced. */
 static vn_status issue(const struct vn_realm *realm, const struct vn_revocation_row *rows,
-                       size_t from, size_t n, uint8_t *ret, size_t *ret_n)
+                       size_t from, size_t n, uint64_t after, uint8_t *ret, size_t *ret_n)
 {
     struct vn_revocation_list *l = calloc(1, sizeof(*l));
     if (!l)
         return VN_ERR_NOMEM;
     l->realm = realm->r.id;
-    l->after = from ? rows[from - 1].e.number : 0;
+    l->after = after;
     l->to = rows[from + n - 1].e.number;
     l->count = n;
     for (size_t i = 0; i < n; i++)
@@ -70,14 +70,15 @@ vn_status vn_revoke_answer(const struct vn_realm *realm, const struct vn_revocat
 {
     uint8_t list[VN_REVOCATION_LIST_MAX];
     VN_CLEANUP(vn_json_freep) json_t *lists = json_array();
-    size_t most = (size_t)VN_REVOCATION_LOGIN_MAX * VN_REVOCATION_ENTRIES_MAX;
     vn_status st = lists ? VN_OK : VN_ERR_NOMEM;
-    for (size_t from = n > most ? n - most : 0; st == VN_OK && from < n;
+    uint64_t after = 0; /* also without the oldest ones: nodes would have forgotten those */
+    for (size_t from = n > VN_REVOCATIONS_MAX ? n - VN_REVOCATIONS_MAX : 0; st == VN_OK && from < n;
          from += VN_REVOCATION_ENTRIES_MAX) {
         size_t list_n, count = VN_MIN(n - from, (size_t)VN_REVOCATION_ENTRIES_MAX);
-        st = issue(realm, rows, from, count, list, &list_n);
+        st = issue(realm, rows, from, count, after, list, &list_n);
         if (st == VN_OK && json_array_append_new(lists, vn_json_b64(VN_SPAN(list, list_n))))
             st = VN_ERR_NOMEM;
+        after = rows[from + count - 1].e.number;
     }
     if (st == VN_OK && json_object_set(answer, "revocations", lists))
         st = VN_ERR_NOMEM;
@@ -107,7 +108,8 @@ static void publication_free(struct publication *p)
 static void on_work(uv_work_t *w)
 {
     struct publication *p = VN_CONTAINER_OF(w, struct publication, work);
-    p->result = issue(p->realm, p->rows, p->from, p->n, p->list, &p->list_n);
+    p->result = issue(p->realm, p->rows, p->from, p->n, p->from ? p->rows[p->from - 1].e.number : 0,
+                      p->list, &p->list_n);
 }
 
 static void tell_broker(struct vn_guardian *g, const struct vn_realm *realm)

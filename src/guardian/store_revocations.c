@@ -21,12 +21,21 @@ vn_status vn_store_revocation_add(struct vn_store *s, const struct vn_id *realm,
     VN_QUERY add =
         vn_sql_prepare(s, "INSERT INTO revocation (realm, number, kind, node, serial, minimum,"
                           " until, nkey) VALUES (?,?,?,?,?,?,?,?)");
-    VN_QUERY clean = vn_sql_prepare(s, "DELETE FROM revocation WHERE realm = ?1 AND number < ?2"
-                                       " AND (node = ?3 OR until <= ?4)");
+    /* Each by its index: there may be thousands. */
+    VN_QUERY replace = vn_sql_prepare(s, "DELETE FROM revocation WHERE realm = ? AND node = ?");
+    VN_QUERY clean = vn_sql_prepare(s, "DELETE FROM revocation WHERE realm = ? AND until <= ?");
     uint64_t number;
-    if (!add || !clean)
+    if (!add || !replace || !clean)
         return VN_ERR_IO;
     vn_status st = next_number(s, realm, now_ms, &number);
+    vn_sql_bind_id(replace, 1, realm);
+    vn_sql_bind_id(replace, 2, &r->e.node);
+    if (st == VN_OK)
+        st = vn_sql_run(s, replace, "revocation replace", NULL);
+    vn_sql_bind_id(clean, 1, realm);
+    vn_sql_bind_u64(clean, 2, now_ms);
+    if (st == VN_OK)
+        st = vn_sql_run(s, clean, "revocation clean", NULL);
     if (st != VN_OK)
         return st;
     vn_sql_bind_id(add, 1, realm);
@@ -38,14 +47,7 @@ vn_status vn_store_revocation_add(struct vn_store *s, const struct vn_id *realm,
     vn_sql_bind_u64(add, 7, r->e.until_ms);
     if (r->has_nkey)
         vn_sql_bind_blob(add, 8, VN_SPAN_ARRAY(r->nkey));
-    st = vn_sql_run(s, add, "revocation add", NULL);
-    if (st != VN_OK)
-        return st;
-    vn_sql_bind_id(clean, 1, realm);
-    vn_sql_bind_u64(clean, 2, number);
-    vn_sql_bind_id(clean, 3, &r->e.node);
-    vn_sql_bind_u64(clean, 4, now_ms);
-    return vn_sql_run(s, clean, "revocation clean", NULL);
+    return vn_sql_run(s, add, "revocation add", NULL);
 }
 
 static bool revocation_of(sqlite3_stmt *q, struct vn_revocation_row *ret)

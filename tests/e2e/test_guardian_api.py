@@ -321,6 +321,25 @@ def administration():
     refused(rig.post("/conflux/register", {}, token), 401)
 
 
+def dead_conflux_tokens():
+    """Of nodes that were removed, revoked, or unregistered themselves: good for nothing."""
+    admin = rig.admin()
+    for way in ("removed", "revoked", "unregistered"):
+        n = rig.register(tag=way)
+        token, own = n["conflux_token"], f"/conflux/{n['conflux_id']}"
+        check(rig.probe(n, "renew")[-1]["ok"], f"{way}: has a session first")
+        status, _ = {"removed": lambda: rig.delete(own, admin), "revoked": lambda: rig.post(own + "/revoke", None, admin),
+                     "unregistered": lambda: rig.delete("/conflux/register", token)}[way]()
+        check(status == 204, f"{way}: {status}")
+        for method, path, body in (("GET", "/conflux/taints", None), ("POST", "/conflux/taints", {"add": ["x"]}),
+                                   ("GET", "/conflux/peers", None), ("GET", "/conflux/session/nonce", None),
+                                   ("POST", "/conflux/session/login", {}), ("POST", "/conflux/session/renew", {}),
+                                   ("POST", "/conflux/session/logout", {}), ("DELETE", "/conflux/register", None),
+                                   ("POST", "/conflux/register", {})):
+            result = rig.request(method, path, body, token)
+            check(result[0] == 401 and "registration token" in result[1]["detail"], f"{way}: {method} {path}: {result}")
+
+
 def command_line():
     made = json.loads(rig.cli("token", "create", "--taints", "a,b", "--uses", "2", "--expires", "1h", "--json").stdout)
     check(rig.register(made["token"], tag="cli")["taints"] == ["a", "b"], "token create on the host")
@@ -375,5 +394,6 @@ def no_secrets_in_logs():
 
 
 start_slow()
-main(init_again, http_shape, tls, users, bad_jwts, registration, tokens, sessions, proofs, who_asks_too_often_waits, administration, command_line,
+main(init_again, http_shape, tls, users, bad_jwts, registration, tokens, sessions, proofs, who_asks_too_often_waits,
+     administration, dead_conflux_tokens, command_line,
      own_certificate, slow_clients, restart, no_secrets_in_logs)

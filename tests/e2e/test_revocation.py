@@ -81,6 +81,9 @@ def a_deaf_node_revoked():
     deaf(False)
     wait_until(lambda: not nc.daemon.running(), 90, "c, who hears of it now, gives up")
     check("revoked" in nc.daemon.log_text() or "not registered" in nc.daemon.log_text(), "and says why")
+    nc.start(wait=False)
+    wait_until(lambda: not nc.daemon.running(), 20, "started again, it ends")
+    check(nc.daemon.process.returncode == 4 and "register" in nc.daemon.log_text(), "with a status that says: do not try again")
     check("c" not in [p["tag"] for p in na.json("peers")["peers"]], "Guardian knows it no more")
     check(len(a.ping(nb.ip4, wait=3)) == 1, "others go on")
 

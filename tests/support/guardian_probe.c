@@ -10,7 +10,8 @@
  *   nats             connect to Master and try what is allowed and what is not
  *   hold             stay connected; print each message's subject and size, answer commands; until
  *                    standard input ends
- *   logout
+ *   hold-two         connect twice; say when both connections have ended, and whether a third is
+ * taken logout
  *
  * One JSON object per step on standard output. Exit 0: every step did what it should say; the test
  * judges the rest.
@@ -38,6 +39,7 @@
 #include "loop/loop.h"
 #include "wire/envelope.h"
 #include "wire/names.h"
+#include "wire/revocation.h"
 
 struct probe {
     struct vn_loop *loop;
@@ -210,6 +212,16 @@ static json_t *check_credentials(struct probe *p)
     must(vn_hour_keys_now(&c->hour_keys, c->expires_ms, &hour) != NULL,
          "hour key of the certificate's end");
 
+    /* each list goes on where the one before it ended */
+    static struct vn_revocation_list list;
+    uint64_t known = 0;
+    size_t revoked = 0;
+    for (size_t i = 0; i < c->revocation_count; i++, revoked += list.count, known = list.to)
+        must(vn_revocation_list_check(span(&c->revocations[i]), command, p->suite, &p->realm,
+                                      &list) == VN_OK &&
+                 list.after == known,
+             "revocations");
+
     char node[VN_ID_TEXT], ip4[VN_IP_TEXT], ip6[VN_IP_TEXT];
     vn_id_format(&p->node, node);
     vn_ip_format(&c->ip4, ip4);
@@ -217,11 +229,12 @@ static json_t *check_credentials(struct probe *p)
     vn_sig_pub_free(root);
     vn_sig_pub_free(issuing);
     vn_sig_pub_free(command);
-    return json_pack("{s:b, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:i, s:I}", "ok", 1, "node",
-                     node, "tag", c->tag, "ip4", ip4, "ip6", ip6, "statement", (json_int_t)s.number,
-                     "time", (json_int_t)now, "expires", (json_int_t)c->expires_ms, "taints",
-                     taints, "hours", (int)c->hour_keys.count, "nats_jwt_bytes",
-                     (json_int_t)strlen(c->nats_jwt));
+    return json_pack("{s:b, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:i, s:I, s:i, s:i}", "ok", 1,
+                     "node", node, "tag", c->tag, "ip4", ip4, "ip6", ip6, "statement",
+                     (json_int_t)s.number, "time", (json_int_t)now, "expires",
+                     (json_int_t)c->expires_ms, "taints", taints, "hours", (int)c->hour_keys.count,
+                     "nats_jwt_bytes", (json_int_t)strlen(c->nats_jwt), "revoked", (int)revoked,
+                     "lists", (int)c->revocation_count);
 }
 
 static void login(struct probe *p, const char *step, bool renew)
@@ -307,7 +320,7 @@ struct heard {
     char error[256]; /* the last permission violation */
     unsigned violations, messages;
     struct probe *probe;        /* print messages */
-    natsSubscription *subs[64]; /* until the connection ends */
+    natsSubscription *subs[80]; /* until the connection ends */
     size_t sub_count;
 };
 
@@ -464,6 +477,7 @@ static natsStatus give_sig(char **err, unsigned char **sig, int *sig_n, const ch
 
 static natsStatus connect_master(struct probe *p, struct heard *h, natsConnection **ret)
 {
+    *ret = NULL;
     natsOptions *o = NULL;
     must(natsOptions_Create(&o) == NATS_OK, "options");
     natsOptions_SetURL(o, p->cred->realm.master_urls[0]);
@@ -534,7 +548,7 @@ static void name_pattern(struct probe *p, enum vn_subject_kind kind, enum vn_nam
 static void step_nats(struct probe *p, bool hold)
 {
     struct heard h = {.lock = PTHREAD_MUTEX_INITIALIZER};
-    natsConnection *nc = NULL;
+    natsConnection *nc;
     natsStatus st = connect_master(p, &h, &nc);
     if (st != NATS_OK) {
         say(hold ? "hold" : "nats",
@@ -632,13 +646,58 @@ static void step_nats(struct probe *p, bool hold)
     /* too large: the broker ends the connection */
     memset(h.error, 0, sizeof(h.error));
     h.violations = 0;
-    nc = NULL;
     must(connect_master(p, &h, &nc) == NATS_OK, "second connection");
     snprintf(s, sizeof(s), "a.in.%s.%s", other, self);
     TRY("payload_24576", publish_refused(nc, &h, s, 24576) || natsConnection_IsClosed(nc));
     TRY("payload_24577", publish_refused(nc, &h, s, 24577) || natsConnection_IsClosed(nc));
     disconnect(nc, &h);
+
+    /* more subscriptions than a node needs, each of them permitted */
+    must(connect_master(p, &h, &nc) == NATS_OK, "third connection");
+    size_t taken = 0;
+    while (h.sub_count < VN_ARRAY_LEN(h.subs) &&
+           natsConnection_Subscribe(&h.subs[h.sub_count], nc, "a.rev", on_message, &h) == NATS_OK) {
+        h.sub_count++;
+        if (natsConnection_FlushTimeout(nc, 5000) != NATS_OK)
+            break;
+        taken++;
+    }
+    natsConnection_ReadLastError(nc, h.error, sizeof(h.error));
+    json_object_set_new(o, "subscriptions", json_integer((json_int_t)taken));
+    json_object_set_new(o, "subscriptions_error", json_string(h.error));
+    disconnect(nc, &h);
+
+    /* somebody else's key under the same JWT */
+    struct vn_sig_key *own_nkey = p->nkey;
+    struct vn_secret32 seed;
+    must(vn_rng_bytes(seed.b, sizeof(seed.b)) == VN_OK &&
+             vn_sig_from_seed(VN_SIG_ED25519, VN_SPAN_ARRAY(seed.b), &p->nkey) == VN_OK,
+         "another nkey");
+    TRY("others_key", connect_master(p, &h, &nc) != NATS_OK);
+    natsConnection_Destroy(nc);
+    vn_sig_free(p->nkey);
+    p->nkey = own_nkey;
     say("nats", o);
+}
+
+/* Waits 20 s at most. */
+static void step_hold_two(struct probe *p)
+{
+    struct heard h = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    natsConnection *nc[2], *again;
+    int closed = 0;
+    for (int i = 0; i < 2; i++)
+        must(connect_master(p, &h, &nc[i]) == NATS_OK, "connection");
+    say("hold-two", json_pack("{s:i}", "connections", 2));
+    for (int i = 0; i < 2000 && closed < 2; i++) {
+        usleep(10000);
+        closed = natsConnection_IsClosed(nc[0]) + natsConnection_IsClosed(nc[1]);
+    }
+    for (int i = 0; i < 2; i++)
+        natsConnection_Destroy(nc[i]);
+    const bool taken = connect_master(p, &h, &again) == NATS_OK;
+    natsConnection_Destroy(again);
+    say("ended", json_pack("{s:i, s:b}", "closed", closed, "again", taken));
 }
 
 int main(int argc, char **argv)
@@ -691,6 +750,8 @@ int main(int argc, char **argv)
             finish(&p, step, p.port->peers(p.port->self, on_peers, &p));
         } else if (strcmp(step, "logout") == 0) {
             finish(&p, step, p.port->logout(p.port->self, &p.node, on_logout, &p));
+        } else if (strcmp(step, "hold-two") == 0) {
+            step_hold_two(&p);
         } else if (strcmp(step, "nats") == 0 || strcmp(step, "hold") == 0) {
             step_nats(&p, step[0] == 'h');
         } else {

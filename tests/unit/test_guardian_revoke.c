@@ -92,32 +92,27 @@ static void rows_of_a_node(void **state)
     free(rows);
 }
 
-/* Whatever does not fit one list fits the next, without a gap between. */
-static void login_answer(void **state)
+static void revoke_nodes(const struct vn_store_world *w, uint16_t count)
 {
-    const struct vn_store_world *w = *state;
-    VN_CLEANUP(vn_json_freep) json_t *answer = json_object();
-    assert_ok(vn_revoke_answer(w->realm, NULL, 0, answer));
-    assert_int_equal(json_array_size(json_object_get(answer, "revocations")), 0);
-    assert_true(json_is_array(json_object_get(answer, "revocations")));
-
-    const size_t COUNT = VN_REVOCATION_ENTRIES_MAX + 44;
     assert_ok(vn_store_begin(w->s, false));
-    for (uint16_t i = 0; i < COUNT; i++) {
+    for (uint16_t i = 0; i < count; i++) {
         struct vn_conflux_record c = node(w, i);
         assert_ok(vn_revoke_session(w->s, &c, NOW));
     }
     assert_ok(vn_store_commit(w->s));
-    size_t n, seen = 0;
-    struct vn_revocation_row *rows = load(w, NOW, &n);
-    assert_int_equal(n, COUNT);
-    assert_ok(vn_revoke_answer(w->realm, rows, n, answer));
+}
+
+/* The lists of an answer join up from 0, and have these rows. */
+static void check_answer(const struct vn_store_world *w, size_t want_lists,
+                         const struct vn_revocation_row *rows, size_t n, const json_t *answer)
+{
     const json_t *lists = json_object_get(answer, "revocations");
-    assert_int_equal(json_array_size(lists), 2);
+    assert_int_equal(json_array_size(lists), want_lists);
     VN_CLEANUP(vn_sig_pub_freep) struct vn_sig_pub *command = NULL;
     assert_ok(vn_sig_pub_new(w->realm->suite->sig, vn_sig_pk(w->realm->command_key), &command));
     uint64_t end = 0;
-    for (size_t i = 0; i < 2; i++) {
+    size_t seen = 0;
+    for (size_t i = 0; i < want_lists; i++) {
         static struct vn_revocation_list l;
         static uint8_t bytes[VN_REVOCATION_LIST_MAX];
         size_t bytes_n;
@@ -130,8 +125,51 @@ static void login_answer(void **state)
         for (size_t k = 0; k < l.count; k++)
             assert_memory_equal(&l.entries[k].node, &rows[seen++].e.node, VN_ID_LEN);
     }
-    assert_int_equal(seen, COUNT);
-    assert_int_equal(end, rows[COUNT - 1].e.number);
+    assert_int_equal(seen, n);
+    assert_int_equal(end, rows[n - 1].e.number);
+}
+
+/* Whatever does not fit one list fits the next, without a gap between. */
+static void login_answer(void **state)
+{
+    const struct vn_store_world *w = *state;
+    VN_CLEANUP(vn_json_freep) json_t *answer = json_object();
+    assert_ok(vn_revoke_answer(w->realm, NULL, 0, answer));
+    assert_int_equal(json_array_size(json_object_get(answer, "revocations")), 0);
+    assert_true(json_is_array(json_object_get(answer, "revocations")));
+
+    size_t n;
+    revoke_nodes(w, VN_REVOCATION_ENTRIES_MAX + 44);
+    struct vn_revocation_row *rows = load(w, NOW, &n);
+    assert_int_equal(n, VN_REVOCATION_ENTRIES_MAX + 44);
+    assert_ok(vn_revoke_answer(w->realm, rows, n, answer));
+    check_answer(w, 2, rows, n, answer);
+    free(rows);
+}
+
+/* As many as a node remembers go into one answer; of more, the newest, and nobody takes what is
+ * left out for a gap. */
+static void long_login_answer(void **state)
+{
+    const struct vn_store_world *w = *state;
+    VN_CLEANUP(vn_json_freep) json_t *answer = json_object();
+    size_t n;
+    revoke_nodes(w, 4000);
+    struct vn_revocation_row *rows = load(w, NOW, &n);
+    assert_ok(vn_revoke_answer(w->realm, rows, n, answer));
+    check_answer(w, 16, rows, 4000, answer);
+    free(rows);
+
+    n = VN_REVOCATIONS_MAX + 300;
+    rows = calloc(n, sizeof(*rows));
+    assert_non_null(rows);
+    for (size_t i = 0; i < n; i++) {
+        rows[i].e = (struct vn_revocation){
+            .number = NOW + i, .kind = VN_REVOKE_NODE, .until_ms = NOW + LIFE};
+        memcpy(rows[i].e.node.b, &i, sizeof(i));
+    }
+    assert_ok(vn_revoke_answer(w->realm, rows, n, answer));
+    check_answer(w, VN_REVOCATION_LOGIN_MAX, rows + 300, VN_REVOCATIONS_MAX, answer);
     free(rows);
 }
 
@@ -139,6 +177,7 @@ static void login_answer(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(rows_of_a_node), TEST(login_answer)};
+    const struct CMUnitTest tests[] = {TEST(rows_of_a_node), TEST(login_answer),
+                                       TEST(long_login_answer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "control/nats.h"
 #include "crypto/nkey.h"
 #include "crypto/x509.h"
@@ -263,6 +264,12 @@ static void test_messages(void **state)
     /* what the broker would close the connection for */
     static const uint8_t big[24577];
     assert_int_equal(ca->publish(ca->self, "x", VN_SPAN_ARRAY(big)), VN_ERR_LIMIT);
+    /* unless it is Guardian, whose account JWTs are long */
+    static const uint8_t jwt[VN_MASTER_PAYLOAD_MAX];
+    vn_nats_set_payload_max(a, sizeof(jwt));
+    assert_int_equal(ca->publish(ca->self, "a.own.h.jwt", VN_SPAN_ARRAY(jwt)), VN_OK);
+    until(&sb.messages, before + 2);
+    assert_memory_equal(sb.last, "a.own.h.jwt ", strlen("a.own.h.jwt "));
     vn_nats_free(a);
     vn_nats_free(b);
     stop_server();

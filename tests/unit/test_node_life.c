@@ -26,6 +26,11 @@ static struct vn_mem_member *member(const struct vn_world_node *n)
     return vn_mem_authority_member(w.authority, n->member);
 }
 
+static bool renewed(void *arg)
+{
+    return member(arg)->renewals > 0;
+}
+
 static size_t streams(void)
 {
     const struct vn_node_status sa = vn_world_status(a), sb = vn_world_status(b);
@@ -57,10 +62,32 @@ static void streams_end_with_the_credentials(void **state)
     assert_int_equal(streams(), 0);
     assert_true(vn_world_ping(a, b, false, 5000) == UINT64_MAX);
     assert_int_equal(streams(), 0);
-    /* Guardian is back: so are they. */
+    assert_non_null(strstr(vn_world_status(a).control_reason, "credentials have ended"));
+    /* Guardian is back after long: so are they, soon. */
+    vn_world_run(&w, LIFE_MS * 4);
+    member(a)->renewals = member(b)->renewals = 0;
     member(a)->refuse = member(b)->refuse = VN_OK;
-    vn_world_run(&w, LIFE_MS * 2);
+    assert_true(vn_world_until(&w, renewed, a, 9000) && vn_world_until(&w, renewed, b, 9000));
+    assert_string_equal(vn_world_status(a).control_reason, "");
     assert_true(vn_world_ping(a, b, false, 15000) < 15000);
+}
+
+/* Nobody can be asked: packets are answered, not kept, and flow as soon as the channel is back. */
+static void unreachable_without_control(void **state)
+{
+    (void)state;
+    a = vn_world_add(&w, "alice", "home");
+    b = vn_world_add(&w, "bob", "home");
+    vn_mem_broker_set_up(w.broker, false);
+    vn_world_run(&w, 100);
+    vn_world_send(a, b, false, 1);
+    vn_world_run(&w, 3000);
+    assert_int_equal(a->unreachables, 0); /* most outages are shorter */
+    vn_world_run(&w, 1000);
+    assert_true(a->unreachables > 0);
+    vn_mem_broker_set_up(w.broker, true);
+    vn_world_run(&w, 100);
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
 }
 
 /* ---- credentials that do not verify ---- */
@@ -124,11 +151,6 @@ static void (*const CHANGES[])(struct vn_credentials *c) = {
     other_realm,     other_suite,   bad_root,      bad_issuing,         bad_command,
     bad_certificate, bad_statement, cut_statement, swapped_authorities, too_early};
 
-static bool renewed(void *arg)
-{
-    return member(arg)->renewals > 0;
-}
-
 static void renew(struct vn_world_node *n)
 {
     member(n)->renewals = 0;
@@ -164,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(streams_end_with_the_credentials, setup, teardown),
+        cmocka_unit_test_setup_teardown(unreachable_without_control, setup, teardown),
         cmocka_unit_test_setup_teardown(what_does_not_verify_changes_nothing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

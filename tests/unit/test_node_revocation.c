@@ -1,5 +1,6 @@
 /* Revocation binds who does not cooperate, and is believed to Guardian alone. */
 #include "base/limits.h"
+#include "core/node_i.h"
 #include "support/node_world.h"
 #include "support/test.h"
 
@@ -280,6 +281,67 @@ static void test_expiry_forgets(void **state)
     vn_world_done(&w);
 }
 
+static struct vn_world *filling;
+static size_t filled;
+
+/* Lists of 250 entries each; `filled` is in the first one, all others are nobody's. */
+static void long_answer(struct vn_credentials *c)
+{
+    static struct vn_revocation_list l;
+    const struct test_realm *r = vn_mem_authority_realm(filling->authority);
+    for (uint64_t number = 0; number < 4000;) {
+        struct vn_blob *b = &c->revocations[c->revocation_count++];
+        l = (struct vn_revocation_list){.realm = r->id, .after = number};
+        for (l.count = 0; l.count < 250; l.count++) {
+            struct vn_revocation *e = &l.entries[l.count];
+            *e = (struct vn_revocation){
+                .number = ++number, .kind = VN_REVOKE_NODE, .until_ms = TEST_NOW_MS + 86400000};
+            if (number == 1)
+                e->node = vn_mem_authority_member(filling->authority, filled)->node;
+            else
+                memcpy(e->node.b, &number, sizeof(number));
+        }
+        l.to = number;
+        b->p = malloc(VN_REVOCATION_LIST_MAX);
+        assert_non_null(b->p);
+        assert_ok(vn_revocation_list_issue(&l, r->command, b->p, &b->n));
+    }
+}
+
+/* Who logs in after 4,000 nodes were revoked knows all of them, and misses nothing afterwards. */
+static void test_long_login_answer(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b;
+    pair(&w, &a, &b);
+    filling = &w;
+    filled = b->member;
+    vn_mem_authority_member(w.authority, a->member)->change = long_answer;
+    vn_world_kill(a);
+    vn_world_revive(a);
+    assert_int_equal(a->node->revocations.number, 4000);
+    assert_true(vn_world_ping(b, a, false, 5000) == UINT64_MAX);
+    assert_true(vn_world_status(a).drops[VN_NDROP_REVOKED] > 0);
+
+    static struct vn_revocation_list next;
+    static uint8_t bytes[VN_REVOCATION_LIST_MAX];
+    size_t n;
+    next = (struct vn_revocation_list){
+        .realm = vn_mem_authority_realm(w.authority)->id, .after = 4000, .to = 4001, .count = 1};
+    next.entries[0] = (struct vn_revocation){.number = 4001,
+                                             .kind = VN_REVOKE_NODE,
+                                             .node = {{9, 9, 9}},
+                                             .until_ms = TEST_NOW_MS + 86400000};
+    assert_ok(
+        vn_revocation_list_issue(&next, vn_mem_authority_realm(w.authority)->command, bytes, &n));
+    vn_mem_broker_inject(w.broker, "a.rev", bytes, n);
+    vn_world_run(&w, 32000);
+    assert_int_equal(a->node->revocations.number, 4001);
+    assert_int_equal(vn_mem_authority_member(w.authority, a->member)->renewals, 0);
+    vn_world_done(&w);
+}
+
 /* More than a node keeps: the oldest go, the newest count, and nothing else happens. */
 static void test_bounded(void **state)
 {
@@ -323,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_lost_list_is_fetched_from_guardian),
         cmocka_unit_test(test_peer_tells),
         cmocka_unit_test(test_expiry_forgets),
+        cmocka_unit_test(test_long_login_answer),
         cmocka_unit_test(test_bounded),
     };
     if (getenv("VN_TEST_ONLY"))
