@@ -146,6 +146,7 @@
 #define VN_TETHERS_MAX 1024
 #define VN_TETHER_CONNECT_MS 10000 /* offer to `up` */
 #define VN_STUN_SERVERS_MAX 4      /* that Guardian names and a node asks */
+#define VN_MEMBER_STUN_MAX 4       /* public nodes of the realm, likewise */
 #define VN_OFFER_RESEND_MS 500
 #define VN_OFFER_RESEND_MAX 4
 #define VN_LABELS_PER_NEIGHBOUR_MAX 4096

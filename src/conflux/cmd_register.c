@@ -1,8 +1,10 @@
 #include <ctype.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/host_port.h"
 #include "conflux/cli.h"
 #include "control/guardian_api.h"
 
@@ -73,7 +75,8 @@ static void replace(const struct vn_cli *c, const struct vn_conflux_config *befo
 }
 
 static vn_status save(const struct vn_cli *c, const struct vn_guardian_address *at,
-                      const struct vn_register_answer *a, struct vn_conflux_config *ret)
+                      const struct vn_register_answer *a, uint16_t public_port,
+                      struct vn_conflux_config *ret)
 {
     VN_CLEANUP(vn_config_wipe) struct vn_conflux_config before;
     bool replaced = false;
@@ -94,6 +97,7 @@ static vn_status save(const struct vn_cli *c, const struct vn_guardian_address *
     snprintf(ret->tag, sizeof(ret->tag), "%s", a->tag);
     ret->ip4 = a->ip4;
     ret->ip6 = a->ip6;
+    ret->public_port = public_port;
     vn_cli_settings(c, ret);
     const vn_status st = vn_config_save(c->state_dir, VN_CONFIG_REGISTERED, ret);
     if (st == VN_OK && replaced)
@@ -110,6 +114,50 @@ static const char *without_length(const char *ip, char ret[64])
     return ret;
 }
 
+#define PUBLIC_PORT 3478 /* RFC 8489 section 18.6 */
+
+/* The first address of a host name, or the address itself. */
+static bool look_up(const char *host, struct vn_ip *ret)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG};
+    struct addrinfo *list;
+    char text[VN_IP_TEXT];
+    if (vn_ip_parse(host, ret) == VN_OK)
+        return true;
+    if (getaddrinfo(host, NULL, &hints, &list) != 0)
+        return false;
+    const bool found = getnameinfo(list->ai_addr, list->ai_addrlen, text, sizeof(text), NULL, 0,
+                                   NI_NUMERICHOST) == 0 &&
+                       vn_ip_parse(text, ret) == VN_OK;
+    freeaddrinfo(list);
+    return found;
+}
+
+/* "[HOST][:PORT]", with IPv6 in brackets where a port follows. A name is looked up once: Guardian
+ * hands out an address. */
+static int parse_public(const struct vn_cli *c, uint16_t *ret_port, struct vn_ip *ret_ip,
+                        bool *ret_has_ip)
+{
+    const char *text = c->o.public ? c->o.public : "";
+    char host[VN_HOST_MAX] = "";
+    *ret_port = PUBLIC_PORT;
+    *ret_has_ip = false;
+    const char *wanted = text[0] == ':' ? "x" : "";
+    char whole[VN_HOST_MAX + 8];
+    if ((size_t)snprintf(whole, sizeof(whole), "%s%s", wanted, text) >= sizeof(whole) ||
+        (text[0] && vn_host_port_parse(whole, host, ret_port) != VN_OK) || *ret_port == 0 ||
+        *ret_port == UINT16_MAX)
+        return vn_cli_fail(c, VN_EXIT_USAGE,
+                           "--public %s is no [HOST][:PORT], such as 203.0.113.5:3478 or :3478",
+                           text);
+    if (!text[0] || text[0] == ':')
+        return VN_EXIT_OK;
+    if (!look_up(host, ret_ip))
+        return vn_cli_fail(c, VN_EXIT_USAGE, "--public %s: %s has no address", text, host);
+    *ret_has_ip = true;
+    return VN_EXIT_OK;
+}
+
 static int join(const struct vn_cli *c, const struct vn_join *token,
                 struct vn_conflux_config *config)
 {
@@ -119,6 +167,13 @@ static int join(const struct vn_cli *c, const struct vn_join *token,
         return code;
     char tag[64], ip[64];
     default_tag(tag);
+    struct vn_ip public_ip;
+    bool has_public_ip = false;
+    uint16_t public_port = 0;
+    if (c->o.has_public)
+        code = parse_public(c, &public_port, &public_ip, &has_public_ip);
+    if (code != VN_EXIT_OK)
+        return code;
     const struct vn_register_request rq = {
         .tag = c->o.tag ? c->o.tag
                : tag[0] ? tag
@@ -129,6 +184,8 @@ static int join(const struct vn_cli *c, const struct vn_join *token,
         .taint_count = c->o.taint_count,
         .teams = c->o.teams,
         .team_count = c->o.team_count,
+        .public_port = public_port,
+        .public_ip = has_public_ip ? &public_ip : NULL,
     };
     static struct vn_register_answer answer;
     struct vn_guardian_failure err;
@@ -136,7 +193,7 @@ static int join(const struct vn_cli *c, const struct vn_join *token,
     if (st != VN_OK)
         return vn_cli_fail(c, err.reached ? VN_EXIT_REFUSED : VN_EXIT_UNREACHABLE, "%s",
                            err.detail);
-    if (save(c, &at, &answer, config) != VN_OK) {
+    if (save(c, &at, &answer, public_port, config) != VN_OK) {
         /* Without its token the node could not even be unregistered. */
         (void)!vn_guardian_unregister(&at, answer.conflux_token, &err);
         code =

@@ -109,6 +109,8 @@ vn_status vn_config_format(const struct vn_conflux_config *c, char **ret)
                     set_id(o, "conflux_id", &c->conflux_id) &&
                     set_text(o, "conflux_token", c->token) && set_text(o, "tag", c->tag) &&
                     set_ip(o, "ip4", &c->ip4) && set_ip(o, "ip6", &c->ip6) &&
+                    (!c->public_port ||
+                     json_object_set_new(o, "public_port", json_integer(c->public_port)) == 0) &&
                     json_object_set_new(o, "settings", settings_json(c)) == 0;
     *ret = ok ? vn_json_dump(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
     return *ret ? VN_OK : VN_ERR_NOMEM;
@@ -179,7 +181,7 @@ vn_status vn_config_parse(struct vn_span text, struct vn_conflux_config *ret)
 {
     VN_CLEANUP(vn_jread_freep) json_t *o = vn_jread_parse(text);
     VN_CLEANUP(vn_config_wipe) struct vn_conflux_config c = {0};
-    uint64_t version;
+    uint64_t version, public_port = 0;
     if (!vn_jread_u64(o, "version", 1, &version) || version != 1 ||
         !parse_guardian(json_object_get(o, "guardian"), &c.guardian) ||
         !parse_realm(json_object_get(o, "realm"), &c) ||
@@ -188,8 +190,11 @@ vn_status vn_config_parse(struct vn_span text, struct vn_conflux_config *ret)
         !vn_jread_text(o, "tag", c.tag, sizeof(c.tag)) ||
         (json_object_get(o, "ip4") && !vn_jread_ip(o, "ip4", &c.ip4)) ||
         (json_object_get(o, "ip6") && !vn_jread_ip(o, "ip6", &c.ip6)) ||
+        (json_object_get(o, "public_port") &&
+         !vn_jread_u64(o, "public_port", UINT16_MAX, &public_port)) ||
         !parse_settings(json_object_get(o, "settings"), &c))
         return vn_jread_why();
+    c.public_port = (uint16_t)public_port;
     *ret = c;
     return VN_OK;
 }

@@ -20,6 +20,8 @@ struct vn_conflux_config {
     char interface[16];
     uint16_t mtu_bytes;
     uint32_t idle_ms;
+
+    uint16_t public_port; /* registered with --public: answers members there; 0: not */
 };
 
 enum vn_config_file { VN_CONFIG_REGISTERED, VN_CONFIG_UP };

@@ -9,7 +9,7 @@
 #include "base/limits.h"
 #include "base/secret.h"
 
-enum kind { K_FLAG, K_TEXT, K_SECRET, K_LIST, K_SECONDS, K_MILLIS, K_MTU, K_COUNT };
+enum kind { K_FLAG, K_TEXT, K_OPTIONAL, K_SECRET, K_LIST, K_SECONDS, K_MILLIS, K_MTU, K_COUNT };
 
 enum id {
     O_HELP,
@@ -22,6 +22,7 @@ enum id {
     O_IP,
     O_TAINTS,
     O_TEAMS,
+    O_PUBLIC,
     O_DEBUG,
     O_VERBOSE,
     O_IDLE,
@@ -100,6 +101,15 @@ static const struct option OPTIONS[] = {
      VN_VERB_REGISTER,
      {"VEILNET_CONFLUX_TEAMS"},
      "teams whose identity the node carries"},
+    {O_PUBLIC,
+     0,
+     "public",
+     "[HOST][:PORT]",
+     K_OPTIONAL,
+     VN_VERB_REGISTER,
+     {"VEILNET_PUBLIC"},
+     "keep a UDP port open (default 3478) and tell members their outer address; HOST is where they "
+     "find it (default: the address Guardian sees)"},
     {O_DEBUG, 'd', "debug", NULL, K_FLAG, JOINS, {NULL}, "run in the foreground afterwards"},
     {O_IDLE,
      0,
@@ -397,6 +407,10 @@ static bool set_value(struct vn_options *o, const struct option *opt, char *valu
         return set_flag(o, opt->id);
     case K_TEXT:
         return set_text(o, opt->id, value);
+    case K_OPTIONAL:
+        o->has_public = true;
+        o->public = value;
+        return !value || *value;
     case K_SECRET:
         return set_secret(o, value);
     case K_LIST:
@@ -471,6 +485,8 @@ static vn_status take_long(struct parse *p, char **argv, int argc, int *i)
         return arg[n] ? bad(p, "option --%s takes no value", opt->name) : take_option(p, opt, NULL);
     if (arg[n] == '=')
         return take_option(p, opt, arg + n + 1);
+    if (opt->kind == K_OPTIONAL && (*i + 1 >= argc || argv[*i + 1][0] == '-'))
+        return take_option(p, opt, NULL);
     if (*i + 1 >= argc)
         return bad(p, "option --%s needs a value", opt->name);
     return take_option(p, opt, argv[++*i]);

@@ -40,6 +40,8 @@ struct vn_options {
     const char *guardians[VN_OPT_LIST_MAX];
     size_t guardian_count;
     const char *tag, *ip, *interface;
+    bool has_public;
+    const char *public; /* "[HOST][:PORT]"; NULL: neither was said */
     bool has_taints;
     const char *taints[VN_OPT_LIST_MAX];
     size_t taint_count;

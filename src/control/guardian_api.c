@@ -594,6 +594,13 @@ vn_status vn_guardian_register(const struct vn_guardian_address *at, const char 
         ok = ok && json_object_set_new(o, "taints", text_list(req->taints, req->taint_count)) == 0;
     if (req->team_count)
         ok = ok && json_object_set_new(o, "teams", text_list(req->teams, req->team_count)) == 0;
+    if (req->public_port)
+        ok = ok && json_object_set_new(o, "public_port", json_integer(req->public_port)) == 0;
+    if (req->public_ip) {
+        char ip[VN_IP_TEXT];
+        vn_ip_format(req->public_ip, ip);
+        ok = ok && json_object_set_new(o, "public_ip", json_string(ip)) == 0;
+    }
     char *body = ok ? vn_json_dump(o, JSON_COMPACT) : NULL;
     if (!body) {
         *ret_err = (struct vn_guardian_failure){

@@ -44,6 +44,8 @@ struct vn_register_request {
     size_t taint_count;
     const char *const *teams;
     size_t team_count;
+    uint16_t public_port;          /* 0: no public node */
+    const struct vn_ip *public_ip; /* NULL: Guardian takes the address it sees */
 };
 #define VN_REGISTER_WARNINGS_MAX 8
 struct vn_register_answer {

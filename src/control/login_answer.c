@@ -116,21 +116,22 @@ static bool parse_masters(const json_t *j, struct vn_realm_info *ret)
     return true;
 }
 
-static bool parse_stun(const json_t *j, struct vn_realm_info *ret)
+static bool parse_servers(const json_t *j, const char *name, struct vn_addr *ret, size_t cap,
+                          size_t *ret_count)
 {
-    const json_t *list = json_object_get(j, "stun");
+    const json_t *list = json_object_get(j, name);
     const size_t n = json_array_size(list);
-    if (!json_is_array(list) || n > VN_ARRAY_LEN(ret->stun))
+    if (!json_is_array(list) || n > cap)
         return false;
     for (size_t i = 0; i < n; i++) {
         const json_t *one = json_array_get(list, i);
         uint64_t port;
-        if (!json_is_object(one) || !vn_jread_ip(one, "ip", &ret->stun[i].ip) ||
+        if (!json_is_object(one) || !vn_jread_ip(one, "ip", &ret[i].ip) ||
             !vn_jread_u64(one, "port", UINT16_MAX, &port) || port == 0)
             return false;
-        ret->stun[i].port = (uint16_t)port;
+        ret[i].port = (uint16_t)port;
     }
-    ret->stun_count = n;
+    *ret_count = n;
     return true;
 }
 
@@ -154,7 +155,10 @@ static bool parse_realm(const json_t *root, struct vn_realm_info *ret)
            vn_jread_blob(j, "root_cert", VN_CERT_MAX, &ret->root_cert) &&
            vn_jread_blob(j, "issuing_cert", VN_CERT_MAX, &ret->issuing_cert) &&
            vn_jread_blob(j, "command_cert", VN_CERT_MAX, &ret->command_cert) &&
-           parse_masters(j, ret) && parse_stun(j, ret) &&
+           parse_masters(j, ret) &&
+           parse_servers(j, "stun", ret->stun, VN_ARRAY_LEN(ret->stun), &ret->stun_count) &&
+           parse_servers(root, "member_stun", ret->member_stun, VN_ARRAY_LEN(ret->member_stun),
+                         &ret->member_stun_count) &&
            vn_jread_text_dup(j, "master_ca", PEM_MAX, &ret->master_ca_pem);
 }
 

@@ -14,6 +14,13 @@ static void free_tether_start(struct vn_post_msg *m)
     free(c);
 }
 
+static void free_member_stun(struct vn_post_msg *m)
+{
+    struct vn_cmd_member_stun *c = (struct vn_cmd_member_stun *)m;
+    vn_stun_keys_wipe(&c->keys);
+    free(c);
+}
+
 static void free_tether_send(struct vn_post_msg *m)
 {
     struct vn_cmd_tether_send *c = (struct vn_cmd_tether_send *)m;
@@ -74,6 +81,9 @@ vn_status vn_post_msg_new(unsigned type, size_t size, void *ret_msg)
     switch (type) {
     case VN_CMD_TETHER_START:
         m->free_fn = free_tether_start;
+        break;
+    case VN_CMD_MEMBER_STUN:
+        m->free_fn = free_member_stun;
         break;
     case VN_CMD_TETHER_SEND:
         m->free_fn = free_tether_send;
@@ -149,6 +159,8 @@ const char *vn_tether_drop_name(enum vn_tether_drop d)
         [VN_TDROP_CHANNEL] = "channel",
         [VN_TDROP_LIMIT] = "limit",
         [VN_TDROP_SEND] = "send",
+        [VN_TDROP_PUBLIC_STRANGER] = "public_stranger",
+        [VN_TDROP_PUBLIC_RATE] = "public_rate",
     };
     return (unsigned)d < VN_TDROP_COUNT ? names[d] : "unknown";
 }

@@ -30,6 +30,7 @@ enum vn_cmd_type {
     VN_CMD_TX_KEM,           /* struct vn_cmd_kem: the answer to VN_EV_TX_KEM_DUE */
     VN_CMD_RX_KEM,           /* struct vn_cmd_kem: a KEM step that the source may take */
     VN_CMD_DEST,             /* struct vn_cmd_dest */
+    VN_CMD_MEMBER_STUN,      /* struct vn_cmd_member_stun */
     VN_CMD_STATS,            /* struct vn_cmd_handle: handle is echoed */
 };
 
@@ -67,6 +68,13 @@ struct vn_cmd_local { /* own inner addresses; what arrives for others is dropped
     uint32_t idle_ms;
     struct vn_addr stun[VN_STUN_SERVERS_MAX];
     size_t stun_count;
+};
+
+struct vn_cmd_member_stun { /* public nodes of the realm, and keys (wire/member_stun.h) */
+    struct vn_post_msg msg;
+    struct vn_addr servers[VN_MEMBER_STUN_MAX];
+    size_t count;
+    struct vn_stun_keys keys; /* wiped by free_fn */
 };
 
 struct vn_cmd_tether_open {

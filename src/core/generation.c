@@ -31,6 +31,7 @@ static void forget(struct vn_node *n)
 static void on_end(void *arg)
 {
     forget(arg);
+    vn_member_stun_tell(arg);
 }
 
 static void on_judge(void *arg)
@@ -139,6 +140,7 @@ static vn_status take(struct vn_node *n, const struct vn_key_set *s)
     own->cred->hour_keys.other = &g->hours;
     if (g->until_ms)
         vn_timer_arm(&n->timers, &g->timer, vn_local_time(n, g->until_ms));
+    vn_member_stun_tell(n);
     return VN_OK;
 }
 
@@ -236,6 +238,7 @@ static void change_over(struct vn_node *n, uint64_t until_ms)
     vn_hour_macs_forget(&s->macs);
     g->until_ms = until_ms;
     vn_timer_arm(&n->timers, &g->timer, vn_local_time(n, until_ms));
+    vn_member_stun_tell(n);
     vn_log(VN_LOG_INFO, "keys_changed", VN_KV_U64("generation", c->hour_keys.generation));
     /* Nobody's rights change by it: streams need no new decision, only the statement for later
      * ones. */

@@ -184,6 +184,7 @@ vn_status vn_node_new(const struct vn_node_config *cfg, uint64_t now_ms, struct 
     if (st == VN_OK)
         st = vn_revocations_init(n);
     vn_generations_init(n);
+    vn_member_stun_init(n);
     if (st == VN_OK)
         st = vn_session_init(n);
     if (st != VN_OK) {
@@ -212,6 +213,7 @@ struct vn_node *vn_node_free(struct vn_node *n)
     vn_queries_done(n);
     vn_revocations_done(n);
     vn_generations_done(n);
+    vn_member_stun_done(n);
     vn_quarantine_done(n);
     vn_admin_done(n);
     vn_jobs_done(n);

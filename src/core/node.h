@@ -56,6 +56,7 @@ struct vn_node_config {
     unsigned suite;     /* enum vn_suite, likewise */
     uint32_t idle_ms;   /* 0: VN_IDLE_MS */
     uint16_t mtu_bytes; /* 0: VN_MTU_DEFAULT */
+    bool public;        /* its worker answers STUN questions of members */
     const struct vn_authority *authority;
     const struct vn_control *control;
     const struct vn_random *random;

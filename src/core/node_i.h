@@ -25,6 +25,7 @@
 #include "core/hop.h"
 #include "core/inbox.h"
 #include "core/job.h"
+#include "core/member_stun.h"
 #include "core/node.h"
 #include "core/outbox.h"
 #include "core/peer.h"
@@ -49,6 +50,7 @@ struct vn_node {
     struct vn_node_ref *ref;
     struct vn_session session;
     struct vn_generations generations;
+    struct vn_timer member_stun;
     struct vn_peers peers;
     struct vn_seen seen;
     struct vn_turns turns;

@@ -273,6 +273,7 @@ static void on_login(void *arg, struct vn_credentials *cred, const struct vn_aut
     vn_session_connect(n);
     vn_own_subscribe(n);
     vn_tell_local(n);
+    vn_member_stun_tell(n);
     n->cfg.shell->online(n->cfg.shell->arg, s->cred, n->cfg.mtu_bytes);
     if (first)
         vn_dests_retry(n); /* what the worker was refused while there was no node */

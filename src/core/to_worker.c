@@ -58,6 +58,18 @@ void vn_tell_local(struct vn_node *n)
     tell(n, &m->msg);
 }
 
+void vn_tell_member_stun(struct vn_node *n, const struct vn_stun_keys *keys)
+{
+    struct vn_cmd_member_stun *m = message(VN_CMD_MEMBER_STUN, sizeof(*m));
+    if (!m)
+        return;
+    const struct vn_realm_info *realm = &n->session.cred->realm;
+    memcpy(m->servers, realm->member_stun, sizeof(m->servers));
+    m->count = realm->member_stun_count;
+    m->keys = *keys;
+    tell(n, &m->msg);
+}
+
 void vn_tell_tether_open(struct vn_node *n, uint32_t tether, const struct vn_tether_config *cfg)
 {
     struct vn_cmd_tether_open *m = message(VN_CMD_TETHER_OPEN, sizeof(*m));

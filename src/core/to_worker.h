@@ -12,6 +12,8 @@ void vn_tell_handle(struct vn_node *n, enum vn_cmd_type type, uint32_t handle);
 void vn_tell_dest(struct vn_node *n, const struct vn_ip *ip, enum vn_dest_verdict verdict,
                   uint32_t tx, uint32_t for_ms);
 void vn_tell_local(struct vn_node *n);
+/** Public nodes of the realm, and these keys. */
+void vn_tell_member_stun(struct vn_node *n, const struct vn_stun_keys *keys);
 void vn_tell_tether_open(struct vn_node *n, uint32_t tether, const struct vn_tether_config *cfg);
 void vn_tell_tether_start(struct vn_node *n, uint32_t tether, const struct vn_tether_start *start);
 void vn_tell_tether_candidate(struct vn_node *n, uint32_t tether, const struct vn_candidate *c);

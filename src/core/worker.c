@@ -125,6 +125,11 @@ struct vn_worker *vn_worker_free(struct vn_worker *w)
 
 /* ---- commands ---- */
 
+static void set_member_stun(struct vn_worker *w, const struct vn_cmd_member_stun *c)
+{
+    w->cfg.tether->member_stun(w->cfg.tether->self, c->servers, c->count, &c->keys);
+}
+
 static void set_local(struct vn_worker *w, const struct vn_cmd_local *c)
 {
     w->addr_count = VN_MIN(c->addr_count, VN_ARRAY_LEN(w->addrs));
@@ -228,6 +233,9 @@ void vn_worker_command(struct vn_worker *w, struct vn_post_msg *m, uint64_t now_
     switch (m->type) {
     case VN_CMD_LOCAL:
         set_local(w, (const struct vn_cmd_local *)m);
+        break;
+    case VN_CMD_MEMBER_STUN:
+        set_member_stun(w, (const struct vn_cmd_member_stun *)m);
         break;
     case VN_CMD_TETHER_OPEN:
         vn_end_open(w, (const struct vn_cmd_tether_open *)m);

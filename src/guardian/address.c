@@ -8,48 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static bool port_of(const char *text, uint16_t *ret)
-{
-    char *end;
-    errno = 0;
-    unsigned long v = strtoul(text, &end, 10);
-    if (errno || end == text || *end || v > 65535 || text[0] == '-' || text[0] == '+')
-        return false;
-    *ret = (uint16_t)v;
-    return true;
-}
-
-vn_status vn_host_port_parse(const char *text, char ret_host[VN_HOST_MAX], uint16_t *ret_port)
-{
-    const char *host = text, *port = NULL;
-    size_t host_n;
-    if (text[0] == '[') {
-        const char *close_at = strchr(text, ']');
-        if (!close_at || (close_at[1] && close_at[1] != ':'))
-            return VN_ERR_MALFORMED;
-        host = text + 1;
-        host_n = (size_t)(close_at - host);
-        port = close_at[1] ? close_at + 2 : NULL;
-    } else {
-        const char *colon = strchr(text, ':');
-        /* More than one colon without brackets: a bare IPv6 address. */
-        bool v6 = colon && strchr(colon + 1, ':');
-        host_n = colon && !v6 ? (size_t)(colon - text) : strlen(text);
-        port = colon && !v6 ? colon + 1 : NULL;
-    }
-    if (host_n == 0 || host_n >= VN_HOST_MAX ||
-        strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:*") < host_n)
-        return VN_ERR_MALFORMED;
-    uint16_t value = 0;
-    if (port && !port_of(port, &value))
-        return VN_ERR_MALFORMED;
-    memcpy(ret_host, host, host_n);
-    ret_host[host_n] = 0;
-    if (port)
-        *ret_port = value;
-    return VN_OK;
-}
-
 void vn_host_format(const char *host, char ret[VN_HOST_MAX + 2])
 {
     snprintf(ret, VN_HOST_MAX + 2, strchr(host, ':') ? "[%s]" : "%s", host);
@@ -136,6 +94,19 @@ bool vn_ip_is_private(const struct vn_ip *ip)
         "10.0.0.0/8",  "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
         "127.0.0.0/8", "fc00::/7",      "fe80::/10",      "::1/128",       NULL};
     return in_any(ip, PRIVATE);
+}
+
+bool vn_ip_is_loopback(const struct vn_ip *ip)
+{
+    static const char *const LOOPBACK[] = {"127.0.0.0/8", "::1/128", NULL};
+    return in_any(ip, LOOPBACK);
+}
+
+bool vn_ip_is_host(const struct vn_ip *ip)
+{
+    static const char *const NOBODY[] = {"0.0.0.0/8", "224.0.0.0/3", "::/128",
+                                         "ff00::/8",  "fe80::/10",   NULL};
+    return !in_any(ip, NOBODY);
 }
 
 bool vn_prefix_fits_realm(const struct vn_prefix *p)

@@ -3,15 +3,10 @@
 
 #include <stdbool.h>
 
+#include "base/host_port.h"
 #include "base/id.h"
 #include "base/status.h"
 
-#define VN_HOST_MAX 256
-
-/** "host", "host:port", "1.2.3.4:port", "[v6]:port", "[v6]", "v6". *ret_port stays untouched when
- * there is none. */
-VN_MUST_CHECK vn_status vn_host_port_parse(const char *text, char ret_host[VN_HOST_MAX],
-                                           uint16_t *ret_port);
 /** host in brackets when it is an IPv6 address. */
 void vn_host_format(const char *host, char ret[VN_HOST_MAX + 2]);
 /**
@@ -21,6 +16,9 @@ void vn_host_format(const char *host, char ret[VN_HOST_MAX + 2]);
 VN_MUST_CHECK vn_status vn_own_address(struct vn_ip *ret);
 /** Not reachable from the internet: RFC 1918, 100.64/10, loopback, link-local, ULA. */
 bool vn_ip_is_private(const struct vn_ip *ip);
+bool vn_ip_is_loopback(const struct vn_ip *ip);
+/** An address that one machine may have: not unspecified, multicast or of one link only. */
+bool vn_ip_is_host(const struct vn_ip *ip);
 /** One of the private IPv4 blocks contains all of it, so it may be a realm's range. */
 bool vn_prefix_fits_realm(const struct vn_prefix *p);
 /** Tries to bind TCP addr:port ("*" for all). *port 0 finds a free one. VN_ERR_EXISTS: in use;

@@ -335,9 +335,7 @@ static struct vn_span payer(struct vn_request *r, struct vn_ip *room)
     case VN_WEB_PUBLIC:
         break;
     }
-    char text[VN_IP_TEXT] = "";
-    lws_get_peer_simple(r->conn->wsi, text, sizeof(text));
-    if (vn_ip_parse(text, room) != VN_OK)
+    if (vn_request_peer(r, room) != VN_OK)
         memset(room, 0, sizeof(*room));
     return VN_SPAN(room->b, vn_ip_is_v4(room) ? sizeof(room->b) : 8);
 }
@@ -762,4 +760,11 @@ bool vn_request_nonce_take(struct vn_request *r, const uint8_t nonce[32])
 vn_status vn_request_binding(struct vn_request *r, uint8_t ret[32])
 {
     return vn_tls_binding(lws_get_ssl(r->conn->wsi), ret);
+}
+
+vn_status vn_request_peer(struct vn_request *r, struct vn_ip *ret)
+{
+    char text[VN_IP_TEXT];
+    return lws_get_peer_simple(r->conn->wsi, text, sizeof(text)) ? vn_ip_parse(text, ret)
+                                                                 : VN_ERR_IO;
 }

@@ -4,6 +4,7 @@
 #include "crypto/rng.h"
 #include "guardian/http.h"
 #include "guardian/keychange.h"
+#include "guardian/public_node.h"
 #include "guardian/quarantine.h"
 #include "guardian/revoke.h"
 #include "guardian/routes.h"
@@ -237,10 +238,14 @@ void vn_route_register(struct vn_request *r)
         vn_request_fail(r, st, "store");
         return;
     }
-    if (!choose_tag(r, c.tag) || !choose_taints(r, &c.taints) || !parse_ip(r, realm, &c.ip4) ||
-        !use_token(r) || !lease(r, realm, &c))
+    struct vn_addr public;
+    if (!vn_public_node_wanted(r, &public) || !choose_tag(r, c.tag) ||
+        !choose_taints(r, &c.taints) || !parse_ip(r, realm, &c.ip4) || !use_token(r) ||
+        !lease(r, realm, &c))
         return;
     st = vn_store_conflux_add(store, &c);
+    if (st == VN_OK && public.port)
+        st = vn_store_public_set(store, &c.id, &public);
     if (st == VN_OK)
         st = vn_quarantine_changed(store, NULL, &c, false, r->now_ms);
     if (st == VN_OK)

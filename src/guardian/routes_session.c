@@ -8,6 +8,7 @@
 #include "crypto/rng.h"
 #include "guardian/http.h"
 #include "guardian/issue.h"
+#include "guardian/public_node.h"
 #include "guardian/quarantine.h"
 #include "guardian/revoke.h"
 #include "guardian/routes.h"
@@ -27,6 +28,8 @@ struct login {
     struct vn_revocation_row *revoked;
     size_t revoked_n;
     struct vn_quarantine_list quarantine;
+    struct vn_addr public[VN_MEMBER_STUN_MAX];
+    size_t public_n;
     uint8_t nonce[32], binding[32], token_hash[32];
     uint8_t csr[CSR_MAX];
     size_t csr_n;
@@ -102,6 +105,9 @@ static void login_work(void *arg)
     }
     if (l->result == VN_OK &&
         json_object_set_new(l->answer, "quarantine", vn_quarantine_list_json(&l->quarantine)))
+        l->result = VN_ERR_NOMEM;
+    if (l->result == VN_OK &&
+        json_object_set_new(l->answer, "member_stun", vn_public_nodes_json(l->public, l->public_n)))
         l->result = VN_ERR_NOMEM;
 }
 
@@ -253,6 +259,9 @@ static bool prepare(struct vn_request *r, struct login *l)
                                       &l->revoked_n);
     if (st == VN_OK)
         st = vn_quarantine_list(r->g->store, &r->conflux, &l->quarantine, NULL);
+    if (st == VN_OK)
+        st = vn_store_public_list(r->g->store, &r->conflux, l->public, VN_ARRAY_LEN(l->public),
+                                  &l->public_n);
     if (st != VN_OK) {
         vn_request_fail(r, st, "realm");
         return false;

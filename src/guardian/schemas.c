@@ -42,7 +42,7 @@ SCHEMA(token_new, "NewRegistrationToken", STR("realm"), MAYBE_INT("expires_in_s"
 SCHEMA(realm_new, "NewRealm", STR("name"), MAYBE_ENUM("suite", SUITES), MAYBE_STR("ipv4"),
        MAYBE_ENUM("access", RULES), MAYBE_INT("session_lifetime_s"));
 SCHEMA(register, "Registration", MAYBE_STR("tag"), MAYBE_STR("ip"), MAYBE_STRS("taints"),
-       MAYBE_STRS("teams"));
+       MAYBE_STRS("teams"), MAYBE_INT("public_port"), MAYBE_STR("public_ip"));
 SCHEMA(session_new, "SessionRequest", STR("nonce"), STR("sig_pk"), STR("session_ek"), STR("nkey"),
        STR("csr"), STR("sig"), STR("nkey_sig"));
 SCHEMA(logout, "SessionEnd", STR("node"));
@@ -86,7 +86,8 @@ SCHEMA(session, "SessionCredentials", INT("time"), INT("expires_at"), STR("confl
        STR("ip4"), STR("ip6"), STR("certificate"), STR("statement"),
        OBJS("identities", vn_schema_identity), STR("mtls_certificate"), STR("nats_jwt"),
        OBJ("hour_keys", vn_schema_hour_keys), MAYBE_STR("other_keys"), STRS("revocations"),
-       OBJ("quarantine", vn_schema_quarantine_list), OBJ("realm", vn_schema_descriptor));
+       OBJ("quarantine", vn_schema_quarantine_list), OBJS("member_stun", vn_schema_stun_server),
+       OBJ("realm", vn_schema_descriptor));
 
 PART(peer, "Peer", STR("conflux_id"), STR("tag"), STR("ip4"), STR("ip6"));
 LIST(peers, "Peers", peer);

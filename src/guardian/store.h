@@ -191,6 +191,14 @@ VN_MUST_CHECK vn_status vn_store_tag_foreign(struct vn_store *s, const struct vn
                                              const char *tag, const struct vn_id *owner,
                                              const struct vn_id *token, bool *ret);
 
+/** Members find this node there. Once for a node. */
+VN_MUST_CHECK vn_status vn_store_public_set(struct vn_store *s, const struct vn_id *conflux,
+                                            const struct vn_addr *addr);
+/** Public nodes of the asker's realm, without itself, that have a session; latest login first. */
+VN_MUST_CHECK vn_status vn_store_public_list(struct vn_store *s,
+                                             const struct vn_conflux_record *asker,
+                                             struct vn_addr *ret, size_t cap, size_t *ret_count);
+
 /** Sets the rules and the statement number of the record. */
 VN_MUST_CHECK vn_status vn_store_quarantine_set(struct vn_store *s,
                                                 const struct vn_conflux_record *c);

@@ -176,6 +176,7 @@ static vn_status make_node(struct vn_instance *i)
         .suite = i->cfg.suite,
         .idle_ms = i->cfg.idle_ms,
         .mtu_bytes = i->cfg.mtu_bytes,
+        .public = i->cfg.public_port != 0,
         .authority = vn_guardian_api_port(i->guardian),
         .control = vn_nats_port(i->nats),
         .random = &i->random,
@@ -207,6 +208,7 @@ static vn_status make_parts(struct vn_instance *i)
         .core_loop = i->loop,
         .number = 0,
         .so_mark = VN_HOST_MARK,
+        .public_port = i->cfg.public_port,
         .ifname = i->ifname,
         .arg = i,
         .event = on_event,
@@ -248,7 +250,13 @@ vn_status vn_instance_new(struct vn_loop *loop, const struct vn_instance_config 
     i->cfg.conflux_token = NULL;
     i->cfg.guardian = NULL;
     if (st != VN_OK) {
-        snprintf(ret_detail, 256, "the node could not be made (%s)", vn_status_name(st));
+        if (st == VN_ERR_EXISTS)
+            snprintf(ret_detail, 256,
+                     "another program uses UDP port %u: stop it, or register with another one "
+                     "(register --public :PORT)",
+                     cfg->public_port);
+        else
+            snprintf(ret_detail, 256, "the node could not be made (%s)", vn_status_name(st));
         vn_instance_free(i);
         return st;
     }

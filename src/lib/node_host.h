@@ -21,9 +21,10 @@ enum vn_instance_failure {
 
 struct vn_instance_config {
     const char *state_dir;
-    const char *ifname; /* NULL: the default */
-    uint16_t mtu_bytes; /* 0: default */
-    uint32_t idle_ms;   /* 0: default */
+    const char *ifname;   /* NULL: the default */
+    uint16_t mtu_bytes;   /* 0: default */
+    uint32_t idle_ms;     /* 0: default */
+    uint16_t public_port; /* answer STUN questions of members there; 0: open no port */
     struct vn_id realm;
     unsigned suite;
     const struct vn_guardian_address *guardian;

@@ -15,12 +15,14 @@ struct vn_worker_host_config {
     struct vn_loop *core_loop;
     uint8_t number;
     uint32_t so_mark;
-    const char *ifname; /* of the overlay: no candidates from it */
+    uint16_t public_port; /* 0: none */
+    const char *ifname;   /* of the overlay: no candidates from it */
     void *arg;
     /** An event of the worker, on the core thread; takes ownership. */
     void (*event)(void *arg, struct vn_post_msg *m);
 };
 
+/** VN_ERR_EXISTS: public_port is taken. */
 VN_MUST_CHECK vn_status vn_worker_host_new(const struct vn_worker_host_config *cfg,
                                            struct vn_worker_host **ret);
 /** Joins the thread; everything of the worker is closed and wiped. Returns NULL; NULL is fine. */

@@ -16,6 +16,7 @@
 #include "base/pktbuf.h"
 #include "base/secret.h"
 #include "wire/hop.h"
+#include "wire/member_stun.h"
 
 enum vn_tether_class {
     VN_TETHER_BULK = 0,     /* unordered, reliable for 30 s */
@@ -83,7 +84,9 @@ enum vn_tether_drop {
     VN_TDROP_RECORD,       /* a record that is forged, replayed or cut */
     VN_TDROP_CHANNEL,      /* a message on a channel that is none of ours */
     VN_TDROP_LIMIT,
-    VN_TDROP_SEND, /* the system did not take it */
+    VN_TDROP_SEND,            /* the system did not take it */
+    VN_TDROP_PUBLIC_STRANGER, /* at the port of a public node: no question of a member */
+    VN_TDROP_PUBLIC_RATE,     /* there, too many of one source or of all */
     VN_TDROP_COUNT
 };
 
@@ -107,6 +110,10 @@ struct vn_tether_port {
     /** Whom tethers opened later ask for server-reflexive candidates; copied, at most
      * VN_STUN_SERVERS_MAX. Replaces the former list. */
     void (*stun_servers)(void *self, const struct vn_addr *servers, size_t count);
+    /** Public nodes of the realm that tethers opened later ask likewise, and the keys for it; a
+     * public node answers under them. Copied, at most VN_MEMBER_STUN_MAX. Replaces the former. */
+    void (*member_stun)(void *self, const struct vn_addr *servers, size_t count,
+                        const struct vn_stun_keys *keys);
     /** Opens sockets, starts gathering; callbacks come later, never inside the call. */
     vn_status (*open)(void *self, const struct vn_tether_config *cfg,
                       const struct vn_tether_handler *h, struct vn_tether **ret);

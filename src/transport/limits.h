@@ -61,6 +61,21 @@
 /* Server-reflexive candidates of one tether. Ours. */
 #define VN_REFLEX_MAX 8
 
+/* ---- STUN for members ---- */
+
+/* Longest question looked at: without padding attributes one has 84 bytes. Ours. */
+#define VN_STUN_QUESTION_MAX 256
+/* Bytes: header 20, XOR-MAPPED-ADDRESS 24, MESSAGE-INTEGRITY 24, FINGERPRINT 8. */
+#define VN_STUN_ANSWER_MAX 76
+/* Questions a second of one source, at once, and of all together. Ours: 1 us each. */
+#define VN_STUN_SOURCE_RATE 100
+#define VN_STUN_SOURCE_BURST 200
+#define VN_STUN_ALL_RATE 20000
+/* Places in the table of sources. Ours: 64 KB. */
+#define VN_STUN_SERVER_SOURCES 4096
+/* Questions read per readable event. Ours. */
+#define VN_STUN_SERVER_BATCH 64
+
 /* ---- consent and liveness ---- */
 
 /* RFC 7675 section 5.1: 5 s times 0.8 to 1.2, at random. */

@@ -20,6 +20,7 @@ void vn_pc_release(struct vn_pc *pc)
     tp->io->timer_free(pc->timer);
     pc->timer = NULL;
     vn_pc_clear_channels(pc);
+    vn_reflex_wipe(&pc->reflex);
     vn_wipe(&pc->keys, sizeof(pc->keys));
     vn_wipe(&pc->cfg.local, sizeof(pc->cfg.local));
 }

@@ -4,6 +4,17 @@
 #include "base/log.h"
 #include "transport/peer_conn_i.h"
 
+static void ask_servers(struct vn_pc *pc, size_t local, const struct vn_addr *addr)
+{
+    const struct vn_transport *tp = pc->transport;
+    const struct vn_stun_key *key = &tp->member_keys.keys[0];
+    for (size_t i = 0; i < tp->stun_count; i++)
+        vn_reflex_ask(&pc->reflex, tp->random, local, addr, &tp->stun[i], NULL, vn_pc_now(pc));
+    for (size_t i = 0; tp->member_keys.count > 0 && i < tp->member_stun_count; i++)
+        vn_reflex_ask(&pc->reflex, tp->random, local, addr, &tp->member_stun[i], key,
+                      vn_pc_now(pc));
+}
+
 vn_status vn_pc_gather(struct vn_pc *pc)
 {
     struct vn_transport *tp = pc->transport;
@@ -24,9 +35,8 @@ vn_status vn_pc_gather(struct vn_pc *pc)
         if (st == VN_OK)
             st = vn_ice_add_local(pc->ice, &addrs[i], (uint16_t)(65535 - i),
                                   &pc->candidates[s->index]);
-        for (size_t k = 0; st == VN_OK && k < tp->stun_count; k++)
-            vn_reflex_ask(&pc->reflex, tp->random, s->index, &addrs[i], &tp->stun[k],
-                          vn_pc_now(pc));
+        if (st == VN_OK)
+            ask_servers(pc, s->index, &addrs[i]);
     }
     return st;
 }

@@ -4,7 +4,8 @@
 #include "transport/udp.h"
 
 void vn_reflex_ask(struct vn_reflex *r, const struct vn_random *random, size_t local,
-                   const struct vn_addr *local_addr, const struct vn_addr *server, uint64_t now_us)
+                   const struct vn_addr *local_addr, const struct vn_addr *server,
+                   const struct vn_stun_key *key, uint64_t now_us)
 {
     struct vn_reflex_query q = {.local = local, .server = *server, .next_us = now_us};
     if (r->count == VN_ARRAY_LEN(r->queries) ||
@@ -12,7 +13,29 @@ void vn_reflex_ask(struct vn_reflex *r, const struct vn_random *random, size_t l
         vn_addr_is_link_local(local_addr) ||
         random->fill(random->self, q.txid.b, sizeof(q.txid.b)) != VN_OK)
         return;
+    if (key) {
+        q.member = true;
+        q.key = *key;
+    }
     r->queries[r->count++] = q;
+    vn_wipe(&q.key, sizeof(q.key));
+}
+
+void vn_reflex_wipe(struct vn_reflex *r)
+{
+    vn_wipe(r, sizeof(*r));
+}
+
+static vn_status encode(const struct vn_reflex_query *q, struct vn_writer *w, struct vn_span *ret)
+{
+    uint8_t name[VN_STUN_USERNAME_LEN];
+    vn_stun_begin(w, VN_STUN_REQUEST, VN_STUN_BINDING, &q->txid);
+    if (!q->member)
+        return vn_stun_end(w, VN_SPAN_NONE, ret);
+    vn_stun_key_username(&q->key, name);
+    vn_stun_put_username(w, VN_SPAN_ARRAY(name));
+    vn_stun_put_filler(w, 8); /* so that the answer is not longer */
+    return vn_stun_end(w, VN_SPAN_ARRAY(q->key.key.b), ret);
 }
 
 void vn_reflex_tick(struct vn_reflex *r, uint64_t now_us, void *arg,
@@ -27,13 +50,12 @@ void vn_reflex_tick(struct vn_reflex *r, uint64_t now_us, void *arg,
             q->over = true;
             continue;
         }
-        uint8_t buf[64];
+        uint8_t buf[128];
         struct vn_writer w = vn_writer_of(buf, sizeof(buf));
         struct vn_span out;
         q->next_us = now_us + ((uint64_t)VN_ICE_RTO_US << q->sent);
         q->sent++;
-        vn_stun_begin(&w, VN_STUN_REQUEST, VN_STUN_BINDING, &q->txid);
-        if (vn_stun_end(&w, VN_SPAN_NONE, &out) == VN_OK)
+        if (encode(q, &w, &out) == VN_OK)
             send(arg, q->local, &q->server, out);
     }
 }
@@ -59,6 +81,8 @@ bool vn_reflex_input(struct vn_reflex *r, size_t local, const struct vn_addr *fr
         if (q->over || q->local != local || !vn_addr_equal(&q->server, from) ||
             memcmp(&q->txid, &m.txid, sizeof(m.txid)) != 0)
             continue;
+        if (q->member && vn_stun_verify(&m, VN_SPAN_ARRAY(q->key.key.b)) != VN_OK)
+            return false;
         q->over = true;
         *ret_mapped =
             m.cls == VN_STUN_SUCCESS && m.has_mapped ? m.mapped : (struct vn_addr){.port = 0};

@@ -8,6 +8,7 @@
 #include "ports/random.h"
 #include "transport/limits.h"
 #include "transport/stun.h"
+#include "wire/member_stun.h"
 
 struct vn_reflex_query {
     size_t local; /* candidate whose socket asks */
@@ -16,6 +17,8 @@ struct vn_reflex_query {
     unsigned sent;    /* transmissions */
     uint64_t next_us; /* the next one, or when the query is given up */
     bool over;
+    bool member; /* key: of the question and its answer */
+    struct vn_stun_key key;
 };
 
 /** Zeroed: nothing is asked. */
@@ -25,9 +28,13 @@ struct vn_reflex {
 };
 
 /** Asks this server from that socket, with the next tick; not across families, not from link-local
- * addresses. Beyond VN_REFLEX_QUERIES_MAX it is ignored. */
+ * addresses. Beyond VN_REFLEX_QUERIES_MAX it is ignored. key: of a member's server; NULL:
+ * anybody's. */
 void vn_reflex_ask(struct vn_reflex *r, const struct vn_random *random, size_t local,
-                   const struct vn_addr *local_addr, const struct vn_addr *server, uint64_t now_us);
+                   const struct vn_addr *local_addr, const struct vn_addr *server,
+                   const struct vn_stun_key *key, uint64_t now_us);
+/** Forgets all questions and their keys. */
+void vn_reflex_wipe(struct vn_reflex *r);
 /** Sends what is due. */
 void vn_reflex_tick(struct vn_reflex *r, uint64_t now_us, void *arg,
                     void (*send)(void *arg, size_t local, const struct vn_addr *to,

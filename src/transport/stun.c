@@ -16,6 +16,7 @@ enum { FAMILY_IPV4 = 1, FAMILY_IPV6 = 2 };
 /* RFC 8489 section 18.3, RFC 8445 section 20.2 */
 enum {
     ATTR_MAPPED_ADDRESS = 0x0001,
+    ATTR_CHANGE_REQUEST = 0x0003, /* RFC 5780 section 9.1 */
     ATTR_USERNAME = 0x0006,
     ATTR_MESSAGE_INTEGRITY = 0x0008,
     ATTR_ERROR_CODE = 0x0009,
@@ -83,6 +84,10 @@ static bool take_attribute(struct vn_stun_msg *m, uint16_t type, struct vn_reade
         if (m->username.n == 0)
             m->username = vn_reader_rest(&r);
         return true;
+    case ATTR_CHANGE_REQUEST:
+        if (m->change)
+            return true;
+        return vn_read_u32(&r, &m->change) && vn_reader_done(&r);
     case ATTR_XOR_MAPPED_ADDRESS:
         if (m->has_mapped)
             return true;
@@ -240,6 +245,12 @@ void vn_stun_put_mapped(struct vn_writer *w, const struct vn_addr *addr,
     vn_write_u16(w, (uint16_t)(addr->port ^ (COOKIE >> 16)));
     for (size_t i = 0; i < n; i++)
         vn_write_u8(w, addr->ip.b[16 - n + i] ^ mask[i]);
+}
+
+void vn_stun_put_change(struct vn_writer *w, uint32_t flags)
+{
+    put_header(w, ATTR_CHANGE_REQUEST, 4);
+    vn_write_u32(w, flags);
 }
 
 void vn_stun_put_error(struct vn_writer *w, unsigned code, const char *reason)

@@ -27,6 +27,8 @@ enum vn_stun_class {
     VN_STUN_ERROR = 3
 };
 enum { VN_STUN_BINDING = 1 };
+/* Flags of CHANGE-REQUEST. */
+enum { VN_STUN_CHANGE_PORT = 2, VN_STUN_CHANGE_IP = 4 };
 enum vn_stun_role { VN_STUN_NO_ROLE, VN_STUN_CONTROLLING, VN_STUN_CONTROLLED };
 
 #define VN_STUN_TXID_LEN 12
@@ -50,7 +52,8 @@ struct vn_stun_msg {
     bool use_candidate;
     enum vn_stun_role role;
     uint64_t tie_breaker;
-    unsigned error; /* 0: no ERROR-CODE; else 300..699 */
+    uint32_t change; /* CHANGE-REQUEST (RFC 5780 section 7.2); 0: none */
+    unsigned error;  /* 0: no ERROR-CODE; else 300..699 */
     bool has_integrity;
     size_t integrity_at; /* offset of the MESSAGE-INTEGRITY attribute's header */
     bool has_fingerprint;
@@ -82,6 +85,8 @@ void vn_stun_put_role(struct vn_writer *w, enum vn_stun_role role, uint64_t tie_
 void vn_stun_put_use_candidate(struct vn_writer *w);
 void vn_stun_put_mapped(struct vn_writer *w, const struct vn_addr *addr,
                         const struct vn_stun_txid *txid);
+/** flags: VN_STUN_CHANGE_… */
+void vn_stun_put_change(struct vn_writer *w, uint32_t flags);
 /** reason: short ASCII text */
 void vn_stun_put_error(struct vn_writer *w, unsigned code, const char *reason);
 void vn_stun_put_unknown(struct vn_writer *w, const uint16_t *types, size_t count);

@@ -20,6 +20,11 @@ static void drops(const void *self, uint64_t ret[VN_TDROP_COUNT])
     ret[VN_TDROP_CHANNEL] = c->drop_channel;
     ret[VN_TDROP_LIMIT] = c->drop_stun_limit;
     ret[VN_TDROP_SEND] = c->drop_tx;
+    const struct vn_public_stun_counters none = {0};
+    const struct vn_public_stun_counters *p =
+        tp->public ? vn_public_stun_counters(tp->public) : &none;
+    ret[VN_TDROP_PUBLIC_STRANGER] = p->stranger;
+    ret[VN_TDROP_PUBLIC_RATE] = p->rate;
 }
 
 static void stun_servers(void *self, const struct vn_addr *servers, size_t count)
@@ -28,6 +33,18 @@ static void stun_servers(void *self, const struct vn_addr *servers, size_t count
     tp->stun_count = VN_MIN(count, VN_ARRAY_LEN(tp->stun));
     for (size_t i = 0; i < tp->stun_count; i++)
         tp->stun[i] = servers[i];
+}
+
+static void member_stun(void *self, const struct vn_addr *servers, size_t count,
+                        const struct vn_stun_keys *keys)
+{
+    struct vn_transport *tp = self;
+    tp->member_stun_count = VN_MIN(count, VN_ARRAY_LEN(tp->member_stun));
+    for (size_t i = 0; i < tp->member_stun_count; i++)
+        tp->member_stun[i] = servers[i];
+    tp->member_keys = *keys;
+    if (tp->public)
+        vn_public_stun_set_keys(tp->public, keys);
 }
 
 vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_transport **ret)
@@ -39,6 +56,7 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
         return VN_ERR_NOMEM;
     tp->port = (struct vn_tether_port){.self = tp,
                                        .stun_servers = stun_servers,
+                                       .member_stun = member_stun,
                                        .open = vn_tether_open,
                                        .start = vn_tether_start,
                                        .add_remote_candidate = vn_tether_add_remote_candidate,
@@ -56,6 +74,8 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
     vn_list_init(&tp->pcs);
     vn_list_init(&tp->graves);
     vn_status st = vn_dtls_ctx_new(&tp->dtls);
+    if (st == VN_OK && cfg->public_port)
+        st = vn_public_stun_new(tp->io, tp->random, tp->so_mark, cfg->public_port, &tp->public);
     if (st != VN_OK) {
         (void)vn_transport_free(tp);
         return st;
@@ -72,6 +92,8 @@ struct vn_transport *vn_transport_free(struct vn_transport *tp)
     (void)vn_udp_rx_free(tp->rx);
     (void)vn_udp_tx_free(tp->tx);
     (void)vn_dtls_ctx_free(tp->dtls);
+    (void)vn_public_stun_free(tp->public);
+    vn_stun_keys_wipe(&tp->member_keys);
     free(tp);
     return NULL;
 }

@@ -13,6 +13,7 @@ struct vn_transport_config {
     const struct vn_random *random; /* borrowed, outlives the transport */
     uint32_t so_mark;               /* mark of underlay sockets, 0: none */
     const char *exclude_ifname; /* the overlay's own TUN, never a candidate; copied; NULL: none */
+    uint16_t public_port;       /* answer members' STUN questions there; 0: no */
     bool allow_loopback;        /* loopback addresses are candidates beside others (tests) */
 };
 
@@ -34,6 +35,7 @@ struct vn_transport_counters {
 
 struct vn_transport;
 
+/** VN_ERR_EXISTS: public_port is taken. */
 VN_MUST_CHECK vn_status vn_transport_new(const struct vn_transport_config *cfg,
                                          struct vn_transport **ret);
 /** Every tether must be closed. Returns NULL. */

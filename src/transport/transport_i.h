@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "transport/netif.h"
+#include "transport/public_stun.h"
 #include "transport/transport.h"
 
 #define VN_EXCLUDE_MAX 8
@@ -30,6 +31,10 @@ struct vn_transport {
     size_t exclude_count;
     struct vn_addr stun[VN_STUN_SERVERS_MAX];
     size_t stun_count;
+    struct vn_addr member_stun[VN_MEMBER_STUN_MAX];
+    size_t member_stun_count;
+    struct vn_stun_keys member_keys;
+    struct vn_public_stun *public; /* NULL: this node is none */
 
     struct vn_dtls_ctx *dtls;
     struct vn_udp_rx *rx; /* while peer connections exist */

@@ -26,6 +26,8 @@ struct vn_realm_info {
     char *master_ca_pem;
     struct vn_addr stun[VN_STUN_SERVERS_MAX]; /* servers that tell a node its outer address */
     size_t stun_count;
+    struct vn_addr member_stun[VN_MEMBER_STUN_MAX]; /* public nodes of the realm that do, too */
+    size_t member_stun_count;
 };
 
 /** Whom a node may not talk to, whatever the statements say. */

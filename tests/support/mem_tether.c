@@ -40,6 +40,8 @@ struct vn_mem_net {
     struct event *events; /* binary heap */
     size_t count, room;
     uint16_t next_port;
+    struct vn_stun_keys stun_keys;
+    size_t member_stun_count;
 };
 
 static uint64_t net_random(struct vn_mem_net *n)
@@ -304,6 +306,21 @@ static void mem_stun_servers(void *self, const struct vn_addr *servers, size_t c
     (void)count;
 }
 
+static void mem_member_stun(void *self, const struct vn_addr *servers, size_t count,
+                            const struct vn_stun_keys *keys)
+{
+    struct vn_mem_net *n = self;
+    (void)servers;
+    n->member_stun_count = count;
+    n->stun_keys = *keys;
+}
+
+const struct vn_stun_keys *vn_mem_net_stun_keys(const struct vn_mem_net *n, size_t *ret_servers)
+{
+    *ret_servers = n->member_stun_count;
+    return &n->stun_keys;
+}
+
 vn_status vn_mem_net_new(const struct vn_mem_net_config *cfg, uint64_t now_us,
                          struct vn_mem_net **ret)
 {
@@ -316,6 +333,7 @@ vn_status vn_mem_net_new(const struct vn_mem_net_config *cfg, uint64_t now_us,
     vn_list_init(&n->ends);
     n->port = (struct vn_tether_port){.self = n,
                                       .stun_servers = mem_stun_servers,
+                                      .member_stun = mem_member_stun,
                                       .open = mem_open,
                                       .start = mem_start,
                                       .add_remote_candidate = mem_add_candidate,

@@ -29,6 +29,8 @@ VN_MUST_CHECK vn_status vn_mem_net_new(const struct vn_mem_net_config *cfg, uint
                                        struct vn_mem_net **ret);
 /** After all ends were closed. Returns NULL. */
 struct vn_mem_net *vn_mem_net_free(struct vn_mem_net *n);
+/** The keys given last, borrowed, and how many public nodes came with them. */
+const struct vn_stun_keys *vn_mem_net_stun_keys(const struct vn_mem_net *n, size_t *ret_servers);
 /** The same port for every worker; lives as long as the network. */
 const struct vn_tether_port *vn_mem_net_port(struct vn_mem_net *n);
 

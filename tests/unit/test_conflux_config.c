@@ -28,7 +28,8 @@ static int teardown(void **state)
 
 static struct vn_conflux_config sample(void)
 {
-    struct vn_conflux_config c = {.suite = VN_SUITE_CNSA, .mtu_bytes = 1400, .idle_ms = 5000};
+    struct vn_conflux_config c = {.suite = VN_SUITE_CNSA, .mtu_bytes = 1400, .idle_ms = 5000,
+                                  .public_port = 3478};
     snprintf(c.guardian.urls[0], sizeof(c.guardian.urls[0]), "https://10.9.0.1:8443");
     snprintf(c.guardian.urls[1], sizeof(c.guardian.urls[1]), "https://[fd09::1]:8443");
     c.guardian.url_count = 2;
@@ -58,6 +59,7 @@ static void test_round_trip(void **state)
     memset(&c.ip6, 0, sizeof(c.ip6));
     memset(c.interface, 0, sizeof(c.interface));
     c.mtu_bytes = 0;
+    c.public_port = 0;
     c.idle_ms = 0;
     c.guardian.pinned = false;
     memset(c.guardian.pin, 0, sizeof(c.guardian.pin));

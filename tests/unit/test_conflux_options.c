@@ -10,7 +10,7 @@ static char error[256];
 static char storage[32][256];
 static char *args[33];
 
-static const char *const VARIABLES[] = {
+static const char *const VARIABLES[] = {"VEILNET_PUBLIC", 
     "VEILNET_REGISTRATION_TOKEN",
     "VEILNET_CONFLUX_TOKEN",
     "VEILNET_GUARDIAN",
@@ -101,6 +101,31 @@ static void test_lists(void **state)
     assert_ok(parse("register -t x --taints=,"));
     assert_true(o.has_taints);
     assert_int_equal(o.taint_count, 0);
+}
+
+static void test_public(void **state)
+{
+    (void)state;
+    assert_ok(parse("register -t x"));
+    assert_false(o.has_public);
+    assert_ok(parse("register --public -t x"));
+    assert_true(o.has_public);
+    assert_null(o.public);
+    assert_string_equal(o.token, "x");
+    assert_ok(parse("register -t x --public"));
+    assert_true(o.has_public && !o.public);
+    assert_ok(parse("register -t x --public 203.0.113.5:9"));
+    assert_string_equal(o.public, "203.0.113.5:9");
+    assert_ok(parse("register --public=:9 -t x"));
+    assert_string_equal(o.public, ":9");
+    assert_status(VN_ERR_ARG, parse("register -t x --public="));
+    assert_status(VN_ERR_ARG, parse("run --public"));
+    setenv("VEILNET_PUBLIC", ":7", 1);
+    assert_ok(parse("register -t x"));
+    assert_string_equal(o.public, ":7");
+    assert_ok(parse("register -t x --public"));
+    assert_null(o.public);
+    unsetenv("VEILNET_PUBLIC");
 }
 
 static void test_errors(void **state)
@@ -212,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_verbs, forget, done),
         cmocka_unit_test_setup_teardown(test_lists, forget, done),
+        cmocka_unit_test_setup_teardown(test_public, forget, done),
         cmocka_unit_test_setup_teardown(test_errors, forget, done),
         cmocka_unit_test_setup_teardown(test_secrets_are_erased, forget, done),
         cmocka_unit_test_setup_teardown(test_precedence, forget, done),

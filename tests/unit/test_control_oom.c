@@ -22,7 +22,8 @@ static const char LOGIN[] =
     "\"statement\":\"BAUG\",\"identities\":[{\"kind\":\"taint\",\"label\":\"home\",\"key\":\"" KEY
     "\"}],"
     "\"revocations\":[\"AQID\"],"
-    "\"quarantine\":{\"number\":1,\"all\":false,\"addresses\":[\"fd00::2\"]},\"mtls_certificate\":"
+    "\"quarantine\":{\"number\":1,\"all\":false,\"addresses\":[\"fd00::2\"]},\"member_stun\":[{"
+    "\"ip\":\"192.0.2.9\",\"port\":3478}],\"mtls_certificate\":"
     "\"PEM\",\"nats_jwt\":\"a.b.c\",\"other_keys\":\"AQID\","
     "\"hour_keys\":{\"generation\":1,\"first_hour\":472222,\"keys\":[\"" KEY "\"]},"
     "\"realm\":{\"id\":\"" ID "\",\"name\":\"home\",\"suite\":\"default\",\"access\":\"taints\","

@@ -324,6 +324,49 @@ static void stun_servers(void **state)
     vn_config_done(&c);
 }
 
+static struct vn_conflux_record public_of(struct world *w, uint8_t id, const char *tag,
+                                          uint64_t login_ms)
+{
+    struct vn_conflux_record c = conflux_of(id, tag, 0x0a4d0000u + id);
+    const struct vn_addr addr = {.ip = vn_ip_from_u32(0xc0000200u + id), .port = id};
+    assert_ok(vn_store_conflux_add(w->s, &c));
+    assert_ok(vn_store_public_set(w->s, &c.id, &addr));
+    c.session.login_ms = login_ms;
+    if (login_ms)
+        assert_ok(vn_store_conflux_set_session(w->s, &c.id, &c.session, 1));
+    return c;
+}
+
+/* Those that are there, latest login first; not the asker itself, and none of another realm. */
+static void public_nodes(void **state)
+{
+    struct world *w = *state;
+    struct vn_addr list[2];
+    size_t n;
+    struct vn_conflux_record asker = conflux_of(9, "asker", 1);
+    assert_ok(vn_store_conflux_add(w->s, &asker));
+    const struct vn_conflux_record old = public_of(w, 4, "old", NOW),
+                                   young = public_of(w, 5, "new", NOW + 1);
+    (void)public_of(w, 6, "away", 0);
+    assert_ok(vn_store_public_list(w->s, &asker, list, 2, &n));
+    assert_int_equal(n, 2);
+    assert_int_equal(list[0].port, 5);
+    assert_int_equal(list[0].ip.b[15], 5);
+    assert_int_equal(list[1].port, 4);
+    assert_ok(vn_store_public_list(w->s, &asker, list, 1, &n));
+    assert_int_equal(n, 1);
+    assert_ok(vn_store_public_list(w->s, &young, list, 2, &n));
+    assert_int_equal(n, 1);
+    assert_int_equal(list[0].port, 4);
+    assert_ok(vn_store_conflux_end_session(w->s, &old.id));
+    assert_ok(vn_store_public_list(w->s, &young, list, 2, &n));
+    assert_int_equal(n, 0);
+    assert_ok(vn_store_conflux_delete(w->s, &young, NOW));
+    asker.realm.b[0] ^= 1;
+    assert_ok(vn_store_public_list(w->s, &asker, list, 2, &n));
+    assert_int_equal(n, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +380,7 @@ int main(void)
         TEST(tags_belong_to_owners),
         TEST(leases),
         TEST(stun_servers),
+        TEST(public_nodes),
         TEST(notices_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,8 @@ static const char GOOD[] =
     "{\"kind\":\"user\",\"label\":\"u\",\"key\":\"" KEY "\"}],"
     "\"revocations\":[\"AQID\",\"BAUG\"],"
     "\"quarantine\":{\"number\":7,\"all\":false,\"addresses\":[\"fd00::2\"]},"
-    "\"mtls_certificate\":\"PEM\",\"nats_jwt\":\"a.b.c\",\"other_keys\":\"AQIDBA\","
+    "\"member_stun\":[{\"ip\":\"192.0.2.9\",\"port\":3478}],\"mtls_certificate\":\"PEM\",\"nats_"
+    "jwt\":\"a.b.c\",\"other_keys\":\"AQIDBA\","
     "\"hour_keys\":{\"generation\":1,\"first_hour\":472222,\"keys\":[\"" KEY "\",\"" KEY "\"]},"
     "\"realm\":{\"id\":\"" ID
     "\",\"name\":\"home\",\"suite\":\"default\",\"access\":\"taints\",\"ipv4\":\"10.77.0.0/16\","
@@ -61,6 +62,8 @@ static void test_good(void **state)
     assert_int_equal(c->realm.stun_count, 2);
     assert_int_equal(c->realm.stun[0].port, 3478);
     assert_int_equal(c->realm.stun[1].ip.b[15], 5);
+    assert_int_equal(c->realm.member_stun_count, 1);
+    assert_int_equal(c->realm.member_stun[0].ip.b[15], 9);
     assert_int_equal(c->quarantine.number, 7);
     assert_false(c->quarantine.all);
     assert_int_equal(c->quarantine.count, 1);
@@ -129,6 +132,8 @@ static void test_out_of_range(void **state)
         {"realm", "stun", "[{\"ip\":\"192.0.2.1\",\"port\":0}]"},
         {"realm", "stun", "[{\"ip\":\"192.0.2.1\",\"port\":65536}]"},
         {"realm", "stun", "[" SERVER "," SERVER "," SERVER "," SERVER "," SERVER "]"},
+        {NULL, "member_stun", "[{\"ip\":\"192.0.2.1\",\"port\":0}]"},
+        {NULL, "member_stun", "[" SERVER "," SERVER "," SERVER "," SERVER "," SERVER "]"},
         {"realm", "name_key", "\"AAAA\""},
         {NULL, "other_keys", "\"A\""},
         {NULL, "other_keys", "{}"},

@@ -59,7 +59,7 @@ static void ask_one(struct vn_reflex *r, struct sent *s)
     const struct vn_addr from = addr("10.0.0.2", 5000), server = addr("192.0.2.1", 3478);
     memset(r, 0, sizeof(*r));
     memset(s, 0, sizeof(*s));
-    vn_reflex_ask(r, test_random(), 3, &from, &server, 0);
+    vn_reflex_ask(r, test_random(), 3, &from, &server, NULL, 0);
     assert_int_equal(vn_reflex_deadline(r), 0);
     vn_reflex_tick(r, 0, s, record);
     assert_int_equal(s->count, 1);
@@ -138,13 +138,56 @@ static void who_is_asked(void **state)
                          ll = addr("fe80::2", 1), server4 = addr("192.0.2.1", 3478),
                          server6 = addr("2001:db8::1", 3478);
     struct vn_reflex r = {.count = 0};
-    vn_reflex_ask(&r, test_random(), 0, &v4, &server6, 0);
-    vn_reflex_ask(&r, test_random(), 0, &v6, &server4, 0);
-    vn_reflex_ask(&r, test_random(), 0, &ll, &server6, 0);
+    vn_reflex_ask(&r, test_random(), 0, &v4, &server6, NULL, 0);
+    vn_reflex_ask(&r, test_random(), 0, &v6, &server4, NULL, 0);
+    vn_reflex_ask(&r, test_random(), 0, &ll, &server6, NULL, 0);
     assert_int_equal(r.count, 0);
     for (size_t i = 0; i < VN_REFLEX_QUERIES_MAX + 3; i++)
-        vn_reflex_ask(&r, test_random(), i, i % 2 ? &v4 : &v6, i % 2 ? &server4 : &server6, 0);
+        vn_reflex_ask(&r, test_random(), i, i % 2 ? &v4 : &v6, i % 2 ? &server4 : &server6, NULL,
+                      0);
     assert_int_equal(r.count, VN_REFLEX_QUERIES_MAX);
+}
+
+static struct vn_span member_answer(const struct vn_stun_txid *txid, const struct vn_stun_key *key,
+                                    const struct vn_addr *mapped)
+{
+    static uint8_t buf[128];
+    struct vn_writer w = vn_writer_of(buf, sizeof(buf));
+    struct vn_span out;
+    vn_stun_begin(&w, VN_STUN_SUCCESS, VN_STUN_BINDING, txid);
+    vn_stun_put_mapped(&w, mapped, txid);
+    assert_ok(vn_stun_end(&w, VN_SPAN_ARRAY(key->key.b), &out));
+    return out;
+}
+
+/* A public node of the realm: question and answer are under the hour's key. */
+static void a_member_is_asked_under_the_hours_key(void **state)
+{
+    (void)state;
+    const struct vn_stun_key key = {.generation = 3, .hour = 500, .key = {{7}}};
+    struct vn_stun_key other = key;
+    other.key.b[0] ^= 1;
+    const struct vn_addr from = addr("2001:db8::2", 5000), server = addr("2001:db8::1", 3478),
+                         seen = addr("2001:db8::7", 4711);
+    struct vn_reflex r = {.count = 0};
+    struct sent s = {.count = 0};
+    struct vn_addr got;
+    uint8_t name[VN_STUN_USERNAME_LEN];
+    vn_reflex_ask(&r, test_random(), 3, &from, &server, &key, 0);
+    vn_reflex_tick(&r, 0, &s, record);
+    assert_int_equal(s.count, 1);
+    vn_stun_key_username(&key, name);
+    assert_span_equal(s.last.username, VN_SPAN_ARRAY(name));
+    assert_ok(vn_stun_verify(&s.last, VN_SPAN_ARRAY(key.key.b)));
+    const struct vn_stun_txid txid = s.last.txid;
+    assert_false(vn_reflex_input(&r, 3, &server, answer(&txid, VN_STUN_SUCCESS, &seen), &got));
+    assert_false(vn_reflex_input(&r, 3, &server, member_answer(&txid, &other, &seen), &got));
+    const struct vn_span good = member_answer(&txid, &key, &seen);
+    assert_true(s.last.whole.n >= good.n); /* or the server would not give it */
+    assert_true(vn_reflex_input(&r, 3, &server, good, &got));
+    assert_true(vn_addr_equal(&got, &seen));
+    vn_reflex_wipe(&r);
+    assert_true(vn_reflex_deadline(&r) == UINT64_MAX);
 }
 
 /* ---- a tether and a server on the loopback device ---- */
@@ -276,6 +319,7 @@ int main(void)
         cmocka_unit_test(only_the_server_may_answer),
         cmocka_unit_test(an_answer_may_say_nothing),
         cmocka_unit_test(who_is_asked),
+        cmocka_unit_test(a_member_is_asked_under_the_hours_key),
         cmocka_unit_test(a_tether_tells_what_it_learns),
         cmocka_unit_test(nothing_new_without_nat),
     };
