@@ -118,6 +118,7 @@ static vn_status take(struct vn_node *n, const struct vn_key_set *s)
                     : s->hours.generation <= present)
         return VN_ERR_EXISTS;
     struct vn_statement st;
+    vn_turns_spend(n, VN_TURN_SIGNATURE);
     vn_status r = vn_statement_check(s->statement, own->command, n->suite, &n->cfg.realm, now, &st);
     if (r != VN_OK)
         return r;
@@ -195,12 +196,14 @@ void vn_generations_on_bundle(struct vn_node *n, struct vn_span bytes)
     }
     if (!may_cost_a_signature(n))
         return;
+    vn_turns_spend(n, VN_TURN_SIGNATURE);
     if (vn_bundle_verify(&v, n->suite, n->session.command) != VN_OK) {
         vn_drop(n, VN_NDROP_SIGNATURE);
         return;
     }
     struct vn_span set;
     uint8_t *plain = malloc(v.sealed.n);
+    vn_turns_spend(n, VN_TURN_KEM);
     if (!plain || vn_bundle_open(&v, n->suite, n->session.session_dk, plain, &set) != VN_OK)
         vn_drop(n, VN_NDROP_SEAL);
     else if (take_bytes(n, set) != VN_OK)
@@ -256,6 +259,7 @@ void vn_generations_on_now(struct vn_node *n, struct vn_span bytes)
     }
     if (k.generation <= vn_generation_now(n) || !may_cost_a_signature(n))
         return; /* said again, for those who missed it */
+    vn_turns_spend(n, VN_TURN_SIGNATURE);
     if (vn_keys_now_check(bytes, n->session.command, n->suite, &n->cfg.realm, &k) != VN_OK) {
         vn_drop(n, VN_NDROP_SIGNATURE);
         return;

@@ -284,7 +284,7 @@ def event(number):
 # ---- the day ----
 
 lived = [Figures(n.tag) for n in (*quiet, restless)]
-servers = [Figures("guardian"), Figures("nats-server")]
+servers = [Figures("guardian"), Figures("nats-server", threads=8 + 4 * os.cpu_count())]
 hosts = []
 flow = None
 second_half = None

@@ -17,7 +17,7 @@ from veil import Guardian, Node
 need("iperf3")
 QUERY, M1 = 1, 0x80
 CONTROL_RATE, DATAGRAM_RATE = 600, 2000  # a second
-ROUNDS, SECONDS = 3, 4
+ROUNDS, SECONDS = 6, 2
 NOBODY = "A" * 22
 
 net = Net()
@@ -29,7 +29,7 @@ nc = Node(c, g, start=False)
 rng = random.Random(int(os.environ.get("VN_SEED", "1")))
 recorded = {}
 frames = []
-rates = {True: [], False: []}
+rates = {True: [], False: []}  # of windows next to each other, which the same machine carried
 
 
 def records_what_is_changed_later():
@@ -151,8 +151,8 @@ def traffic_goes_on():
     transfer()  # both have their memory now
     before = rss_kib(nb)
     sent = dropped = 0
-    for _ in range(ROUNDS):
-        for target in (False, True):
+    for number in range(ROUNDS):
+        for target in (False, True) if number % 2 else (True, False):
             begin = refused()
             flood = Generator(target)
             rates[target].append(transfer())
@@ -162,9 +162,11 @@ def traffic_goes_on():
                 wait_until(lambda: refused() - begin >= count * 0.9, 10, "b counted what it refused")
                 dropped += refused() - begin
             log(f"{'flooded' if target else 'empty  '} {rates[target][-1]:8.0f} Mbit/s, {count} control messages")
+    shares = [x / y for x, y in zip(rates[True], rates[False])]
+    share = statistics.median(shares)
     flooded, calm = (statistics.median(rates[t]) for t in (True, False))
-    log(f"figure: {flooded / calm:.2f} of the rate, {flooded:.0f} of {calm:.0f} Mbit/s")
-    check(flooded >= 0.6 * calm, f"established traffic keeps {100 * flooded / calm:.0f} % of its rate")
+    log(f"figure: {share:.2f} of the rate, {flooded:.0f} of {calm:.0f} Mbit/s: " + ", ".join(f"{s:.2f}" for s in sorted(shares)))
+    check(share >= 0.8, f"established traffic keeps {100 * share:.0f} % of its rate")
     check(sent > 0, f"{dropped} of {sent} forged messages counted at b, in silence")
     grown = rss_kib(nb) - before
     log(f"figure: memory of b {before} KiB, grown by {grown} KiB")

@@ -1,6 +1,7 @@
 # A node reduced to its credentials: logs in at Guardian, checks what it gets, tries the Master's
 # permissions. The end-to-end tests of Guardian drive it.
-add_executable(guardian_probe guardian_probe.c)
+add_executable(guardian_probe guardian_probe.c member_flood.c)
+target_include_directories(guardian_probe PRIVATE "${PROJECT_SOURCE_DIR}/tests")
 target_link_libraries(guardian_probe PRIVATE vn_own vn_control vn_loop vn_wire vn_crypto vn_base
                                              vn_proto_anchor dep::nats dep::jansson)
 set_target_properties(guardian_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY

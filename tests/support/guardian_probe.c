@@ -11,11 +11,16 @@
  *   hold             stay connected; print each message's subject and size, answer commands; until
  *                    standard input ends
  *   hold-two         connect twice; say when both connections have ended, and whether a third is
- * taken logout
+ *                    taken
+ *   flood=IP4,COUNT,RATE
+ *                    make so many queries for that address; after a line on standard input send
+ *                    them, RATE a second, until they or standard input end
+ *   logout
  *
  * One JSON object per step on standard output. Exit 0: every step did what it should say; the test
  * judges the rest.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +42,7 @@
 #include "crypto/x509.h"
 #include "loop/io.h"
 #include "loop/loop.h"
+#include "support/member_flood.h"
 #include "wire/envelope.h"
 #include "wire/names.h"
 #include "wire/revocation.h"
@@ -700,6 +706,51 @@ static void step_hold_two(struct probe *p)
     say("ended", json_pack("{s:i, s:b}", "closed", closed, "again", taken));
 }
 
+/* ---- floods ---- */
+
+#define FLOOD_MAX 2000
+
+static void send_at_rate(natsConnection *nc, char (*subjects)[VN_SUBJECT_MAX],
+                         struct vn_buf *queries, size_t count, unsigned rate)
+{
+    const uint64_t began_us = vn_clock_mono_us();
+    for (size_t i = 0; i < count; i++) {
+        uint64_t due_us = began_us + i * 1000000 / rate, now_us = vn_clock_mono_us();
+        struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+        int wait_ms = due_us > now_us ? (int)((due_us - now_us) / 1000) : 0;
+        if (poll(&in, 1, wait_ms) > 0)
+            return;
+        must(natsConnection_Publish(nc, subjects[i], queries[i].p, (int)queries[i].len) == NATS_OK,
+             "publishing");
+    }
+}
+
+static void step_flood(struct probe *p, const char *what)
+{
+    static struct vn_buf queries[FLOOD_MAX];
+    static char subjects[FLOOD_MAX][VN_SUBJECT_MAX];
+    char address[VN_IP_TEXT];
+    unsigned count, rate;
+    struct vn_ip ip;
+    must(sscanf(what, "%39[0-9.],%u,%u", address, &count, &rate) == 3 && count <= FLOOD_MAX &&
+             rate > 0 && vn_ip_parse(address, &ip) == VN_OK,
+         "flood=IP4,COUNT,RATE");
+    struct heard h = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    natsConnection *nc;
+    must(connect_master(p, &h, &nc) == NATS_OK, "connection");
+    const struct member m = {p->suite, p->cred, p->identity, p->node};
+    for (size_t i = 0; i < count; i++)
+        must(member_query(&m, &ip, vn_clock_wall_ms(), subjects[i], &queries[i]) == VN_OK, "query");
+    say("flood", json_pack("{s:b}", "ready", 1));
+    must(getchar() == '\n', "a line");
+    send_at_rate(nc, subjects, queries, count, rate);
+    natsConnection_FlushTimeout(nc, 5000);
+    for (size_t i = 0; i < count; i++)
+        vn_buf_done(&queries[i]);
+    natsConnection_Destroy(nc);
+    say("ended", json_pack("{s:i}", "refused", (int)h.violations));
+}
+
 int main(int argc, char **argv)
 {
     vn_log_setup(VN_LOG_WARN, 0);
@@ -750,6 +801,8 @@ int main(int argc, char **argv)
             finish(&p, step, p.port->peers(p.port->self, on_peers, &p));
         } else if (strcmp(step, "logout") == 0) {
             finish(&p, step, p.port->logout(p.port->self, &p.node, on_logout, &p));
+        } else if (strncmp(step, "flood=", 6) == 0) {
+            step_flood(&p, label);
         } else if (strcmp(step, "hold-two") == 0) {
             step_hold_two(&p);
         } else if (strcmp(step, "nats") == 0 || strcmp(step, "hold") == 0) {

@@ -1,6 +1,7 @@
 /* A realm changes the generation of its keys: nothing that is allowed notices, and who was left out
  * is left out. */
 #include "base/limits.h"
+#include "core/node_i.h"
 #include "support/node_world.h"
 #include "support/test.h"
 #include "wire/names.h"
@@ -331,17 +332,25 @@ static void test_forged_misdirected_and_replayed(void **state)
     const struct vn_subject s = {.kind = VN_SUBJ_ADM,
                                  .name = vn_mem_authority_member(w.authority, a->member)->node};
     vn_subject_format(&s, subject);
+    uint64_t signatures = vn_world_status(a).drops[VN_NDROP_SIGNATURE];
     for (size_t i = 0; i < bundles[0].len; i += 97) {
         bundles[0].p[i] ^= 1;
-        uint64_t drops = vn_world_drops(a);
+        uint64_t drops = vn_world_drops(a), spent = a->node->turns.spent_milli;
         vn_mem_broker_inject(w.broker, subject, bundles[0].p, bundles[0].len);
         vn_world_run(&w, 50);
+        bool verified = vn_world_status(a).drops[VN_NDROP_SIGNATURE] > signatures;
+        signatures += verified;
+        assert_int_equal(a->node->turns.spent_milli, spent + (verified ? VN_TURN_SIGNATURE : 0));
         bundles[0].p[i] ^= 1;
         assert_int_equal(vn_world_drops(a), drops + 1);
     }
     count_one_drop(&w, a, VN_NDROP_SUBJECT, subject, vn_buf_span(&bundles[1]));
+    assert_true(signatures > 0);
+    /* That of the bundle and of the statement in it, and an opening. */
+    uint64_t spent = a->node->turns.spent_milli;
     vn_mem_broker_inject(w.broker, subject, bundles[0].p, bundles[0].len);
     vn_world_run(&w, 20);
+    assert_int_equal(a->node->turns.spent_milli, spent + 2 * VN_TURN_SIGNATURE + VN_TURN_KEM);
     count_one_drop(&w, a, VN_NDROP_REPLAY, subject, vn_buf_span(&bundles[0]));
     vn_mem_authority_rekey_in_force(w.authority, w.now_us / 1000 + SPREAD_MS, &word);
     for (size_t i = 0; i < word.len; i += 41) {
