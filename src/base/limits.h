@@ -155,6 +155,20 @@
 #define VN_SETUP_BURST 100
 #define VN_SETUP_RESEND_MS 500
 #define VN_SETUP_WAIT_MS 3000
+#define VN_SETUP_SEALED_WAIT_MS 6000 /* through relays, which may have to make a tether */
+#define VN_CIRCUIT_RELAYS_MAX 3      /* on one path: two for speed, a third to get there at all */
+#define VN_SETUP_OPEN_RATE 500       /* sealed SETUPs opened per second, of all neighbours */
+#define VN_SETUP_OPEN_BURST 1000
+#define VN_VIA_NAME_MAX 64         /* a relay in the settings, with its NUL: tag, id or address */
+#define VN_FAILED_EVERY_MS 10      /* failure reports to one neighbour: at most so often */
+#define VN_RELAY_CIRCUITS_MAX 2048 /* through this node: each may have one frame waiting here */
+#define VN_RELAY_POOL_BYTES (64u << 20)  /* that circuits share beyond their one frame each */
+#define VN_RELAY_WINDOW_MIN (256u << 10) /* granted at first, while the pool has it */
+#define VN_RELAY_WINDOW_MAX (8u << 20)
+/* A circuit's rate is taken over so long, or the tether's round trip. */
+#define VN_RELAY_RATE_US 10000
+/* A circuit without a frame for so long ends. */
+#define VN_RELAY_IDLE_MS VN_PACED_MS(150000, 2500)
 
 /* ---- egress ---- */
 #define VN_EGRESS_QUEUE_PACKETS 1024 /* per destination, while a stream exists */

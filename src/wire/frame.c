@@ -25,7 +25,7 @@ bool vn_hop_decode(struct vn_reader *r, struct vn_hop_header *ret)
         return false;
     unsigned type = first & 0x0fu;
     if (first >> 4 != VN_WIRE_VERSION || reserved != 0 || type < VN_HOP_FRAME ||
-        type > VN_HOP_CIRCUIT)
+        type > VN_HOP_CREDIT)
         return false;
     /* Label 0 is the neighbour itself, which takes circuit messages and nothing else. */
     if ((type == VN_HOP_CIRCUIT) != (label == 0))

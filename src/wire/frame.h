@@ -28,6 +28,7 @@ enum vn_hop_type {
     VN_HOP_FRAME = 1,   /* e2e header and ciphertext follow */
     VN_HOP_CONTROL = 2, /* a stream control packet (wire/control.h) follows */
     VN_HOP_CIRCUIT = 3, /* label 0: a circuit message (wire/circuit.h) for the neighbour itself */
+    VN_HOP_CREDIT = 4,  /* a grant (wire/circuit.h) for who sends frames on a circuit */
 };
 struct vn_hop_header {
     enum vn_hop_type type;

@@ -14,6 +14,7 @@
 #include "wire/names.h"
 #include "wire/bundle.h"
 #include "wire/revocation.h"
+#include "wire/setup.h"
 
 static const char *root;
 
@@ -50,19 +51,44 @@ static void subjects(const struct fuzz_wire *f)
 
 static void circuits(void)
 {
-    static const char *const names[] = {"", "setup", "accept", "refuse", "teardown"};
-    for (int type = VN_CIRCUIT_SETUP; type <= VN_CIRCUIT_TEARDOWN; type++) {
+    static const char *const names[] = {"",         "setup",  "accept",    "refuse",
+                                        "teardown", "failed", "need_desc", "desc"};
+    static const uint8_t labels[8] = {0x10, 0, 0, 1, 0x20, 0, 0, 2};
+    for (int type = VN_CIRCUIT_SETUP; type <= VN_CIRCUIT_DESC; type++) {
         struct vn_circuit_msg m = {.type = (enum vn_circuit_type)type,
                                    .hops = 5,
                                    .reason = VN_REFUSE_POLICY,
                                    .request = 0x01020304,
                                    .label = 0x10000001,
                                    .reverse_label = 0x20000002,
-                                   .blob = VN_SPAN_LIT("a blob for the next hop")};
+                                   .mark = VN_SPAN_LIT("a mark of a slot"),
+                                   .blob = type == VN_CIRCUIT_FAILED
+                                               ? VN_SPAN_ARRAY(labels)
+                                               : VN_SPAN_LIT("a blob for the next hop")};
         uint8_t buf[64];
         struct vn_writer w = vn_writer_of(buf, sizeof(buf));
         vn_circuit_encode(&w, &m);
         save("circuit", names[type], vn_writer_span(&w));
+    }
+}
+
+static void setups(const struct fuzz_wire *f)
+{
+    static uint8_t blob[VN_SETUP_BLOB_MAX];
+    struct vn_setup_keys keys[2];
+    struct vn_span ek = vn_kem_ek(f->r->b.eks);
+    const struct vn_setup_hop hops[2] = {{f->r->b.id, ek}, {f->r->a.id, ek}};
+    for (size_t count = 1; count <= 2; count++) {
+        struct vn_setup_open o = {
+            .kind = VN_SETUP_NEXT, .time_ms = TEST_NOW_MS, .next = f->r->a.id};
+        uint8_t head[VN_SETUP_HEAD_LEN];
+        TEST_OK(vn_setup_seal(f->r->suite, hops, count, TEST_NOW_MS, 9, blob, keys));
+        save_mode("setup", count == 1 ? "end" : "next", FUZZ_RECEIVED,
+                  VN_SPAN(blob, vn_setup_blob_len(f->r->suite)));
+        if (count == 1)
+            o = (struct vn_setup_open){.kind = VN_SETUP_END, .time_ms = TEST_NOW_MS, .bind = 9};
+        vn_setup_head_encode(&o, head);
+        save_mode("setup", count == 1 ? "end_head" : "next_head", FUZZ_SEALED, VN_SPAN_ARRAY(head));
     }
 }
 
@@ -265,6 +291,7 @@ int main(int argc, char **argv)
     const struct fuzz_wire *f = fuzz_wire();
     subjects(f);
     circuits();
+    setups(f);
     frames();
     controls(f);
     statements(f);

@@ -1,6 +1,7 @@
 #include "support/mutate.h"
 #include "support/test.h"
 #include "wire/circuit.h"
+#include "wire/setup.h"
 
 static struct vn_span encode(const struct vn_circuit_msg *m, uint8_t *buf, size_t cap)
 {
@@ -35,15 +36,29 @@ static void test_bytes_of_each_message(void **state)
     assert_span_equal(encode(&m, buf, sizeof(buf)), vn_test_hex("030000000102"));
     m = (struct vn_circuit_msg){.type = VN_CIRCUIT_TEARDOWN, .label = 9};
     assert_span_equal(encode(&m, buf, sizeof(buf)), vn_test_hex("0400000009"));
+    static const uint8_t labels[8] = {0, 0, 0, 1, 0x10, 0, 0, 2};
+    m = (struct vn_circuit_msg){.type = VN_CIRCUIT_FAILED, .blob = VN_SPAN_ARRAY(labels)};
+    assert_span_equal(encode(&m, buf, sizeof(buf)), vn_test_hex("0500020000000110000002"));
+    static const uint8_t mark[VN_SETUP_MARK_LEN] = {0xaa, 0xbb};
+    m = (struct vn_circuit_msg){
+        .type = VN_CIRCUIT_NEED_DESC, .request = 3, .mark = VN_SPAN_ARRAY(mark)};
+    assert_span_equal(encode(&m, buf, sizeof(buf)),
+                      vn_test_hex("0600000003aabb0000000000000000000000000000"));
+    m = (struct vn_circuit_msg){.type = VN_CIRCUIT_DESC,
+                                .request = 3,
+                                .mark = VN_SPAN_ARRAY(mark),
+                                .blob = VN_SPAN_LIT("xy")};
+    assert_span_equal(encode(&m, buf, sizeof(buf)),
+                      vn_test_hex("0700000003aabb000000000000000000000000000000027879"));
 }
 
 static void test_round_trip_and_lengths(void **state)
 {
     (void)state;
     for (int i = 0; i < 200; i++) {
-        uint8_t blob[100], buf[128], again[128];
+        uint8_t blob[100], buf[160], again[160];
         vn_test_fill(blob, sizeof(blob));
-        struct vn_circuit_msg m = {.type = (enum vn_circuit_type)(1 + i % 4)}, back;
+        struct vn_circuit_msg m = {.type = (enum vn_circuit_type)(1 + i % 7)}, back;
         uint32_t label = (uint32_t)(1 + vn_test_below(UINT32_MAX));
         switch (m.type) {
         case VN_CIRCUIT_SETUP:
@@ -63,6 +78,17 @@ static void test_round_trip_and_lengths(void **state)
         case VN_CIRCUIT_TEARDOWN:
             m.label = label;
             break;
+        case VN_CIRCUIT_FAILED:
+            blob[0] = blob[4] = 1;
+            m.blob = VN_SPAN(blob, 8);
+            break;
+        case VN_CIRCUIT_DESC:
+            m.blob = VN_SPAN(blob, 40);
+            /* fall through */
+        case VN_CIRCUIT_NEED_DESC:
+            m.request = (uint32_t)vn_test_random();
+            m.mark = VN_SPAN(blob + 50, VN_SETUP_MARK_LEN);
+            break;
         }
         struct vn_span bytes = encode(&m, buf, sizeof(buf));
         assert_ok(vn_circuit_decode(bytes, &back));
@@ -73,6 +99,7 @@ static void test_round_trip_and_lengths(void **state)
         assert_int_equal(m.label, back.label);
         assert_int_equal(m.reverse_label, back.reverse_label);
         assert_span_equal(m.blob, back.blob);
+        assert_span_equal(m.mark, back.mark);
         assert_span_equal(bytes, encode(&back, again, sizeof(again)));
         vn_test_lengths(bytes, decode, NULL);
     }
@@ -83,7 +110,11 @@ static void test_what_is_refused(void **state)
     (void)state;
     static const char *const bad[] = {
         "00",
-        "0500000001",
+        "0800000001",
+        "050000",                 /* no label */
+        "05000200000001",         /* one of two */
+        "0500020000000100000000", /* label 0 */
+        "06000000010000",
         "ff00000001",
         "0400000000",               /* label 0 */
         "020000000100000000",       /* label 0 */
