@@ -78,6 +78,13 @@ void vn_cli_settings(const struct vn_cli *c, struct vn_conflux_config *ret)
         ret->mtu_bytes = c->o.mtu_bytes;
     if (c->o.has_idle)
         ret->idle_ms = c->o.idle_ms;
+    if (c->o.no_relay)
+        ret->no_relay = true;
+    if (!c->o.has_via)
+        return;
+    ret->via_count = c->o.via_count;
+    for (size_t i = 0; i < c->o.via_count; i++)
+        snprintf(ret->via[i], sizeof(ret->via[i]), "%s", c->o.via[i]);
 }
 
 int vn_cli_config(const struct vn_cli *c, struct vn_conflux_config *ret)

@@ -22,9 +22,10 @@ static json_t *link_json(const Vn__Local__Link *l)
                   (json_int_t)l->tx_packets, "tx_bytes", (json_int_t)l->tx_bytes, "rx_packets",
                   (json_int_t)l->rx_packets, "rx_bytes", (json_int_t)l->rx_bytes, "queued_packets",
                   (json_int_t)l->queued_packets, "handshake_us", (json_int_t)l->handshake_us);
-    return json_pack("{s:s, s:s, s:o, s:b, s:o, s:o, s:I, s:I}", "node", l->node, "tag", l->tag,
-                     "addresses", vn_cli_strings(l->addrs, l->n_addrs), "tether_up", l->tether_up,
-                     "tether", tether, "stream", stream, "since_ms", (json_int_t)l->since_ms,
+    return json_pack("{s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:I, s:I}", "node", l->node, "tag",
+                     l->tag, "addresses", vn_cli_strings(l->addrs, l->n_addrs), "tether_up",
+                     l->tether_up, "tether", tether, "stream", stream, "via",
+                     vn_cli_strings(l->via, l->n_via), "since_ms", (json_int_t)l->since_ms,
                      "idle_ms", (json_int_t)l->idle_ms);
 }
 

@@ -84,6 +84,17 @@ static json_t *realm_json(const struct vn_conflux_config *c)
     return NULL;
 }
 
+static json_t *via_json(const struct vn_conflux_config *c)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < c->via_count; i++)
+        (void)json_array_append_new(list, json_string(c->via[i]));
+    if (json_array_size(list) == c->via_count)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
 static json_t *settings_json(const struct vn_conflux_config *c)
 {
     json_t *o = json_object();
@@ -94,6 +105,10 @@ static json_t *settings_json(const struct vn_conflux_config *c)
         ok = ok && json_object_set_new(o, "mtu", json_integer(c->mtu_bytes)) == 0;
     if (c->idle_ms)
         ok = ok && json_object_set_new(o, "idle_ms", json_integer(c->idle_ms)) == 0;
+    if (c->no_relay)
+        ok = ok && json_object_set_new(o, "relay", json_false()) == 0;
+    if (c->via_count)
+        ok = ok && json_object_set_new(o, "via", via_json(c)) == 0;
     if (ok)
         return o;
     json_decref(o);
@@ -158,6 +173,21 @@ static bool parse_realm(const json_t *o, struct vn_conflux_config *ret)
     return true;
 }
 
+static bool parse_via(const json_t *list, struct vn_conflux_config *ret)
+{
+    ret->via_count = json_array_size(list);
+    if (!json_is_array(list) || ret->via_count > VN_ARRAY_LEN(ret->via))
+        return false;
+    for (size_t i = 0; i < ret->via_count; i++) {
+        const json_t *name = json_array_get(list, i);
+        size_t n = json_string_length(name);
+        if (n == 0 || n >= sizeof(ret->via[i]) || strlen(json_string_value(name)) != n)
+            return false;
+        memcpy(ret->via[i], json_string_value(name), n + 1);
+    }
+    return true;
+}
+
 static bool parse_settings(const json_t *o, struct vn_conflux_config *ret)
 {
     uint64_t v;
@@ -174,7 +204,9 @@ static bool parse_settings(const json_t *o, struct vn_conflux_config *ret)
             return false;
         ret->idle_ms = (uint32_t)v;
     }
-    return json_is_object(o);
+    const json_t *relay = json_object_get(o, "relay"), *via = json_object_get(o, "via");
+    ret->no_relay = json_is_false(relay);
+    return (!relay || json_is_boolean(relay)) && (!via || parse_via(via, ret)) && json_is_object(o);
 }
 
 vn_status vn_config_parse(struct vn_span text, struct vn_conflux_config *ret)

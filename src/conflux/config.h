@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/limits.h"
 #include "control/join_token.h"
 
 struct vn_conflux_config {
@@ -22,6 +23,9 @@ struct vn_conflux_config {
     uint32_t idle_ms;
 
     uint16_t public_port; /* registered with --public: answers members there; 0: not */
+    bool no_relay;
+    char via[VN_CIRCUIT_RELAYS_MAX][VN_VIA_NAME_MAX];
+    size_t via_count;
 };
 
 enum vn_config_file { VN_CONFIG_REGISTERED, VN_CONFIG_UP };

@@ -133,6 +133,14 @@ static char **addr_list(struct arena *a, const struct vn_ip *addrs, size_t n)
     return list;
 }
 
+static char **id_list(struct arena *a, const struct vn_id *ids, size_t n)
+{
+    char **list = take(a, n * sizeof(*list));
+    for (size_t i = 0; list && i < n; i++)
+        list[i] = id_text(a, &ids[i]);
+    return list;
+}
+
 static char **taint_list(struct arena *a, struct vn_node *node, size_t *ret_n)
 {
     const char *taints[VN_TAINTS_MAX];
@@ -205,6 +213,8 @@ static Vn__Local__Link *make_link(struct arena *a, const struct vn_node_link *in
     l->tether = in->tether != 0;
     l->tether_up = in->tether_up;
     l->since_ms = in->since_ms;
+    l->via = id_list(a, in->via, in->via_count);
+    l->n_via = l->via ? in->via_count : 0;
     l->handshake_us = in->handshake_us;
     if (stats)
         add_stats(a, l, in, stats);
@@ -246,7 +256,7 @@ static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_
 {
     s->drops =
         take(a, ((size_t)VN_NDROP_COUNT + VN_DROP_COUNT + VN_TDROP_COUNT) * sizeof(*s->drops));
-    s->counters = take(a, 16 * sizeof(*s->counters));
+    s->counters = take(a, 20 * sizeof(*s->counters));
     if (!s->drops || !s->counters)
         return;
     for (unsigned i = 0; i < VN_NDROP_COUNT; i++)
@@ -276,6 +286,10 @@ static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_
         {"tun_tx_bytes", stats ? stats->counters.tun_tx_bytes : 0},
         {"frames_sealed", stats ? stats->counters.frames_sealed : 0},
         {"frames_opened", stats ? stats->counters.frames_opened : 0},
+        {"frames_relayed", stats ? stats->counters.frames_relayed : 0},
+        {"bytes_relayed", stats ? stats->counters.bytes_relayed : 0},
+        {"circuits_relayed", ns->relays_accepted},
+        {"relay_circuits", ns->relay_count},
         {"ecn_marked", stats ? stats->counters.ecn_marked : 0},
         {"egressers", stats ? stats->egresser_count : 0},
     };

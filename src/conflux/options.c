@@ -29,6 +29,8 @@ enum id {
     O_IDLE_MS,
     O_INTERFACE,
     O_MTU,
+    O_VIA,
+    O_NO_RELAY,
     O_COUNT,
     O_INTERVAL,
     O_WAIT,
@@ -143,6 +145,22 @@ static const struct option OPTIONS[] = {
      STARTS,
      {"VEILNET_MTU"},
      "its MTU, 1280 to 9000 (default 1500)"},
+    {O_VIA,
+     0,
+     "via",
+     "LIST",
+     K_LIST,
+     STARTS,
+     {"VEILNET_VIA"},
+     "all streams go through these nodes, in this order (tags, ids or addresses; at most 3)"},
+    {O_NO_RELAY,
+     0,
+     "no-relay",
+     NULL,
+     K_FLAG,
+     STARTS,
+     {"VEILNET_NO_RELAY"},
+     "carry nothing for others"},
     {O_VERBOSE, 'v', "verbose", NULL, K_FLAG, STARTS, {"VEILNET_VERBOSE"}, "log everything"},
     {O_COUNT,
      'c',
@@ -313,6 +331,9 @@ static bool set_list(struct vn_options *o, enum id id, const char *value)
         return add_list(o, value, o->taints, &o->taint_count);
     case O_TEAMS:
         return add_list(o, value, o->teams, &o->team_count);
+    case O_VIA:
+        o->has_via = true;
+        return add_list(o, value, o->via, &o->via_count) && o->via_count <= VN_CIRCUIT_RELAYS_MAX;
     default:
         return false;
     }
@@ -364,12 +385,13 @@ static bool set_number(struct vn_options *o, const struct option *opt, const cha
 
 static bool set_flag(struct vn_options *o, enum id id)
 {
-    bool *const flag = id == O_HELP      ? &o->help
-                       : id == O_JSON    ? &o->json
-                       : id == O_DEBUG   ? &o->debug
-                       : id == O_VERBOSE ? &o->verbose
-                       : id == O_V4      ? &o->v4
-                                         : &o->v6;
+    bool *const flag = id == O_HELP       ? &o->help
+                       : id == O_JSON     ? &o->json
+                       : id == O_DEBUG    ? &o->debug
+                       : id == O_VERBOSE  ? &o->verbose
+                       : id == O_V4       ? &o->v4
+                       : id == O_NO_RELAY ? &o->no_relay
+                                          : &o->v6;
     *flag = true;
     return true;
 }

@@ -47,6 +47,9 @@ struct vn_options {
     size_t taint_count;
     const char *teams[VN_OPT_LIST_MAX];
     size_t team_count;
+    bool has_via, no_relay;
+    const char *via[VN_OPT_LIST_MAX];
+    size_t via_count;
     bool has_idle, has_mtu;
     uint32_t idle_ms;
     uint16_t mtu_bytes;

@@ -168,6 +168,7 @@ static void fill_counters(const struct vn_node *n, const struct vn_ev_stats *sta
     count(c, "", "tun_tx_bytes", stats->counters.tun_tx_bytes);
     count(c, "", "frames_sealed", stats->counters.frames_sealed);
     count(c, "", "frames_opened", stats->counters.frames_opened);
+    count(c, "", "frames_relayed", stats->counters.frames_relayed);
     count(c, "", "egressers", stats->egresser_count);
 }
 

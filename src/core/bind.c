@@ -16,7 +16,7 @@ static void send_bind(struct vn_node *n, struct vn_stream *s)
     Vn__Bind b = VN__BIND__INIT;
     Vn__StreamControl m = VN__STREAM_CONTROL__INIT;
     b.request = s->bind_request;
-    b.label = s->circuit->fwd;
+    b.label = s->circuit->bind;
     m.kind_case = VN__STREAM_CONTROL__KIND_BIND;
     m.bind = &b;
     vn_ctl_send(n, s, &m);
@@ -27,7 +27,8 @@ static void send_bind(struct vn_node *n, struct vn_stream *s)
 void vn_tx_advance(struct vn_node *n, struct vn_stream *s)
 {
     struct vn_peer *p = s->peer;
-    if (!p->hop && vn_hop_offer(n, p) != VN_OK) {
+    vn_status st = s->circuit ? VN_OK : vn_route_begin(n, s);
+    if (st == VN_ERR_NOTFOUND) {
         /* No descriptor. When there is one, vn_dests_descriptor comes. */
         if (vn_list_empty(&p->dests))
             vn_stream_close(n, s, VN_CLOSE_LOST, true);
@@ -35,7 +36,7 @@ void vn_tx_advance(struct vn_node *n, struct vn_stream *s)
             vn_dests_refresh(n, p);
         return;
     }
-    if (!s->circuit && p->hop->state == VN_HOP_UP && vn_circuit_open(n, p->hop, s) != VN_OK) {
+    if (st != VN_OK) {
         vn_tx_failed(n, s, VN_CLOSE_LOST);
         return;
     }
@@ -73,6 +74,7 @@ void vn_tx_circuit_lost(struct vn_node *n, struct vn_stream *s)
     struct vn_peer *p = s->peer;
     bool refused = s->state == VN_TX_EXPECT_BOUND;
     vn_tx_park(n, s);
+    vn_route_lost(n, s);
     if (vn_list_empty(&p->dests))
         vn_stream_close(n, s, VN_CLOSE_LOST, true); /* nobody waits for it */
     else if (++p->losses > LOSSES_MAX)

@@ -1,132 +1,68 @@
 /*
  * timer            armed by                                disarmed by    fires
  * circuit.timer    out: SETUP sent (500 ms)                ACCEPT         SETUP again; after 3 s
- * the circuit failed in: accepted (30 s)                     BIND           closes: nobody bound a
+ * the circuit failed; with a blob after VN_SETUP_SEALED_WAIT_MS, without a second SETUP
+ *                  in: accepted (30 s)                     BIND           closes: nobody bound a
  * stream
+ *                  relay, in: descriptor asked for (3 s)   DESC           refuses
  */
 #include "core/circuit.h"
 
 #include "core/node_i.h"
-#include "wire/circuit.h"
 
 #define BIND_WAIT_MS 30000u
-#define WORKER 0u /* one data worker so far; its number is in the upper four bits */
+#define MESSAGE_HEAD 64 /* bytes of a message without its blob, at most */
 
-struct vn_label {
-    uint8_t key[2 * sizeof(uint32_t)]; /* tether handle, label */
-    struct vn_circuit *circuit;        /* NULL: retired */
-    uint64_t reuse_ms;
-    struct vn_list retired;
-};
-
-/* ---- labels of packets that arrive here ---- */
-
-static void label_key(uint32_t tether, uint32_t label, uint8_t ret[8])
+void vn_circuit_send(struct vn_node *n, const struct vn_hop *h, const struct vn_circuit_msg *m)
 {
-    memcpy(ret, &tether, sizeof(tether));
-    memcpy(ret + sizeof(tether), &label, sizeof(label));
-}
-
-static void label_free(struct vn_node *n, struct vn_label *l)
-{
-    (void)vn_map_take(n->hops.labels, l->key);
-    vn_list_remove(&l->retired);
-    free(l);
-}
-
-static void forget_retired(struct vn_node *n)
-{
-    while (!vn_list_empty(&n->hops.retired)) {
-        struct vn_label *l = VN_LIST_ENTRY(n->hops.retired.next, struct vn_label, retired);
-        if (l->reuse_ms > n->now_ms)
-            break;
-        label_free(n, l);
-    }
-}
-
-static vn_status label_make(struct vn_node *n, struct vn_circuit *c, uint32_t *ret)
-{
-    forget_retired(n);
-    struct vn_label *l = calloc(1, sizeof(*l));
-    if (!l)
-        return VN_ERR_NOMEM;
-    uint32_t label;
-    do {
-        vn_status st = vn_random_fill(n, &label, sizeof(label));
-        if (st != VN_OK) {
-            free(l);
-            return st;
-        }
-        label = (label & 0x0fffffffu) | WORKER << 28;
-        label_key(c->hop->handle, label, l->key);
-    } while (label == 0 || vn_map_get(n->hops.labels, l->key));
-    l->circuit = c;
-    vn_list_init(&l->retired);
-    vn_status st = vn_map_put(n->hops.labels, l->key, l);
-    if (st != VN_OK) {
-        free(l);
-        return st;
-    }
-    *ret = label;
-    return VN_OK;
-}
-
-static void label_retire(struct vn_node *n, uint32_t tether, uint32_t label)
-{
-    uint8_t key[8];
-    label_key(tether, label, key);
-    struct vn_label *l = vn_map_get(n->hops.labels, key);
-    if (!l)
+    size_t cap = MESSAGE_HEAD + m->blob.n;
+    uint8_t *buf = malloc(cap);
+    if (!buf)
         return;
-    l->circuit = NULL;
-    l->reuse_ms = n->now_ms + VN_LABEL_REUSE_MS;
-    vn_list_append(&n->hops.retired, &l->retired);
-}
-
-void vn_labels_done(struct vn_node *n)
-{
-    while (n->hops.labels && !vn_list_empty(&n->hops.retired))
-        label_free(n, VN_LIST_ENTRY(n->hops.retired.next, struct vn_label, retired));
-}
-
-struct vn_circuit *vn_circuit_by_label(struct vn_node *n, const struct vn_hop *h, uint32_t label)
-{
-    uint8_t key[8];
-    label_key(h->handle, label, key);
-    const struct vn_label *l = vn_map_get(n->hops.labels, key);
-    return l ? l->circuit : NULL;
-}
-
-/* ---- */
-
-static void send_msg(struct vn_node *n, const struct vn_hop *h, const struct vn_circuit_msg *m)
-{
-    uint8_t buf[64];
-    struct vn_writer w = vn_writer_of(buf, sizeof(buf));
+    struct vn_writer w = vn_writer_of(buf, cap);
     vn_circuit_encode(&w, m);
     if (vn_writer_ok(&w))
         vn_tell_tether_send(n, h->handle, VN_HOP_CIRCUIT, 0, vn_writer_span(&w));
+    free(buf);
 }
 
 static void send_setup(struct vn_node *n, struct vn_circuit *c)
 {
-    uint8_t hops = 0;
-    /* The budget starts at a random value, so that a position on the path does not show. */
-    if (vn_random_fill(n, &hops, 1) != VN_OK)
-        hops = 0;
-    send_msg(n, c->hop,
-             &(struct vn_circuit_msg){.type = VN_CIRCUIT_SETUP,
-                                      .hops = (uint8_t)(1 + hops % 8),
-                                      .request = c->request,
-                                      .reverse_label = c->rev});
+    c->state = VN_CIRCUIT_EXPECT_ACCEPT;
+    vn_circuit_send(n, c->hop,
+                    &(struct vn_circuit_msg){.type = VN_CIRCUIT_SETUP,
+                                             .hops = c->hops,
+                                             .request = c->request,
+                                             .reverse_label = c->rev,
+                                             .blob = vn_buf_span(&c->blob)});
     c->sends++;
-    vn_timer_arm(&n->timers, &c->timer, n->now_ms + VN_SETUP_RESEND_MS);
+    vn_timer_arm(&n->timers, &c->timer,
+                 n->now_ms + (c->sealed ? VN_SETUP_SEALED_WAIT_MS : VN_SETUP_RESEND_MS));
 }
 
-static void circuit_lost(struct vn_node *n, struct vn_circuit *c, bool tell)
+void vn_circuit_begin(struct vn_node *n, struct vn_circuit *c)
+{
+    if (c->hop->state == VN_HOP_UP)
+        send_setup(n, c);
+}
+
+void vn_circuits_tether_up(struct vn_node *n, struct vn_hop *h)
+{
+    VN_LIST_EACH(it, &h->circuits)
+    {
+        struct vn_circuit *c = VN_LIST_ENTRY(it, struct vn_circuit, of_hop);
+        if (c->state == VN_CIRCUIT_EXPECT_TETHER)
+            send_setup(n, c);
+    }
+}
+
+/* The half is of no use any more. tell: its neighbour does not know yet. */
+static void circuit_lost(struct vn_node *n, struct vn_circuit *c, bool tell, enum vn_relay_end why,
+                         enum vn_circuit_reason reason)
 {
     struct vn_stream *s = c->stream;
     c->stream = NULL;
+    vn_relay_half_gone(n, c, why, reason);
     vn_circuit_close(n, c, tell);
     if (!s)
         return;
@@ -140,14 +76,18 @@ static void circuit_lost(struct vn_node *n, struct vn_circuit *c, bool tell)
 static void on_timer(void *arg)
 {
     struct vn_circuit *c = arg;
-    if (c->out && c->state == VN_CIRCUIT_EXPECT_ACCEPT &&
-        c->sends < VN_SETUP_WAIT_MS / VN_SETUP_RESEND_MS)
-        send_setup(c->node, c);
-    else
-        circuit_lost(c->node, c, true);
+    struct vn_node *n = c->node;
+    if (c->state == VN_CIRCUIT_EXPECT_ACCEPT && !c->sealed &&
+        c->sends < VN_SETUP_WAIT_MS / VN_SETUP_RESEND_MS) {
+        send_setup(n, c);
+        return;
+    }
+    if (c->state == VN_CIRCUIT_EXPECT_NEXT)
+        vn_circuit_refuse_setup(n, c->hop, c->request, VN_REFUSE_NO_ROUTE);
+    circuit_lost(n, c, true, VN_RELAY_REFUSED, VN_REFUSE_NO_ROUTE);
 }
 
-static struct vn_circuit *circuit_make(struct vn_node *n, struct vn_hop *h, bool out)
+struct vn_circuit *vn_circuit_make(struct vn_node *n, struct vn_hop *h, bool out)
 {
     struct vn_circuit *c = calloc(1, sizeof(*c));
     if (!c)
@@ -155,44 +95,61 @@ static struct vn_circuit *circuit_make(struct vn_node *n, struct vn_hop *h, bool
     c->node = n;
     c->hop = h;
     c->out = out;
-    c->state = out ? VN_CIRCUIT_EXPECT_ACCEPT : VN_CIRCUIT_UP;
+    c->state = out ? VN_CIRCUIT_EXPECT_TETHER : VN_CIRCUIT_UP;
     vn_timer_init(&c->timer, on_timer, c);
     vn_list_init(&c->of_hop);
-    if (label_make(n, c, out ? &c->rev : &c->fwd) != VN_OK) {
+    vn_buf_init(&c->blob, VN_SETUP_BLOB_MAX);
+    if (vn_label_make(n, c, out ? &c->rev : &c->fwd) != VN_OK) {
         free(c);
         return NULL;
     }
+    if (out)
+        c->request = vn_next_handle(n);
     vn_list_append(&h->circuits, &c->of_hop);
     h->circuit_count++;
     vn_hop_check_use(n, h);
     return c;
 }
 
+/* The budget starts at a random value, so that a position on the path does not show. */
+uint8_t vn_circuit_random_hops(struct vn_node *n)
+{
+    uint8_t hops = 0;
+    if (vn_random_fill(n, &hops, 1) != VN_OK)
+        hops = 0;
+    return (uint8_t)(VN_SETUP_SLOTS + hops % 8);
+}
+
 vn_status vn_circuit_open(struct vn_node *n, struct vn_hop *h, struct vn_stream *s)
 {
     if (h->circuit_count >= VN_LABELS_PER_NEIGHBOUR_MAX)
         return VN_ERR_LIMIT;
-    struct vn_circuit *c = circuit_make(n, h, true);
+    struct vn_circuit *c = vn_circuit_make(n, h, true);
     if (!c)
         return VN_ERR_NOMEM;
-    c->request = vn_next_handle(n);
+    c->hops = vn_circuit_random_hops(n);
     c->stream = s;
     s->circuit = c;
-    send_setup(n, c);
+    vn_circuit_begin(n, c);
     return VN_OK;
 }
+
+/* ---- the end ---- */
 
 void vn_circuit_close(struct vn_node *n, struct vn_circuit *c, bool tell)
 {
     struct vn_hop *h = c->hop;
+    assert(!c->link);
     if (tell && c->state == VN_CIRCUIT_UP)
-        send_msg(n, h,
-                 &(struct vn_circuit_msg){.type = VN_CIRCUIT_TEARDOWN,
-                                          .label = c->out ? c->fwd : c->rev});
-    label_retire(n, h->handle, c->out ? c->rev : c->fwd);
+        vn_circuit_send(n, h,
+                        &(struct vn_circuit_msg){.type = VN_CIRCUIT_TEARDOWN,
+                                                 .label = c->out ? c->fwd : c->rev});
+    vn_label_retire(n, h->handle, c->out ? c->rev : c->fwd);
     vn_timer_disarm(&n->timers, &c->timer);
     vn_list_remove(&c->of_hop);
     h->circuit_count--;
+    vn_buf_done(&c->blob);
+    c->path = vn_path_free(c->path);
     free(c);
     vn_hop_check_use(n, h);
 }
@@ -200,7 +157,7 @@ void vn_circuit_close(struct vn_node *n, struct vn_circuit *c, bool tell)
 void vn_circuit_refuse(struct vn_node *n, struct vn_hop *h, uint32_t label)
 {
     struct vn_circuit *c = vn_circuit_by_label(n, h, label);
-    if (c && !c->out && !c->stream)
+    if (c && !c->out && !c->stream && !c->link && !c->onward)
         vn_circuit_close(n, c, true);
 }
 
@@ -211,13 +168,13 @@ void vn_circuit_bound(struct vn_node *n, struct vn_circuit *c)
 
 /* ---- the neighbour's messages ---- */
 
-static void refuse(struct vn_node *n, const struct vn_hop *h, uint32_t request,
-                   enum vn_circuit_reason why)
+void vn_circuit_refuse_setup(struct vn_node *n, const struct vn_hop *h, uint32_t request,
+                             enum vn_circuit_reason why)
 {
     vn_drop(n, VN_NDROP_CIRCUIT);
-    send_msg(n, h,
-             &(struct vn_circuit_msg){
-                 .type = VN_CIRCUIT_REFUSE, .request = request, .reason = (uint8_t)why});
+    vn_circuit_send(n, h,
+                    &(struct vn_circuit_msg){
+                        .type = VN_CIRCUIT_REFUSE, .request = request, .reason = (uint8_t)why});
 }
 
 static struct vn_circuit *by_request(const struct vn_hop *h, bool out, uint32_t request)
@@ -231,34 +188,50 @@ static struct vn_circuit *by_request(const struct vn_hop *h, bool out, uint32_t 
     return NULL;
 }
 
+static void send_accept(struct vn_node *n, const struct vn_circuit *c)
+{
+    vn_circuit_send(n, c->hop,
+                    &(struct vn_circuit_msg){
+                        .type = VN_CIRCUIT_ACCEPT, .request = c->request, .label = c->fwd});
+}
+
+void vn_circuit_accept(struct vn_node *n, struct vn_circuit *c)
+{
+    c->state = VN_CIRCUIT_UP;
+    if (!c->link)
+        vn_timer_arm(&n->timers, &c->timer, n->now_ms + BIND_WAIT_MS);
+    send_accept(n, c);
+}
+
 static void on_setup(struct vn_node *n, struct vn_hop *h, const struct vn_circuit_msg *m)
 {
     if (!vn_bucket_take(&h->setups, VN_SETUP_RATE, VN_SETUP_BURST, n->now_ms)) {
         vn_drop(n, VN_NDROP_RATE);
         return;
     }
-    if (m->blob.n || m->reverse_label == 0) {
-        refuse(n, h, m->request, VN_REFUSE_NO_ROUTE);
-        return;
-    }
     struct vn_circuit *c = by_request(h, false, m->request);
-    if (!c && h->circuit_count >= VN_LABELS_PER_NEIGHBOUR_MAX) {
-        refuse(n, h, m->request, VN_REFUSE_LIMIT);
+    if (c) {
+        if (c->state == VN_CIRCUIT_UP)
+            send_accept(n, c);
         return;
     }
-    if (!c) {
-        c = circuit_make(n, h, false);
-        if (!c) {
-            refuse(n, h, m->request, VN_REFUSE_LIMIT);
-            return;
-        }
-        c->request = m->request;
-        c->rev = m->reverse_label;
-        vn_timer_arm(&n->timers, &c->timer, n->now_ms + BIND_WAIT_MS);
+    if (h->circuit_count >= VN_LABELS_PER_NEIGHBOUR_MAX) {
+        vn_circuit_refuse_setup(n, h, m->request, VN_REFUSE_LIMIT);
+        return;
     }
-    send_msg(n, h,
-             &(struct vn_circuit_msg){
-                 .type = VN_CIRCUIT_ACCEPT, .request = c->request, .label = c->fwd});
+    if (m->blob.n) {
+        vn_relay_on_setup(n, h, m);
+        return;
+    }
+    c = vn_circuit_make(n, h, false);
+    if (!c) {
+        vn_circuit_refuse_setup(n, h, m->request, VN_REFUSE_LIMIT);
+        return;
+    }
+    c->request = m->request;
+    c->rev = m->reverse_label;
+    c->bind = c->fwd;
+    vn_circuit_accept(n, c);
 }
 
 static void on_accept(struct vn_node *n, struct vn_hop *h, const struct vn_circuit_msg *m)
@@ -266,15 +239,56 @@ static void on_accept(struct vn_node *n, struct vn_hop *h, const struct vn_circu
     struct vn_circuit *c = by_request(h, true, m->request);
     if (!c) {
         /* Given up meanwhile: the other end's half goes too. */
-        send_msg(n, h, &(struct vn_circuit_msg){.type = VN_CIRCUIT_TEARDOWN, .label = m->label});
+        vn_circuit_send(n, h,
+                        &(struct vn_circuit_msg){.type = VN_CIRCUIT_TEARDOWN, .label = m->label});
         return;
     }
-    if (c->state != VN_CIRCUIT_EXPECT_ACCEPT || m->label == 0)
+    if (c->state != VN_CIRCUIT_EXPECT_ACCEPT)
         return;
     vn_timer_disarm(&n->timers, &c->timer);
+    vn_buf_done(&c->blob);
     c->fwd = m->label;
     c->state = VN_CIRCUIT_UP;
-    vn_tx_advance(n, c->stream);
+    if (!c->sealed)
+        c->bind = c->fwd;
+    if (c->link)
+        vn_relay_on_accept(n, c);
+    else
+        vn_tx_advance(n, c->stream);
+}
+
+static void on_refuse(struct vn_node *n, struct vn_hop *h, const struct vn_circuit_msg *m)
+{
+    struct vn_circuit *c = by_request(h, true, m->request);
+    if (c && c->state == VN_CIRCUIT_EXPECT_ACCEPT)
+        circuit_lost(n, c, false, VN_RELAY_REFUSED, (enum vn_circuit_reason)m->reason);
+    else
+        vn_drop(n, VN_NDROP_CIRCUIT);
+}
+
+static void on_failed(struct vn_node *n, struct vn_hop *h, struct vn_span labels)
+{
+    struct vn_reader r = vn_reader_of(labels);
+    uint32_t label;
+    while (vn_circuit_next_label(&r, &label)) {
+        struct vn_circuit *c = vn_circuit_by_label(n, h, label);
+        if (c)
+            circuit_lost(n, c, false, VN_RELAY_FAILED, VN_REFUSE_NO_ROUTE);
+    }
+}
+
+static void on_desc_message(struct vn_node *n, struct vn_hop *h, const struct vn_circuit_msg *m)
+{
+    bool wanted = m->type == VN_CIRCUIT_NEED_DESC;
+    struct vn_circuit *c = by_request(h, wanted, m->request);
+    if (!c)
+        vn_drop(n, VN_NDROP_CIRCUIT);
+    else if (!wanted)
+        vn_relay_on_desc(n, c, m);
+    else if (c->link)
+        vn_relay_on_need_desc(n, c, m);
+    else
+        vn_source_on_need_desc(n, c, m);
 }
 
 void vn_circuit_input(struct vn_node *n, struct vn_hop *h, struct vn_span bytes)
@@ -293,16 +307,19 @@ void vn_circuit_input(struct vn_node *n, struct vn_hop *h, struct vn_span bytes)
         on_accept(n, h, &m);
         break;
     case VN_CIRCUIT_REFUSE:
-        c = by_request(h, true, m.request);
-        if (c && c->state == VN_CIRCUIT_EXPECT_ACCEPT)
-            circuit_lost(n, c, false);
-        else
-            vn_drop(n, VN_NDROP_CIRCUIT);
+        on_refuse(n, h, &m);
         break;
     case VN_CIRCUIT_TEARDOWN:
         c = vn_circuit_by_label(n, h, m.label);
         if (c)
-            circuit_lost(n, c, false);
+            circuit_lost(n, c, false, VN_RELAY_TORN, VN_REFUSE_NO_ROUTE);
         break; /* unknown: both ends tore it down at once */
+    case VN_CIRCUIT_FAILED:
+        on_failed(n, h, m.blob);
+        break;
+    case VN_CIRCUIT_NEED_DESC:
+    case VN_CIRCUIT_DESC:
+        on_desc_message(n, h, &m);
+        break;
     }
 }

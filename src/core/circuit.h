@@ -1,46 +1,112 @@
 /*
- * Circuits of one hop (DESIGN section 10): a label each way on a tether, set up by the source, to
- * which a stream is bound by BIND.   out: EXPECT_ACCEPT -> UP      in: UP
+ * Circuits (DESIGN section 10): ways that a source chose, of one tether or through relays, with a
+ * label on each tether. A stream is bound to one by BIND. Here is one node's part of them: a half
+ * for each tether, "out" towards the end, "in" towards the source; a relay has two that are linked.
+ *
+ *   source:  out  [EXPECT_TETHER ->] EXPECT_ACCEPT -> UP
+ *   relay:   in   EXPECT_NEXT -> UP     and its link:  out  [EXPECT_TETHER ->] EXPECT_ACCEPT -> UP
+ *   end:     in   UP
  */
 #pragma once
 
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/span.h"
 #include "base/status.h"
+#include "core/label.h"
 #include "core/timer.h"
+#include "wire/circuit.h"
+#include "wire/setup.h"
 
 struct vn_node;
 struct vn_hop;
 struct vn_stream;
 
-enum vn_circuit_state { VN_CIRCUIT_EXPECT_ACCEPT, VN_CIRCUIT_UP };
+enum vn_circuit_state {
+    VN_CIRCUIT_EXPECT_TETHER,
+    VN_CIRCUIT_EXPECT_ACCEPT,
+    VN_CIRCUIT_EXPECT_NEXT,
+    VN_CIRCUIT_UP
+};
+
+/** At the source: the nodes of the path, the last one its end, and what it shares with them. */
+struct vn_path {
+    struct vn_id nodes[VN_SETUP_SLOTS];
+    size_t count;
+    struct vn_setup_keys keys[VN_SETUP_SLOTS];
+    bool told[VN_SETUP_SLOTS]; /* the descriptor of the node behind it */
+};
+
+/** At a relay, until the circuit goes on: what its slot said. */
+struct vn_onward {
+    struct vn_id next;
+    struct vn_setup_keys keys;
+    struct vn_buf blob; /* for the next node */
+};
 
 struct vn_circuit {
     struct vn_node *node;
     struct vn_hop *hop;
     struct vn_list of_hop;
-    bool out; /* we are its source */
+    bool out;
     enum vn_circuit_state state;
     uint32_t request;
-    uint32_t fwd, rev;        /* chosen downstream; chosen by the source */
-    struct vn_stream *stream; /* out: always; in: once bound */
+    uint32_t fwd, rev;        /* chosen downstream; chosen upstream */
+    uint32_t bind;            /* what BIND names: fwd, or what the blob says */
+    bool sealed;              /* set up with a blob: hops of it grant credit */
+    uint8_t hops;             /* budget of its SETUP */
+    struct vn_buf blob;       /* out: of its SETUP, until that is accepted */
+    struct vn_stream *stream; /* source: always; end: once bound */
+    struct vn_circuit *link;  /* relay: the other half */
+    uint32_t relay;           /* relay, in: its handle at the worker; 0: not there yet */
+    unsigned asked;           /* relay, out: descriptors wanted further on */
+    struct vn_onward *onward; /* relay, in, until there is a link */
+    struct vn_path *path;     /* source, with a blob */
     unsigned sends;
     struct vn_timer timer;
 };
 
-/** Begins a circuit for s and sets s->circuit. */
+/** Begins a circuit of one hop for s and sets s->circuit. The tether is up. */
 VN_MUST_CHECK vn_status vn_circuit_open(struct vn_node *n, struct vn_hop *h, struct vn_stream *s);
-/** Frees it; the stream, if any, must have let go or be told by the caller. tell: TEARDOWN to the
- * other end. */
+/**
+ * The same through relays, to the last of nodes; makes the first tether when there is none.
+ *
+ * @param count  2..VN_SETUP_SLOTS, all distinct and none of them this node
+ * @return VN_ERR_NOTFOUND: a descriptor is missing; *ret_missing is whose
+ */
+VN_MUST_CHECK vn_status vn_circuit_open_path(struct vn_node *n, struct vn_stream *s,
+                                             const struct vn_id *nodes, size_t count,
+                                             struct vn_id *ret_missing);
+/** Frees it; stream and link, if any, must have let go or be told by the caller. tell: TEARDOWN to
+ * the other end. */
 void vn_circuit_close(struct vn_node *n, struct vn_circuit *c, bool tell);
-/** By a label that arrives on this tether. */
-struct vn_circuit *vn_circuit_by_label(struct vn_node *n, const struct vn_hop *h, uint32_t label);
 /** What came on this label belongs to no stream we know: the source must not wait for an answer. */
 void vn_circuit_refuse(struct vn_node *n, struct vn_hop *h, uint32_t label);
 /** A stream came to an incoming circuit. */
 void vn_circuit_bound(struct vn_node *n, struct vn_circuit *c);
 /** A circuit message of the neighbour. */
 void vn_circuit_input(struct vn_node *n, struct vn_hop *h, struct vn_span bytes);
-void vn_labels_done(struct vn_node *n);
+/** Its tether is up: circuits that waited for that are set up. */
+void vn_circuits_tether_up(struct vn_node *n, struct vn_hop *h);
+
+/* source.c */
+/** A relay on the path does not know its next hop yet. */
+void vn_source_on_need_desc(struct vn_node *n, struct vn_circuit *c,
+                            const struct vn_circuit_msg *m);
+/** Wipes; returns NULL. */
+struct vn_path *vn_path_free(struct vn_path *p);
+
+/* circuit.c, for relay.c and source.c */
+/** A hop budget for a new SETUP. */
+uint8_t vn_circuit_random_hops(struct vn_node *n);
+void vn_circuit_send(struct vn_node *n, const struct vn_hop *h, const struct vn_circuit_msg *m);
+/** NULL without memory. */
+struct vn_circuit *vn_circuit_make(struct vn_node *n, struct vn_hop *h, bool out);
+/** Sends SETUP now, or when the tether is up. */
+void vn_circuit_begin(struct vn_node *n, struct vn_circuit *c);
+void vn_circuit_refuse_setup(struct vn_node *n, const struct vn_hop *h, uint32_t request,
+                             enum vn_circuit_reason why);
+/** in: tells the label; the circuit is UP. */
+void vn_circuit_accept(struct vn_node *n, struct vn_circuit *c);

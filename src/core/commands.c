@@ -142,6 +142,9 @@ const char *vn_worker_drop_name(enum vn_worker_drop d)
         [VN_DROP_INNER_DEST] = "inner_destination",
         [VN_DROP_INNER_MALFORMED] = "inner_malformed",
         [VN_DROP_TUN_FULL] = "tun_full",
+        [VN_DROP_CREDIT] = "credit",
+        [VN_DROP_RELAY_FULL] = "relay_full",
+        [VN_DROP_RELAY_GONE] = "relay_gone",
     };
     return (unsigned)d < VN_DROP_COUNT ? names[d] : "unknown";
 }

@@ -29,6 +29,8 @@ enum vn_cmd_type {
     VN_CMD_RX_CLOSE,         /* struct vn_cmd_handle */
     VN_CMD_TX_KEM,           /* struct vn_cmd_kem: the answer to VN_EV_TX_KEM_DUE */
     VN_CMD_RX_KEM,           /* struct vn_cmd_kem: a KEM step that the source may take */
+    VN_CMD_RELAY_OPEN,       /* struct vn_cmd_relay_open */
+    VN_CMD_RELAY_CLOSE,      /* struct vn_cmd_handle */
     VN_CMD_DEST,             /* struct vn_cmd_dest */
     VN_CMD_MEMBER_STUN,      /* struct vn_cmd_member_stun */
     VN_CMD_STATS,            /* struct vn_cmd_handle: handle is echoed */
@@ -48,12 +50,13 @@ enum vn_ev_type {
     VN_EV_TETHER_UP,        /* struct vn_ev_handle */
     VN_EV_TETHER_DOWN,      /* struct vn_ev_tether_down; the handle is gone */
     VN_EV_TETHER_MESSAGE, /* struct vn_ev_tether_message: control-class message, hop header first */
+    VN_EV_RELAY_IDLE,     /* struct vn_ev_handle: no frame for VN_RELAY_IDLE_MS; told once */
     VN_EV_STATS,          /* struct vn_ev_stats */
 };
 
 /* ---- commands ---- */
 
-struct vn_cmd_handle { /* TETHER_CLOSE, TX_CLOSE, RX_CLOSE, STATS */
+struct vn_cmd_handle { /* TETHER_CLOSE, TX_CLOSE, RX_CLOSE, RELAY_CLOSE, STATS */
     struct vn_post_msg msg;
     uint32_t handle;
 };
@@ -104,6 +107,7 @@ struct vn_cmd_tx_open {
     struct vn_post_msg msg;
     uint32_t tx;
     uint32_t tether, label;
+    uint32_t rev;     /* where credit for it comes on; 0: none is needed */
     bool keyed;       /* the three below are there; ignored when the worker has the stream */
     uint8_t hash_alg; /* enum vn_hash_alg */
     uint32_t epoch;
@@ -113,7 +117,8 @@ struct vn_cmd_rx_open {
     struct vn_post_msg msg;
     uint32_t rx;
     uint32_t tether, label;
-    bool keyed; /* as above */
+    uint32_t rev; /* whom to grant credit; 0: nobody */
+    bool keyed;   /* as above */
     uint8_t hash_alg;
     uint32_t epoch;
     struct vn_secret32 ck;
@@ -121,6 +126,15 @@ struct vn_cmd_rx_open {
     size_t addr_count;
     struct vn_prefix prefixes[VN_CERT_PREFIXES_MAX];
     size_t prefix_count;
+};
+
+/** A circuit of others through this node. */
+struct vn_cmd_relay_open {
+    struct vn_post_msg msg;
+    uint32_t relay;
+    struct {
+        uint32_t tether, fwd, rev; /* labels on it: away from the source, and towards it */
+    } in, out;
 };
 
 struct vn_cmd_kem {
@@ -205,13 +219,17 @@ enum vn_worker_drop {
     VN_DROP_INNER_DEST,   /* not ours */
     VN_DROP_INNER_MALFORMED,
     VN_DROP_TUN_FULL,
+    VN_DROP_CREDIT,     /* a frame that the neighbour had no credit for */
+    VN_DROP_RELAY_FULL, /* real-time frames that the next hop does not take */
+    VN_DROP_RELAY_GONE, /* frames that waited in a circuit that ended */
     VN_DROP_COUNT
 };
 
 struct vn_worker_counters {
     uint64_t tun_rx_packets, tun_rx_bytes, tun_tx_packets, tun_tx_bytes;
     uint64_t frames_sealed, frames_opened;
-    uint64_t ecn_marked; /* instead of a drop by CoDel */
+    uint64_t frames_relayed, bytes_relayed; /* of others, passed on sealed */
+    uint64_t ecn_marked;                    /* instead of a drop by CoDel */
     uint64_t drops[VN_DROP_COUNT];
 };
 struct vn_tx_stats {

@@ -70,7 +70,7 @@ static void on_bind(struct vn_node *n, struct vn_stream *s, const Vn__Bind *b,
     struct vn_circuit *c = from->hop ? vn_circuit_by_label(n, from->hop, from->label) : NULL;
     /* The label inside the tag must be the one it came on, or a neighbour could bind a stream where
      * it likes. */
-    if (s->is_tx || !c || c->out || c->fwd != b->label || (c->stream && c->stream != s)) {
+    if (s->is_tx || !c || c->out || c->bind != b->label || (c->stream && c->stream != s)) {
         vn_drop(n, VN_NDROP_CIRCUIT);
         return;
     }
@@ -175,8 +175,8 @@ void vn_ctl_input(struct vn_node *n, struct vn_span bytes, const struct vn_ctl_f
     struct vn_stream *s = vn_stream_by_sid(n, &sid);
     if (!s && from->hop)
         vn_circuit_refuse(n, from->hop, from->label);
-    /* One hop: what comes over a tether comes from its other end itself. */
-    if (!s || !s->keyed || !vn_id_equal(&s->peer->id, &from->node) ||
+    /* In-band it may come through relays: the key tells whose it is. */
+    if (!s || !s->keyed || (!from->hop && !vn_id_equal(&s->peer->id, &from->node)) ||
         !vn_ctl_window_new(&s->ctl_window, seq)) {
         vn_drop(n, VN_NDROP_CONTROL);
         return;

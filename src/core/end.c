@@ -3,8 +3,10 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "core/forward.h"
 #include "core/rx.h"
 #include "core/tx.h"
+#include "wire/circuit.h"
 
 /* Control messages that wait for `writable`, at most. */
 #define CONTROL_QUEUE_MAX 256
@@ -51,6 +53,30 @@ static void flush_control(struct vn_end *end)
         put_back(&end->control, b);
         end->control_blocked = true;
     }
+    vn_grants_flush(end);
+}
+
+void vn_end_control(struct vn_end *end, struct vn_pktbuf *b)
+{
+    if (end->control.count >= CONTROL_QUEUE_MAX) {
+        vn_pktbuf_free(b);
+        return;
+    }
+    vn_pktqueue_push(&end->control, b);
+    flush_control(end);
+}
+
+const struct vn_path_time *vn_end_path(struct vn_end *end)
+{
+    struct vn_worker *w = end->worker;
+    if (w->now_us >= end->path_until_us) {
+        struct vn_tether_stats stats;
+        w->cfg.tether->stats(end->port, &stats);
+        end->path.srtt_us = stats.srtt_us;
+        end->path.codel = vn_codel_params_for(stats.srtt_us);
+        end->path_until_us = w->now_us + VN_CODEL_REFRESH_US;
+    }
+    return &end->path;
 }
 
 static void on_up(void *arg)
@@ -98,6 +124,19 @@ static void on_down(void *arg, enum vn_tether_down why)
     end_gone(end);
 }
 
+/* The next hop takes more on a circuit. */
+static void on_credit(struct vn_end *end, uint32_t label, struct vn_span body)
+{
+    const struct vn_label *l = vn_label_find(end, label);
+    uint64_t limit;
+    if (!vn_credit_decode(body, &limit))
+        vn_worker_drop(end->worker, VN_DROP_HOP_MALFORMED);
+    else if (!l || !l->turn)
+        vn_worker_drop(end->worker, VN_DROP_LABEL_UNKNOWN);
+    else
+        vn_turn_credit(l->turn, limit);
+}
+
 static void on_control(struct vn_end *end, struct vn_pktbuf *b)
 {
     struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
@@ -106,6 +145,16 @@ static void on_control(struct vn_end *end, struct vn_pktbuf *b)
     if (!vn_hop_decode(&r, &hop) || hop.type == VN_HOP_FRAME) {
         vn_worker_drop(end->worker, VN_DROP_HOP_MALFORMED);
         vn_pktbuf_free(b);
+        return;
+    }
+    if (hop.type == VN_HOP_CREDIT) {
+        on_credit(end, hop.label, vn_reader_rest(&r));
+        vn_pktbuf_free(b);
+        return;
+    }
+    const struct vn_label *l = hop.type == VN_HOP_CONTROL ? vn_label_find(end, hop.label) : NULL;
+    if (l && l->forward) {
+        vn_forward_control(l->forward, l, b);
         return;
     }
     if (vn_post_msg_new(VN_EV_TETHER_MESSAGE, sizeof(*ev), &ev) != VN_OK) {
@@ -121,7 +170,7 @@ static void on_messages(void *arg, enum vn_tether_class cls, struct vn_pktbuf **
 {
     struct vn_end *end = arg;
     if (cls != VN_TETHER_CONTROL) {
-        vn_rx_input(end, bufs, n);
+        vn_rx_input(end, cls, bufs, n);
         return;
     }
     for (size_t i = 0; i < n; i++)
@@ -168,6 +217,7 @@ void vn_end_open(struct vn_worker *w, const struct vn_cmd_tether_open *cmd)
     end->handle = cmd->tether;
     vn_list_init(&end->txs);
     vn_list_init(&end->labels);
+    vn_list_init(&end->grants);
     vn_list_init(&end->link);
     for (size_t cls = 0; cls < VN_CLASSES; cls++)
         vn_list_init(&end->ready[cls]);
@@ -217,12 +267,10 @@ void vn_end_send(struct vn_worker *w, struct vn_cmd_tether_send *cmd)
 {
     struct vn_end *end = vn_worker_end(w, cmd->tether);
     struct vn_pktbuf *b = VN_TAKE(cmd->buf);
-    if (!end || !b || end->control.count >= CONTROL_QUEUE_MAX) {
+    if (end && b)
+        vn_end_control(end, b);
+    else
         vn_pktbuf_free(b);
-        return;
-    }
-    vn_pktqueue_push(&end->control, b);
-    flush_control(end);
 }
 
 void vn_end_close(struct vn_worker *w, struct vn_end *end)

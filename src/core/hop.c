@@ -5,6 +5,8 @@
  * after 4 the tether failed EXPECT_UP (10 s)                           up              the tether
  * failed hop.idle     no circuit and no stream wants it          SETUP, stream   closes (0.5 s; 10
  * s if it never had one)
+ * hop.report   a circuit failed (at once, or 10 ms after   the tether's    one message with all
+ * their the last report)                            end             labels
  */
 #include "core/hop.h"
 
@@ -61,12 +63,14 @@ static void hop_free(struct vn_node *n, struct vn_hop *h)
 {
     vn_timer_disarm(&n->timers, &h->timer);
     vn_timer_disarm(&n->timers, &h->idle);
+    vn_timer_disarm(&n->timers, &h->report);
     (void)vn_map_take(n->hops.by_handle, &h->handle);
     vn_list_remove(&h->all);
     if (h->peer->hop == h)
         h->peer->hop = NULL;
     vn_kem_free(h->eke);
     vn_buf_done(&h->ct);
+    vn_buf_done(&h->failed);
     vn_wipe(h, sizeof(*h));
     free(h);
 }
@@ -88,7 +92,9 @@ vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer, const s
     vn_list_init(&h->circuits);
     vn_timer_init(&h->timer, on_timer, h);
     vn_timer_init(&h->idle, on_idle, h);
+    vn_timer_init(&h->report, vn_hop_on_report, h);
     vn_buf_init(&h->ct, VN_CT_MAX);
+    vn_buf_init(&h->failed, VN_LABELS_PER_NEIGHBOUR_MAX * sizeof(uint32_t));
     vn_bucket_init(&h->setups, VN_SETUP_BURST, n->now_ms);
     struct vn_tether_config cfg = {
         .tether = *tether, .controlling = offerer, .dtls_client = !offerer};
@@ -134,25 +140,39 @@ vn_status vn_hop_offer(struct vn_node *n, struct vn_peer *p)
 
 /* ---- the end ---- */
 
-/* True: the peer's tx was on one of them. */
-static bool circuits_gone(struct vn_node *n, struct vn_hop *h, bool tell_peer)
+/* Streams of ours that were on one of them go to ret_lost. */
+static void circuits_gone(struct vn_node *n, struct vn_hop *h, bool tell_peer,
+                          struct vn_list *ret_lost)
 {
-    bool tx_lost = false;
+    vn_list_init(ret_lost);
     VN_LIST_EACH(it, &h->circuits)
     {
         struct vn_circuit *c = VN_LIST_ENTRY(it, struct vn_circuit, of_hop);
         struct vn_stream *s = c->stream;
         c->stream = NULL;
+        vn_relay_half_gone(n, c, VN_RELAY_FAILED, VN_REFUSE_NO_ROUTE);
         vn_circuit_close(n, c, tell_peer);
         if (!s)
             continue;
         s->circuit = NULL;
         if (s->is_tx)
-            tx_lost = true;
+            vn_list_append(ret_lost, &s->lost);
         else
             vn_rx_circuit_lost(n, s);
     }
-    return tx_lost;
+}
+
+/* p's stream waited for the tether itself. */
+static void tether_gone(struct vn_node *n, struct vn_peer *p, bool was_up)
+{
+    if (!was_up) {
+        vn_tx_failed(n, p->tx, VN_CLOSE_LOST);
+        return;
+    }
+    if (!vn_list_empty(&p->dests))
+        vn_dests_refresh(n, p); /* perhaps another node has its addresses by now */
+    if (p->tx)
+        vn_tx_advance(n, p->tx);
 }
 
 /* The tether is gone at the worker, or about to be. Streams learn it after the hop is forgotten, so
@@ -161,24 +181,24 @@ static void hop_gone(struct vn_node *n, struct vn_hop *h, bool tell_peer)
 {
     struct vn_peer *p = h->peer;
     bool was_up = h->state == VN_HOP_UP;
+    struct vn_list lost;
     vn_log(VN_LOG_DEBUG, "tether_destroyed", VN_KV_ID("peer", &p->id),
            VN_KV_U64("handle", h->handle));
-    bool tx_lost = circuits_gone(n, h, tell_peer);
+    circuits_gone(n, h, tell_peer, &lost);
     hop_free(n, h);
-    struct vn_stream *tx = p->tx;
-    if (!tx)
-        return;
-    if (!was_up) {
+    if (!was_up)
         vn_peer_drop_descriptor(p);
-        vn_tx_failed(n, tx, VN_CLOSE_LOST);
-        return;
+    if (p->tx && !p->tx->circuit && vn_list_empty(&p->tx->lost) && !vn_route_pinned(n, &p->id))
+        tether_gone(n, p, was_up);
+    while (!vn_list_empty(&lost)) {
+        struct vn_stream *s = VN_LIST_ENTRY(lost.next, struct vn_stream, lost);
+        if (s->peer == p && !vn_list_empty(&p->dests))
+            vn_dests_refresh(n, p); /* as above */
+        if (lost.next != &s->lost)
+            continue; /* ended by that */
+        vn_list_remove(&s->lost);
+        vn_tx_circuit_lost(n, s);
     }
-    if (!vn_list_empty(&p->dests))
-        vn_dests_refresh(n, p); /* perhaps another node has its addresses by now */
-    if (p->tx && tx_lost)
-        vn_tx_circuit_lost(n, p->tx);
-    else if (p->tx)
-        vn_tx_advance(n, p->tx);
 }
 
 void vn_hop_close(struct vn_node *n, struct vn_hop *h)
@@ -193,11 +213,15 @@ void vn_hop_replace(struct vn_node *n, struct vn_hop *h)
     struct vn_peer *p = h->peer;
     uint32_t handle = h->handle;
     vn_log(VN_LOG_DEBUG, "tether_destroyed", VN_KV_ID("peer", &p->id), VN_KV_U64("handle", handle));
-    bool tx_lost = circuits_gone(n, h, true);
+    struct vn_list lost;
+    circuits_gone(n, h, true, &lost);
     hop_free(n, h);
     vn_tell_handle(n, VN_CMD_TETHER_CLOSE, handle);
-    if (tx_lost)
-        vn_tx_park(n, p->tx);
+    while (!vn_list_empty(&lost)) {
+        struct vn_stream *s = VN_LIST_ENTRY(lost.next, struct vn_stream, lost);
+        vn_list_remove(&s->lost);
+        vn_tx_park(n, s);
+    }
 }
 
 void vn_hops_close_all(struct vn_node *n)
@@ -212,8 +236,12 @@ void vn_hops_done(struct vn_node *n)
         VN_LIST_EACH(it, &n->hops.list)
         {
             struct vn_hop *h = VN_LIST_ENTRY(it, struct vn_hop, all);
-            VN_LIST_EACH(c, &h->circuits)
-            vn_circuit_close(n, VN_LIST_ENTRY(c, struct vn_circuit, of_hop), false);
+            VN_LIST_EACH(ct, &h->circuits)
+            {
+                struct vn_circuit *c = VN_LIST_ENTRY(ct, struct vn_circuit, of_hop);
+                vn_relay_forget(c);
+                vn_circuit_close(n, c, false);
+            }
             hop_free(n, h);
         }
     }
@@ -312,6 +340,17 @@ void vn_hop_event_gathered(struct vn_node *n, uint32_t handle)
         signal_now(n, h);
 }
 
+/* Streams whose circuit went through a tether that was replaced. */
+static void parked_go_on(struct vn_node *n)
+{
+    VN_LIST_EACH(it, &n->peers.lru)
+    {
+        struct vn_peer *p = VN_LIST_ENTRY(it, struct vn_peer, lru);
+        if (p->tx && !p->tx->circuit && vn_route_pinned(n, &p->id))
+            vn_tx_advance(n, p->tx);
+    }
+}
+
 void vn_hop_event_up(struct vn_node *n, uint32_t handle)
 {
     struct vn_hop *h = vn_hop_get(n, handle);
@@ -324,8 +363,10 @@ void vn_hop_event_up(struct vn_node *n, uint32_t handle)
     vn_log(VN_LOG_DEBUG, "tether_up", VN_KV_ID("peer", &h->peer->id), VN_KV_U64("handle", handle),
            VN_KV_U64("took_ms", n->now_ms - h->since_ms));
     vn_hop_check_use(n, h);
+    vn_circuits_tether_up(n, h);
     if (h->peer->tx)
         vn_tx_advance(n, h->peer->tx);
+    parked_go_on(n);
 }
 
 void vn_hop_event_down(struct vn_node *n, uint32_t handle, enum vn_tether_down why)

@@ -40,6 +40,9 @@ struct vn_hop {
     size_t circuit_count;
     bool was_used;
     struct vn_bucket setups;
+    struct vn_buf failed; /* labels of circuits that ended further on, as the peer knows them */
+    struct vn_timer report;
+    uint64_t reported_ms;
 };
 
 struct vn_hops {
@@ -62,6 +65,10 @@ void vn_hop_check_use(struct vn_node *n, struct vn_hop *h);
 /** p has a new ekS: an offer sealed to the old one is sent again. */
 void vn_hop_descriptor_changed(struct vn_node *n, struct vn_peer *p);
 struct vn_hop *vn_hop_get(struct vn_node *n, uint32_t handle);
+/* report.c */
+/** The circuit with this label, as the peer knows it, ended with a tether further on. */
+void vn_hop_report(struct vn_node *n, struct vn_hop *h, uint32_t label);
+void vn_hop_on_report(void *hop);
 void vn_hop_set_state(struct vn_hop *h, enum vn_hop_state state);
 
 /* what the worker says */

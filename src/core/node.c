@@ -110,6 +110,9 @@ void vn_node_event(struct vn_node *n, struct vn_post_msg *m, uint64_t now_ms)
         vn_hop_event_message(n, ((struct vn_ev_tether_message *)e)->tether,
                              vn_pktbuf_span(((struct vn_ev_tether_message *)e)->buf));
         break;
+    case VN_EV_RELAY_IDLE:
+        vn_relay_event_idle(n, ((struct vn_ev_handle *)e)->handle);
+        break;
     case VN_EV_STATS:
         vn_node_on_stats(n, e);
         break;
@@ -182,6 +185,9 @@ vn_status vn_node_new(const struct vn_node_config *cfg, uint64_t now_ms, struct 
     if (st == VN_OK)
         st = vn_hops_init(n);
     if (st == VN_OK)
+        st = vn_relaying_init(n);
+    vn_routes_init(n);
+    if (st == VN_OK)
         st = vn_revocations_init(n);
     vn_generations_init(n);
     vn_member_stun_init(n);
@@ -208,6 +214,7 @@ struct vn_node *vn_node_free(struct vn_node *n)
         n->cfg.control->disconnect(n->cfg.control->self);
     }
     vn_hops_done(n);
+    vn_relaying_done(n);
     vn_streams_done(n);
     vn_dests_done(n);
     vn_queries_done(n);

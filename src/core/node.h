@@ -57,6 +57,10 @@ struct vn_node_config {
     uint32_t idle_ms;   /* 0: VN_IDLE_MS */
     uint16_t mtu_bytes; /* 0: VN_MTU_DEFAULT */
     bool public;        /* its worker answers STUN questions of members */
+    const char
+        *via[VN_CIRCUIT_RELAYS_MAX]; /* tags, ids or addresses: all streams go through these */
+    size_t via_count;
+    bool no_relay; /* circuits of others do not pass through here */
     const struct vn_authority *authority;
     const struct vn_control *control;
     const struct vn_random *random;
@@ -106,6 +110,7 @@ enum vn_node_drop {
     VN_NDROP_LIMIT,
     VN_NDROP_REVOKED,    /* the sender's identity is */
     VN_NDROP_QUARANTINE, /* Guardian forbids it */
+    VN_NDROP_LOOP,       /* a SETUP that goes back, or on for ever */
     VN_NDROP_COUNT
 };
 const char *vn_node_drop_name(enum vn_node_drop d);
@@ -121,6 +126,9 @@ struct vn_node_status {
     uint64_t protocol_time_ms;
     uint64_t renew_in_ms;
     size_t peer_count, stream_tx_count, stream_rx_count, tether_count;
+    size_t relay_count;       /* circuits of others through here, at present */
+    uint64_t relays_accepted; /* and ever */
+    bool relay_allowed;
     uint64_t drops[VN_NDROP_COUNT];
     uint64_t handshakes_started, handshakes_done, handshakes_answered;
     uint64_t cookies_sent;
@@ -143,6 +151,8 @@ struct vn_node_link {
     const char *tx_state; /* "handshake", "circuit", "open", or NULL */
     uint32_t tether;      /* 0: none */
     bool tether_up;
+    struct vn_id via[VN_CIRCUIT_RELAYS_MAX]; /* relays of our stream, the nearest first */
+    size_t via_count;
     uint64_t since_ms;     /* age of the older stream */
     uint64_t handshake_us; /* duration of our handshake, 0 if none */
 };

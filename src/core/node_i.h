@@ -31,7 +31,9 @@
 #include "core/peer.h"
 #include "core/quarantine.h"
 #include "core/query.h"
+#include "core/relay.h"
 #include "core/revocation.h"
+#include "core/route.h"
 #include "core/seen.h"
 #include "core/session.h"
 #include "core/stream.h"
@@ -60,6 +62,8 @@ struct vn_node {
     struct vn_dests dests;
     struct vn_streams streams;
     struct vn_hops hops;
+    struct vn_relaying relaying;
+    struct vn_routes routes;
     struct vn_affinity_change change;
     struct vn_revocations revocations;
     struct vn_quarantine quarantine;

@@ -29,6 +29,7 @@ static void peer_free(struct vn_node *n, struct vn_peer *p)
     vn_list_remove(&p->lru);
     free(p->cert);
     vn_sig_pub_free(p->pub);
+    free(p->descriptor.p);
     free(p);
 }
 
@@ -68,6 +69,8 @@ void vn_peer_drop_descriptor(struct vn_peer *p)
 {
     p->eks_len = 0;
     p->desc_hash.n = 0;
+    free(p->descriptor.p);
+    p->descriptor = (struct vn_blob){0};
 }
 
 static bool owns_address(const struct vn_node *n, const struct vn_peer *p)
@@ -227,6 +230,7 @@ vn_status vn_desc_check(struct vn_node *n, const struct vn_id *src, struct vn_sp
             (struct vn_checked_desc){.cert = c,
                                      .hash = hash,
                                      .eks = d->eks,
+                                     .bytes = bytes,
                                      .until_ms = VN_MIN(until, n->now_ms + VN_DESCRIPTOR_LIFE_MS)};
         c = (struct vn_checked_cert){0};
     }
@@ -359,6 +363,17 @@ struct vn_peer *vn_peer_learn_cert(struct vn_node *n, struct vn_checked_cert *c)
     return p;
 }
 
+/* Without memory no relay learns of it: the descriptor is good all the same. */
+static void keep_bytes(struct vn_peer *p, struct vn_span bytes)
+{
+    free(p->descriptor.p);
+    p->descriptor = (struct vn_blob){.p = malloc(bytes.n)};
+    if (!p->descriptor.p)
+        return;
+    memcpy(p->descriptor.p, bytes.p, bytes.n);
+    p->descriptor.n = bytes.n;
+}
+
 struct vn_peer *vn_peer_learn_desc(struct vn_node *n, struct vn_checked_desc *d)
 {
     struct vn_hash cert_hash = d->cert.hash;
@@ -378,5 +393,6 @@ struct vn_peer *vn_peer_learn_desc(struct vn_node *n, struct vn_checked_desc *d)
     p->eks_cert_hash = cert_hash;
     p->eks_until_ms = d->until_ms;
     p->desc_hash = d->hash;
+    keep_bytes(p, d->bytes);
     return p;
 }

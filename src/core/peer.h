@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "core/bucket.h"
+#include "wire/credentials.h"
 #include "wire/descriptor.h"
 #include "wire/envelope.h"
 #include "wire/handshake.h"
@@ -31,7 +32,8 @@ struct vn_peer {
     uint8_t kid[VN_KID_LEN];
     struct vn_hash eks_cert_hash; /* the certificate in the descriptor that brought ekS */
     uint64_t eks_until_ms;        /* own time */
-    struct vn_hash desc_hash; /* of the descriptor's bytes: the same one is not verified twice */
+    struct vn_hash desc_hash;  /* of the descriptor's bytes: the same one is not verified twice */
+    struct vn_blob descriptor; /* those bytes, for relays that must reach it; may be missing */
 
     bool has_statement;
     struct vn_statement statement;
@@ -98,9 +100,10 @@ bool vn_cert_cached(struct vn_node *n, const struct vn_id *src, const struct vn_
 struct vn_checked_desc {
     struct vn_checked_cert cert;
     struct vn_hash hash;
-    struct vn_span eks;  /* borrows; empty when cached */
-    uint64_t until_ms;   /* own time */
-    uint32_t generation; /* of the hour key that it came under; 0: none */
+    struct vn_span eks;   /* borrows; empty when cached */
+    struct vn_span bytes; /* borrows: the descriptor itself */
+    uint64_t until_ms;    /* own time */
+    uint32_t generation;  /* of the hour key that it came under; 0: none */
     bool cached;
 };
 VN_MUST_CHECK vn_status vn_desc_check(struct vn_node *n, const struct vn_id *src,

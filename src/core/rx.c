@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "core/forward.h"
 #include "core/offload.h"
 #include "core/packet.h"
 
@@ -16,6 +17,13 @@ static void make_key(uint32_t tether, uint32_t label, uint8_t ret[8])
     struct vn_writer w = vn_writer_of(ret, 8);
     vn_write_u32(&w, tether);
     vn_write_u32(&w, label);
+}
+
+struct vn_label *vn_label_find(const struct vn_end *end, uint32_t label)
+{
+    uint8_t key[8];
+    make_key(end->handle, label, key);
+    return vn_map_get(end->worker->label_by_key, key);
 }
 
 static struct vn_label *label_new(struct vn_end *end, uint32_t label)
@@ -46,16 +54,27 @@ static struct vn_pktqueue end_early(struct vn_label *l)
     return q;
 }
 
-static void label_free(struct vn_label *l)
+void vn_label_release(struct vn_label *l)
 {
     struct vn_worker *w = l->end->worker;
     struct vn_pktqueue q = end_early(l);
     vn_worker_drop_n(w, VN_DROP_LABEL_UNKNOWN, q.count);
     vn_pktqueue_clear(&q);
+    vn_meter_done(&l->meter);
+    if (l->owner)
+        *l->owner = NULL;
     vn_list_remove(&l->of_end);
     vn_list_remove(&l->of_rx);
     vn_map_take(w->label_by_key, l->key);
     free(l);
+}
+
+struct vn_label *vn_label_claim(struct vn_end *end, uint32_t label)
+{
+    struct vn_label *l = vn_label_find(end, label);
+    if (l)
+        vn_label_release(l);
+    return label_new(end, label);
 }
 
 static void hold(struct vn_end *end, uint32_t label, struct vn_label *l, struct vn_pktbuf *b)
@@ -84,7 +103,7 @@ static void rx_free(struct vn_rx *rx)
 {
     VN_LIST_EACH(it, &rx->labels)
     {
-        label_free(VN_LIST_ENTRY(it, struct vn_label, of_rx));
+        vn_label_release(VN_LIST_ENTRY(it, struct vn_label, of_rx));
     }
     for (size_t i = 0; i < VN_LANES_MAX; i++)
         vn_replay_done(&rx->replays[i]);
@@ -131,12 +150,12 @@ void vn_rx_open(struct vn_worker *w, const struct vn_cmd_rx_open *cmd)
     struct vn_end *end = vn_worker_end(w, cmd->tether);
     if (!end)
         return; /* the tether went first: frames may come by another label later */
-    uint8_t key[8];
-    make_key(cmd->tether, cmd->label, key);
-    struct vn_label *l = vn_map_get(w->label_by_key, key);
+    struct vn_label *l = vn_label_find(end, cmd->label);
     if (!l && !(l = label_new(end, cmd->label)))
         return;
     bind_label(l, rx);
+    if (cmd->rev && !l->meter.end)
+        vn_meter_init(&l->meter, end, cmd->rev);
     struct vn_pktqueue early = end_early(l);
     struct vn_pktbuf *b;
     while ((b = vn_pktqueue_pop(&early)))
@@ -377,7 +396,20 @@ static void frame_input(struct vn_rx *rx, struct vn_pktbuf *b)
     vn_pktbuf_free(b);
 }
 
-static void message_input(struct vn_end *end, struct vn_pktbuf *b)
+static void bound_input(struct vn_label *l, enum vn_tether_class cls, struct vn_pktbuf *b)
+{
+    size_t n = b->len;
+    if (cls == VN_TETHER_BULK && !vn_meter_receive(&l->meter, n)) {
+        vn_worker_drop(l->end->worker, VN_DROP_CREDIT);
+        vn_pktbuf_free(b);
+        return;
+    }
+    frame_input(l->rx, b);
+    if (cls == VN_TETHER_BULK)
+        vn_meter_consume(&l->meter, n);
+}
+
+static void message_input(struct vn_end *end, enum vn_tether_class cls, struct vn_pktbuf *b)
 {
     struct vn_worker *w = end->worker;
     struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
@@ -387,26 +419,34 @@ static void message_input(struct vn_end *end, struct vn_pktbuf *b)
         vn_pktbuf_free(b);
         return;
     }
-    uint8_t key[8];
-    make_key(end->handle, hop.label, key);
-    struct vn_label *l = vn_map_get(w->label_by_key, key);
-    if (l && l->rx)
-        frame_input(l->rx, b);
-    else
+    struct vn_label *l = vn_label_find(end, hop.label);
+    if (l && l->rx) {
+        bound_input(l, cls, b);
+    } else if (l && l->forward) {
+        vn_forward_frame(l->forward, l, cls, b);
+    } else if (l && l->turn) {
+        vn_worker_drop(w, VN_DROP_LABEL_UNKNOWN);
+        vn_pktbuf_free(b);
+    } else {
         hold(end, hop.label, l, b);
+    }
 }
 
-void vn_rx_input(struct vn_end *end, struct vn_pktbuf **bufs, size_t n)
+void vn_rx_input(struct vn_end *end, enum vn_tether_class cls, struct vn_pktbuf **bufs, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        message_input(end, bufs[i]);
+        message_input(end, cls, bufs[i]);
 }
 
 void vn_rx_end_gone(struct vn_end *end)
 {
     VN_LIST_EACH(it, &end->labels)
     {
-        label_free(VN_LIST_ENTRY(it, struct vn_label, of_end));
+        struct vn_label *l = VN_LIST_ENTRY(it, struct vn_label, of_end);
+        if (l->forward)
+            vn_forward_close(l->forward);
+        else
+            vn_label_release(l);
     }
 }
 
@@ -424,7 +464,7 @@ static uint64_t tick_early(struct vn_worker *w)
             if (l->early.count == 0)
                 continue;
             if (l->early_until_us <= w->now_us)
-                label_free(l);
+                vn_label_release(l);
             else
                 next = VN_MIN(next, l->early_until_us);
         }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/replay.h"
+#include "core/credit.h"
 #include "core/rx_keys.h"
 #include "core/worker_i.h"
 #include "wire/frame.h"
@@ -31,23 +32,37 @@ struct vn_rx {
     uint64_t active_us;
 };
 
-/** A label of a tether: bound to a stream, or with frames that wait for that. */
+struct vn_forward;
+struct vn_turn;
+
+/** A label of a tether: bound to a stream, or with frames that wait for that; or a circuit's that
+ * passes through; or where credit comes on. */
 struct vn_label {
     uint8_t key[8]; /* tether4 label4 */
     struct vn_end *end;
     struct vn_list of_end; /* end.labels */
     struct vn_rx *rx;      /* NULL: early */
     struct vn_list of_rx;
+    struct vn_meter meter;      /* of frames for rx, on circuits with credit */
+    struct vn_forward *forward; /* who frees it before */
+    struct vn_turn *turn;       /* gets the credit */
+    struct vn_label **owner;    /* cleared when the tether is gone; may be NULL */
     struct vn_pktqueue early;
     uint64_t early_until_us;
 };
+
+/** NULL: not known. */
+struct vn_label *vn_label_find(const struct vn_end *end, uint32_t label);
+/** For what is no stream to us; frames that came before are dropped. NULL without memory. */
+struct vn_label *vn_label_claim(struct vn_end *end, uint32_t label);
+void vn_label_release(struct vn_label *l);
 
 void vn_rx_open(struct vn_worker *w, const struct vn_cmd_rx_open *cmd);
 /** A KEM step is under way: tells the control keys it brings. */
 void vn_rx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd);
 void vn_rx_close(struct vn_worker *w, struct vn_rx *rx);
 /** Messages of the bulk or real-time channel; takes ownership. */
-void vn_rx_input(struct vn_end *end, struct vn_pktbuf **bufs, size_t n);
+void vn_rx_input(struct vn_end *end, enum vn_tether_class cls, struct vn_pktbuf **bufs, size_t n);
 /** The tether is gone. */
 void vn_rx_end_gone(struct vn_end *end);
 /** Lets held frames and old keys go whose time is over; returns when to look again. */

@@ -4,9 +4,9 @@
 const char *vn_node_drop_name(enum vn_node_drop d)
 {
     static const char *const names[VN_NDROP_COUNT] = {
-        "subject", "malformed", "hour_mac", "stale",    "replay",    "rate",     "seal",
-        "cert",    "signature", "body",     "affinity", "statement", "hs_state", "control",
-        "circuit", "cookie",    "limit",    "revoked",  "quarantine"};
+        "subject", "malformed", "hour_mac", "stale",    "replay",     "rate",     "seal",
+        "cert",    "signature", "body",     "affinity", "statement",  "hs_state", "control",
+        "circuit", "cookie",    "limit",    "revoked",  "quarantine", "loop"};
     return (unsigned)d < VN_NDROP_COUNT ? names[d] : "unknown";
 }
 
@@ -24,6 +24,9 @@ void vn_node_get_status(const struct vn_node *n, struct vn_node_status *ret)
         .stream_tx_count = n->streams.tx_count,
         .stream_rx_count = n->streams.rx_count,
         .tether_count = vn_map_count(n->hops.by_handle),
+        .relay_count = n->relaying.count,
+        .relays_accepted = n->relaying.accepted,
+        .relay_allowed = s->own && vn_relaying_allowed(n),
         .handshakes_started = n->handshakes_started,
         .handshakes_done = n->handshakes_done,
         .handshakes_answered = n->handshakes_answered,
@@ -62,6 +65,10 @@ static void link_fill(const struct vn_node *n, const struct vn_peer *p, struct v
         ret->tx_state = tx_state_name(p->tx->state);
         ret->handshake_us = p->tx->handshake_ms * 1000;
         since = VN_MIN(since, p->tx->since_ms);
+        const struct vn_path *path = p->tx->circuit ? p->tx->circuit->path : NULL;
+        ret->via_count = path ? path->count - 1 : 0;
+        for (size_t i = 0; i < ret->via_count; i++)
+            ret->via[i] = path->nodes[i];
     }
     VN_LIST_EACH(it, &p->rxs)
     {

@@ -124,6 +124,7 @@ vn_status vn_stream_new(struct vn_node *n, struct vn_peer *p, bool is_tx, const 
     s->peer = p;
     s->since_ms = n->now_ms;
     vn_list_init(&s->of_peer);
+    vn_list_init(&s->lost);
     vn_timer_init(&s->timer, is_tx ? vn_tx_on_timer : rx_on_timer, s);
     vn_timer_init(&s->life, on_life, s);
     vn_timer_init(&s->m2_timer, on_m2_timer, s);
@@ -160,6 +161,7 @@ static void stream_free(struct vn_node *n, struct vn_stream *s)
     vn_timer_disarm(&n->timers, &s->m2_timer);
     (void)vn_map_take(n->streams.by_sid, &s->sid);
     vn_list_remove(&s->of_peer);
+    vn_list_remove(&s->lost);
     if (s->is_tx) {
         s->peer->tx = NULL;
         n->streams.tx_count--;

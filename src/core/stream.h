@@ -58,6 +58,7 @@ struct vn_stream {
     struct vn_peer *peer;
     struct vn_list of_peer; /* rx: in peer->rxs */
     struct vn_circuit *circuit;
+    struct vn_list lost; /* while a tether ends: its circuit was there */
     uint64_t since_ms, handshake_ms;
     bool at_worker;        /* TX_OPEN or RX_OPEN was sent */
     struct vn_timer timer; /* by state, see initiator.c, responder.c, stream.c */

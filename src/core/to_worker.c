@@ -133,6 +133,7 @@ void vn_tell_tx_open(struct vn_node *n, struct vn_stream *s)
     m->tx = s->handle;
     m->tether = s->circuit->hop->handle;
     m->label = s->circuit->fwd;
+    m->rev = s->circuit->sealed ? s->circuit->rev : 0;
     m->keyed = !s->ck_gone;
     m->hash_alg = (uint8_t)n->suite->hash;
     m->ck = s->keys.ck0;
@@ -149,6 +150,7 @@ void vn_tell_rx_open(struct vn_node *n, struct vn_stream *s)
     m->rx = s->handle;
     m->tether = s->circuit->hop->handle;
     m->label = s->circuit->fwd;
+    m->rev = s->circuit->sealed ? s->circuit->rev : 0;
     m->keyed = !s->ck_gone;
     m->hash_alg = (uint8_t)n->suite->hash;
     m->ck = s->keys.ck0;
@@ -158,6 +160,22 @@ void vn_tell_rx_open(struct vn_node *n, struct vn_stream *s)
     m->prefix_count = id->prefix_count;
     tell(n, &m->msg);
     chain_key_gone(s);
+}
+
+void vn_tell_relay_open(struct vn_node *n, const struct vn_circuit *in)
+{
+    struct vn_cmd_relay_open *m = message(VN_CMD_RELAY_OPEN, sizeof(*m));
+    if (!m)
+        return;
+    const struct vn_circuit *out = in->link;
+    m->relay = in->relay;
+    m->in.tether = in->hop->handle;
+    m->in.fwd = in->fwd;
+    m->in.rev = in->rev;
+    m->out.tether = out->hop->handle;
+    m->out.fwd = out->fwd;
+    m->out.rev = out->rev;
+    tell(n, &m->msg);
 }
 
 void vn_tell_kem(struct vn_node *n, const struct vn_stream *s, uint32_t request,

@@ -6,6 +6,7 @@
 #include "wire/frame.h"
 
 struct vn_node;
+struct vn_circuit;
 struct vn_stream;
 
 void vn_tell_handle(struct vn_node *n, enum vn_cmd_type type, uint32_t handle);
@@ -23,6 +24,8 @@ void vn_tell_tether_send(struct vn_node *n, uint32_t tether, enum vn_hop_type ty
 /* The first of each for a stream takes its chain key along: the node keeps none. */
 void vn_tell_tx_open(struct vn_node *n, struct vn_stream *s);
 void vn_tell_rx_open(struct vn_node *n, struct vn_stream *s);
+/** in: the half towards the source; both have their labels. */
+void vn_tell_relay_open(struct vn_node *n, const struct vn_circuit *in);
 /** The KEM step that begins s->rekey.epoch; tx: NULL when it was not answered. */
 void vn_tell_kem(struct vn_node *n, const struct vn_stream *s, uint32_t request,
                  const struct vn_kem_step *step);

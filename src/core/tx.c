@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "core/end.h"
+#include "core/rx.h"
 
 /* What stands before the first packet's own header, and after the last packet. */
 #define FRAME_HEAD (VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN + 2)
@@ -12,15 +14,15 @@
 /* An event that found no room is tried again. */
 #define TELL_AGAIN_US 1000000
 
-static bool has_work(const struct vn_tx *tx, enum vn_tether_class cls)
+static struct vn_tx *tx_of(const struct vn_turn *t)
 {
-    return tx->sealed[cls] || !vn_list_empty(&tx->ready[cls]);
+    return VN_CONTAINER_OF(t, struct vn_tx, turn);
 }
 
-static void queue_on_end(struct vn_tx *tx, enum vn_tether_class cls)
+static bool waits(const struct vn_turn *t, enum vn_tether_class cls)
 {
-    if (tx->end && has_work(tx, cls) && vn_list_empty(&tx->of_ready[cls]))
-        vn_list_append(&tx->end->ready[cls], &tx->of_ready[cls]);
+    const struct vn_tx *tx = tx_of(t);
+    return tx->sealed[cls] || !vn_list_empty(&tx->ready[cls]);
 }
 
 void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, enum vn_tether_class cls)
@@ -29,33 +31,39 @@ void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, enum vn_tether_class c
         vn_list_append(&tx->ready[cls], &e->ready[cls]);
     tx->active_us = tx->worker->now_us;
     tx->idle_told = false;
-    queue_on_end(tx, cls);
+    vn_turn_queue(&tx->turn, cls);
 }
 
 void vn_tx_detach(struct vn_tx *tx)
 {
-    for (size_t cls = 0; cls < VN_CLASSES; cls++)
-        vn_list_remove(&tx->of_ready[cls]);
+    if (tx->rev)
+        vn_label_release(tx->rev);
     vn_list_remove(&tx->of_end);
-    tx->end = NULL;
+    vn_turn_move(&tx->turn, NULL, false);
 }
 
-static void attach(struct vn_tx *tx, struct vn_end *end)
+/* rev: where credit comes on; 0: none is needed. */
+static void attach(struct vn_tx *tx, struct vn_end *end, uint32_t rev)
 {
-    tx->end = end;
+    if (rev && (tx->rev = vn_label_claim(end, rev))) {
+        tx->rev->turn = &tx->turn;
+        tx->rev->owner = &tx->rev;
+    }
     vn_list_append(&end->txs, &tx->of_end);
-    for (enum vn_tether_class cls = 0; cls < VN_CLASSES; cls++)
-        queue_on_end(tx, cls);
+    vn_turn_move(&tx->turn, end, rev != 0);
 }
 
 static void tx_free(struct vn_tx *tx)
 {
     vn_tx_detach(tx);
+    vn_turn_done(&tx->turn);
     vn_tx_keys_done(&tx->keys);
     for (size_t cls = 0; cls < VN_CLASSES; cls++)
         vn_pktbuf_free(tx->sealed[cls]);
     free(tx);
 }
+
+static const struct vn_turn_kind tx_kind;
 
 static struct vn_tx *tx_new(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
 {
@@ -64,12 +72,11 @@ static struct vn_tx *tx_new(struct vn_worker *w, const struct vn_cmd_tx_open *cm
         return NULL;
     tx->worker = w;
     tx->handle = cmd->tx;
+    vn_turn_init(&tx->turn, &tx_kind);
     vn_list_init(&tx->of_end);
     vn_list_init(&tx->egressers);
-    for (size_t cls = 0; cls < VN_CLASSES; cls++) {
-        vn_list_init(&tx->of_ready[cls]);
+    for (size_t cls = 0; cls < VN_CLASSES; cls++)
         vn_list_init(&tx->ready[cls]);
-    }
     tx->active_us = w->now_us;
     vn_status st = vn_tx_keys_init(&tx->keys, (enum vn_hash_alg)cmd->hash_alg, w->cfg.number,
                                    cmd->epoch, &cmd->ck, w->now_us);
@@ -105,7 +112,7 @@ void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
     vn_tx_detach(tx);
     struct vn_end *end = vn_worker_end(w, cmd->tether);
     if (end)
-        attach(tx, end);
+        attach(tx, end, cmd->rev);
 }
 
 void vn_tx_close(struct vn_worker *w, struct vn_tx *tx)
@@ -131,26 +138,14 @@ struct batch {
     struct vn_pktbuf *packet[VN_FRAME_PACKETS_MAX];
 };
 
-static const struct vn_codel_params *codel_of(struct vn_end *end)
-{
-    struct vn_worker *w = end->worker;
-    if (w->now_us >= end->codel_until_us) {
-        struct vn_tether_stats stats;
-        w->cfg.tether->stats(end->port, &stats);
-        end->codel = vn_codel_params_for(stats.srtt_us);
-        end->codel_until_us = w->now_us + VN_CODEL_REFRESH_US;
-    }
-    return &end->codel;
-}
-
 static struct vn_pktbuf *next_packet(struct vn_tx *tx, struct vn_fq *q, size_t room)
 {
     const size_t overhead = VN_FRAME_PACKET_OVERHEAD + VN_FRAME_OFFLOAD_OVERHEAD;
     struct vn_worker_counters *c = &tx->worker->counters;
     struct vn_fq_counters did = {0};
     struct vn_pktbuf *b = room <= overhead ? NULL
-                                           : vn_fq_pop(q, codel_of(tx->end), room - overhead,
-                                                       tx->worker->now_us, &did);
+                                           : vn_fq_pop(q, &vn_end_path(tx->turn.end)->codel,
+                                                       room - overhead, tx->worker->now_us, &did);
     c->drops[VN_DROP_CODEL] += did.dropped;
     c->ecn_marked += did.marked;
     return b;
@@ -295,8 +290,9 @@ static vn_status seal(struct vn_tx *tx, enum vn_tether_class cls, struct vn_pktb
 }
 
 /* The next sealed frame of that class, or NULL. */
-static struct vn_pktbuf *next_frame(struct vn_tx *tx, enum vn_tether_class cls)
+static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
 {
+    struct vn_tx *tx = tx_of(t);
     if (tx->sealed[cls])
         return VN_TAKE(tx->sealed[cls]);
     if (vn_list_empty(&tx->ready[cls]) || !ready_keys(tx))
@@ -319,46 +315,12 @@ static struct vn_pktbuf *next_frame(struct vn_tx *tx, enum vn_tether_class cls)
     return f;
 }
 
-/* One frame of one stream. */
-static void flush_one(struct vn_end *end, struct vn_tx *tx, enum vn_tether_class cls)
+static void put_back(struct vn_turn *t, enum vn_tether_class cls, struct vn_pktbuf *f)
 {
-    struct vn_pktbuf *f = next_frame(tx, cls);
-    if (!f)
-        return;
-    size_t taken = 0;
-    vn_status st = end->worker->cfg.tether->send(end->port, cls, &f, 1, &taken);
-    if (taken)
-        return;
-    tx->sealed[cls] = f;
-    /* Before `up` and after `down` there is no `writable`; those events unblock. */
-    end->blocked[cls] = true;
-    if (st != VN_OK && st != VN_ERR_AGAIN)
-        vn_log(VN_LOG_DEBUG, "tether_send_failed", VN_KV_STATUS(st));
+    tx_of(t)->sealed[cls] = f;
 }
 
-void vn_tx_flush(struct vn_end *end)
-{
-    static const enum vn_tether_class order[] = {VN_TETHER_REALTIME, VN_TETHER_BULK};
-    for (size_t i = 0; i < VN_ARRAY_LEN(order); i++) {
-        enum vn_tether_class cls = order[i];
-        struct vn_list *ready = &end->ready[cls];
-        while (end->up && !end->blocked[cls] && !vn_list_empty(ready)) {
-            struct vn_tx *tx = VN_CONTAINER_OF(ready->next, struct vn_tx, of_ready[cls]);
-            uint64_t before = tx->frames;
-            bool refused_before = tx->sealed[cls];
-            flush_one(end, tx, cls);
-            /* A tether that went down in the call has taken the stream off. One that refused keeps
-             * the stream's turn: else, of two, the one that meets the refusal would always wait. */
-            if (tx->end != end || end->blocked[cls])
-                break;
-            vn_list_remove(&tx->of_ready[cls]);
-            queue_on_end(tx, cls);
-            /* No keys: its packets wait for the next flush. */
-            if (tx->frames == before && !refused_before && has_work(tx, cls))
-                break;
-        }
-    }
-}
+static const struct vn_turn_kind tx_kind = {.waits = waits, .next = next, .put_back = put_back};
 
 /* ---- time ---- */
 

@@ -6,6 +6,7 @@
 
 #include "core/egress.h"
 #include "core/tx_keys.h"
+#include "core/turn.h"
 #include "core/worker_i.h"
 #include "wire/frame.h"
 
@@ -20,9 +21,9 @@ struct vn_tx {
     struct vn_worker *worker;
     uint32_t handle;
     uint32_t label;
-    struct vn_end *end;                  /* NULL: its tether is gone, packets wait */
-    struct vn_list of_end;               /* end.txs */
-    struct vn_list of_ready[VN_CLASSES]; /* end.ready, while there is something to send */
+    struct vn_turn turn;   /* on its tether; without one packets wait */
+    struct vn_list of_end; /* end.txs */
+    struct vn_label *rev;  /* where credit comes on; NULL: none does */
     struct vn_list egressers;
     struct vn_list ready[VN_CLASSES]; /* egressers with packets, next in turn first */
 
@@ -42,8 +43,6 @@ void vn_tx_close(struct vn_worker *w, struct vn_tx *tx);
 void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, enum vn_tether_class cls);
 /** The tether is gone. */
 void vn_tx_detach(struct vn_tx *tx);
-/** Sends what is ready on this tether, as far as it takes it. */
-void vn_tx_flush(struct vn_end *end);
 /** Tells of idle ones; returns when to look again. */
 uint64_t vn_tx_tick(struct vn_worker *w);
 size_t vn_tx_queued(const struct vn_tx *tx);

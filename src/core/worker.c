@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "core/egress.h"
 #include "core/end.h"
+#include "core/forward.h"
 #include "core/rx.h"
 #include "core/tx.h"
 #include "core/worker_i.h"
@@ -89,6 +90,8 @@ vn_status vn_worker_new(const struct vn_worker_config *cfg, uint64_t now_us, str
     if (st == VN_OK)
         st = vn_map_new(8, VN_LABELS_MAX, &w->label_by_key);
     if (st == VN_OK)
+        st = vn_map_new(sizeof(uint32_t), VN_RELAY_CIRCUITS_MAX, &w->forward_by_handle);
+    if (st == VN_OK)
         st = vn_map_new(VN_ID_LEN, VN_EGRESSERS_MAX, &w->egresser_by_ip);
     if (st != VN_OK) {
         vn_worker_free(w);
@@ -106,6 +109,8 @@ struct vn_worker *vn_worker_free(struct vn_worker *w)
         vn_egress_free_all(w);
     if (w->tx_by_handle)
         vn_tx_free_all(w);
+    if (w->forward_by_handle)
+        vn_forward_close_all(w);
     if (w->rx_by_handle)
         vn_rx_free_all(w);
     VN_LIST_EACH(it, &w->ends)
@@ -117,6 +122,7 @@ struct vn_worker *vn_worker_free(struct vn_worker *w)
     vn_map_free(w->tx_by_handle);
     vn_map_free(w->rx_by_handle);
     vn_map_free(w->label_by_key);
+    vn_map_free(w->forward_by_handle);
     vn_map_free(w->egresser_by_ip);
     free(w);
     vn_pktbuf_trim();
@@ -220,6 +226,10 @@ static void on_handle(struct vn_worker *w, unsigned type, uint32_t handle)
         if ((found = vn_map_get(w->rx_by_handle, &handle)))
             vn_rx_close(w, found);
         return;
+    case VN_CMD_RELAY_CLOSE:
+        if ((found = vn_map_get(w->forward_by_handle, &handle)))
+            vn_forward_close(found);
+        return;
     case VN_CMD_STATS:
         answer_stats(w, handle);
         return;
@@ -261,6 +271,9 @@ void vn_worker_command(struct vn_worker *w, struct vn_post_msg *m, uint64_t now_
     case VN_CMD_RX_KEM:
         vn_rx_kem(w, (const struct vn_cmd_kem *)m);
         break;
+    case VN_CMD_RELAY_OPEN:
+        vn_forward_open(w, (const struct vn_cmd_relay_open *)m);
+        break;
     case VN_CMD_DEST:
         vn_egress_verdict(w, (const struct vn_cmd_dest *)m);
         break;
@@ -285,7 +298,13 @@ void vn_worker_flush(struct vn_worker *w, uint64_t now_us)
     vn_end_bury(w);
     VN_LIST_EACH(it, &w->ends)
     {
-        vn_tx_flush(VN_LIST_ENTRY(it, struct vn_end, link));
+        struct vn_end *end = VN_LIST_ENTRY(it, struct vn_end, link);
+        vn_turn_flush(end);
+    }
+    /* Behind it: what was passed on makes room. */
+    VN_LIST_EACH(it, &w->ends)
+    {
+        vn_grants_flush(VN_LIST_ENTRY(it, struct vn_end, link));
     }
 }
 
@@ -299,9 +318,11 @@ void vn_worker_tick(struct vn_worker *w, uint64_t now_us)
     uint64_t egress = vn_egress_tick(w);
     uint64_t tx = vn_tx_tick(w);
     uint64_t rx = vn_rx_tick(w);
+    uint64_t forward = vn_forward_tick(w);
     vn_worker_wake_at(w, egress);
     vn_worker_wake_at(w, tx);
     vn_worker_wake_at(w, rx);
+    vn_worker_wake_at(w, forward);
     /* With thousands of egressers each going at its own time, look at all of them 100 times a
      * second and no more. */
     if (w->deadline_us != UINT64_MAX)

@@ -4,6 +4,7 @@
  *   egresser* ── tx ─┐                       label* ── rx
  *   (destination)    ├── end (tether) ──────────┘
  *                tx ─┘
+ *          end <── forward <── end (circuits of others)
  */
 #pragma once
 
@@ -17,6 +18,12 @@
 #define VN_LABELS_MAX 65536 /* bound and early, over all tethers */
 #define VN_CLASSES 2        /* of frames: VN_TETHER_BULK, VN_TETHER_REALTIME */
 
+/** Of the tether's round trip. */
+struct vn_path_time {
+    uint32_t srtt_us;
+    struct vn_codel_params codel; /* of the queues that empty into it */
+};
+
 /** Our end of a tether. */
 struct vn_end {
     struct vn_worker *worker;
@@ -26,13 +33,15 @@ struct vn_end {
     bool blocked[VN_CLASSES];   /* until `writable` */
     struct vn_pktqueue control; /* of that channel, waits for `up` or `writable` */
     bool control_blocked;
-    struct vn_list ready[VN_CLASSES]; /* tx with something to send */
+    struct vn_list ready[VN_CLASSES]; /* struct vn_turn with something to send */
+    struct vn_turn *sending;          /* in a call of the tether with its frame */
+    struct vn_list grants;            /* struct vn_meter with something to tell */
     struct vn_list link;              /* worker.ends */
     struct vn_list txs;               /* all that go through it */
     struct vn_list labels;            /* all that come through it, held frames too */
     size_t early_bytes, early_labels;
-    struct vn_codel_params codel; /* of the queues that empty into it */
-    uint64_t codel_until_us;      /* when to look at its path's time again */
+    struct vn_path_time path;
+    uint64_t path_until_us; /* when to look at it again */
 };
 
 struct vn_worker {
@@ -54,6 +63,8 @@ struct vn_worker {
     struct vn_map *tx_by_handle;
     struct vn_map *rx_by_handle;
     struct vn_map *label_by_key; /* tether4 label4 */
+    struct vn_map *forward_by_handle;
+    size_t pool_used; /* of VN_RELAY_POOL_BYTES */
     struct vn_map *egresser_by_ip;
     struct vn_egresser *last_egresser; /* of the packet before: most come in runs */
     struct vn_bucket unreachable;      /* ICMP errors we make */

@@ -25,6 +25,9 @@ struct vn_instance_config {
     uint16_t mtu_bytes;   /* 0: default */
     uint32_t idle_ms;     /* 0: default */
     uint16_t public_port; /* answer STUN questions of members there; 0: open no port */
+    bool no_relay;        /* as in vn_node_config, with the next two */
+    const char *via[VN_CIRCUIT_RELAYS_MAX];
+    size_t via_count;
     struct vn_id realm;
     unsigned suite;
     const struct vn_guardian_address *guardian;

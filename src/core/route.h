@@ -1,0 +1,36 @@
+/*
+ * Which way streams of ours go (SPEC R3): the direct tether, or a path through relays that the
+ * node's settings name.
+ */
+#pragma once
+
+#include "base/id.h"
+#include "base/limits.h"
+#include "core/node.h"
+
+struct vn_stream;
+
+struct vn_route_pin {
+    struct vn_node *node;
+    char name[VN_VIA_NAME_MAX]; /* as the setting has it */
+    struct vn_id id;
+    bool known; /* id is there */
+    bool good;  /* found, and nothing has failed since */
+    bool asking;
+};
+
+struct vn_routes {
+    struct vn_route_pin pins[VN_CIRCUIT_RELAYS_MAX]; /* in the order of the path */
+    size_t pin_count;
+};
+
+void vn_routes_init(struct vn_node *n);
+/**
+ * The next step to a circuit for s, which has none: a question, a tether, a SETUP. What it waits
+ * for calls vn_tx_advance. VN_ERR_NOTFOUND: the descriptor of its peer is missing.
+ */
+VN_MUST_CHECK vn_status vn_route_begin(struct vn_node *n, struct vn_stream *s);
+/** A circuit of it was lost or refused: the relays are looked for anew. */
+void vn_route_lost(struct vn_node *n, const struct vn_stream *s);
+/** Its stream to p does without the tether to it. */
+bool vn_route_pinned(const struct vn_node *n, const struct vn_id *peer);
