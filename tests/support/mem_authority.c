@@ -237,6 +237,7 @@ static struct vn_blob certificate(struct vn_mem_authority *a, size_t member, str
         .realm = r->id,
         .node = m->node,
         .addr_count = 2,
+        .rights = VN_RIGHT_RELAY,
         .addrs = {m->ip4, m->ip6},
         .serial = {1, (uint8_t)member, (uint8_t)m->logins, (uint8_t)m->renewals},
         .not_before_ms = (protocol_now(a) - 60000) / 1000 * 1000, /* clocks differ a little */

@@ -16,13 +16,21 @@ struct event {
     enum vn_tether_down why;
 };
 
+struct mem_port {
+    struct vn_tether_port port;
+    struct vn_mem_net *net;
+    unsigned owner;
+};
+
 struct vn_tether {
     struct vn_mem_net *net;
+    unsigned owner;
     struct vn_list link;
     struct vn_tether_config cfg;
     struct vn_tether_handler h;
     struct vn_tether_start start;
     bool started, heard, up, down_due;
+    bool dying;   /* cut: goes down in a while */
     bool stalled; /* as receiver */
     struct vn_tether *peer;
     struct vn_candidate candidate; /* its own */
@@ -34,7 +42,8 @@ struct vn_tether {
 
 struct vn_mem_net {
     struct vn_mem_net_config cfg;
-    struct vn_tether_port port;
+    struct mem_port ports[1 + VN_MEM_OWNERS];
+    bool cut[1 + VN_MEM_OWNERS][1 + VN_MEM_OWNERS];
     struct vn_list ends;
     uint64_t now_us, order, random;
     struct event *events; /* binary heap */
@@ -137,11 +146,13 @@ static void down_at(struct vn_tether *t, uint64_t after_us, enum vn_tether_down 
 static vn_status mem_open(void *self, const struct vn_tether_config *cfg,
                           const struct vn_tether_handler *h, struct vn_tether **ret)
 {
-    struct vn_mem_net *n = self;
+    const struct mem_port *mp = self;
+    struct vn_mem_net *n = mp->net;
     struct vn_tether *t = calloc(1, sizeof(*t));
     if (!t)
         return VN_ERR_NOMEM;
     t->net = n;
+    t->owner = mp->owner;
     t->cfg = *cfg;
     t->h = *h;
     VN_LIST_EACH(it, &n->ends)
@@ -176,7 +187,7 @@ static void try_connect(struct vn_tether *t)
     struct vn_mem_net *n = t->net;
     struct vn_tether *p = t->peer;
     if (!p || !t->started || !p->started || !(t->heard || p->heard) || t->up || t->down_due ||
-        p->down_due)
+        p->down_due || n->cut[t->owner][p->owner])
         return;
     uint64_t connect = n->cfg.connect_us ? n->cfg.connect_us : 4 * n->cfg.delay_us;
     enum vn_tether_down why = 0;
@@ -214,6 +225,11 @@ static void mem_add_candidate(struct vn_tether *t, const struct vn_candidate *c)
     try_connect(t);
 }
 
+static bool is_cut(const struct vn_tether *t)
+{
+    return t->peer && t->net->cut[t->owner][t->peer->owner];
+}
+
 static vn_status mem_send(struct vn_tether *t, enum vn_tether_class cls, struct vn_pktbuf **bufs,
                           size_t n, size_t *ret_taken)
 {
@@ -234,7 +250,7 @@ static vn_status mem_send(struct vn_tether *t, enum vn_tether_class cls, struct 
         t->stats.tx_msgs++;
         bool lost = net_random(net) % 1000 < net->cfg.loss_permille;
         if ((net->cfg.filter && !net->cfg.filter(net->cfg.arg, &t->cfg.tether, cls, b)) ||
-            !t->peer || (lost && cls == VN_TETHER_REALTIME)) {
+            !t->peer || is_cut(t) || (lost && cls == VN_TETHER_REALTIME)) {
             vn_pktbuf_free(b);
             continue;
         }
@@ -309,7 +325,7 @@ static void mem_stun_servers(void *self, const struct vn_addr *servers, size_t c
 static void mem_member_stun(void *self, const struct vn_addr *servers, size_t count,
                             const struct vn_stun_keys *keys)
 {
-    struct vn_mem_net *n = self;
+    struct vn_mem_net *n = ((struct mem_port *)self)->net;
     (void)servers;
     n->member_stun_count = count;
     n->stun_keys = *keys;
@@ -331,16 +347,19 @@ vn_status vn_mem_net_new(const struct vn_mem_net_config *cfg, uint64_t now_us,
     n->now_us = now_us;
     n->random = cfg->seed;
     vn_list_init(&n->ends);
-    n->port = (struct vn_tether_port){.self = n,
-                                      .stun_servers = mem_stun_servers,
-                                      .member_stun = mem_member_stun,
-                                      .open = mem_open,
-                                      .start = mem_start,
-                                      .add_remote_candidate = mem_add_candidate,
-                                      .send = mem_send,
-                                      .stats = mem_stats,
-                                      .drops = mem_drops,
-                                      .close = mem_close};
+    for (unsigned i = 0; i <= VN_MEM_OWNERS; i++) {
+        n->ports[i] = (struct mem_port){.net = n, .owner = i};
+        n->ports[i].port = (struct vn_tether_port){.self = &n->ports[i],
+                                                   .stun_servers = mem_stun_servers,
+                                                   .member_stun = mem_member_stun,
+                                                   .open = mem_open,
+                                                   .start = mem_start,
+                                                   .add_remote_candidate = mem_add_candidate,
+                                                   .send = mem_send,
+                                                   .stats = mem_stats,
+                                                   .drops = mem_drops,
+                                                   .close = mem_close};
+    }
     *ret = n;
     return VN_OK;
 }
@@ -359,7 +378,13 @@ struct vn_mem_net *vn_mem_net_free(struct vn_mem_net *n)
 
 const struct vn_tether_port *vn_mem_net_port(struct vn_mem_net *n)
 {
-    return &n->port;
+    return &n->ports[0].port;
+}
+
+const struct vn_tether_port *vn_mem_net_port_of(struct vn_mem_net *n, unsigned owner)
+{
+    assert(owner >= 1 && owner <= VN_MEM_OWNERS);
+    return &n->ports[owner].port;
 }
 
 static void deliver(struct vn_mem_net *n, struct event e)
@@ -386,6 +411,11 @@ static void deliver(struct vn_mem_net *n, struct event e)
         return;
     case EV_MESSAGE:
         break;
+    }
+    if (is_cut(t)) {
+        from->in_flight[e.cls] -= e.buf->len;
+        vn_pktbuf_free(e.buf);
+        return;
     }
     t->stats.rx_bytes += e.buf->len;
     t->stats.rx_msgs++;
@@ -446,6 +476,34 @@ void vn_mem_net_break(struct vn_mem_net *n, enum vn_tether_down why)
     VN_LIST_EACH(it, &n->ends)
     {
         down_at(VN_LIST_ENTRY(it, struct vn_tether, link), 0, why);
+    }
+}
+
+void vn_mem_net_break_of(struct vn_mem_net *n, unsigned owner, enum vn_tether_down why)
+{
+    VN_LIST_EACH(it, &n->ends)
+    {
+        struct vn_tether *t = VN_LIST_ENTRY(it, struct vn_tether, link);
+        if (t->owner == owner || (t->peer && t->peer->owner == owner))
+            down_at(t, 0, why);
+    }
+}
+
+void vn_mem_net_cut(struct vn_mem_net *n, unsigned a, unsigned b, bool cut)
+{
+    n->cut[a][b] = n->cut[b][a] = cut;
+    VN_LIST_EACH(it, &n->ends)
+    {
+        struct vn_tether *t = VN_LIST_ENTRY(it, struct vn_tether, link);
+        if (!cut || !t->up || t->dying || !is_cut(t))
+            continue;
+        t->dying = true;
+        vn_status st = schedule(n, (struct event){.due_us = n->now_us + VN_MEM_SILENT_US,
+                                                  .kind = EV_DOWN,
+                                                  .to = t,
+                                                  .why = VN_TETHER_DOWN_SILENT});
+        assert(st == VN_OK);
+        (void)st;
     }
 }
 

@@ -33,6 +33,15 @@ struct vn_mem_net *vn_mem_net_free(struct vn_mem_net *n);
 const struct vn_stun_keys *vn_mem_net_stun_keys(const struct vn_mem_net *n, size_t *ret_servers);
 /** The same port for every worker; lives as long as the network. */
 const struct vn_tether_port *vn_mem_net_port(struct vn_mem_net *n);
+/** The port of one worker, 1..VN_MEM_OWNERS, so that its tethers can be told from others. */
+#define VN_MEM_OWNERS 15
+const struct vn_tether_port *vn_mem_net_port_of(struct vn_mem_net *n, unsigned owner);
+/** No tether between these two comes up, and one that is up goes silent: what is sent is lost, and
+ * VN_MEM_SILENT_US later both ends go down. */
+#define VN_MEM_SILENT_US 3000000
+void vn_mem_net_cut(struct vn_mem_net *n, unsigned a, unsigned b, bool cut);
+/** Every tether of this owner goes down at both ends at the next run. */
+void vn_mem_net_break_of(struct vn_mem_net *n, unsigned owner, enum vn_tether_down why);
 
 /** Makes every callback due until now, in order of time. */
 void vn_mem_net_run(struct vn_mem_net *n, uint64_t now_us);

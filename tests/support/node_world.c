@@ -370,9 +370,22 @@ static void core_start(struct vn_world_node *n)
                                       .random = &w->random,
                                       .work = &w->work,
                                       .to_worker = &n->to_worker,
-                                      .shell = &n->shell};
+                                      .shell = &n->shell,
+                                      .via = {n->via[0], n->via[1], n->via[2]},
+                                      .via_count = n->via_count,
+                                      .no_relay = n->no_relay};
     assert_ok(vn_node_new(&nc, now_ms(w), &n->node));
     assert_ok(vn_node_start(n->node, now_ms(w)));
+}
+
+unsigned vn_world_owner(const struct vn_world_node *n)
+{
+    return (unsigned)(n - n->world->nodes) + 1;
+}
+
+void vn_world_cut(struct vn_world_node *a, struct vn_world_node *b, bool cut)
+{
+    vn_mem_net_cut(a->world->net, vn_world_owner(a), vn_world_owner(b), cut);
 }
 
 static void node_start(struct vn_world_node *n)
@@ -391,7 +404,7 @@ static void node_start(struct vn_world_node *n)
                                       .stopped = on_stopped,
                                       .wish = on_wish,
                                       .networks = on_networks};
-    const struct vn_worker_config wc = {.tether = vn_mem_net_port(w->net),
+    const struct vn_worker_config wc = {.tether = vn_mem_net_port_of(w->net, vn_world_owner(n)),
                                         .tun = &n->tun,
                                         .to_node = &n->to_node,
                                         .random = &w->random};
@@ -414,6 +427,17 @@ struct vn_world_node *vn_world_add(struct vn_world *w, const char *tag, const ch
     node_start(n);
     assert_true(vn_world_until(w, is_up, n, 1000));
     return n;
+}
+
+struct vn_world_node *vn_world_add_via(struct vn_world *w, const char *tag, const char *taints,
+                                       const char *const *via)
+{
+    struct vn_world_node *n = &w->nodes[w->count];
+    while (via[n->via_count]) {
+        n->via[n->via_count] = via[n->via_count];
+        n->via_count++;
+    }
+    return vn_world_add(w, tag, taints);
 }
 
 struct vn_world_node *vn_world_clone(struct vn_world_node *of)
@@ -441,6 +465,12 @@ void vn_world_revive(struct vn_world_node *n)
     n->online = 0;
     node_start(n);
     assert_true(vn_world_until(n->world, is_up, n, 1000));
+}
+
+void vn_world_restart(struct vn_world_node *n)
+{
+    vn_world_kill(n);
+    vn_world_revive(n);
 }
 
 /* ---- time ---- */
@@ -640,6 +670,19 @@ void vn_world_taints(struct vn_world_node *n, const char *add, const char *remov
     assert_ok(vn_node_change_taints(n->node, &add, add ? 1 : 0, &remove, remove ? 1 : 0, on_taints,
                                     &done));
     assert_true(vn_world_until(n->world, is_true, &done, 1000));
+}
+
+static void copy_counters(void *arg, const struct vn_ev_stats *s)
+{
+    *(struct vn_worker_counters *)arg = s->counters;
+}
+
+struct vn_worker_counters vn_world_counters(struct vn_world_node *n)
+{
+    struct vn_worker_counters c = {0};
+    assert_ok(vn_node_stats(n->node, copy_counters, &c));
+    vn_world_run(n->world, 0);
+    return c;
 }
 
 static void print_stats(void *arg, const struct vn_ev_stats *s)

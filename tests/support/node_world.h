@@ -11,7 +11,7 @@
 #include "support/mem_control.h"
 #include "support/mem_tether.h"
 
-#define VN_WORLD_NODES 4
+#define VN_WORLD_NODES 6
 #define VN_WORLD_IDLE_MS 5000
 
 struct vn_world;
@@ -37,8 +37,11 @@ struct vn_world_node {
     struct vn_pktqueue written; /* to the TUN */
     size_t unreachables;        /* ICMP errors among them, not kept */
     unsigned online, stopped, refused;
-    bool wants_stop, wants_new_keys; /* as Guardian commanded */
-    bool deaf;                       /* killed: neither worker nor node run any more */
+    bool wants_stop, wants_new_keys;        /* as Guardian commanded */
+    const char *via[VN_CIRCUIT_RELAYS_MAX]; /* its settings */
+    size_t via_count;
+    bool no_relay;
+    bool deaf; /* killed: neither worker nor node run any more */
 };
 
 struct vn_world_job {
@@ -68,12 +71,22 @@ void vn_world_done(struct vn_world *w);
 /** Registers a member, starts its node, waits until it is online. Node i has 10.66.0.(i+1) and
  * fd66::(i+1). */
 struct vn_world_node *vn_world_add(struct vn_world *w, const char *tag, const char *taints);
+/** The same for a node whose streams go through these relays, in this order, NULL behind the last.
+ */
+struct vn_world_node *vn_world_add_via(struct vn_world *w, const char *tag, const char *taints,
+                                       const char *const *via);
+/** A new life of a node with its settings as they are now. */
+void vn_world_restart(struct vn_world_node *n);
 /** Kills a node without a word, as SIGKILL does; its sockets go silent. */
 void vn_world_kill(struct vn_world_node *n);
 /** A new life of a killed node, with the same registration. */
 void vn_world_revive(struct vn_world_node *n);
 /** A second node with the same registration, as a copied token makes. */
 struct vn_world_node *vn_world_clone(struct vn_world_node *n);
+/** The owner of its tethers in the network. */
+unsigned vn_world_owner(const struct vn_world_node *n);
+/** No tether between the two comes up or lives. */
+void vn_world_cut(struct vn_world_node *a, struct vn_world_node *b, bool cut);
 void vn_world_run(struct vn_world *w, uint64_t ms);
 /** Runs until fn says so; false after at_most_ms. */
 bool vn_world_until(struct vn_world *w, bool (*fn)(void *arg), void *arg, uint64_t at_most_ms);
@@ -89,6 +102,8 @@ uint64_t vn_world_ping(struct vn_world_node *from, struct vn_world_node *to, boo
 struct vn_node_status vn_world_status(const struct vn_world_node *n);
 /** All drops of the node, summed. */
 uint64_t vn_world_drops(const struct vn_world_node *n);
+/** Counters of its worker. */
+struct vn_worker_counters vn_world_counters(struct vn_world_node *n);
 /** vn_node_change_taints, and runs until it is done. NULL: neither. */
 void vn_world_taints(struct vn_world_node *n, const char *add, const char *remove);
 /** Counters of node and worker to standard error. */

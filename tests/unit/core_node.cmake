@@ -1,4 +1,5 @@
-foreach(name admin member_stun pair access life recovery forget hostile flood turns query generation inside rekey revocation)
+foreach(name admin member_stun pair relay relay_hostile access life recovery forget hostile flood turns query generation inside
+             rekey revocation)
     vn_unit_test(node_${name} SOURCES test_node_${name}.c LINKS vn_test_node)
 endforeach()
 vn_unit_test(node_oom SOURCES test_node_oom.c LINKS vn_test_oom vn_test_node TIMEOUT 120)

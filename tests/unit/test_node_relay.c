@@ -1,0 +1,188 @@
+/* Circuits through relays: set-up, data, failures and what is refused. */
+#include "support/node_world.h"
+#include "support/test.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/reader.h"
+#include "wire/circuit.h"
+#include "wire/frame.h"
+
+static const char *const via_c[] = {"carol", NULL};
+static const char *const via_cd[] = {"carol", "dave", NULL};
+static const char *const via_cde[] = {"carol", "dave", "erin", NULL};
+
+/* a has taints with c, b has one with a; c and b share none: c learns of b from a. */
+static void setup_one(struct vn_world *w, struct vn_world_node **a, struct vn_world_node **b,
+                      struct vn_world_node **c)
+{
+    vn_world_init(w, VN_SUITE_DEFAULT);
+    *c = vn_world_add(w, "carol", "relays");
+    *b = vn_world_add(w, "bob", "home");
+    *a = vn_world_add_via(w, "alice", "home,relays", via_c);
+}
+
+static bool has_tether(const struct vn_world_node *n, const struct vn_world_node *to)
+{
+    struct vn_node_link links[8];
+    size_t count = vn_node_links(n->node, links, VN_ARRAY_LEN(links));
+    struct vn_node_status s = vn_world_status(to);
+    for (size_t i = 0; i < count; i++) {
+        if (vn_id_equal(&links[i].node, &s.node) && links[i].tether_up)
+            return true;
+    }
+    return false;
+}
+
+static const char *tx_state(const struct vn_world_node *n, const struct vn_world_node *to)
+{
+    struct vn_node_link links[8];
+    size_t count = vn_node_links(n->node, links, VN_ARRAY_LEN(links));
+    for (size_t i = 0; i < count; i++) {
+        if (links[i].tx_state &&
+            vn_ip_equal(&links[i].addrs[0],
+                        &vn_mem_authority_member(n->world->authority, to->member)->ip4))
+            return links[i].tx_state;
+    }
+    return "none";
+}
+
+static void test_one_relay(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b, *c;
+    setup_one(&w, &a, &b, &c);
+    uint64_t cold = vn_world_ping(a, b, false, 5000);
+    assert_true(cold < 300);
+    assert_true(vn_world_ping(a, b, true, 5000) < 20);
+    assert_false(has_tether(a, b));
+    assert_true(has_tether(a, c));
+    assert_true(has_tether(c, b));
+    struct vn_worker_counters k = vn_world_counters(c);
+    assert_int_equal(k.frames_relayed, 2);
+    assert_int_equal(k.frames_opened, 0); /* it has no key */
+    assert_int_equal(k.tun_tx_packets, 0);
+    assert_int_equal(vn_world_status(c).stream_rx_count, 0);
+    assert_int_equal(vn_world_status(c).relay_count, 1);
+    /* b answers directly: the two directions are independent. */
+    assert_true(vn_world_ping(b, a, false, 5000) < 300);
+    assert_true(has_tether(b, a));
+    assert_int_equal(vn_world_counters(c).frames_relayed, 2);
+    assert_int_equal(vn_world_drops(a) + vn_world_drops(b) + vn_world_drops(c), 0);
+    vn_world_done(&w);
+}
+
+static void through(enum vn_suite suite, const char *const *via)
+{
+    struct vn_world w;
+    vn_world_init(&w, suite);
+    struct vn_world_node *relay[3];
+    relay[0] = vn_world_add(&w, "carol", "relays");
+    relay[1] = vn_world_add(&w, "dave", "relays");
+    relay[2] = vn_world_add(&w, "erin", "relays");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    struct vn_world_node *a = vn_world_add_via(&w, "alice", "home,relays", via);
+    assert_true(vn_world_ping(a, b, false, 5000) < 500);
+    for (int i = 0; i < 50; i++)
+        assert_true(vn_world_ping(a, b, false, 1000) < 20);
+    size_t n = 0;
+    while (via[n])
+        assert_int_equal(vn_world_counters(relay[n++]).frames_relayed, 51);
+    for (; n < 3; n++)
+        assert_int_equal(vn_world_counters(relay[n]).frames_relayed, 0);
+    vn_world_done(&w);
+}
+
+static void test_two_and_three_relays(void **state)
+{
+    (void)state;
+    through(VN_SUITE_DEFAULT, via_cd);
+    through(VN_SUITE_DEFAULT, via_cde);
+    through(VN_SUITE_CNSA, via_cde);
+}
+
+/* The source's stream goes idle: circuit and tethers dissolve everywhere. */
+static void test_dissolves(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b, *c;
+    setup_one(&w, &a, &b, &c);
+    assert_true(vn_world_ping(a, b, false, 5000) < 300);
+    vn_world_run(&w, 3 * VN_WORLD_IDLE_MS);
+    assert_int_equal(vn_world_status(c).relay_count, 0);
+    assert_int_equal(vn_world_status(c).tether_count, 0);
+    assert_int_equal(vn_world_status(a).tether_count, 0);
+    assert_int_equal(vn_mem_net_count(w.net), 0);
+    assert_true(vn_world_ping(a, b, false, 5000) < 300);
+    vn_world_done(&w);
+}
+
+/* Its own setting: policy, and no path: a prompt unreachable. */
+static void test_refused(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b, *c;
+    setup_one(&w, &a, &b, &c);
+    c->no_relay = true;
+    vn_world_restart(c);
+    assert_int_equal(vn_world_ping(a, b, false, 5000), UINT64_MAX);
+    assert_true(a->unreachables >= 1);
+    assert_int_equal(vn_world_status(c).relay_count, 0);
+    assert_int_equal(vn_world_counters(c).frames_relayed, 0);
+    c->no_relay = false;
+    vn_world_restart(c);
+    vn_world_run(&w, VN_UNREACHABLE_MS);
+    assert_true(vn_world_ping(a, b, false, 5000) < 3000);
+    vn_world_done(&w);
+}
+
+/* The relay dies, and comes back with another identity: the stream goes on under its keys. */
+static void test_relay_restarts(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b, *c;
+    setup_one(&w, &a, &b, &c);
+    assert_true(vn_world_ping(a, b, false, 5000) < 300);
+    vn_world_kill(c);
+    vn_mem_net_break(w.net, VN_TETHER_DOWN_SILENT);
+    vn_world_run(&w, 10);
+    vn_world_revive(c);
+    assert_true(vn_world_ping(a, b, false, 15000) < 15000);
+    vn_world_done(&w);
+}
+
+/* The tether behind the relay dies: it reports, and the source makes the circuit anew. */
+static void test_reports_failure(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b, *c;
+    setup_one(&w, &a, &b, &c);
+    assert_true(vn_world_ping(a, b, false, 5000) < 300);
+    vn_world_kill(b);
+    vn_mem_net_break_of(w.net, vn_world_owner(b), VN_TETHER_DOWN_SILENT);
+    vn_world_run(&w, 10);
+    assert_string_equal(tx_state(a, b), "circuit");
+    vn_world_revive(b);
+    assert_true(vn_world_ping(a, b, false, 15000) < 15000);
+    vn_world_done(&w);
+}
+
+int main(void)
+{
+    if (getenv("VN_TEST_LOG"))
+        vn_log_setup(VN_LOG_DEBUG, 0);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_relay),      cmocka_unit_test(test_two_and_three_relays),
+        cmocka_unit_test(test_dissolves),      cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_relay_restarts), cmocka_unit_test(test_reports_failure),
+    };
+    if (getenv("VN_TEST_ONLY"))
+        cmocka_set_test_filter(getenv("VN_TEST_ONLY"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
