@@ -45,6 +45,7 @@ enum vn_ev_type {
     VN_EV_RX_KEM,       /* struct vn_ev_kem: its frames will open */
     VN_EV_RX_KEM_BEGUN, /* struct vn_ev_epoch: the first of its frames did */
     VN_EV_RX_FIRST,     /* struct vn_ev_handle: first valid frame of this stream */
+    VN_EV_RX_LOST, /* struct vn_ev_handle: its source is in an epoch that none of ours leads to */
     VN_EV_TETHER_CANDIDATE, /* struct vn_ev_tether_candidate */
     VN_EV_TETHER_GATHERED,  /* struct vn_ev_handle */
     VN_EV_TETHER_UP,        /* struct vn_ev_handle */

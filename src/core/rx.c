@@ -321,6 +321,20 @@ static enum vn_worker_drop packet_input(struct vn_rx *rx, const struct vn_frame_
 
 /* ---- frames ---- */
 
+/*
+ * A frame from beyond the look ahead, and none that opened for as long as an old epoch is kept: so
+ * many frames were lost that the keys of the source are out of reach. Who forges one while the
+ * source is silent gains a new handshake between the two.
+ */
+static void look_for_loss(struct vn_rx *rx, uint32_t epoch)
+{
+    struct vn_worker *w = rx->worker;
+    uint32_t present = vn_rx_keys_epoch(&rx->keys);
+    if (!rx->lost_told && epoch > present && epoch - present > VN_REKEY_AHEAD_MAX &&
+        w->now_us >= rx->active_us + VN_EPOCH_KEEP_MS * UINT64_C(1000))
+        rx->lost_told = vn_worker_tell_handle(w, VN_EV_RX_LOST, rx->handle);
+}
+
 /* Opens in place. VN_DROP_COUNT: good, and *ret is the plaintext. */
 static enum vn_worker_drop open_frame(struct vn_rx *rx, struct vn_pktbuf *b, struct vn_span *ret)
 {
@@ -341,6 +355,8 @@ static enum vn_worker_drop open_frame(struct vn_rx *rx, struct vn_pktbuf *b, str
     enum vn_worker_drop why =
         vn_rx_keys_open(&rx->keys, &h, VN_SPAN(b->data + VN_HOP_HEADER_LEN, VN_E2E_HEADER_LEN),
                         text, n, rx->worker->now_us);
+    if (why == VN_DROP_EPOCH_UNKNOWN)
+        look_for_loss(rx, h.epoch);
     if (why != VN_DROP_COUNT)
         return why;
     vn_replay_commit(replay, h.seq, rx->worker->now_us);

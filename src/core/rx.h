@@ -27,7 +27,7 @@ struct vn_rx {
     struct vn_prefix prefixes[VN_CERT_PREFIXES_MAX];
     size_t prefix_count;
 
-    bool first_told;
+    bool first_told, lost_told;
     uint64_t packets, bytes, frames;
     uint64_t active_us;
 };

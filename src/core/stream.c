@@ -281,6 +281,14 @@ void vn_stream_event_idle(struct vn_node *n, uint32_t tx)
     vn_stream_close(n, s, VN_CLOSE_IDLE, true);
 }
 
+/* Its source makes it anew when it hears of that. */
+void vn_stream_event_lost(struct vn_node *n, uint32_t rx)
+{
+    struct vn_stream *s = vn_stream_by_handle(n, rx, false);
+    if (s)
+        vn_stream_close(n, s, VN_CLOSE_LOST, true);
+}
+
 /* The old stream lives until the new one's first valid frame. */
 void vn_stream_event_first(struct vn_node *n, uint32_t rx)
 {

@@ -122,6 +122,7 @@ void vn_stream_set_state(struct vn_stream *s, enum vn_stream_state state);
 void vn_stream_opened(struct vn_node *n, struct vn_stream *s);
 void vn_stream_event_idle(struct vn_node *n, uint32_t tx);
 void vn_stream_event_first(struct vn_node *n, uint32_t rx);
+void vn_stream_event_lost(struct vn_node *n, uint32_t rx);
 
 /* initiator.c */
 /** The stream to p, made when there is none. NULL: p's descriptor is missing, or limits. */

@@ -229,6 +229,27 @@ static void without_answer_the_stream_goes_on(void **state)
     finish();
 }
 
+/* More epochs without a frame than the receiver looks ahead, and no KEM step: the stream is made
+ * anew. */
+static void frames_are_lost_for_too_long(void **state)
+{
+    (void)state;
+    start(VN_SUITE_DEFAULT, 0);
+    path.lose_frames = true;
+    path.lose_control = 100;
+    struct vn_id sid = tx_of()->sid;
+    while (worker_tx()->keys.epoch <= vn_rx_keys_epoch(&worker_rx()->keys) + VN_REKEY_AHEAD_MAX)
+        shout(1, 2);
+    assert_memory_equal(&sid, &tx_of()->sid, sizeof(sid));
+    path.lose_frames = false;
+    path.lose_control = 0;
+    shout(2, 2);
+    assert_memory_not_equal(&sid, &tx_of()->sid, sizeof(sid));
+    talk(30, 2);
+    assert_same_keys();
+    finish();
+}
+
 /* Whatever came once, may come again, and later: it changes nothing. */
 static void repeated_messages_change_nothing(void **state)
 {
@@ -348,6 +369,7 @@ int main(void)
         cmocka_unit_test(lost_messages_are_sent_again),
         cmocka_unit_test(frames_are_lost_over_two_kem_steps),
         cmocka_unit_test(without_answer_the_stream_goes_on),
+        cmocka_unit_test(frames_are_lost_for_too_long),
         cmocka_unit_test(repeated_messages_change_nothing),
         cmocka_unit_test(packets_under_old_keys_still_count),
         cmocka_unit_test(a_step_while_the_stream_moves),
