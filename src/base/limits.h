@@ -147,6 +147,10 @@
 #define VN_TETHER_CONNECT_MS 10000 /* offer to `up` */
 #define VN_STUN_SERVERS_MAX 4      /* that Guardian names and a node asks */
 #define VN_MEMBER_STUN_MAX 4       /* public nodes of the realm, likewise */
+#define VN_ICE_SERVERS_MAX 8       /* STUN and TURN servers of a login answer, all together */
+#define VN_ICE_HOST_MAX 254        /* bytes of a server's name with its NUL: a DNS name */
+#define VN_TURN_USERNAME_MAX 128   /* bytes; RFC 8489 has 508 */
+#define VN_TURN_CREDENTIAL_MAX 128 /* bytes of a TURN password */
 #define VN_OFFER_RESEND_MS 500
 #define VN_OFFER_RESEND_MAX 4
 #define VN_LABELS_PER_NEIGHBOUR_MAX 4096

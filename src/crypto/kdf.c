@@ -6,6 +6,7 @@
 
 #include "base/writer.h"
 #include "crypto/hmac_sha1.h"
+#include "crypto/md5.h"
 #include "crypto/ossl.h"
 
 static const EVP_MD *md_of(enum vn_hash_alg alg)
@@ -72,21 +73,32 @@ static void hash_wipe(struct vn_hash *h)
     vn_wipe(h, sizeof(*h));
 }
 
-vn_status vn_hash(enum vn_hash_alg alg, const struct vn_span *parts, size_t count,
-                  struct vn_hash *ret)
+static vn_status digest(const EVP_MD *md, const struct vn_span *parts, size_t count, uint8_t *ret)
 {
-    const EVP_MD *md = md_of(alg);
     if (!md)
         return VN_ERR_CRYPTO;
     VN_CLEANUP(md_ctx_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     bool good = ctx && EVP_DigestInit_ex2(ctx, md, NULL) == 1;
     for (size_t i = 0; good && i < count; i++)
         good = EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1;
+    return good && EVP_DigestFinal_ex(ctx, ret, NULL) == 1 ? VN_OK
+                                                           : vn_ossl_error("digest", VN_ERR_CRYPTO);
+}
+
+vn_status vn_hash(enum vn_hash_alg alg, const struct vn_span *parts, size_t count,
+                  struct vn_hash *ret)
+{
     struct vn_hash h = {.n = vn_hash_len(alg)};
-    if (!good || EVP_DigestFinal_ex(ctx, h.b, NULL) != 1)
-        return vn_ossl_error("digest", VN_ERR_CRYPTO);
-    *ret = h;
-    return VN_OK;
+    const vn_status st = digest(md_of(alg), parts, count, h.b);
+    if (st == VN_OK)
+        *ret = h;
+    return st;
+}
+
+vn_status vn_md5(const struct vn_span *parts, size_t count, uint8_t ret[VN_MD5_LEN])
+{
+    const struct vn_ossl *o = vn_ossl();
+    return digest(o ? o->md5 : NULL, parts, count, ret);
 }
 
 /* NULL on error, queue not drained. */

@@ -37,6 +37,7 @@ static void fetch_all(void)
         .sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL),
         .sha384 = EVP_MD_fetch(NULL, "SHA2-384", NULL),
         .sha3_256 = EVP_MD_fetch(NULL, "SHA3-256", NULL),
+        .md5 = EVP_MD_fetch(NULL, "MD5", NULL),
         .aes256gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL),
         .aes128gcm = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL),
         .hmac_sha256 = hmac_template(hmac, "SHA2-256"),

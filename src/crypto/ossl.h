@@ -10,6 +10,7 @@
 struct vn_ossl {
     EVP_MD *sha256, *sha384, *sha3_256;
     EVP_CIPHER *aes256gcm, *aes128gcm;
+    EVP_MD *md5; /* NULL where the system forbids it (FIPS mode): everything else goes on */
     /* without a key; to be duplicated */
     EVP_MAC_CTX *hmac_sha256, *hmac_sha384, *hmac_sha3_256, *hmac_sha1;
     EVP_KDF *argon2id, *tls1_prf;

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include "base/limits.h"
+
 /* ---- sockets ---- */
 
 /* Bytes asked of SO_SNDBUF and SO_RCVBUF. Ours: above one SCTP window. */
@@ -46,10 +48,12 @@
 #define VN_ICE_EARLY_MAX 8
 /* Time given to better pairs after the first valid one. Ours. */
 #define VN_ICE_NOMINATE_WAIT_US 20000
-/* Longest STUN message read: an Ethernet frame. */
-#define VN_STUN_BYTES_MAX 1500
+/* Longest STUN message read: TURN's Data indication around a full-size datagram. */
+#define VN_STUN_BYTES_MAX 1600
 /* RFC 5389 section 15.3; RFC 8489 has 508. */
 #define VN_STUN_USERNAME_MAX 513
+/* REALM and NONCE: RFC 8489 sections 14.9 and 14.10, 128 characters. */
+#define VN_STUN_TEXT_MAX 763
 /* Sends of the path-size probe, and the gap between them. Ours. */
 #define VN_ICE_PROBE_COUNT 4
 #define VN_ICE_PROBE_US 40000
@@ -75,6 +79,32 @@
 #define VN_STUN_SERVER_SOURCES 4096
 /* Questions read per readable event. Ours. */
 #define VN_STUN_SERVER_BATCH 64
+/* ---- TURN ---- */
+
+/* Transmissions of a request, the first gap as in ICE: the last is given up after 12.7 s. Ours: Rc
+ * of RFC 8489 section 6.2.1. On a stream a request goes once and has the same time. */
+#define VN_TURN_TRANSMISSIONS 7
+/* Stale nonces in a row of one request. Ours. */
+#define VN_TURN_STALE_MAX 4
+/* Peers' addresses with a permission, and peers with a channel, of one allocation. Ours: one
+ * channel is used at a time. */
+#define VN_TURN_PERMISSIONS_MAX 24
+#define VN_TURN_CHANNELS_MAX 8
+/* RFC 8656 section 12: channel numbers. */
+#define VN_TURN_CHANNEL_FIRST 0x4000
+#define VN_TURN_CHANNEL_LAST 0x4fff
+/* Bytes of ChannelData's header, RFC 8656 section 12.4. */
+#define VN_TURN_CHANNEL_HEADER 4
+/* Permissions live 5 minutes, channels 10 (RFC 8656 sections 9 and 12); both are renewed so often.
+ * Ours. */
+#define VN_TURN_RENEW_US (VN_PACED_MS(240000ull, 2000ull) * 1000)
+/* Bounds on what a server says an allocation's life is. RFC 8656 section 3.2 has 600 s, 7.2 lets it
+ * say 3,600; the least is ours. */
+#define VN_TURN_LIFETIME_MIN_S 4
+#define VN_TURN_LIFETIME_MAX_S 3600
+/* An allocation is renewed so long before its end, or after half of a shorter life. RFC 8656
+ * section 8. */
+#define VN_TURN_REFRESH_BEFORE_US 60000000
 
 /* ---- consent and liveness ---- */
 

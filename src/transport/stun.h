@@ -1,6 +1,6 @@
 /*
- * STUN messages (RFC 8489) with the attributes ICE uses (RFC 8445 section 16.1), short-term
- * credentials only.
+ * STUN messages (RFC 8489) with the attributes ICE (RFC 8445 section 16.1) and TURN (RFC 8656
+ * section 18) use. Encoding is in stun_put.c.
  *
  *   0                   1                   2                   3
  *   0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
@@ -26,7 +26,20 @@ enum vn_stun_class {
     VN_STUN_SUCCESS = 2,
     VN_STUN_ERROR = 3
 };
-enum { VN_STUN_BINDING = 1 };
+enum {
+    VN_STUN_BINDING = 1,
+    /* RFC 8656 section 17 */
+    VN_TURN_ALLOCATE = 3,
+    VN_TURN_REFRESH = 4,
+    VN_TURN_SEND = 6,
+    VN_TURN_DATA = 7,
+    VN_TURN_CREATE_PERMISSION = 8,
+    VN_TURN_CHANNEL_BIND = 9,
+};
+/** MESSAGE-INTEGRITY and MESSAGE-INTEGRITY-SHA256. */
+enum vn_stun_integrity { VN_STUN_SHA1, VN_STUN_SHA256 };
+/** PASSWORD-ALGORITHM, RFC 8489 section 18.5. */
+enum { VN_STUN_ALG_MD5 = 1, VN_STUN_ALG_SHA256 = 2 };
 /* Flags of CHANGE-REQUEST. */
 enum { VN_STUN_CHANGE_PORT = 2, VN_STUN_CHANGE_IP = 4 };
 enum vn_stun_role { VN_STUN_NO_ROLE, VN_STUN_CONTROLLING, VN_STUN_CONTROLLED };
@@ -53,9 +66,19 @@ struct vn_stun_msg {
     enum vn_stun_role role;
     uint64_t tie_breaker;
     uint32_t change; /* CHANGE-REQUEST (RFC 5780 section 7.2); 0: none */
-    unsigned error;  /* 0: no ERROR-CODE; else 300..699 */
-    bool has_integrity;
-    size_t integrity_at; /* offset of the MESSAGE-INTEGRITY attribute's header */
+    unsigned error; /* 0: no ERROR-CODE; else 300..699 */
+    struct vn_span realm, nonce, algorithms; /* n = 0: absent; PASSWORD-ALGORITHMS as it came */
+    uint16_t algorithm;                      /* PASSWORD-ALGORITHM; 0: absent */
+    bool has_relayed, has_peer; /* XOR-RELAYED-ADDRESS, the first XOR-PEER-ADDRESS */
+    struct vn_addr relayed, peer;
+    bool has_lifetime;
+    uint32_t lifetime_s;
+    uint16_t channel; /* 0: absent */
+    uint8_t transport, family; /* REQUESTED-TRANSPORT, REQUESTED-ADDRESS-FAMILY; 0: absent */
+    bool has_data;
+    struct vn_span data;
+    bool has_integrity, has_integrity256;
+    size_t integrity_at, integrity256_at; /* offsets of the attributes' headers */
     bool has_fingerprint;
     uint16_t unknown[VN_STUN_UNKNOWN_MAX]; /* comprehension-required ones */
     size_t unknown_count;
@@ -74,6 +97,10 @@ VN_MUST_CHECK vn_status vn_stun_decode(struct vn_span in, struct vn_stun_msg *re
 /** VN_ERR_AUTH when there is no MESSAGE-INTEGRITY or it is wrong under key (the password's bytes).
  */
 VN_MUST_CHECK vn_status vn_stun_verify(const struct vn_stun_msg *m, struct vn_span key);
+
+/** The same for either of the two. */
+VN_MUST_CHECK vn_status vn_stun_verify_with(const struct vn_stun_msg *m,
+                                            enum vn_stun_integrity how, struct vn_span key);
 
 /* ---- encoding: begin, attributes, then end ---- */
 
@@ -98,3 +125,28 @@ void vn_stun_put_filler(struct vn_writer *w, size_t n);
  * in w's storage. VN_ERR_LIMIT if it did not fit, VN_ERR_CRYPTO. key.n = 0: no MESSAGE-INTEGRITY.
  */
 VN_MUST_CHECK vn_status vn_stun_end(struct vn_writer *w, struct vn_span key, struct vn_span *ret);
+/** The same with the integrity that is asked for. */
+VN_MUST_CHECK vn_status vn_stun_end_with(struct vn_writer *w, enum vn_stun_integrity how,
+                                         struct vn_span key, struct vn_span *ret);
+/** Sets the length and adds nothing: for indications that carry data. */
+VN_MUST_CHECK vn_status vn_stun_end_bare(struct vn_writer *w, struct vn_span *ret);
+
+/* ---- of TURN ---- */
+
+/** 32 bytes: SHA-256(username ":" realm), RFC 8489 section 14.4. */
+void vn_stun_put_userhash(struct vn_writer *w, struct vn_span hash);
+void vn_stun_put_realm(struct vn_writer *w, struct vn_span realm);
+void vn_stun_put_nonce(struct vn_writer *w, struct vn_span nonce);
+/** PASSWORD-ALGORITHMS, as the server sent it. */
+void vn_stun_put_algorithms(struct vn_writer *w, struct vn_span list);
+void vn_stun_put_algorithm(struct vn_writer *w, uint16_t algorithm);
+void vn_stun_put_relayed(struct vn_writer *w, const struct vn_addr *addr,
+                         const struct vn_stun_txid *txid);
+void vn_stun_put_peer(struct vn_writer *w, const struct vn_addr *addr,
+                      const struct vn_stun_txid *txid);
+void vn_stun_put_data(struct vn_writer *w, struct vn_span data);
+void vn_stun_put_lifetime(struct vn_writer *w, uint32_t seconds);
+void vn_stun_put_channel(struct vn_writer *w, uint16_t channel);
+/** REQUESTED-TRANSPORT: UDP. */
+void vn_stun_put_transport_udp(struct vn_writer *w);
+void vn_stun_put_family(struct vn_writer *w, bool v6);

@@ -1,5 +1,7 @@
 #include "transport/stun.h"
 
+#include "crypto/kdf.h"
+#include "crypto/md5.h"
 #include "support/guard.h"
 #include "support/test.h"
 
@@ -20,6 +22,14 @@
     "000100602112a44278ad3433c6ad72c029da412e00060012e3839ee38388e383aae38383e382afe382b90000"     \
     "0015001c662f2f3439396b39353464364f4c33346f4c394653547679363473410014000b6578616d706c652e"     \
     "6f72670000080014f67024656dd64a3e02b8e0712e85c9a28ca89666"
+
+#define USERHASH "4a3cf38fef6992bda952c6780417da0f24819415569e60b205c46e41407f1704"
+#define LONG_TERM_SHA256                                                                           \
+    "000100902112a44278ad3433c6ad72c029da412e001e0020" USERHASH "001500296f624d61744a6f733241414"  \
+    "143662f2f3439396b39353464364f4c33346f4c394653547679363473410000000014000b6578616d706c652e"   \
+    "6f726700001d000400020000001c0020b5c7bf005b6c52a21c51c5e892f81924136296cb927c4314930927"      \
+    "8cc6518e65"
+#define MATRIX "\xe3\x83\x9e\xe3\x83\x88\xe3\x83\xaa\xe3\x83\x83\xe3\x82\xaf\xe3\x82\xb9"
 
 static void rfc5769_request(void **state)
 {
@@ -56,19 +66,61 @@ static void rfc5769_responses(void **state)
     assert_ok(vn_stun_verify(&m, PASSWORD));
 }
 
-/* Section 2.4: attributes of the long-term mechanism, which ICE has no use for, are reported as
- * unknown. */
+static struct vn_span long_term_key(bool sha256, uint8_t ret[32])
+{
+    const struct vn_span parts[] = {VN_SPAN_LIT(MATRIX ":example.org:TheMatrIX")};
+    struct vn_hash h;
+    if (!sha256) {
+        assert_ok(vn_md5(parts, 1, ret));
+        return VN_SPAN(ret, VN_MD5_LEN);
+    }
+    assert_ok(vn_hash(VN_SHA256, parts, 1, &h));
+    memcpy(ret, h.b, 32);
+    return VN_SPAN(ret, 32);
+}
+
+/* Section 2.4 */
 static void rfc5769_long_term(void **state)
 {
     (void)state;
     struct vn_stun_msg m;
+    uint8_t key[32];
     assert_ok(vn_stun_decode(vn_test_hex(LONG_TERM), &m));
     assert_false(m.has_fingerprint);
-    assert_int_equal(m.unknown_count, 2);
-    assert_int_equal(m.unknown[0], 0x15);
-    assert_int_equal(m.unknown[1], 0x14);
-    /* MD5 of username, realm and password */
-    assert_ok(vn_stun_verify(&m, vn_test_hex("e8ca7ad59d5eb0518e312911d2dab2a9")));
+    assert_int_equal(m.unknown_count, 0);
+    assert_span_equal(m.username, VN_SPAN_LIT(MATRIX));
+    assert_span_equal(m.nonce, VN_SPAN_LIT("f//499k954d6OL34oL9FSTvy64sA"));
+    assert_span_equal(m.realm, VN_SPAN_LIT("example.org"));
+    assert_ok(vn_stun_verify(&m, long_term_key(false, key)));
+    assert_status(VN_ERR_AUTH, vn_stun_verify_with(&m, VN_STUN_SHA256, VN_SPAN(key, 16)));
+}
+
+/* Appendix B.1 with erratum 6290: PASSWORD-ALGORITHM was missing, and the HMAC with it. */
+static void rfc8489_long_term_sha256(void **state)
+{
+    (void)state;
+    struct vn_stun_msg m;
+    uint8_t key[32], buf[256];
+    struct vn_writer w = vn_writer_of(buf, sizeof(buf));
+    struct vn_span out;
+    const struct vn_span k = long_term_key(true, key);
+    assert_ok(vn_stun_decode(vn_test_hex(LONG_TERM_SHA256), &m));
+    assert_true(m.unknown_count == 0 && m.has_integrity256 && !m.has_integrity);
+    assert_int_equal(m.algorithm, VN_STUN_ALG_SHA256);
+    assert_ok(vn_stun_verify_with(&m, VN_STUN_SHA256, k));
+    key[0] ^= 1;
+    assert_status(VN_ERR_AUTH, vn_stun_verify_with(&m, VN_STUN_SHA256, k));
+    key[0] ^= 1;
+
+    /* and the same bytes from us, but for the FINGERPRINT that we add */
+    vn_stun_begin(&w, VN_STUN_REQUEST, VN_STUN_BINDING, &m.txid);
+    vn_stun_put_userhash(&w, vn_test_hex(USERHASH));
+    vn_stun_put_nonce(&w, m.nonce);
+    vn_stun_put_realm(&w, m.realm);
+    vn_stun_put_algorithm(&w, VN_STUN_ALG_SHA256);
+    assert_ok(vn_stun_end_with(&w, VN_STUN_SHA256, k, &out));
+    assert_int_equal(out.n, m.whole.n + 8);
+    assert_span_equal(VN_SPAN(out.p + 4, m.whole.n - 4), VN_SPAN(m.whole.p + 4, m.whole.n - 4));
 }
 
 static const struct vn_stun_txid some_txid = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}};
@@ -207,7 +259,7 @@ static void malformed(void **state)
         struct vn_stun_msg m;
         assert_status(VN_ERR_MALFORMED, vn_stun_decode(vn_test_hex(bad[i]), &m));
     }
-    static uint8_t long_one[1504] = {0x00, 0x01, 0x05, 0xcc, 0x21, 0x12, 0xa4, 0x42};
+    static uint8_t long_one[1604] = {0x00, 0x01, 0x06, 0x30, 0x21, 0x12, 0xa4, 0x42};
     struct vn_stun_msg m;
     assert_status(VN_ERR_MALFORMED, vn_stun_decode(VN_SPAN_ARRAY(long_one), &m));
 }
@@ -237,6 +289,7 @@ int main(void)
         cmocka_unit_test(rfc5769_request),
         cmocka_unit_test(rfc5769_responses),
         cmocka_unit_test(rfc5769_long_term),
+        cmocka_unit_test(rfc8489_long_term_sha256),
         cmocka_unit_test(what_is_encoded_is_decoded),
         cmocka_unit_test(classes_and_methods),
         cmocka_unit_test(every_truncation_is_refused),
