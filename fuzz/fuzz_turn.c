@@ -84,9 +84,8 @@ static void answer(struct fuzz *f, uint8_t op, struct vn_span attributes)
 
 static void step(struct fuzz *f, uint8_t op, uint8_t argument, struct vn_span rest)
 {
-    const struct vn_addr peer = {
-        .ip = vn_ip_from_v4((const uint8_t[]){192, 0, 2, argument & 63}),
-        .port = (uint16_t)(1000 + (argument >> 6))};
+    const struct vn_addr peer = {.ip = vn_ip_from_v4((const uint8_t[]){192, 0, 2, argument & 63}),
+                                 .port = (uint16_t)(1000 + (argument >> 6))};
     switch (op & 7) {
     case 0:
     case 1:

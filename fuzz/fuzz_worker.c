@@ -119,7 +119,7 @@ static vn_status post_send(void *self, struct vn_post_msg *m)
     return VN_OK;
 }
 
-static void t_stun_servers(void *self, const struct vn_addr *servers, size_t count)
+static void t_ice_servers(void *self, const struct vn_ice_server *servers, size_t count)
 {
     (void)self;
     (void)servers;
@@ -128,7 +128,7 @@ static void t_stun_servers(void *self, const struct vn_addr *servers, size_t cou
 
 static int dummy;
 static const struct vn_tether_port tether = {.self = &dummy,
-                                             .stun_servers = t_stun_servers,
+                                             .ice_servers = t_ice_servers,
                                              .open = t_open,
                                              .send = t_send,
                                              .stats = t_stats,

@@ -135,6 +135,45 @@ static bool parse_servers(const json_t *j, const char *name, struct vn_addr *ret
     return true;
 }
 
+static bool is_printable(const char *text)
+{
+    for (; *text; text++)
+        if (*text < 0x20 || *text > 0x7e)
+            return false;
+    return true;
+}
+
+static bool parse_ice_server(const json_t *j, struct vn_ice_server *ret)
+{
+    char url[VN_ICE_URL_MAX];
+    struct vn_ip ip;
+    if (!json_is_object(j) || !vn_jread_text(j, "url", url, sizeof(url)) ||
+        vn_ice_url_parse(url, ret) != VN_OK || !vn_jread_ip(j, "ip", &ip))
+        return false;
+    ret->addr.ip = ip;
+    if (!vn_ice_server_is_turn(ret))
+        return true;
+    ret->pinned = json_object_get(j, "pin") != NULL;
+    return vn_jread_text(j, "username", ret->username, sizeof(ret->username)) &&
+           vn_jread_text(j, "credential", ret->credential, sizeof(ret->credential)) &&
+           ret->username[0] && ret->credential[0] && is_printable(ret->username) &&
+           is_printable(ret->credential) &&
+           (!ret->pinned || vn_jread_bytes(j, "pin", ret->pin, sizeof(ret->pin)));
+}
+
+static bool parse_ice_servers(const json_t *j, struct vn_realm_info *ret)
+{
+    const json_t *list = json_object_get(j, "ice_servers");
+    const size_t n = json_array_size(list);
+    if (!json_is_array(list) || n > VN_ARRAY_LEN(ret->ice))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!parse_ice_server(json_array_get(list, i), &ret->ice[i]))
+            return false;
+    ret->ice_count = n;
+    return true;
+}
+
 static bool parse_realm(const json_t *root, struct vn_realm_info *ret)
 {
     const json_t *j = json_object_get(root, "realm");
@@ -155,8 +194,7 @@ static bool parse_realm(const json_t *root, struct vn_realm_info *ret)
            vn_jread_blob(j, "root_cert", VN_CERT_MAX, &ret->root_cert) &&
            vn_jread_blob(j, "issuing_cert", VN_CERT_MAX, &ret->issuing_cert) &&
            vn_jread_blob(j, "command_cert", VN_CERT_MAX, &ret->command_cert) &&
-           parse_masters(j, ret) &&
-           parse_servers(j, "stun", ret->stun, VN_ARRAY_LEN(ret->stun), &ret->stun_count) &&
+           parse_masters(j, ret) && parse_ice_servers(j, ret) &&
            parse_servers(root, "member_stun", ret->member_stun, VN_ARRAY_LEN(ret->member_stun),
                          &ret->member_stun_count) &&
            vn_jread_text_dup(j, "master_ca", PEM_MAX, &ret->master_ca_pem);

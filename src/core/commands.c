@@ -7,6 +7,13 @@ static void free_plain(struct vn_post_msg *m)
     free(m);
 }
 
+static void free_local(struct vn_post_msg *m)
+{
+    struct vn_cmd_local *c = (struct vn_cmd_local *)m;
+    vn_wipe(c->ice, sizeof(c->ice));
+    free(c);
+}
+
 static void free_tether_start(struct vn_post_msg *m)
 {
     struct vn_cmd_tether_start *c = (struct vn_cmd_tether_start *)m;
@@ -79,6 +86,9 @@ vn_status vn_post_msg_new(unsigned type, size_t size, void *ret_msg)
         return VN_ERR_NOMEM;
     m->type = type;
     switch (type) {
+    case VN_CMD_LOCAL:
+        m->free_fn = free_local;
+        break;
     case VN_CMD_TETHER_START:
         m->free_fn = free_tether_start;
         break;

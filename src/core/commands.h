@@ -70,8 +70,8 @@ struct vn_cmd_local { /* own inner addresses; what arrives for others is dropped
     size_t range_count;
     uint16_t mtu_bytes;
     uint32_t idle_ms;
-    struct vn_addr stun[VN_STUN_SERVERS_MAX];
-    size_t stun_count;
+    struct vn_ice_server ice[VN_ICE_SERVERS_MAX]; /* wiped by free_fn */
+    size_t ice_count;
 };
 
 struct vn_cmd_member_stun { /* public nodes of the realm, and keys (wire/member_stun.h) */

@@ -53,8 +53,8 @@ void vn_tell_local(struct vn_node *n)
     m->range_count = 2;
     m->mtu_bytes = n->cfg.mtu_bytes;
     m->idle_ms = n->cfg.idle_ms;
-    memcpy(m->stun, n->session.cred->realm.stun, sizeof(m->stun));
-    m->stun_count = n->session.cred->realm.stun_count;
+    memcpy(m->ice, n->session.cred->realm.ice, sizeof(m->ice));
+    m->ice_count = n->session.cred->realm.ice_count;
     tell(n, &m->msg);
 }
 

@@ -142,7 +142,7 @@ static void set_local(struct vn_worker *w, const struct vn_cmd_local *c)
     memcpy(w->addrs, c->addrs, sizeof(w->addrs));
     w->range_count = VN_MIN(c->range_count, VN_ARRAY_LEN(w->ranges));
     memcpy(w->ranges, c->ranges, sizeof(w->ranges));
-    w->cfg.tether->stun_servers(w->cfg.tether->self, c->stun, c->stun_count);
+    w->cfg.tether->ice_servers(w->cfg.tether->self, c->ice, c->ice_count);
     if (c->mtu_bytes)
         w->mtu_bytes = (uint16_t)VN_MIN(c->mtu_bytes, VN_MTU_MAX);
     if (c->idle_ms)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "guardian/command.h"
 #include "guardian/commands.h"
@@ -73,6 +74,7 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     vn_status st = vn_guardian_open(&s.g, dir);
     if (st != VN_OK)
         return vn_die("cannot read the state in %s (%s)", dir->dir, vn_status_name(st));
+    vn_turn_resolve(&s.g.cfg.turn, VN_ICE_SERVERS_MAX - s.g.cfg.stun_count);
     if (vn_loop_new(&s.g.loop) != VN_OK)
         return vn_die("cannot make an event loop: out of memory or descriptors");
     s.g.uv = vn_loop_uv(s.g.loop);
@@ -127,13 +129,80 @@ static int set_stun(const struct vn_statedir *dir, const char *list)
     return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
 }
 
+#define SETTING_BYTES_MAX 16384 /* of a file that an option names */
+
+/* The first line, or all of a PEM file. */
+static vn_status read_setting(const char *path, bool line, char **ret)
+{
+    struct vn_buf b;
+    vn_buf_init(&b, SETTING_BYTES_MAX);
+    vn_status st = vn_file_read(path, &b);
+    if (st == VN_OK)
+        st = vn_buf_append(&b, "", 1);
+    if (st == VN_OK) {
+        *ret = strdup((const char *)b.p);
+        st = *ret ? VN_OK : VN_ERR_NOMEM;
+    }
+    if (st == VN_OK && line)
+        (*ret)[strcspn(*ret, "\r\n")] = 0;
+    vn_buf_wipe(&b);
+    return st;
+}
+
+/* Of `run`, as the command line has it. */
+struct turn_words {
+    const char *urls, *user, *password_file, *secret_file, *cert_file;
+};
+
+static int set_turn(const struct vn_statedir *dir, const struct turn_words *w)
+{
+    VN_CLEANUP(vn_secret_strp) char *password = NULL;
+    VN_CLEANUP(vn_secret_strp) char *secret = NULL;
+    VN_CLEANUP(vn_secret_strp) char *cert = NULL;
+    const struct {
+        const char *option, *path;
+        bool line;
+        char **text;
+    } files[] = {{"--turn-password-file", w->password_file, true, &password},
+                 {"--turn-secret-file", w->secret_file, true, &secret},
+                 {"--turn-cert", w->cert_file, false, &cert}};
+    for (size_t i = 0; i < VN_ARRAY_LEN(files); i++) {
+        if (!files[i].path)
+            continue;
+        const vn_status st = read_setting(files[i].path, files[i].line, files[i].text);
+        if (st != VN_OK)
+            return vn_die("%s %s cannot be read (%s)", files[i].option, files[i].path,
+                          st == VN_ERR_IO && errno ? strerror(errno) : vn_status_name(st));
+    }
+    VN_CLEANUP(vn_store_closep) struct vn_store *s = NULL;
+    char why[256];
+    vn_status st = vn_store_open(dir->db, false, &s);
+    if (st == VN_OK)
+        st = vn_turn_set(s,
+                         &(struct vn_turn_settings){.urls = w->urls,
+                                                    .username = w->user,
+                                                    .password = password,
+                                                    .secret = secret,
+                                                    .cert_pem = cert},
+                         why);
+    if (st == VN_ERR_ARG)
+        return vn_die("%s", why);
+    return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
+}
+
 int vn_cmd_run(int argc, char **argv)
 {
     const char *dir_option = NULL, *stun = NULL;
+    struct turn_words turn = {0};
     bool debug = false;
     const struct vn_option options[] = {
         {"--state-dir", &dir_option, NULL},
         {"--stun", &stun, NULL},
+        {"--turn", &turn.urls, NULL},
+        {"--turn-user", &turn.user, NULL},
+        {"--turn-password-file", &turn.password_file, NULL},
+        {"--turn-secret-file", &turn.secret_file, NULL},
+        {"--turn-cert", &turn.cert_file, NULL},
         {"--debug", NULL, &debug},
         {0},
     };
@@ -157,6 +226,10 @@ int vn_cmd_run(int argc, char **argv)
         return vn_die("cannot lock %s (%s): %s", dir.lock, strerror(errno),
                       errno == EROFS || errno == ENOSPC ? "make it writable, or free some space"
                                                         : "run as the user who owns it");
-    const int code = stun ? set_stun(&dir, stun) : 0;
+    int code = stun ? set_stun(&dir, stun) : 0;
+    const bool has_turn =
+        turn.urls || turn.user || turn.password_file || turn.secret_file || turn.cert_file;
+    if (!code && has_turn)
+        code = set_turn(&dir, &turn);
     return code ? code : vn_guardian_serve(&dir);
 }

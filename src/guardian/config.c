@@ -193,6 +193,8 @@ vn_status vn_config_load(struct vn_store *s, struct vn_guardian_config *ret)
     if (st == VN_OK)
         st = load_stun(s, &c);
     if (st == VN_OK)
+        st = vn_turn_load(s, &c.turn);
+    if (st == VN_OK)
         st = get_str(s, "pinned", pinned, sizeof(pinned));
     if (st == VN_OK)
         st = vn_store_get(s, "https_key", &c.https_key_pem, NULL);
@@ -231,7 +233,7 @@ void vn_config_done(struct vn_guardian_config *c)
     vn_secret_strp(&c->ca_cert_pem);
     vn_nats_key_done(&c->nats_operator);
     vn_nats_key_done(&c->nats_system);
-    vn_wipe(c, sizeof(*c));
+    vn_wipe(c, sizeof(*c)); /* the TURN secret lies in it */
 }
 
 void vn_config_url(const struct vn_guardian_config *c, char ret[VN_URL_MAX])

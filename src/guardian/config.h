@@ -10,6 +10,7 @@
 #include "guardian/natsjwt.h"
 #include "guardian/store.h"
 #include "guardian/token.h"
+#include "guardian/turn.h"
 
 struct vn_guardian_config {
     char public_host[VN_HOST_MAX]; /* what nodes connect to */
@@ -25,6 +26,7 @@ struct vn_guardian_config {
     struct vn_nats_key nats_operator, nats_system;
     struct vn_addr stun[VN_STUN_SERVERS_MAX]; /* told to nodes */
     size_t stun_count;
+    struct vn_turn_config turn; /* likewise */
 };
 
 struct vn_config_init {

@@ -415,16 +415,66 @@ static json_t *blob_json(const struct vn_blob *b)
     return vn_json_b64(VN_SPAN(b->p, b->n));
 }
 
-static json_t *stun_json(const struct vn_guardian_config *cfg)
+static json_t *ice_server_json(const struct vn_ice_server *s)
+{
+    char url[VN_ICE_URL_MAX];
+    vn_ice_url_format(s, url);
+    json_t *o = json_pack("{s:s, s:o}", "url", url, "ip", vn_json_ip(&s->addr.ip));
+    if (!o || !vn_ice_server_is_turn(s))
+        return o;
+    if (json_object_set_new(o, "username", json_string(s->username)) != 0 ||
+        json_object_set_new(o, "credential", json_string(s->credential)) != 0 ||
+        (s->pinned && json_object_set_new(o, "pin", vn_json_b64(VN_SPAN_ARRAY(s->pin))) != 0)) {
+        json_decref(o);
+        return NULL;
+    }
+    return o;
+}
+
+static vn_status add_stun_servers(const struct vn_guardian_config *cfg, json_t *list)
+{
+    for (size_t i = 0; i < cfg->stun_count; i++) {
+        struct vn_ice_server s = {.kind = VN_ICE_SERVER_STUN, .addr = cfg->stun[i]};
+        vn_ip_format(&s.addr.ip, s.host);
+        if (json_array_append_new(list, ice_server_json(&s)) != 0)
+            return VN_ERR_NOMEM;
+    }
+    return VN_OK;
+}
+
+static void server_wipe(struct vn_ice_server *s)
+{
+    vn_wipe(s, sizeof(*s));
+}
+
+static vn_status add_turn_servers(const struct vn_guardian_config *cfg,
+                                  const struct vn_conflux_record *c, json_t *list)
+{
+    const struct vn_turn_config *turn = &cfg->turn;
+    for (size_t i = 0; i < turn->server_count; i++) {
+        VN_CLEANUP(server_wipe) struct vn_ice_server s = turn->servers[i];
+        const vn_status st = vn_turn_credentials(turn, &c->session.node, c->session.not_after_ms,
+                                                 s.username, s.credential);
+        if (st != VN_OK)
+            return st;
+        if (json_array_append_new(list, ice_server_json(&s)) != 0)
+            return VN_ERR_NOMEM;
+    }
+    return VN_OK;
+}
+
+static vn_status add_ice_servers(const struct vn_guardian_config *cfg,
+                                 const struct vn_conflux_record *c, json_t *o)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < cfg->stun_count; i++)
-        if (json_array_append_new(list, json_pack("{s:o, s:i}", "ip", vn_json_ip(&cfg->stun[i].ip),
-                                                  "port", cfg->stun[i].port)) != 0) {
-            json_decref(list);
-            return NULL; /* json_pack then fails as a whole */
-        }
-    return list;
+    vn_status st = list ? add_stun_servers(cfg, list) : VN_ERR_NOMEM;
+    if (st == VN_OK)
+        st = add_turn_servers(cfg, c, list);
+    if (st != VN_OK) {
+        json_decref(list);
+        return st;
+    }
+    return put(json_object_get(o, "realm"), "ice_servers", list) ? VN_OK : VN_ERR_NOMEM;
 }
 
 static json_t *realm_json(const struct vn_guardian_config *cfg, const struct vn_realm *realm)
@@ -434,14 +484,14 @@ static json_t *realm_json(const struct vn_guardian_config *cfg, const struct vn_
     vn_prefix_format(&realm->r.range6, range6);
     vn_config_master_url(cfg, master);
     return json_pack(
-        "{s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:[s], s:s, s:o}", "id",
+        "{s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:[s], s:s}", "id",
         vn_json_id(&realm->r.id), "name", realm->r.name, "suite", realm->suite->name, "access",
         vn_access_name(realm->r.access), "ipv4", range4, "ipv6", range6, "name_key",
         vn_json_b64(VN_SPAN_ARRAY(realm->r.name_key.b)), "guardian_id", vn_json_id(&realm->gid),
         "guardian_ek", vn_json_b64(vn_kem_ek(realm->kem)), "root_cert",
         blob_json(&realm->r.root_cert), "issuing_cert", blob_json(&realm->r.issuing_cert),
         "command_cert", blob_json(&realm->r.command_cert), "masters", master, "master_ca",
-        cfg->ca_cert_pem, "stun", stun_json(cfg));
+        cfg->ca_cert_pem);
 }
 
 vn_status vn_issue_login_answer(const struct vn_guardian_config *cfg, const struct vn_realm *realm,
@@ -457,6 +507,8 @@ vn_status vn_issue_login_answer(const struct vn_guardian_config *cfg, const stru
     if (!o)
         return VN_ERR_NOMEM;
     vn_status st = add_certificate(realm, c, now_ms, o);
+    if (st == VN_OK)
+        st = add_ice_servers(cfg, c, o);
     if (st == VN_OK)
         st = add_statement(realm, c, o);
     if (st == VN_OK)

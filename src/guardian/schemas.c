@@ -77,10 +77,12 @@ PART(identity, "Identity", ENUM("kind", "taint|team|user|oauth"), STR("label"), 
 PART(hour_keys, "HourKeys", INT("generation"), INT("first_hour"), STRS("keys"));
 PART(quarantine_list, "QuarantineList", INT("number"), BOOL("all"), STRS("addresses"));
 PART(stun_server, "StunServer", STR("ip"), INT("port"));
+PART(ice_server, "IceServer", STR("url"), STR("ip"), MAYBE_STR("username"), MAYBE_STR("credential"),
+     MAYBE_STR("pin"));
 PART(descriptor, "RealmDescriptor", STR("id"), STR("name"), ENUM("suite", SUITES),
      ENUM("access", RULES), STR("ipv4"), STR("ipv6"), STR("name_key"), STR("guardian_id"),
      STR("guardian_ek"), STR("root_cert"), STR("issuing_cert"), STR("command_cert"),
-     STRS("masters"), STR("master_ca"), OBJS("stun", vn_schema_stun_server));
+     STRS("masters"), STR("master_ca"), OBJS("ice_servers", vn_schema_ice_server));
 SCHEMA(nonce, "Nonce", STR("nonce"));
 SCHEMA(session, "SessionCredentials", INT("time"), INT("expires_at"), STR("conflux_id"), STR("tag"),
        STR("ip4"), STR("ip6"), STR("certificate"), STR("statement"),

@@ -16,6 +16,7 @@
 #include "base/pktbuf.h"
 #include "base/secret.h"
 #include "wire/hop.h"
+#include "wire/ice_server.h"
 #include "wire/member_stun.h"
 
 enum vn_tether_class {
@@ -107,9 +108,9 @@ struct vn_tether_handler {
 
 struct vn_tether_port {
     void *self;
-    /** Whom tethers opened later ask for server-reflexive candidates; copied, at most
-     * VN_STUN_SERVERS_MAX. Replaces the former list. */
-    void (*stun_servers)(void *self, const struct vn_addr *servers, size_t count);
+    /** Whom tethers opened later ask for server-reflexive and relayed candidates; copied, at most
+     * VN_ICE_SERVERS_MAX. Replaces the former list. */
+    void (*ice_servers)(void *self, const struct vn_ice_server *servers, size_t count);
     /** Public nodes of the realm that tethers opened later ask likewise, and the keys for it; a
      * public node answers under them. Copied, at most VN_MEMBER_STUN_MAX. Replaces the former. */
     void (*member_stun)(void *self, const struct vn_addr *servers, size_t count,

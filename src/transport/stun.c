@@ -15,8 +15,7 @@ bool vn_stun_looks(struct vn_span in)
 
 /* ---- decoding ---- */
 
-static bool read_xor_addr(struct vn_reader r, const struct vn_stun_txid *txid,
-                            struct vn_addr *ret)
+static bool read_xor_addr(struct vn_reader r, const struct vn_stun_txid *txid, struct vn_addr *ret)
 {
     uint8_t zero, family;
     uint16_t port;

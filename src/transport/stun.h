@@ -65,15 +65,15 @@ struct vn_stun_msg {
     bool use_candidate;
     enum vn_stun_role role;
     uint64_t tie_breaker;
-    uint32_t change; /* CHANGE-REQUEST (RFC 5780 section 7.2); 0: none */
-    unsigned error; /* 0: no ERROR-CODE; else 300..699 */
+    uint32_t change;                         /* CHANGE-REQUEST (RFC 5780 section 7.2); 0: none */
+    unsigned error;                          /* 0: no ERROR-CODE; else 300..699 */
     struct vn_span realm, nonce, algorithms; /* n = 0: absent; PASSWORD-ALGORITHMS as it came */
     uint16_t algorithm;                      /* PASSWORD-ALGORITHM; 0: absent */
-    bool has_relayed, has_peer; /* XOR-RELAYED-ADDRESS, the first XOR-PEER-ADDRESS */
+    bool has_relayed, has_peer;              /* XOR-RELAYED-ADDRESS, the first XOR-PEER-ADDRESS */
     struct vn_addr relayed, peer;
     bool has_lifetime;
     uint32_t lifetime_s;
-    uint16_t channel; /* 0: absent */
+    uint16_t channel;          /* 0: absent */
     uint8_t transport, family; /* REQUESTED-TRANSPORT, REQUESTED-ADDRESS-FAMILY; 0: absent */
     bool has_data;
     struct vn_span data;
@@ -99,8 +99,8 @@ VN_MUST_CHECK vn_status vn_stun_decode(struct vn_span in, struct vn_stun_msg *re
 VN_MUST_CHECK vn_status vn_stun_verify(const struct vn_stun_msg *m, struct vn_span key);
 
 /** The same for either of the two. */
-VN_MUST_CHECK vn_status vn_stun_verify_with(const struct vn_stun_msg *m,
-                                            enum vn_stun_integrity how, struct vn_span key);
+VN_MUST_CHECK vn_status vn_stun_verify_with(const struct vn_stun_msg *m, enum vn_stun_integrity how,
+                                            struct vn_span key);
 
 /* ---- encoding: begin, attributes, then end ---- */
 

@@ -27,12 +27,17 @@ static void drops(const void *self, uint64_t ret[VN_TDROP_COUNT])
     ret[VN_TDROP_PUBLIC_RATE] = p->rate;
 }
 
-static void stun_servers(void *self, const struct vn_addr *servers, size_t count)
+static void ice_servers(void *self, const struct vn_ice_server *servers, size_t count)
 {
     struct vn_transport *tp = self;
-    tp->stun_count = VN_MIN(count, VN_ARRAY_LEN(tp->stun));
-    for (size_t i = 0; i < tp->stun_count; i++)
-        tp->stun[i] = servers[i];
+    vn_wipe(tp->turn, sizeof(tp->turn));
+    tp->stun_count = tp->turn_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (vn_ice_server_is_turn(&servers[i]) && tp->turn_count < VN_ARRAY_LEN(tp->turn))
+            tp->turn[tp->turn_count++] = servers[i];
+        if (!vn_ice_server_is_turn(&servers[i]) && tp->stun_count < VN_ARRAY_LEN(tp->stun))
+            tp->stun[tp->stun_count++] = servers[i].addr;
+    }
 }
 
 static void member_stun(void *self, const struct vn_addr *servers, size_t count,
@@ -55,7 +60,7 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
     if (!tp)
         return VN_ERR_NOMEM;
     tp->port = (struct vn_tether_port){.self = tp,
-                                       .stun_servers = stun_servers,
+                                       .ice_servers = ice_servers,
                                        .member_stun = member_stun,
                                        .open = vn_tether_open,
                                        .start = vn_tether_start,
@@ -94,6 +99,7 @@ struct vn_transport *vn_transport_free(struct vn_transport *tp)
     (void)vn_dtls_ctx_free(tp->dtls);
     (void)vn_public_stun_free(tp->public);
     vn_stun_keys_wipe(&tp->member_keys);
+    vn_wipe(tp->turn, sizeof(tp->turn));
     free(tp);
     return NULL;
 }

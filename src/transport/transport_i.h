@@ -31,6 +31,8 @@ struct vn_transport {
     size_t exclude_count;
     struct vn_addr stun[VN_STUN_SERVERS_MAX];
     size_t stun_count;
+    struct vn_ice_server turn[VN_ICE_SERVERS_MAX]; /* with their credentials */
+    size_t turn_count;
     struct vn_addr member_stun[VN_MEMBER_STUN_MAX];
     size_t member_stun_count;
     struct vn_stun_keys member_keys;

@@ -131,8 +131,7 @@ static void begin(struct vn_turn *t, struct item *it, uint64_t now_us)
 {
     it->rq.stale = 0;
     ask(t, it,
-        !is_allocation(t, it)            ? (it->channel ? VN_TURN_CHANNEL_BIND
-                                                        : VN_TURN_CREATE_PERMISSION)
+        !is_allocation(t, it) ? (it->channel ? VN_TURN_CHANNEL_BIND : VN_TURN_CREATE_PERMISSION)
         : t->state == VN_TURN_ALLOCATED ? VN_TURN_REFRESH
                                         : VN_TURN_ALLOCATE,
         now_us);
@@ -336,14 +335,15 @@ static void take_error(struct vn_turn *t, struct item *it, const struct vn_stun_
 }
 
 /*
- * Section 9.2.5 wants integrity of every answer but the challenges. Servers leave it out of refusals
- * made before they looked at the credentials (quota, load); those are taken, since the transaction
- * id is known to none but who reads along, and who does can take the answer away as well.
+ * Section 9.2.5 wants integrity of every answer but the challenges. Servers leave it out of
+ * refusals made before they looked at the credentials (quota, load); those are taken, since the
+ * transaction id is known to none but who reads along, and who does can take the answer away as
+ * well.
  */
 static bool is_authentic(const struct vn_turn *t, const struct vn_stun_msg *m)
 {
-    if (m->cls == VN_STUN_ERROR && ((!m->has_integrity && !m->has_integrity256) ||
-                                    m->error == 401 || m->error == 438))
+    if (m->cls == VN_STUN_ERROR &&
+        ((!m->has_integrity && !m->has_integrity256) || m->error == 401 || m->error == 438))
         return true;
     return vn_turn_auth_verify(&t->auth, m) == VN_OK;
 }
@@ -433,8 +433,7 @@ uint64_t vn_turn_deadline(const struct vn_turn *t)
 {
     uint64_t due = UINT64_MAX;
     const struct item *it;
-    for (size_t at = 0;
-         t->state != VN_TURN_FAILED && (it = next_item((struct vn_turn *)t, &at));)
+    for (size_t at = 0; t->state != VN_TURN_FAILED && (it = next_item((struct vn_turn *)t, &at));)
         if (it->rq.active || wants(t, it))
             due = VN_MIN(due, it->rq.active ? it->rq.next_us : it->renew_us);
     return due;

@@ -36,8 +36,8 @@ enum vn_turn_input {
 
 struct vn_turn_config {
     const char *username, *password; /* copied */
-    bool stream; /* the way to the server loses nothing: requests go once */
-    bool v6;     /* an IPv6 relayed address, else IPv4 */
+    bool stream;                     /* the way to the server loses nothing: requests go once */
+    bool v6;                         /* an IPv6 relayed address, else IPv4 */
     const struct vn_random *random;
     void *arg;
     /** One message for the server; losing it is fine, but over a stream it must go whole. */
@@ -88,7 +88,8 @@ uint64_t vn_turn_deadline(const struct vn_turn *t);
 /**
  * Bytes of the message that a stream goes on with, padding included, from its first bytes (RFC 8656
  * section 3.2).
- * @return VN_OK; VN_ERR_AGAIN: four bytes are needed; VN_ERR_MALFORMED: neither STUN nor ChannelData
+ * @return VN_OK; VN_ERR_AGAIN: four bytes are needed; VN_ERR_MALFORMED: neither STUN nor
+ * ChannelData
  */
 VN_MUST_CHECK vn_status vn_turn_frame_len(struct vn_span in, size_t *ret);
 /** Writes the header of ChannelData for n bytes. */

@@ -95,8 +95,7 @@ static vn_status make_userhash(struct vn_turn_auth *a)
 {
     struct vn_hash h;
     const vn_status st = vn_hash(
-        VN_SHA256,
-        VN_PARTS(VN_SPAN_STR(a->username), VN_SPAN_LIT(":"), span_of(&a->realm)), &h);
+        VN_SHA256, VN_PARTS(VN_SPAN_STR(a->username), VN_SPAN_LIT(":"), span_of(&a->realm)), &h);
     if (st == VN_OK)
         memcpy(a->userhash, h.b, sizeof(a->userhash));
     return st;

@@ -31,7 +31,7 @@ struct vn_credentials *vn_credentials_free(struct vn_credentials *c)
     for (size_t i = 0; i < VN_ARRAY_LEN(c->realm.master_urls); i++)
         free(c->realm.master_urls[i]);
     free(c->realm.master_ca_pem);
-    /* identity keys, hour keys and the name key lie in the object itself */
+    /* identity keys, hour keys, the name key and credentials of TURN lie in the object itself */
     vn_wipe(c, sizeof(*c));
     free(c);
     return NULL;

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "wire/hourkeys.h"
+#include "wire/ice_server.h"
 #include "wire/statement.h"
 
 struct vn_blob {
@@ -24,8 +25,8 @@ struct vn_realm_info {
     char *master_urls[8];
     size_t master_url_count;
     char *master_ca_pem;
-    struct vn_addr stun[VN_STUN_SERVERS_MAX]; /* servers that tell a node its outer address */
-    size_t stun_count;
+    struct vn_ice_server ice[VN_ICE_SERVERS_MAX]; /* that tell a node its outer address, or relay */
+    size_t ice_count;
     struct vn_addr member_stun[VN_MEMBER_STUN_MAX]; /* public nodes of the realm that do, too */
     size_t member_stun_count;
 };

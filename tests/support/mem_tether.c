@@ -315,7 +315,7 @@ static void mem_drops(const void *self, uint64_t ret[VN_TDROP_COUNT])
 /* ---- the network ---- */
 
 /* Nothing is between two ends here, so nobody needs to be asked. */
-static void mem_stun_servers(void *self, const struct vn_addr *servers, size_t count)
+static void mem_ice_servers(void *self, const struct vn_ice_server *servers, size_t count)
 {
     (void)self;
     (void)servers;
@@ -350,7 +350,7 @@ vn_status vn_mem_net_new(const struct vn_mem_net_config *cfg, uint64_t now_us,
     for (unsigned i = 0; i <= VN_MEM_OWNERS; i++) {
         n->ports[i] = (struct mem_port){.net = n, .owner = i};
         n->ports[i].port = (struct vn_tether_port){.self = &n->ports[i],
-                                                   .stun_servers = mem_stun_servers,
+                                                   .ice_servers = mem_ice_servers,
                                                    .member_stun = mem_member_stun,
                                                    .open = mem_open,
                                                    .start = mem_start,

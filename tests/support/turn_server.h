@@ -1,6 +1,6 @@
 /*
- * The messages of a TURN server (RFC 8656) for tests: one allocation, long-term credentials, answers
- * that a test may spoil. Sans-IO; what is relayed is the caller's business.
+ * The messages of a TURN server (RFC 8656) for tests: one allocation, long-term credentials,
+ * answers that a test may spoil. Sans-IO; what is relayed is the caller's business.
  */
 #pragma once
 
@@ -13,9 +13,9 @@
 struct turn_server {
     const char *password;
     bool sha256, userhash; /* what it demands of its clients */
-    const char *nonce;                      /* NULL: one that fits */
-    unsigned stale;                         /* so many requests from now on have a stale nonce */
-    unsigned refuse[16];                    /* by method: this error code */
+    const char *nonce;     /* NULL: one that fits */
+    unsigned stale;        /* so many requests from now on have a stale nonce */
+    unsigned refuse[16];   /* by method: this error code */
     bool unsigned_answers, wrong_integrity;
     uint32_t lifetime_s;
     bool no_lifetime, no_relayed;

@@ -1,7 +1,7 @@
 foreach(name IN ITEMS command tokens natsjwt store parts issue)
     vn_unit_test(guardian_${name} SOURCES test_guardian_${name}.c LINKS vn_guardian vn_test_support)
 endforeach()
-foreach(name IN ITEMS keychange quarantine revoke)
+foreach(name IN ITEMS keychange quarantine revoke turn)
     vn_unit_test(guardian_${name} SOURCES test_guardian_${name}.c LINKS vn_test_store)
 endforeach()
 vn_unit_test(guardian_oom SOURCES test_guardian_oom.c LINKS vn_test_oom vn_guardian)

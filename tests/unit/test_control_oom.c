@@ -31,7 +31,8 @@ static const char LOGIN[] =
     "\",\"guardian_id\":\"" ID
     "\",\"guardian_ek\":\"AQID\",\"root_cert\":\"AQID\",\"issuing_cert\":\"AQID\","
     "\"command_cert\":\"AQID\",\"masters\":[\"tls://"
-    "h:4222\"],\"stun\":[{\"ip\":\"192.0.2.1\",\"port\":1}],\"master_ca\":\"PEM\"}}";
+    "h:4222\"],\"ice_servers\":[{\"url\":\"stun:192.0.2.1\",\"ip\":\"192.0.2.1\"}],\"master_ca\":"
+    "\"PEM\"}}";
 
 static vn_status login_answer(void)
 {

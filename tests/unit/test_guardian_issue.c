@@ -49,7 +49,11 @@ static void login_answer(enum vn_suite suite_id)
                                      .public_port = 8443,
                                      .master_port = 4222,
                                      .stun = {{.port = 3478}},
-                                     .stun_count = 1};
+                                     .stun_count = 1,
+                                     .turn = {.secret = "north"}};
+    assert_ok(vn_ice_url_parse("turn:192.0.2.2?transport=tcp", &cfg.turn.urls[0]));
+    cfg.turn.url_count = 1;
+    vn_turn_resolve(&cfg.turn, 1);
     assert_ok(vn_ip_parse("192.0.2.1", &cfg.stun[0].ip));
     assert_ok(vn_tls_key_new(&cfg.ca_key_pem));
     assert_ok(vn_tls_ca_new(cfg.ca_key_pem, "CA", NOW - 1000, NOW + 86400000, &cfg.ca_cert_pem));
@@ -82,9 +86,21 @@ static void login_answer(enum vn_suite suite_id)
                                       NOW, &command));
     assert_string_equal(json_string_value(json_array_get(json_object_get(r, "masters"), 0)),
                         "tls://g.example:4222");
-    const json_t *stun = json_array_get(json_object_get(r, "stun"), 0);
+    const json_t *servers = json_object_get(r, "ice_servers");
+    assert_int_equal(json_array_size(servers), 2);
+    const json_t *stun = json_array_get(servers, 0), *turn = json_array_get(servers, 1);
     assert_string_equal(json_string_value(json_object_get(stun, "ip")), "192.0.2.1");
-    assert_int_equal(json_integer_value(json_object_get(stun, "port")), 3478);
+    assert_string_equal(json_string_value(json_object_get(stun, "url")), "stun:192.0.2.1:3478");
+    assert_null(json_object_get(stun, "credential"));
+    assert_string_equal(json_string_value(json_object_get(turn, "ip")), "192.0.2.2");
+    assert_string_equal(json_string_value(json_object_get(turn, "url")),
+                        "turn:192.0.2.2:3478?transport=tcp");
+    char expected[VN_TURN_USERNAME_MAX + 1], node[VN_ID_TEXT];
+    vn_id_format(&c.session.node, node);
+    snprintf(expected, sizeof(expected), "%llu:%s",
+             (unsigned long long)((c.session.not_after_ms + VN_TURN_SLACK_MS) / 1000), node);
+    assert_string_equal(json_string_value(json_object_get(turn, "username")), expected);
+    assert_int_equal(json_string_length(json_object_get(turn, "credential")), 28);
 
     static struct vn_identity id;
     assert_ok(vn_json_get_bytes(a, "certificate", buf, sizeof(buf), &n));

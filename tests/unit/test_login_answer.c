@@ -10,7 +10,12 @@
 #define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 #define ID "AAAAAAAAAAAAAAAAAAAAAQ"
 
-#define SERVER "{\"ip\":\"192.0.2.1\",\"port\":3478}"
+#define SERVER "{\"url\":\"stun:192.0.2.1:3478\",\"ip\":\"192.0.2.1\"}"
+#define MEMBER "{\"ip\":\"192.0.2.9\",\"port\":3478}"
+#define TURN                                                                                       \
+    "{\"url\":\"turns:turn.example:443?transport=tcp\",\"ip\":\"2001:db8::5\",\"username\":\"1:"   \
+    "u\","                                                                                         \
+    "\"credential\":\"c\",\"pin\":\"" KEY "\"}"
 
 static const char GOOD[] =
     "{\"time\":1700000000000,\"expires_at\":1700043200000,\"conflux_id\":\"" ID
@@ -27,8 +32,8 @@ static const char GOOD[] =
     "\",\"name\":\"home\",\"suite\":\"default\",\"access\":\"taints\",\"ipv4\":\"10.77.0.0/16\","
     "\"ipv6\":\"fd00::/64\",\"name_key\":\"" KEY "\",\"guardian_id\":\"" ID
     "\",\"guardian_ek\":\"AQID\","
-    "\"root_cert\":\"AQID\",\"issuing_cert\":\"AQID\",\"command_cert\":\"AQID\",\"stun\":[" SERVER
-    ",{\"ip\":\"2001:db8::5\",\"port\":3479}],\"masters\":[\"tls:"
+    "\"root_cert\":\"AQID\",\"issuing_cert\":\"AQID\",\"command_cert\":\"AQID\",\"ice_servers\":"
+    "[" SERVER "," TURN "],\"masters\":[\"tls:"
     "//h:4222\"],"
     "\"master_ca\":\"PEM\"}}";
 
@@ -59,9 +64,16 @@ static void test_good(void **state)
     assert_int_equal(c->certificate.n, 3);
     assert_int_equal(c->revocation_count, 2);
     assert_int_equal(c->revocations[1].p[0], 4);
-    assert_int_equal(c->realm.stun_count, 2);
-    assert_int_equal(c->realm.stun[0].port, 3478);
-    assert_int_equal(c->realm.stun[1].ip.b[15], 5);
+    assert_int_equal(c->realm.ice_count, 2);
+    assert_int_equal(c->realm.ice[0].kind, VN_ICE_SERVER_STUN);
+    assert_int_equal(c->realm.ice[0].addr.port, 3478);
+    assert_int_equal(c->realm.ice[1].kind, VN_ICE_SERVER_TURN_TLS);
+    assert_int_equal(c->realm.ice[1].addr.ip.b[15], 5);
+    assert_int_equal(c->realm.ice[1].addr.port, 443);
+    assert_string_equal(c->realm.ice[1].host, "turn.example");
+    assert_string_equal(c->realm.ice[1].username, "1:u");
+    assert_string_equal(c->realm.ice[1].credential, "c");
+    assert_true(c->realm.ice[1].pinned && c->realm.ice[1].pin[31] == 31);
     assert_int_equal(c->realm.member_stun_count, 1);
     assert_int_equal(c->realm.member_stun[0].ip.b[15], 9);
     assert_int_equal(c->quarantine.number, 7);
@@ -125,15 +137,25 @@ static void test_out_of_range(void **state)
         {"realm", "masters", "[]"},
         {"realm", "masters", "[1]"},
         {"realm", "masters", "[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\"]"},
-        {"realm", "stun", "{}"},
-        {"realm", "stun", "[1]"},
-        {"realm", "stun", "[{\"ip\":\"192.0.2.1\"}]"},
-        {"realm", "stun", "[{\"ip\":\"host\",\"port\":1}]"},
-        {"realm", "stun", "[{\"ip\":\"192.0.2.1\",\"port\":0}]"},
-        {"realm", "stun", "[{\"ip\":\"192.0.2.1\",\"port\":65536}]"},
-        {"realm", "stun", "[" SERVER "," SERVER "," SERVER "," SERVER "," SERVER "]"},
+        {"realm", "ice_servers", "{}"},
+        {"realm", "ice_servers", "[1]"},
+        {"realm", "ice_servers", "[{\"url\":\"stun:192.0.2.1\"}]"},
+        {"realm", "ice_servers", "[{\"url\":\"http://x\",\"ip\":\"192.0.2.1\"}]"},
+        {"realm", "ice_servers", "[{\"url\":\"stun:h\",\"ip\":\"host\"}]"},
+        {"realm", "ice_servers", "[{\"url\":\"stun:h:0\",\"ip\":\"192.0.2.1\"}]"},
+        {"realm", "ice_servers", "[{\"url\":\"turn:h\",\"ip\":\"192.0.2.1\"}]"},
+        {"realm", "ice_servers",
+         "[{\"url\":\"turn:h\",\"ip\":\"192.0.2.1\",\"username\":\"\",\"credential\":\"c\"}]"},
+        {"realm", "ice_servers",
+         "[{\"url\":\"turn:h\",\"ip\":\"192.0.2.1\",\"username\":\"a\\tb\",\"credential\":\"c\"}]"},
+        {"realm", "ice_servers",
+         "[{\"url\":\"turn:h\",\"ip\":\"192.0.2.1\",\"username\":\"u\",\"credential\":\"c\","
+         "\"pin\":\"AAAA\"}]"},
+        {"realm", "ice_servers",
+         "[" SERVER "," SERVER "," SERVER "," SERVER "," SERVER "," SERVER "," SERVER "," SERVER
+         "," SERVER "]"},
         {NULL, "member_stun", "[{\"ip\":\"192.0.2.1\",\"port\":0}]"},
-        {NULL, "member_stun", "[" SERVER "," SERVER "," SERVER "," SERVER "," SERVER "]"},
+        {NULL, "member_stun", "[" MEMBER "," MEMBER "," MEMBER "," MEMBER "," MEMBER "]"},
         {"realm", "name_key", "\"AAAA\""},
         {NULL, "other_keys", "\"A\""},
         {NULL, "other_keys", "{}"},

@@ -263,7 +263,8 @@ static void run_with_server(bool as_seen, struct tether_pair *p, struct server *
     assert_ok(cfg.io->watch(cfg.io->self, s->fd, VN_IO_READ, serve, s, &watch));
     assert_ok(vn_transport_new(&cfg, &p->a.transport));
     const struct vn_tether_port *port = vn_transport_port(p->a.transport);
-    port->stun_servers(port->self, &s->addr, 1);
+    const struct vn_ice_server ice = {.kind = VN_ICE_SERVER_STUN, .addr = s->addr};
+    port->ice_servers(port->self, &ice, 1);
     tether_pair_open(p, io);
     if (as_seen) {
         assert_true(tether_pair_until(p, was_asked, &s->asked, 5000));

@@ -15,9 +15,9 @@ struct world {
     struct turn_server server;
     struct vn_turn *turn;
     uint64_t now_us;
-    bool deaf, lost;  /* the server does not answer; requests do not reach it */
-    unsigned sent;    /* messages of the client */
-    size_t answers;   /* that were not delivered yet */
+    bool deaf, lost; /* the server does not answer; requests do not reach it */
+    unsigned sent;   /* messages of the client */
+    size_t answers;  /* that were not delivered yet */
     struct {
         uint8_t b[512];
         size_t n;
@@ -404,8 +404,9 @@ static void data_by_indication_and_channel(void **state)
     assert_int_equal(w.server.last.cls, VN_STUN_INDICATION);
     assert_true(vn_addr_equal(&w.server.last.peer, &peer));
     assert_span_equal(w.server.last.data, VN_SPAN_LIT("hello"));
-    assert_int_equal(give(&w, turn_server_data(&w.server, &peer, VN_SPAN_LIT("back")), &from, &data),
-                     VN_TURN_IN_DATA);
+    assert_int_equal(
+        give(&w, turn_server_data(&w.server, &peer, VN_SPAN_LIT("back")), &from, &data),
+        VN_TURN_IN_DATA);
     assert_true(vn_addr_equal(&from, &peer));
     assert_span_equal(VN_SPAN(data.p, data.n), VN_SPAN_LIT("back"));
 
@@ -478,9 +479,9 @@ static void mangled_answers(void **state)
     w.answers = 0;
     for (size_t cut = 0; cut < n; cut++) {
         const struct vn_span in = vn_guard_copy(&g, VN_SPAN(good, cut));
-        assert_int_equal(vn_turn_input(w.turn, (struct vn_dgram){(uint8_t *)in.p, cut}, w.now_us,
-                                       &from, &data),
-                         VN_TURN_IN_MALFORMED);
+        assert_int_equal(
+            vn_turn_input(w.turn, (struct vn_dgram){(uint8_t *)in.p, cut}, w.now_us, &from, &data),
+            VN_TURN_IN_MALFORMED);
     }
     /* The FINGERPRINT behind is not covered. */
     for (size_t bit = 0; bit < (n - 8) * 8; bit++) {
