@@ -33,8 +33,8 @@ struct options {
 };
 
 struct hello {
-    struct vn_ice_params params;
-    struct vn_candidate candidates[VN_ICE_CANDIDATES_MAX];
+    struct vn_ice_params params[VN_HOP_PCS];
+    struct vn_candidate candidates[VN_TETHER_CANDIDATES_MAX];
     size_t count;
 };
 
@@ -77,7 +77,7 @@ static double cpu_seconds(void)
 static void on_candidate(void *arg, const struct vn_candidate *c)
 {
     struct end *e = arg;
-    if (e->hello.count < VN_ICE_CANDIDATES_MAX)
+    if (e->hello.count < VN_TETHER_CANDIDATES_MAX)
         e->hello.candidates[e->hello.count++] = *c;
 }
 
@@ -169,9 +169,11 @@ static void open_end(struct end *e)
                                         .writable = on_writable};
     struct vn_tether_config cfg = {
         .controlling = e->sends, .dtls_client = !e->sends, .tie_breaker = e->sends};
-    memset(cfg.local.ufrag, e->sends ? 'a' : 'b', VN_ICE_UFRAG_LEN);
-    memset(cfg.local.pwd, e->sends ? 'c' : 'd', VN_ICE_PWD_LEN);
-    e->hello.params = cfg.local;
+    for (size_t i = 0; i < VN_HOP_PCS; i++) {
+        memset(cfg.local[i].ufrag, e->sends ? 'a' : 'b', VN_ICE_UFRAG_LEN);
+        memset(cfg.local[i].pwd, e->sends ? 'c' : 'd', VN_ICE_PWD_LEN);
+    }
+    memcpy(e->hello.params, cfg.local, sizeof(cfg.local));
     e->started_us = vn_clock_mono_us();
     if (vn_transport_new(&tc, &e->transport) != VN_OK)
         die("no transport");
@@ -225,7 +227,8 @@ static void run_end(struct end *e)
         die("no candidates");
     xfer(e->signal, &e->hello, sizeof(e->hello), true);
     xfer(e->signal, &peer, sizeof(peer), false);
-    struct vn_tether_start start = {.remote = peer.params};
+    struct vn_tether_start start;
+    memcpy(start.remote, peer.params, sizeof(start.remote));
     memset(&start.psk, 7, sizeof(start.psk));
     for (size_t i = 0; i < peer.count; i++)
         e->port->add_remote_candidate(e->tether, &peer.candidates[i]);

@@ -98,9 +98,12 @@ vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer, const s
     vn_bucket_init(&h->setups, VN_SETUP_BURST, n->now_ms);
     struct vn_tether_config cfg = {
         .tether = *tether, .controlling = offerer, .dtls_client = !offerer};
-    vn_status st = ice_text(n, h->local.ufrag, VN_ICE_UFRAG_LEN);
-    if (st == VN_OK)
-        st = ice_text(n, h->local.pwd, VN_ICE_PWD_LEN);
+    vn_status st = VN_OK;
+    for (size_t i = 0; st == VN_OK && i < VN_HOP_PCS; i++) {
+        st = ice_text(n, h->local[i].ufrag, VN_ICE_UFRAG_LEN);
+        if (st == VN_OK)
+            st = ice_text(n, h->local[i].pwd, VN_ICE_PWD_LEN);
+    }
     if (st == VN_OK)
         st = vn_random_fill(n, &cfg.tie_breaker, sizeof(cfg.tie_breaker));
     if (st == VN_OK)
@@ -109,7 +112,7 @@ vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer, const s
         free(h);
         return st;
     }
-    cfg.local = h->local;
+    memcpy(cfg.local, h->local, sizeof(cfg.local));
     vn_list_append(&n->hops.list, &h->all);
     p->hop = h;
     vn_log(VN_LOG_DEBUG, "tether_created", VN_KV_ID("peer", &p->id), VN_KV_U64("handle", h->handle),
@@ -321,7 +324,7 @@ void vn_hop_descriptor_changed(struct vn_node *n, struct vn_peer *p)
 void vn_hop_event_candidate(struct vn_node *n, uint32_t handle, const struct vn_candidate *c)
 {
     struct vn_hop *h = vn_hop_get(n, handle);
-    if (!h || h->candidate_count >= VN_ICE_CANDIDATES_MAX)
+    if (!h || h->candidate_count >= VN_TETHER_CANDIDATES_MAX)
         return;
     h->candidates[h->candidate_count++] = *c;
     /* Not before the answer: messages are signed side by side, and one that overtakes the offer

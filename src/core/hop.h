@@ -26,10 +26,10 @@ struct vn_hop {
     bool offerer;
     uint32_t handle;
     struct vn_id tether;
-    struct vn_ice_params local;
+    struct vn_ice_params local[VN_HOP_PCS];
     struct vn_kem_dk *eke; /* offerer, until the answer */
     struct vn_buf ct;      /* answerer: for a repeated answer */
-    struct vn_candidate candidates[VN_ICE_CANDIDATES_MAX];
+    struct vn_candidate candidates[VN_TETHER_CANDIDATES_MAX];
     size_t candidate_count, signalled; /* found; certain to reach the peer */
     bool gathered;
     unsigned sends;

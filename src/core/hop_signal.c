@@ -8,8 +8,8 @@
 /* ---- candidates ---- */
 
 struct candidate_list {
-    Vn__Candidate m[VN_ICE_CANDIDATES_MAX];
-    Vn__Candidate *p[VN_ICE_CANDIDATES_MAX];
+    Vn__Candidate m[VN_TETHER_CANDIDATES_MAX];
+    Vn__Candidate *p[VN_TETHER_CANDIDATES_MAX];
     size_t count;
 };
 
@@ -22,6 +22,7 @@ static void candidates_encode(struct candidate_list *l, const struct vn_candidat
         l->m[i].priority = c[i].priority;
         l->m[i].foundation = c[i].foundation;
         l->m[i].port = c[i].addr.port;
+        l->m[i].pc = c[i].pc;
         bool v4 = vn_ip_is_v4(&c[i].addr.ip);
         const uint8_t *b = v4 ? c[i].addr.ip.b + 12 : c[i].addr.ip.b;
         l->m[i].ip = (ProtobufCBinaryData){v4 ? 4 : 16, (uint8_t *)b};
@@ -31,12 +32,14 @@ static void candidates_encode(struct candidate_list *l, const struct vn_candidat
 
 static bool candidate_decode(const Vn__Candidate *m, struct vn_candidate *ret)
 {
-    if (m->type < VN_CAND_HOST || m->type > VN_CAND_RELAY || m->port == 0 || m->port > UINT16_MAX)
+    if (m->type < VN_CAND_HOST || m->type > VN_CAND_RELAY || m->port == 0 || m->port > UINT16_MAX ||
+        m->pc >= VN_HOP_PCS)
         return false;
     *ret = (struct vn_candidate){.type = (enum vn_candidate_type)m->type,
                                  .priority = m->priority,
                                  .foundation = m->foundation,
-                                 .addr.port = (uint16_t)m->port};
+                                 .addr.port = (uint16_t)m->port,
+                                 .pc = (uint8_t)m->pc};
     if (m->ip.len == 4)
         ret->addr.ip = vn_ip_from_v4(m->ip.data);
     else if (m->ip.len == 16)
@@ -56,6 +59,36 @@ static void candidates_take(struct vn_node *n, const struct vn_hop *h, Vn__Candi
         else
             vn_drop(n, VN_NDROP_BODY);
     }
+}
+
+/* ---- ICE parameters, one for each peer connection ---- */
+
+struct ice_list {
+    Vn__IceParams m[VN_HOP_PCS];
+    Vn__IceParams *p[VN_HOP_PCS];
+};
+
+static void ice_encode(struct ice_list *l, struct vn_ice_params local[VN_HOP_PCS])
+{
+    for (size_t i = 0; i < VN_HOP_PCS; i++) {
+        vn__ice_params__init(&l->m[i]);
+        l->m[i].ufrag = local[i].ufrag;
+        l->m[i].pwd = local[i].pwd;
+        l->p[i] = &l->m[i];
+    }
+}
+
+static bool ice_decode(Vn__IceParams *const *m, size_t count, struct vn_ice_params ret[VN_HOP_PCS])
+{
+    if (count != VN_HOP_PCS)
+        return false;
+    for (size_t i = 0; i < VN_HOP_PCS; i++) {
+        if (strlen(m[i]->ufrag) != VN_ICE_UFRAG_LEN || strlen(m[i]->pwd) != VN_ICE_PWD_LEN)
+            return false;
+        memcpy(ret[i].ufrag, m[i]->ufrag, sizeof(ret[i].ufrag));
+        memcpy(ret[i].pwd, m[i]->pwd, sizeof(ret[i].pwd));
+    }
+    return true;
 }
 
 /* ---- sending ---- */
@@ -79,16 +112,16 @@ static void send_offer(struct vn_node *n, struct vn_hop *h)
         return;
     struct candidate_list l;
     Vn__TetherOffer m = VN__TETHER_OFFER__INIT;
-    Vn__IceParams ice = VN__ICE_PARAMS__INIT;
+    struct ice_list ice;
     struct vn_span ek = vn_kem_ek(h->eke);
     candidates_encode(&l, h->candidates, h->candidate_count);
-    ice.ufrag = h->local.ufrag;
-    ice.pwd = h->local.pwd;
+    ice_encode(&ice, h->local);
     m.tether = (ProtobufCBinaryData){VN_ID_LEN, h->tether.b};
     m.generation = HOP_GENERATION;
     m.roles = HOP_ROLES;
     m.ek = (ProtobufCBinaryData){ek.n, (uint8_t *)ek.p};
-    m.ice = &ice;
+    m.n_ice = VN_HOP_PCS;
+    m.ice = ice.p;
     m.n_candidates = l.count;
     m.candidates = l.p;
     m.descriptor = (ProtobufCBinaryData){s->descriptor.len, s->descriptor.p};
@@ -99,13 +132,13 @@ static void send_answer(struct vn_node *n, struct vn_hop *h)
 {
     struct candidate_list l;
     Vn__TetherAnswer m = VN__TETHER_ANSWER__INIT;
-    Vn__IceParams ice = VN__ICE_PARAMS__INIT;
+    struct ice_list ice;
     candidates_encode(&l, h->candidates, h->candidate_count);
-    ice.ufrag = h->local.ufrag;
-    ice.pwd = h->local.pwd;
+    ice_encode(&ice, h->local);
     m.tether = (ProtobufCBinaryData){VN_ID_LEN, h->tether.b};
     m.ct = (ProtobufCBinaryData){h->ct.len, h->ct.p};
-    m.ice = &ice;
+    m.n_ice = VN_HOP_PCS;
+    m.ice = ice.p;
     m.n_candidates = l.count;
     m.candidates = l.p;
     send_to_peer(n, h->peer, VN_T_OFFER_ANSWER, &m.base);
@@ -136,18 +169,10 @@ void vn_hop_signal_candidates(struct vn_node *n, struct vn_hop *h)
 
 /* ---- the hop secret ---- */
 
-static bool ice_decode(const Vn__IceParams *m, struct vn_ice_params *ret)
-{
-    if (!m || strlen(m->ufrag) != VN_ICE_UFRAG_LEN || strlen(m->pwd) != VN_ICE_PWD_LEN)
-        return false;
-    memcpy(ret->ufrag, m->ufrag, sizeof(ret->ufrag));
-    memcpy(ret->pwd, m->pwd, sizeof(ret->pwd));
-    return true;
-}
-
 /* Both ends know all of the transcript now: the tether starts. */
-static vn_status start(struct vn_node *n, struct vn_hop *h, const struct vn_ice_params *remote,
-                       struct vn_span ek, struct vn_span ct, const struct vn_secret *ss)
+static vn_status start(struct vn_node *n, struct vn_hop *h,
+                       const struct vn_ice_params remote[VN_HOP_PCS], struct vn_span ek,
+                       struct vn_span ct, const struct vn_secret *ss)
 {
     struct vn_hop_transcript t = {
         .tether = h->tether,
@@ -156,13 +181,16 @@ static vn_status start(struct vn_node *n, struct vn_hop *h, const struct vn_ice_
         .answerer = h->offerer ? h->peer->id : n->session.self,
         .generation = HOP_GENERATION,
         .roles = HOP_ROLES,
-        .ice_offerer = h->offerer ? h->local : *remote,
-        .ice_answerer = h->offerer ? *remote : h->local,
         .ek = ek,
         .ct = ct,
     };
-    struct vn_tether_start s = {.remote = *remote};
-    vn_status st = vn_hop_psk(n->suite, &t, ss, 0, &s.psk);
+    struct vn_tether_start s;
+    vn_status st = VN_OK;
+    memcpy(t.ice_offerer, h->offerer ? h->local : remote, sizeof(t.ice_offerer));
+    memcpy(t.ice_answerer, h->offerer ? remote : h->local, sizeof(t.ice_answerer));
+    memcpy(s.remote, remote, sizeof(s.remote));
+    for (uint8_t i = 0; st == VN_OK && i < VN_HOP_PCS; i++)
+        st = vn_hop_psk(n->suite, &t, ss, i, &s.psk[i]);
     if (st == VN_OK)
         vn_tell_tether_start(n, h->handle, &s);
     vn_wipe(&s, sizeof(s));
@@ -179,7 +207,7 @@ static bool ours_stands(const struct vn_node *n, const struct vn_hop *h)
 }
 
 static vn_status answer_offer(struct vn_node *n, struct vn_peer *p, const Vn__TetherOffer *m,
-                              const struct vn_ice_params *remote)
+                              const struct vn_ice_params remote[VN_HOP_PCS])
 {
     struct vn_id tether;
     struct vn_hop *h;
@@ -207,10 +235,10 @@ static vn_status answer_offer(struct vn_node *n, struct vn_peer *p, const Vn__Te
 void vn_hop_on_offer(struct vn_node *n, struct vn_inbound *in)
 {
     const Vn__TetherOffer *m = in->body;
-    struct vn_ice_params remote;
+    struct vn_ice_params remote[VN_HOP_PCS];
     if (m->tether.len != VN_ID_LEN || m->ek.len != n->suite->ek_len || m->roles != HOP_ROLES ||
-        m->generation != HOP_GENERATION || m->n_candidates > VN_ICE_CANDIDATES_MAX ||
-        !ice_decode(m->ice, &remote)) {
+        m->generation != HOP_GENERATION || m->n_candidates > VN_TETHER_CANDIDATES_MAX ||
+        !ice_decode(m->ice, m->n_ice, remote)) {
         vn_drop(n, VN_NDROP_BODY);
         return;
     }
@@ -234,7 +262,7 @@ void vn_hop_on_offer(struct vn_node *n, struct vn_inbound *in)
     p->signalled_ms = in->time_ms;
     if (h)
         vn_hop_replace(n, h);
-    if (p->hop || answer_offer(n, p, m, &remote) != VN_OK)
+    if (p->hop || answer_offer(n, p, m, remote) != VN_OK)
         vn_drop(n, VN_NDROP_LIMIT);
 }
 
@@ -255,7 +283,7 @@ static struct vn_hop *named(struct vn_node *n, const struct vn_inbound *in,
 void vn_hop_on_answer(struct vn_node *n, struct vn_inbound *in)
 {
     const Vn__TetherAnswer *m = in->body;
-    struct vn_ice_params remote;
+    struct vn_ice_params remote[VN_HOP_PCS];
     struct vn_hop *h = named(n, in, &m->tether);
     if (!h || !h->offerer || h->state != VN_HOP_EXPECT_ANSWER)
         return; /* the second answer to a repeated offer */
@@ -263,8 +291,8 @@ void vn_hop_on_answer(struct vn_node *n, struct vn_inbound *in)
         vn_hop_close(n, h);
         return;
     }
-    if (m->ct.len != n->suite->ct_len || m->n_candidates > VN_ICE_CANDIDATES_MAX ||
-        !ice_decode(m->ice, &remote)) {
+    if (m->ct.len != n->suite->ct_len || m->n_candidates > VN_TETHER_CANDIDATES_MAX ||
+        !ice_decode(m->ice, m->n_ice, remote)) {
         vn_drop(n, VN_NDROP_BODY);
         return;
     }
@@ -273,7 +301,7 @@ void vn_hop_on_answer(struct vn_node *n, struct vn_inbound *in)
     struct vn_span ct = VN_SPAN(m->ct.data, m->ct.len);
     vn_status st = vn_kem_decapsulate(h->eke, ct, &ss);
     if (st == VN_OK)
-        st = start(n, h, &remote, vn_kem_ek(h->eke), ct, &ss);
+        st = start(n, h, remote, vn_kem_ek(h->eke), ct, &ss);
     h->eke = vn_kem_free(h->eke);
     if (st != VN_OK) {
         vn_hop_close(n, h);
@@ -292,7 +320,7 @@ void vn_hop_on_candidates(struct vn_node *n, struct vn_inbound *in)
     struct vn_hop *h = named(n, in, &m->tether);
     if (!h)
         return;
-    if (m->n_candidates > VN_ICE_CANDIDATES_MAX) {
+    if (m->n_candidates > VN_TETHER_CANDIDATES_MAX) {
         vn_drop(n, VN_NDROP_BODY);
         return;
     }

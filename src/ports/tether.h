@@ -25,8 +25,9 @@ enum vn_tether_class {
     VN_TETHER_CONTROL = 2,  /* ordered, reliable */
 };
 
-#define VN_TETHER_MSG_MAX 66560 /* bytes of one message between Conflux nodes */
-#define VN_ICE_CANDIDATES_MAX 16
+#define VN_TETHER_MSG_MAX 66560  /* bytes of one message between Conflux nodes */
+#define VN_ICE_CANDIDATES_MAX 16 /* of one peer connection */
+#define VN_TETHER_CANDIDATES_MAX (VN_HOP_PCS * VN_ICE_CANDIDATES_MAX)
 
 enum vn_candidate_type {
     VN_CAND_HOST = 1,
@@ -40,19 +41,21 @@ struct vn_candidate {
     uint32_t priority; /* RFC 8445 section 5.1.2 */
     uint32_t foundation;
     struct vn_addr addr; /* UDP */
+    uint8_t pc;          /* index of the peer connection, below VN_HOP_PCS */
 };
 
 struct vn_tether_config {
-    struct vn_id tether;        /* random id, named in the PSK identity */
-    struct vn_ice_params local; /* made by core, because the offer that carries them is signed */
-    bool controlling;           /* ICE role; the offerer controls */
+    struct vn_id tether; /* random id, named in the PSK identity */
+    /* Of each peer connection; made by core, because the offer that carries them is signed. */
+    struct vn_ice_params local[VN_HOP_PCS];
+    bool controlling; /* ICE role; the offerer controls */
     bool dtls_client; /* the answerer is the DTLS client, as in JSEP's default (active answerer) */
     uint64_t tie_breaker; /* RFC 8445 section 16.1 */
 };
 
 struct vn_tether_start {
-    struct vn_ice_params remote;
-    struct vn_secret32 psk; /* psk_0; copied, and wiped by the implementation after use */
+    struct vn_ice_params remote[VN_HOP_PCS];
+    struct vn_secret32 psk[VN_HOP_PCS]; /* copied, and wiped by the implementation after use */
 };
 
 enum vn_tether_down {
@@ -70,7 +73,7 @@ struct vn_tether_stats {
     uint64_t tx_bytes, rx_bytes, tx_msgs, rx_msgs;
     uint32_t srtt_us;             /* of ICE checks and SCTP */
     size_t queued_bytes;          /* accepted, not yet acknowledged */
-    struct vn_addr local, remote; /* selected pair */
+    struct vn_addr local, remote; /* selected pair of the first peer connection */
     enum vn_candidate_type local_type, remote_type;
 };
 

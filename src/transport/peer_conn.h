@@ -103,7 +103,8 @@ VN_MUST_CHECK vn_status vn_pc_open_channel(struct vn_pc *pc, uint16_t stream,
  */
 VN_MUST_CHECK vn_status vn_pc_send(struct vn_pc *pc, uint16_t stream, struct vn_pktbuf **bufs,
                                    size_t n, size_t *ret_taken);
-/** While held, what arrives stays in SCTP, bounded by its window. */
+/** While held, what arrives stays in SCTP, bounded by its window; in force at once when called by
+ * `open` or the first `channel`. */
 void vn_pc_hold(struct vn_pc *pc, bool held);
 void vn_pc_stats(const struct vn_pc *pc, struct vn_pc_stats *ret);
 /** Tells the peer where possible, closes the sockets, frees. NULL is fine; returns NULL. */

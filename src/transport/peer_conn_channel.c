@@ -168,8 +168,9 @@ void vn_pc_receive(struct vn_pc *pc)
 {
     struct vn_sctp_msg msgs[VN_TETHER_BATCH];
     size_t n;
+    /* The first channel's opening comes alone: the user may hold what follows it. */
     while (vn_pc_is_live(pc) && !pc->held &&
-           (n = vn_sctp_receive(pc->sctp, msgs, VN_ARRAY_LEN(msgs))) > 0) {
+           (n = vn_sctp_receive(pc->sctp, msgs, pc->channel_up ? VN_ARRAY_LEN(msgs) : 1)) > 0) {
         size_t kept = 0;
         vn_pc_follow_sctp(pc);
         for (size_t i = 0; i < n; i++) {

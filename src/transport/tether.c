@@ -26,14 +26,14 @@ static const struct {
                          .priority = 128,
                          .queue_bytes = VN_TETHER_QUEUE_BULK_BYTES,
                          .in_turn = true}},
-    [VN_TETHER_REALTIME] = {0,
-                            2,
+    [VN_TETHER_REALTIME] = {1,
+                            0,
                             {.label = "realtime",
                              .type = VN_DCEP_RETRANSMITS | VN_DCEP_UNORDERED,
                              .priority = 512,
                              .queue_bytes = VN_TETHER_QUEUE_REALTIME_BYTES}},
-    [VN_TETHER_CONTROL] = {0,
-                           4,
+    [VN_TETHER_CONTROL] = {1,
+                           2,
                            {.label = "control",
                             .type = VN_DCEP_RELIABLE,
                             .priority = 1024,
@@ -64,13 +64,20 @@ static bool is_live(const struct vn_tether *t)
 static void on_candidate(void *arg, const struct vn_candidate *c)
 {
     const struct vn_tether_member *m = arg;
-    m->tether->handler.candidate(m->tether->handler.arg, c);
+    struct vn_candidate named = *c;
+    named.pc = (uint8_t)(m - m->tether->members);
+    m->tether->handler.candidate(m->tether->handler.arg, &named);
 }
 
 static void on_gathered(void *arg)
 {
-    const struct vn_tether_member *m = arg;
-    m->tether->handler.gathered(m->tether->handler.arg);
+    struct vn_tether_member *m = arg;
+    struct vn_tether *t = m->tether;
+    m->gathered = true;
+    for (size_t i = 0; i < VN_HOP_PCS; i++)
+        if (!t->members[i].gathered)
+            return;
+    t->handler.gathered(t->handler.arg);
 }
 
 static void announce_up(struct vn_tether *t)
@@ -81,7 +88,7 @@ static void announce_up(struct vn_tether *t)
     vn_log(VN_LOG_INFO, "tether_up", VN_KV_ID("tether", &t->id),
            VN_KV_U64("after_us", now_of(t) - t->started_us), VN_KV_IP("ip", &first.remote.ip),
            VN_KV_U64("rtt_us", first.srtt_us));
-    for (size_t i = 0; i < VN_TETHER_PCS; i++)
+    for (size_t i = 0; i < VN_HOP_PCS; i++)
         vn_pc_hold(t->members[i].pc, false);
     t->handler.up(t->handler.arg);
 }
@@ -90,7 +97,7 @@ static void member_up(struct vn_tether_member *m)
 {
     struct vn_tether *t = m->tether;
     m->up = true;
-    for (size_t i = 0; i < VN_TETHER_PCS; i++)
+    for (size_t i = 0; i < VN_HOP_PCS; i++)
         if (!t->members[i].up) {
             vn_pc_hold(m->pc, true);
             return;
@@ -142,7 +149,7 @@ static void on_writable(void *arg, uint16_t stream)
 
 static void close_members(struct vn_tether *t)
 {
-    for (size_t i = 0; i < VN_TETHER_PCS; i++)
+    for (size_t i = 0; i < VN_HOP_PCS; i++)
         t->members[i].pc = vn_pc_close(t->members[i].pc);
 }
 
@@ -174,7 +181,7 @@ static vn_status open_member(struct vn_tether *t, size_t i, const struct vn_teth
     vn_id_format(&t->id, id);
     snprintf(identity, sizeof(identity), "%s.%zu", id, i);
     const struct vn_pc_config pc = {.identity = identity,
-                                    .local = cfg->local,
+                                    .local = cfg->local[i],
                                     .controlling = cfg->controlling,
                                     .tie_breaker = cfg->tie_breaker,
                                     .dtls_client = cfg->dtls_client,
@@ -202,7 +209,7 @@ vn_status vn_tether_open(void *transport, const struct vn_tether_config *cfg,
     tp->counters.tethers_opened++;
     vn_log(VN_LOG_INFO, "tether_created", VN_KV_ID("tether", &t->id));
     vn_status st = VN_OK;
-    for (size_t i = 0; st == VN_OK && i < VN_TETHER_PCS; i++)
+    for (size_t i = 0; st == VN_OK && i < VN_HOP_PCS; i++)
         st = open_member(t, i, cfg);
     if (st != VN_OK) {
         vn_tether_close(t);
@@ -233,20 +240,22 @@ vn_status vn_tether_start(struct vn_tether *t, const struct vn_tether_start *s)
 {
     if (t->state != VN_TETHER_EXPECT_START || t->closed)
         return VN_ERR_STATE;
-    struct vn_pc_keys keys = {.psk = s->psk};
+    struct vn_pc_keys keys;
     vn_status st = VN_OK;
     t->started_us = now_of(t);
     set_state(t, VN_TETHER_EXPECT_CONNECTIONS);
-    for (size_t i = 0; st == VN_OK && i < VN_TETHER_PCS; i++)
-        st = vn_pc_start(t->members[i].pc, &s->remote, &keys);
+    for (size_t i = 0; st == VN_OK && i < VN_HOP_PCS; i++) {
+        keys.psk = s->psk[i];
+        st = vn_pc_start(t->members[i].pc, &s->remote[i], &keys);
+    }
     vn_wipe(&keys, sizeof(keys));
     return st;
 }
 
 void vn_tether_add_remote_candidate(struct vn_tether *t, const struct vn_candidate *c)
 {
-    if (is_live(t))
-        vn_pc_add_remote_candidate(t->members[0].pc, c);
+    if (is_live(t) && c->pc < VN_HOP_PCS)
+        vn_pc_add_remote_candidate(t->members[c->pc].pc, c);
 }
 
 vn_status vn_tether_send(struct vn_tether *t, enum vn_tether_class cls, struct vn_pktbuf **bufs,
@@ -263,7 +272,7 @@ vn_status vn_tether_send(struct vn_tether *t, enum vn_tether_class cls, struct v
 void vn_tether_stats(const struct vn_tether *t, struct vn_tether_stats *ret)
 {
     *ret = t->last;
-    for (size_t i = 0; i < VN_TETHER_PCS; i++) {
+    for (size_t i = 0; i < VN_HOP_PCS; i++) {
         struct vn_pc_stats s;
         if (!t->members[i].pc)
             continue;

@@ -6,7 +6,6 @@
 #include "transport/transport_i.h"
 
 #define VN_TETHER_CLASSES 3
-#define VN_TETHER_PCS 1 /* peer connections */
 
 enum vn_tether_state {
     VN_TETHER_EXPECT_START,
@@ -19,6 +18,7 @@ enum vn_tether_state {
 struct vn_tether_member {
     struct vn_tether *tether;
     struct vn_pc *pc;
+    bool gathered;
     bool up; /* a channel is open, so messages may come */
 };
 
@@ -30,7 +30,7 @@ struct vn_tether {
     struct vn_tether_handler handler;
     enum vn_tether_state state;
     bool closed; /* by the user */
-    struct vn_tether_member members[VN_TETHER_PCS];
+    struct vn_tether_member members[VN_HOP_PCS];
     uint64_t started_us;
     struct vn_tether_stats last; /* of connections that are closed */
 };

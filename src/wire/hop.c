@@ -2,7 +2,7 @@
 
 #include "base/writer.h"
 
-#define TEXTS_MAX (2 * (2 + VN_ICE_UFRAG_LEN + VN_ICE_PWD_LEN))
+#define TEXTS_MAX (1 + VN_HOP_PCS * 2 * (2 + VN_ICE_UFRAG_LEN + VN_ICE_PWD_LEN))
 #define TRANSCRIPT_MAX (4 * VN_ID_LEN + 5 + TEXTS_MAX + 2 + VN_EK_MAX + 2 + VN_CT_MAX)
 
 static void write_ice(struct vn_writer *w, const struct vn_ice_params *p)
@@ -24,8 +24,11 @@ vn_status vn_hop_psk(const struct vn_suite_info *suite, const struct vn_hop_tran
     vn_write_bytes(&w, t->offerer.b, VN_ID_LEN);
     vn_write_bytes(&w, t->answerer.b, VN_ID_LEN);
     vn_write_u8(&w, t->roles);
-    write_ice(&w, &t->ice_offerer);
-    write_ice(&w, &t->ice_answerer);
+    vn_write_u8(&w, VN_HOP_PCS);
+    for (size_t k = 0; k < VN_HOP_PCS; k++) {
+        write_ice(&w, &t->ice_offerer[k]);
+        write_ice(&w, &t->ice_answerer[k]);
+    }
     vn_write_block16(&w, t->ek);
     vn_write_block16(&w, t->ct);
     if (!vn_writer_ok(&w))

@@ -1,9 +1,9 @@
 /*
  * The hop secret of a tether (DESIGN section 9): a KEM in the signed offer and answer.
  *
- *   psk_i      = HKDF(ss, H(transcript) ‖ "dtls" ‖ i1)
- *   transcript = tether16 ‖ realm16 ‖ generation4 ‖ offerer16 ‖ answerer16 ‖ roles1 ‖ u8,ufrag_o
- *                ‖ u8,pwd_o ‖ u8,ufrag_a ‖ u8,pwd_a ‖ u16,ek ‖ u16,ct
+ *   psk_i      = HKDF(ss, H(transcript) ‖ "dtls" ‖ i1), one per peer connection
+ *   transcript = tether16 ‖ realm16 ‖ generation4 ‖ offerer16 ‖ answerer16 ‖ roles1
+ *                ‖ n1 × { u8,ufrag_o ‖ u8,pwd_o ‖ u8,ufrag_a ‖ u8,pwd_a } ‖ u16,ek ‖ u16,ct
  */
 #pragma once
 
@@ -12,6 +12,10 @@
 
 #define VN_ICE_UFRAG_LEN 8 /* characters of the ice-char alphabet, RFC 8839 section 5.4 */
 #define VN_ICE_PWD_LEN 24
+
+/* Peer connections of a tether: 0 for bulk; 1 for real-time and control, which so never wait behind
+ * it. */
+#define VN_HOP_PCS 2
 
 struct vn_ice_params {
     char ufrag[VN_ICE_UFRAG_LEN + 1];
@@ -22,7 +26,7 @@ struct vn_hop_transcript {
     struct vn_id tether, realm, offerer, answerer;
     uint32_t generation;
     uint8_t roles; /* 1: the offerer controls ICE and is DTLS server */
-    struct vn_ice_params ice_offerer, ice_answerer;
+    struct vn_ice_params ice_offerer[VN_HOP_PCS], ice_answerer[VN_HOP_PCS];
     struct vn_span ek, ct;
 };
 VN_MUST_CHECK vn_status vn_hop_psk(const struct vn_suite_info *suite,

@@ -178,8 +178,11 @@ static vn_status mem_open(void *self, const struct vn_tether_config *cfg,
 
 static bool names(const struct vn_tether *a, const struct vn_tether *b)
 {
-    return strcmp(a->start.remote.ufrag, b->cfg.local.ufrag) == 0 &&
-           strcmp(a->start.remote.pwd, b->cfg.local.pwd) == 0;
+    for (size_t i = 0; i < VN_HOP_PCS; i++)
+        if (strcmp(a->start.remote[i].ufrag, b->cfg.local[i].ufrag) != 0 ||
+            strcmp(a->start.remote[i].pwd, b->cfg.local[i].pwd) != 0)
+            return false;
+    return true;
 }
 
 static void try_connect(struct vn_tether *t)
@@ -194,7 +197,7 @@ static void try_connect(struct vn_tether *t)
     if (!names(t, p) || !names(p, t) || t->cfg.controlling == p->cfg.controlling)
         why = VN_TETHER_DOWN_ICE_FAILED;
     else if (t->cfg.dtls_client == p->cfg.dtls_client ||
-             memcmp(t->start.psk.b, p->start.psk.b, sizeof(t->start.psk.b)) != 0)
+             memcmp(t->start.psk, p->start.psk, sizeof(t->start.psk)) != 0)
         why = VN_TETHER_DOWN_DTLS_FAILED;
     if (why) {
         down_at(t, connect, why);

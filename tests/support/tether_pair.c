@@ -10,7 +10,7 @@ static void on_candidate(void *arg, const struct vn_candidate *c)
     struct tether_end *e = arg;
     if (e->pair->v4_only && !vn_ip_is_v4(&c->addr.ip))
         return;
-    if (e->candidate_count < VN_ICE_CANDIDATES_MAX)
+    if (e->candidate_count < VN_TETHER_CANDIDATES_MAX)
         e->candidates[e->candidate_count++] = *c;
     if (e->pair->trickle && e->peer->tether)
         e->peer->port->add_remote_candidate(e->peer->tether, c);
@@ -26,6 +26,8 @@ static void on_up(void *arg)
     struct tether_end *e = arg;
     e->up = true;
     e->up_us = vn_clock_mono_us();
+    if (e->when_up)
+        e->when_up(e);
     if (e->close_on_up)
         tether_end_close(e);
 }
@@ -41,6 +43,8 @@ static void on_down(void *arg, enum vn_tether_down why)
 static void on_messages(void *arg, enum vn_tether_class cls, struct vn_pktbuf **bufs, size_t n)
 {
     struct tether_end *e = arg;
+    if (!e->up)
+        abort(); /* before `up` there are none */
     if (e->close_on_message)
         tether_end_close(e);
     if (e->sink) {
@@ -97,7 +101,8 @@ static void open_end(struct tether_pair *p, struct tether_end *e, bool offers,
     e->port = vn_transport_port(e->transport);
     e->cfg =
         (struct vn_tether_config){.tether = *id, .controlling = offers, .dtls_client = !offers};
-    fill_params(&e->cfg.local);
+    for (size_t i = 0; i < VN_HOP_PCS; i++)
+        fill_params(&e->cfg.local[i]);
     if (test_random()->fill(NULL, &e->cfg.tie_breaker, 8) != VN_OK ||
         e->port->open(e->port->self, &e->cfg, &h, &e->tether) != VN_OK)
         abort();
@@ -119,11 +124,14 @@ void tether_pair_signal(struct tether_end *from)
 {
     struct tether_pair *p = from->pair;
     if (p->proxy) {
-        const struct vn_candidate c = {.type = VN_CAND_HOST,
-                                       .priority = from->candidates[0].priority,
-                                       .foundation = 1,
-                                       .addr = p->proxy[from == &p->a]};
-        from->peer->port->add_remote_candidate(from->peer->tether, &c);
+        for (uint8_t i = 0; i < VN_HOP_PCS; i++) {
+            const struct vn_candidate c = {.type = VN_CAND_HOST,
+                                           .priority = from->candidates[0].priority,
+                                           .foundation = 1,
+                                           .addr = p->proxy[2 * i + (from == &p->a)],
+                                           .pc = i};
+            from->peer->port->add_remote_candidate(from->peer->tether, &c);
+        }
         return;
     }
     for (size_t i = 0; i < from->candidate_count; i++)
@@ -134,7 +142,12 @@ void tether_pair_start_end(struct tether_pair *p, struct tether_end *e,
                            const struct vn_secret32 *psk)
 {
     (void)p;
-    const struct vn_tether_start s = {.remote = e->peer->cfg.local, .psk = *psk};
+    struct vn_tether_start s;
+    memcpy(s.remote, e->peer->cfg.local, sizeof(s.remote));
+    for (size_t i = 0; i < VN_HOP_PCS; i++) {
+        s.psk[i] = *psk;
+        s.psk[i].b[0] ^= (uint8_t)i;
+    }
     if (e->port->start(e->tether, &s) != VN_OK)
         abort();
 }

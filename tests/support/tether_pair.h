@@ -16,13 +16,14 @@ struct tether_end {
     const struct vn_tether_port *port;
     struct vn_tether *tether;
     struct vn_tether_config cfg;
-    struct vn_candidate candidates[VN_ICE_CANDIDATES_MAX];
+    struct vn_candidate candidates[VN_TETHER_CANDIDATES_MAX];
     size_t candidate_count;
     bool gathered, up;
     uint64_t up_us;
     enum vn_tether_down down; /* 0: not */
     unsigned writable[3];
     bool close_on_message, close_on_up, close_on_down;
+    void (*when_up)(struct tether_end *e); /* called inside `up`; NULL: not */
 
     /* received: kept, or handed to `sink` if set (which then owns them) */
     struct vn_pktbuf *msgs[TETHER_END_MSGS];
@@ -38,7 +39,7 @@ struct tether_pair {
     struct tether_end a, b; /* a offers: controls, is the DTLS server */
     struct vn_secret32 psk;
     bool v4_only;                /* signal only IPv4 candidates */
-    const struct vn_addr *proxy; /* [0] is told to a, [1] to b, instead of any candidate */
+    const struct vn_addr *proxy; /* as udp_proxy_addrs: told to the ends instead of any candidate */
     bool trickle;                /* candidates are passed on as they come, also before start */
     uint64_t opened_us;
 };

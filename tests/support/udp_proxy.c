@@ -7,6 +7,12 @@
 
 #include "base/clock.h"
 #include "support/test.h"
+#include "wire/hop.h"
+
+struct bucket {
+    size_t bytes;
+    uint64_t filled_us;
+};
 
 struct side {
     struct udp_proxy *proxy;
@@ -18,14 +24,14 @@ struct side {
     uint8_t held[2048];
     size_t held_n;
     unsigned count;
-    size_t bucket;
-    uint64_t filled_us;
+    struct bucket *bucket;
 };
 
 struct udp_proxy {
     struct test_io *io;
-    struct side sides[2];
-    struct vn_addr addrs[2];
+    struct side sides[2 * VN_HOP_PCS];
+    struct vn_addr addrs[2 * VN_HOP_PCS];
+    struct bucket buckets[2]; /* one each way */
     struct udp_proxy_rule rule;
 };
 
@@ -36,11 +42,12 @@ static bool fits(struct side *s, size_t n)
     uint64_t now = vn_clock_mono_us();
     if (!rate)
         return true;
-    s->bucket = VN_MIN(s->bucket + (size_t)(now - s->filled_us) * rate / 1000, (size_t)BUCKET_MAX);
-    s->filled_us = now;
-    if (s->bucket < n)
+    struct bucket *b = s->bucket;
+    b->bytes = VN_MIN(b->bytes + (size_t)(now - b->filled_us) * rate / 1000, (size_t)BUCKET_MAX);
+    b->filled_us = now;
+    if (b->bytes < n)
         return false;
-    s->bucket -= n;
+    b->bytes -= n;
     return true;
 }
 
@@ -65,7 +72,8 @@ static void on_datagram(void *arg, unsigned events)
             break;
         s->end = from;
         s->known = true;
-        if (r->lose_all || !fits(s, (size_t)n) || (r->longest && (size_t)n > r->longest) ||
+        if (r->lose_all || (r->deaf >> (s - s->proxy->sides) / 2 & 1) || !fits(s, (size_t)n) ||
+            (r->longest && (size_t)n > r->longest) ||
             (r->lose_per_mille && vn_test_below(1000) < r->lose_per_mille))
             continue;
         if (r->swap && !s->held_n && ++s->count % 16 == 0) {
@@ -87,13 +95,13 @@ struct udp_proxy *udp_proxy_new(struct test_io *io)
     if (!p)
         abort();
     p->io = io;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < VN_ARRAY_LEN(p->sides); i++) {
         struct side *s = &p->sides[i];
         struct sockaddr_in here = {.sin_family = AF_INET,
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         socklen_t n = sizeof(here);
         int size = 4 << 20;
-        *s = (struct side){.proxy = p, .other = &p->sides[1 - i]};
+        *s = (struct side){.proxy = p, .other = &p->sides[i ^ 1], .bucket = &p->buckets[i % 2]};
         s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         (void)setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
         if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&here, n) != 0 ||
@@ -108,7 +116,7 @@ struct udp_proxy *udp_proxy_new(struct test_io *io)
 
 struct udp_proxy *udp_proxy_free(struct udp_proxy *p)
 {
-    for (size_t i = 0; p && i < 2; i++) {
+    for (size_t i = 0; p && i < VN_ARRAY_LEN(p->sides); i++) {
         test_io_port(p->io)->unwatch(p->sides[i].watch);
         close(p->sides[i].fd);
     }

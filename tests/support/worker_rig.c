@@ -167,10 +167,13 @@ struct vn_id vn_rig_tether_id(uint32_t tether)
     return id;
 }
 
-static void set_ice(struct vn_ice_params *p, uint32_t tether, size_t side)
+static void set_ice(struct vn_ice_params p[VN_HOP_PCS], uint32_t tether, size_t side)
 {
-    snprintf(p->ufrag, sizeof(p->ufrag), "u%zu%06x", side % 10, tether & 0xffffff);
-    snprintf(p->pwd, sizeof(p->pwd), "p%zu%022x", side % 10, tether);
+    for (size_t i = 0; i < VN_HOP_PCS; i++) {
+        snprintf(p[i].ufrag, sizeof(p[i].ufrag), "%zu%zu%06x", i % 10, side % 10,
+                 tether & 0xffffff);
+        snprintf(p[i].pwd, sizeof(p[i].pwd), "%zu%zu%022x", i % 10, side % 10, tether);
+    }
 }
 
 static void open_end(struct vn_rig *r, size_t a, size_t b, uint32_t tether)
@@ -180,12 +183,12 @@ static void open_end(struct vn_rig *r, size_t a, size_t b, uint32_t tether)
     o->config.tether = vn_rig_tether_id(tether);
     o->config.controlling = a < b;
     o->config.dtls_client = a > b;
-    set_ice(&o->config.local, tether, a);
+    set_ice(o->config.local, tether, a);
     vn_rig_command(&r->side[a], o);
     struct vn_cmd_tether_start *s = cmd_new(VN_CMD_TETHER_START, sizeof(*s));
     s->tether = tether;
-    set_ice(&s->start.remote, tether, b);
-    s->start.psk.b[0] = 7;
+    set_ice(s->start.remote, tether, b);
+    s->start.psk[0].b[0] = 7;
     vn_rig_command(&r->side[a], s);
 }
 

@@ -37,9 +37,12 @@ static vn_status make_and_close(struct test_io *io)
                                         .gathered = ignore_gathered,
                                         .down = note_down};
     const struct vn_tether_config tc = {
-        .local = {.ufrag = "aaaaaaaa", .pwd = "bbbbbbbbbbbbbbbbbbbbbbbb"}, .controlling = true};
+        .local = {{.ufrag = "aaaaaaaa", .pwd = "bbbbbbbbbbbbbbbbbbbbbbbb"},
+                  {.ufrag = "aaaaaaa2", .pwd = "bbbbbbbbbbbbbbbbbbbbbbb2"}},
+        .controlling = true};
     const struct vn_tether_start start = {
-        .remote = {.ufrag = "cccccccc", .pwd = "dddddddddddddddddddddddd"}};
+        .remote = {{.ufrag = "cccccccc", .pwd = "dddddddddddddddddddddddd"},
+                   {.ufrag = "ccccccc2", .pwd = "ddddddddddddddddddddddd2"}}};
     vn_status st = vn_transport_new(&cfg, &t);
     if (st != VN_OK)
         return st;

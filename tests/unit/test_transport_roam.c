@@ -76,10 +76,11 @@ static bool both_up(void *arg)
 /* The peer hears of this address of the end only. */
 static void tell_only(struct tether_end *e, unsigned number)
 {
+    size_t kept = 0;
     for (size_t i = 0; i < e->candidate_count; i++)
         if (e->candidates[i].addr.ip.b[15] == number && e->candidates[i].addr.ip.b[12] == 10)
-            e->candidates[0] = e->candidates[i];
-    e->candidate_count = 1;
+            e->candidates[kept++] = e->candidates[i];
+    e->candidate_count = kept;
 }
 
 static void expect_address(const struct vn_addr *a, unsigned number)

@@ -16,8 +16,10 @@ static struct vn_hop_transcript transcript(const struct vn_suite_info *suite)
         .answerer = {.b = "answerer"},
         .generation = 5,
         .roles = 1,
-        .ice_offerer = {"ufragoff", "password of the offerer."},
-        .ice_answerer = {"ufragans", "password of the answerer"},
+        .ice_offerer = {{"ufragoff", "password of the offerer."},
+                        {"secondof", "the offerer's other one."}},
+        .ice_answerer = {{"ufragans", "password of the answerer"},
+                         {"secondan", "the answerer's other one"}},
         .ek = VN_SPAN(ek, suite->ek_len),
         .ct = VN_SPAN(ct, suite->ct_len),
     };
@@ -42,13 +44,13 @@ static void test_known_values(void **state)
     struct vn_secret32 k = psk(suite, &t, 0);
     assert_span_equal(
         VN_SPAN_ARRAY(k.b),
-        vn_test_hex("0b508fa33ffd43d2b593fb9026f3ecf965011b1577308a28b641619a7d8d4143"));
+        vn_test_hex("997d3e2b54f9d18871cf169da3d436e23cc75a7cb1b8a24f4287080edc93d055"));
     suite = vn_suite_get(VN_SUITE_CNSA);
     t = transcript(suite);
     k = psk(suite, &t, 2);
     assert_span_equal(
         VN_SPAN_ARRAY(k.b),
-        vn_test_hex("e31b445608c54c1a5fa9d1f59852dc3a682ee0598ea90c7bfa6be79870e5cc0d"));
+        vn_test_hex("acba91085fe40a1e8d3018452ad2651576060c1790a4e9f81b274a6feea88a2f"));
 }
 
 static void test_every_part_counts(void **state)
@@ -56,7 +58,7 @@ static void test_every_part_counts(void **state)
     (void)state;
     const struct vn_suite_info *suite = vn_suite_get(VN_SUITE_DEFAULT);
     struct vn_hop_transcript t = transcript(suite), u;
-    struct vn_secret32 seen[14];
+    struct vn_secret32 seen[16];
     size_t n = 0;
     seen[n++] = psk(suite, &t, 0);
     seen[n++] = psk(suite, &t, 1);
@@ -72,10 +74,12 @@ static void test_every_part_counts(void **state)
     CHANGED(u.answerer.b[15] ^= 1);
     CHANGED(u.generation++);
     CHANGED(u.roles++);
-    CHANGED(u.ice_offerer.ufrag[7] = 'x');
-    CHANGED(u.ice_offerer.pwd[23] = 'x');
-    CHANGED(u.ice_answerer.ufrag[7] = '\0');
-    CHANGED(u.ice_answerer.pwd[23] = 'x');
+    CHANGED(u.ice_offerer[0].ufrag[7] = 'x');
+    CHANGED(u.ice_offerer[0].pwd[23] = 'x');
+    CHANGED(u.ice_answerer[0].ufrag[7] = '\0');
+    CHANGED(u.ice_answerer[0].pwd[23] = 'x');
+    CHANGED(u.ice_offerer[1].ufrag[0] = 'x');
+    CHANGED(u.ice_answerer[1].pwd[0] = 'x');
     CHANGED(ek[0] ^= 1);
     CHANGED(ct[suite->ct_len - 1] ^= 1);
 #undef CHANGED

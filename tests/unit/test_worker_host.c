@@ -63,12 +63,12 @@ static void handle_command(unsigned type, uint32_t handle)
 
 /* ---- two tethers that signal to each other ---- */
 
-static struct vn_ice_params params_of(uint32_t tether)
+static void set_params(struct vn_ice_params p[VN_HOP_PCS], uint32_t tether)
 {
-    struct vn_ice_params p = {0};
-    memset(p.ufrag, 'a' + (int)tether, VN_ICE_UFRAG_LEN);
-    memset(p.pwd, 'k' + (int)tether, VN_ICE_PWD_LEN);
-    return p;
+    for (int i = 0; i < VN_HOP_PCS; i++) {
+        memset(p[i].ufrag, 'a' + 2 * i + (int)tether, VN_ICE_UFRAG_LEN);
+        memset(p[i].pwd, 'k' + (int)tether, VN_ICE_PWD_LEN);
+    }
 }
 
 static void open_tether(uint32_t tether)
@@ -77,10 +77,10 @@ static void open_tether(uint32_t tether)
     assert_ok(vn_post_msg_new(VN_CMD_TETHER_OPEN, sizeof(*m), &m));
     m->tether = tether;
     m->config = (struct vn_tether_config){.tether = {.b = {7}},
-                                          .local = params_of(tether),
                                           .controlling = tether == 1,
                                           .dtls_client = tether == 2,
                                           .tie_breaker = tether};
+    set_params(m->config.local, tether);
     command(m);
 }
 
@@ -89,8 +89,8 @@ static void start_tether(uint32_t tether)
     struct vn_cmd_tether_start *m;
     assert_ok(vn_post_msg_new(VN_CMD_TETHER_START, sizeof(*m), &m));
     m->tether = tether;
-    m->start.remote = params_of(3 - tether);
-    memset(m->start.psk.b, 42, sizeof(m->start.psk.b));
+    set_params(m->start.remote, 3 - tether);
+    memset(m->start.psk, 42, sizeof(m->start.psk));
     command(m);
 }
 
