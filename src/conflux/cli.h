@@ -20,6 +20,7 @@ int vn_cmd_down(struct vn_cli *c);
 int vn_cmd_run(struct vn_cli *c);
 int vn_cmd_status(struct vn_cli *c);
 int vn_cmd_info(struct vn_cli *c);
+int vn_cmd_netcheck(struct vn_cli *c);
 int vn_cmd_peers(struct vn_cli *c);
 int vn_cmd_ping(struct vn_cli *c);
 int vn_cmd_taint(struct vn_cli *c);

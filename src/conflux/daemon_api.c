@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "conflux/daemon_netcheck.h"
 #include "conflux/exit.h"
 #include "lib/node_host.h"
 
@@ -610,6 +611,9 @@ void vn_daemon_api_request(void *arg, struct vn_local_call *call, const Vn__Loca
         break;
     case VN__LOCAL__REQUEST__KIND_RESOLVE:
         ask_resolve(d, call, r->resolve->name);
+        break;
+    case VN__LOCAL__REQUEST__KIND_NETCHECK:
+        vn_daemon_netcheck(vn_instance_node(d->cfg.instance), call);
         break;
     case VN__LOCAL__REQUEST__KIND_STOP: {
         Vn__Local__Nothing n = VN__LOCAL__NOTHING__INIT;

@@ -52,6 +52,7 @@ static bool request_ok(const Vn__Local__Request *r)
 {
     switch (r->kind_case) {
     case VN__LOCAL__REQUEST__KIND_STATUS:
+    case VN__LOCAL__REQUEST__KIND_NETCHECK:
     case VN__LOCAL__REQUEST__KIND_PEERS:
     case VN__LOCAL__REQUEST__KIND_STOP:
         return true;

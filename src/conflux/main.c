@@ -28,6 +28,8 @@ static int run_verb(struct vn_cli *c)
         return vn_cmd_status(c);
     case VN_VERB_INFO:
         return vn_cmd_info(c);
+    case VN_VERB_NETCHECK:
+        return vn_cmd_netcheck(c);
     case VN_VERB_PEERS:
         return vn_cmd_peers(c);
     case VN_VERB_PING:

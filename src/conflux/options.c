@@ -212,6 +212,8 @@ static const struct {
     {VN_VERB_STATUS, "status", "", "state, addresses, links, and what is wrong"},
     {VN_VERB_INFO, "info", "[conflux|id|realm|veil]", "details of one part"},
     {VN_VERB_PEERS, "peers", "", "whom this node may reach"},
+    {VN_VERB_NETCHECK, "netcheck", "",
+     "addresses, NAT, servers: what is in the way, and what helps"},
     {VN_VERB_PING, "ping", "TAG|ADDRESS|ID", "is it there, and by which path"},
     {VN_VERB_TAINT, "taint", "add|remove NAME... | list", "change this node's taints, at once"},
     {VN_VERB_VERSION, "version", "", "version of this program"},

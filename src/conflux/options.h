@@ -23,6 +23,7 @@ enum vn_verb {
     VN_VERB_TAINT = 1u << 9,
     VN_VERB_VERSION = 1u << 10,
     VN_VERB_HELP = 1u << 11,
+    VN_VERB_NETCHECK = 1u << 12,
 };
 
 #define VN_OPT_LIST_MAX 32

@@ -22,6 +22,15 @@ void vn_member_stun_done(struct vn_node *n)
     vn_timer_disarm(&n->timers, &n->member_stun);
 }
 
+vn_status vn_node_stun_keys(const struct vn_node *n, struct vn_stun_keys *ret)
+{
+    const struct vn_credentials *c = n->session.cred;
+    uint64_t until_ms;
+    if (!c)
+        return VN_ERR_STATE;
+    return vn_stun_keys_make(n->suite->hash, &c->hour_keys, vn_protocol_now(n), ret, &until_ms);
+}
+
 void vn_member_stun_tell(struct vn_node *n)
 {
     const struct vn_credentials *c = n->session.cred;

@@ -159,6 +159,10 @@ struct vn_node_link {
 /** Fills up to cap entries, returns how many there are. */
 size_t vn_node_links(const struct vn_node *n, struct vn_node_link *ret, size_t cap);
 
+/** What STUN questions to public nodes are asked with at present. VN_ERR_STATE before the first
+ * login. */
+VN_MUST_CHECK vn_status vn_node_stun_keys(const struct vn_node *n, struct vn_stun_keys *ret);
+
 /** Own taints, borrowed until the next call. */
 size_t vn_node_taints(const struct vn_node *n, const char *ret[VN_TAINTS_MAX]);
 /** Adds and removes through Guardian; the new statement is in force and sent to stream peers before

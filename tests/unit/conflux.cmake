@@ -1,4 +1,4 @@
-foreach(name IN ITEMS conflux_config conflux_options last_words)
+foreach(name IN ITEMS conflux_config conflux_netcheck conflux_options last_words)
     vn_unit_test(${name} SOURCES test_${name}.c LINKS vn_conflux vn_test_support)
 endforeach()
 vn_unit_test(local_api SOURCES test_local_api.c LINKS vn_conflux vn_test_transport vn_test_support)
