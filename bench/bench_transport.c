@@ -5,14 +5,16 @@
  *
  *   bench_transport [--size BYTES] [--seconds S] [--rounds N] [--class bulk|realtime|control]
  *                   [--peer-netns FILE]     the receiver runs in that network namespace
+ *                   [--setups N]            instead of messages: N tethers, which are then idle
  */
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,12 +24,12 @@
 #include "support/test_io.h"
 #include "transport/transport.h"
 
-enum { COMPARE_EVERY = 8, BATCH = 16, ROUNDS_MAX = 32 };
+enum { COMPARE_EVERY = 8, BATCH = 16, ROUNDS_MAX = 32, SETUPS_MAX = 200 };
 
 struct options {
     size_t size;
     double seconds;
-    int rounds;
+    int rounds, setups;
     enum vn_tether_class cls;
     const char *peer_netns;
 };
@@ -40,7 +42,8 @@ struct hello {
 
 struct result {
     uint64_t msgs, bytes, sum, xor, setup_us;
-    double seconds, cpu;
+    double seconds, cpu, setup_cpu;
+    size_t heap_before, heap_up, heap_most; /* bytes in use: without a tether, with, at most */
     bool right;
     struct vn_transport_counters counters;
 };
@@ -55,7 +58,7 @@ struct end {
     struct vn_tether *tether;
     struct hello hello;
     bool gathered, up, down, stop;
-    uint64_t started_us, first_us, last_us, end_us, next;
+    uint64_t started_us, first_us, last_us, end_us, next, looked_us;
     struct result r;
     uint8_t *pattern;
 };
@@ -68,10 +71,25 @@ static void die(const char *what)
 
 static double cpu_seconds(void)
 {
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static size_t heap_bytes(void)
+{
+    struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
+static void look_at_heap(struct end *e)
+{
+    enum { EVERY_US = 5000 };
+    uint64_t now = vn_clock_mono_us();
+    if (now < e->looked_us + EVERY_US)
+        return;
+    e->looked_us = now;
+    e->r.heap_most = VN_MAX(e->r.heap_most, heap_bytes());
 }
 
 static void on_candidate(void *arg, const struct vn_candidate *c)
@@ -103,6 +121,7 @@ static void on_down(void *arg, enum vn_tether_down why)
 
 static void send_some(struct end *e)
 {
+    look_at_heap(e);
     while (!e->stop) {
         struct vn_pktbuf *bufs[BATCH];
         size_t taken = 0;
@@ -138,6 +157,7 @@ static void on_messages(void *arg, enum vn_tether_class cls, struct vn_pktbuf **
 {
     struct end *e = arg;
     e->last_us = vn_clock_mono_us();
+    look_at_heap(e);
     if (!e->first_us)
         e->first_us = e->last_us;
     for (size_t i = 0; i < n; i++) {
@@ -175,7 +195,7 @@ static void open_end(struct end *e)
     }
     memcpy(e->hello.params, cfg.local, sizeof(cfg.local));
     e->started_us = vn_clock_mono_us();
-    if (vn_transport_new(&tc, &e->transport) != VN_OK)
+    if (!e->transport && vn_transport_new(&tc, &e->transport) != VN_OK)
         die("no transport");
     e->port = vn_transport_port(e->transport);
     if (e->port->open(e->port->self, &cfg, &h, &e->tether) != VN_OK)
@@ -212,16 +232,11 @@ static void xfer(int fd, void *p, size_t n, bool out)
         die("the other process is gone");
 }
 
-static void run_end(struct end *e)
+/* From nothing to a tether that is up. */
+static void connect_end(struct end *e)
 {
     struct hello peer;
-    e->io = test_io_new();
-    e->r.right = true;
-    e->pattern = malloc(e->opt->size);
-    if (!e->pattern)
-        die("out of memory");
-    for (size_t i = 0; i < e->opt->size; i++)
-        e->pattern[i] = (uint8_t)(i * 31 + i / 251);
+    double cpu = cpu_seconds();
     open_end(e);
     if (!test_io_until(e->io, is_gathered, e, 2000))
         die("no candidates");
@@ -234,6 +249,58 @@ static void run_end(struct end *e)
         e->port->add_remote_candidate(e->tether, &peer.candidates[i]);
     if (e->port->start(e->tether, &start) != VN_OK || !test_io_until(e->io, is_up, e, 5000))
         die("tether does not come up");
+    e->r.setup_cpu = cpu_seconds() - cpu;
+}
+
+static bool never(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+/* The first makes what all share; the others are counted. */
+static void run_setups(struct end *e)
+{
+    struct end *all = calloc((size_t)e->opt->setups + 1, sizeof(*all));
+    double cpu = 0;
+    if (!all)
+        die("out of memory");
+    e->io = test_io_new();
+    for (int i = 0; i <= e->opt->setups; i++) {
+        all[i] = *e;
+        connect_end(&all[i]);
+        e->transport = all[i].transport;
+        cpu += i > 0 ? all[i].r.setup_cpu : 0;
+        if (i > 0)
+            continue;
+        (void)test_io_until(e->io, never, NULL, 100);
+        e->r.heap_before = heap_bytes();
+    }
+    (void)test_io_until(e->io, never, NULL, 100);
+    e->r.heap_up = heap_bytes();
+    e->r.setup_cpu = cpu / e->opt->setups;
+    /* Until both have looked. */
+    char done = 1;
+    xfer(e->signal, &done, 1, true);
+    xfer(e->signal, &done, 1, false);
+    for (int i = 0; i <= e->opt->setups; i++)
+        all[i].port->close(all[i].tether);
+    e->transport = vn_transport_free(e->transport);
+    e->io = test_io_free(e->io);
+    free(all);
+}
+
+static void run_end(struct end *e)
+{
+    e->io = test_io_new();
+    e->r.right = true;
+    e->pattern = malloc(e->opt->size);
+    if (!e->pattern)
+        die("out of memory");
+    for (size_t i = 0; i < e->opt->size; i++)
+        e->pattern[i] = (uint8_t)(i * 31 + i / 251);
+    e->r.heap_before = heap_bytes();
+    connect_end(e);
     double cpu = cpu_seconds();
     uint64_t began = vn_clock_mono_us();
     if (e->sends) {
@@ -274,7 +341,10 @@ static struct result run_round(const struct options *opt, struct result *sender)
             die("cannot enter the namespace");
         close(fd);
     }
-    run_end(&e);
+    if (opt->setups)
+        run_setups(&e);
+    else
+        run_end(&e);
     if (child == 0) {
         xfer(back[0], &e.r, sizeof(e.r), true);
         _exit(0);
@@ -304,12 +374,32 @@ static void print(const char *metric, const struct options *opt, double *v, cons
         metric, v[n / 2], unit, n, v[0], v[n - 1], opt->size);
 }
 
+static int setups(struct options *opt)
+{
+    double cpu_ms[ROUNDS_MAX], bytes[ROUNDS_MAX];
+    opt->rounds = VN_MIN(opt->rounds, (int)ROUNDS_MAX);
+    for (int i = 0; i < opt->rounds; i++) {
+        struct result a, b = run_round(opt, &a);
+        if (a.heap_up <= a.heap_before || b.heap_up <= b.heap_before)
+            die("tethers that take no memory");
+        cpu_ms[i] = 1e3 * VN_MAX(a.setup_cpu, b.setup_cpu);
+        bytes[i] = (double)VN_MAX(a.heap_up - a.heap_before, b.heap_up - b.heap_before) /
+                   (opt->setups * VN_HOP_PCS);
+    }
+    print("setup_cpu_ms", opt, cpu_ms, "ms");
+    print("idle_bytes_per_connection", opt, bytes, "B");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        {"size", required_argument, NULL, 's'},       {"seconds", required_argument, NULL, 't'},
-        {"rounds", required_argument, NULL, 'r'},     {"class", required_argument, NULL, 'c'},
-        {"peer-netns", required_argument, NULL, 'n'}, {0}};
+    static const struct option longs[] = {{"size", required_argument, NULL, 's'},
+                                          {"seconds", required_argument, NULL, 't'},
+                                          {"rounds", required_argument, NULL, 'r'},
+                                          {"class", required_argument, NULL, 'c'},
+                                          {"peer-netns", required_argument, NULL, 'n'},
+                                          {"setups", required_argument, NULL, 'u'},
+                                          {0}};
     struct options opt = {.size = 65536, .seconds = 2, .rounds = 3, .cls = VN_TETHER_BULK};
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         switch (c) {
@@ -327,6 +417,9 @@ int main(int argc, char **argv)
                       : optarg[0] == 'c' ? VN_TETHER_CONTROL
                                          : VN_TETHER_BULK;
             break;
+        case 'u':
+            opt.setups = (int)strtol(optarg, NULL, 10);
+            break;
         case 'n':
             opt.peer_netns = optarg;
             break;
@@ -335,11 +428,13 @@ int main(int argc, char **argv)
         }
     }
     if (opt.size < 8 || opt.size > VN_TETHER_MSG_MAX || opt.rounds < 1 || opt.rounds > ROUNDS_MAX ||
-        opt.seconds <= 0)
+        opt.seconds <= 0 || opt.setups < 0 || opt.setups > SETUPS_MAX)
         die("argument out of range");
     vn_log_setup(VN_LOG_WARN, 0);
-    double rate[ROUNDS_MAX], tx_cpu[ROUNDS_MAX], rx_cpu[ROUNDS_MAX], setup[ROUNDS_MAX],
-        joined[ROUNDS_MAX];
+    if (opt.setups)
+        return setups(&opt);
+    double bulk_bytes[ROUNDS_MAX], rate[ROUNDS_MAX], tx_cpu[ROUNDS_MAX], rx_cpu[ROUNDS_MAX],
+        setup[ROUNDS_MAX], joined[ROUNDS_MAX];
     for (int i = 0; i < opt.rounds; i++) {
         struct result sent;
         struct result got = run_round(&opt, &sent);
@@ -352,6 +447,8 @@ int main(int argc, char **argv)
         tx_cpu[i] = sent.cpu / gb;
         rx_cpu[i] = got.cpu / gb;
         joined[i] = (double)got.counters.rx_datagrams / (double)VN_MAX(got.counters.rx_reads, 1u);
+        bulk_bytes[i] =
+            (double)VN_MAX(sent.heap_most - sent.heap_before, got.heap_most - got.heap_before);
         setup[i] = (double)VN_MAX(sent.setup_us, got.setup_us) / 1e3;
     }
     print("one_way", &opt, rate, "Gbit/s");
@@ -359,5 +456,7 @@ int main(int argc, char **argv)
     print("receiver_cpu_per_gb", &opt, rx_cpu, "s/GB");
     print("datagrams_per_read", &opt, joined, "datagrams");
     print("setup", &opt, setup, "ms");
+    if (opt.cls == VN_TETHER_BULK)
+        print("bulk_bytes_per_peer", &opt, bulk_bytes, "B");
     return 0;
 }
