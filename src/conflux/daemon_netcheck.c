@@ -1,6 +1,6 @@
 #include "conflux/daemon_netcheck.h"
 
-#define SERVERS_MAX (VN_STUN_SERVERS_MAX + VN_MEMBER_STUN_MAX)
+#define SERVERS_MAX (VN_ICE_SERVERS_MAX + VN_MEMBER_STUN_MAX)
 
 struct answer {
     Vn__Local__Netcheck body;
@@ -20,14 +20,23 @@ static void add(struct answer *a, const struct vn_addr *server, bool member)
     s->member = member;
 }
 
+/* Over UDP, at an address that is known. A TURN server answers STUN too (RFC 8656 section 3). */
+static bool answers_stun(const struct vn_ice_server *s)
+{
+    static const struct vn_ip none;
+    return (s->kind == VN_ICE_SERVER_STUN || s->kind == VN_ICE_SERVER_TURN_UDP) &&
+           !vn_ip_equal(&s->addr.ip, &none);
+}
+
 void vn_daemon_netcheck(const struct vn_node *node, struct vn_local_call *call)
 {
     struct answer a = {.body = VN__LOCAL__NETCHECK__INIT};
     VN_CLEANUP(vn_stun_keys_wipe) struct vn_stun_keys keys = {.count = 0};
     struct vn_node_status ns;
     vn_node_get_status(node, &ns);
-    for (size_t i = 0; ns.cred && i < ns.cred->realm.stun_count; i++)
-        add(&a, &ns.cred->realm.stun[i], false);
+    for (size_t i = 0; ns.cred && i < ns.cred->realm.ice_count; i++)
+        if (answers_stun(&ns.cred->realm.ice[i]))
+            add(&a, &ns.cred->realm.ice[i].addr, false);
     for (size_t i = 0; ns.cred && i < ns.cred->realm.member_stun_count; i++)
         add(&a, &ns.cred->realm.member_stun[i], true);
     a.body.servers = a.list;

@@ -9,7 +9,7 @@
 #include "base/limits.h"
 #include "wire/member_stun.h"
 
-#define VN_NETCHECK_SERVERS_MAX (VN_STUN_SERVERS_MAX + VN_MEMBER_STUN_MAX)
+#define VN_NETCHECK_SERVERS_MAX (VN_ICE_SERVERS_MAX + VN_MEMBER_STUN_MAX)
 
 /** How a NAT chooses the outer port (RFC 4787 section 4.1). */
 enum vn_nat_mapping {
