@@ -65,7 +65,8 @@
 #define VN_REVOCATIONS_MAX 8192 /* nodes whose revocation a node remembers; oldest go first */
 #define VN_REVOCATION_LOGIN_MAX                                                                    \
     (VN_REVOCATIONS_MAX / VN_REVOCATION_ENTRIES_MAX) /* lists in a login answer */
-#define VN_REVOCATION_GRACE_MS 1000 /* to show a statement that is not below the minimum */
+#define VN_BROKER_REVOCATIONS_MAX 5000 /* users in an account JWT; above: a new signing key */
+#define VN_REVOCATION_GRACE_MS 1000    /* to show a statement that is not below the minimum */
 #define VN_REVOCATION_MESSAGE_MAX                                                                  \
     20480                         /* bytes of lists in one answer to a peer; at least one list */
 #define VN_REVOCATION_WANT_RATE 5 /* answers per second and peer */

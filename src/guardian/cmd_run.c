@@ -16,6 +16,7 @@
 #include "guardian/push.h"
 #include "guardian/quarantine.h"
 #include "guardian/revoke.h"
+#include "guardian/signing.h"
 #include "loop/loop.h"
 
 #define DESCRIPTORS                                                                                \
@@ -38,6 +39,7 @@ static void on_signal(uv_signal_t *h, int number)
     vn_commands_free(VN_TAKE(s->g.commands)); /* answers who waits */
     vn_web_close(s->g.http);
     vn_master_close(VN_TAKE(s->g.master));
+    vn_signing_free(VN_TAKE(s->g.signing));
     vn_key_changes_free(VN_TAKE(s->g.key_changes));
     vn_links_free(VN_TAKE(s->g.links));
     uv_close((uv_handle_t *)&s->term, NULL);
@@ -88,7 +90,8 @@ int vn_guardian_serve(const struct vn_statedir *dir)
             code = explain_master(st);
     }
     if (st == VN_OK && (vn_links_new(&s.g, &s.g.links) != VN_OK ||
-                        vn_key_changes_new(&s.g, &s.g.key_changes) != VN_OK))
+                        vn_key_changes_new(&s.g, &s.g.key_changes) != VN_OK ||
+                        vn_signing_new(&s.g, &s.g.signing) != VN_OK))
         st = VN_ERR_NOMEM;
     if (st == VN_OK && vn_commands_new(&s.g, &s.g.commands) != VN_OK)
         st = VN_ERR_NOMEM;

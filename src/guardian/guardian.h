@@ -14,6 +14,7 @@ struct vn_web;
 struct vn_master;
 struct vn_links;
 struct vn_key_changes;
+struct vn_signing;
 struct vn_commands;
 struct vn_loop;
 
@@ -29,6 +30,7 @@ struct vn_guardian {
     struct vn_links *links;
     struct vn_commands *commands;       /* NULL when stopping, as links */
     struct vn_key_changes *key_changes; /* NULL when stopping */
+    struct vn_signing *signing;         /* NULL when stopping */
     bool revoking;                      /* a list is being signed */
     unsigned passwords_running;         /* Argon2 under way: each holds 19 MiB */
 };

@@ -128,6 +128,11 @@ static vn_status make_user(const struct vn_guardian_config *cfg, const struct vn
 static vn_status connect_link(struct link *k)
 {
     const struct vn_guardian_config *cfg = &k->all->g->cfg;
+    struct vn_realm *now;
+    if (k->realm && vn_guardian_realm(k->all->g, &k->realm->r.id, &now) == VN_OK) {
+        vn_realm_unref(k->realm); /* its signing key may be another one by now */
+        k->realm = now;
+    }
     VN_CLEANUP(own_done) struct own o = {0};
     uint64_t now_ms = vn_clock_wall_ms();
     vn_status st = make_certificate(cfg, now_ms, &o);
@@ -332,6 +337,16 @@ bool vn_links_ready(struct vn_links *l, struct vn_realm *realm)
     }
     k->awaited = k->state != VN_CONTROL_UP || k->count > 0;
     return !k->awaited;
+}
+
+void vn_links_renew(struct vn_links *l, const struct vn_id *realm)
+{
+    VN_LIST_EACH(it, &l->links)
+    {
+        struct link *k = VN_LIST_ENTRY(it, struct link, entry);
+        if (k->realm && vn_id_equal(&k->realm->r.id, realm))
+            k->reconnect = true; /* at the next tick */
+    }
 }
 
 vn_status vn_links_publish(struct vn_links *l, struct vn_realm *realm, const char *subject,

@@ -22,6 +22,8 @@ void vn_links_free(struct vn_links *l);
 /** True when what is published for the realm now goes out at once. Else a connection is being made,
  * for as long as it takes, and vn_revoke_publish is called once it is there. */
 bool vn_links_ready(struct vn_links *l, struct vn_realm *realm);
+/** What signs JWTs in this realm has changed: connects anew where we are connected. */
+void vn_links_renew(struct vn_links *l, const struct vn_id *realm);
 /**
  * Sends now, or as soon as Master takes the connection. Nobody may be listening: what a node misses
  * it gets at its next login. realm NULL: in the system account, where only VN_CLAIMS_SUBJECT is

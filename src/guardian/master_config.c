@@ -12,7 +12,9 @@
 #include "guardian/json.h"
 
 #define CONFIG_MAX (64u << 20) /* account JWTs of 4,096 realms and more */
-#define REVOKED_USERS_MAX 5000 /* newest ones, in an account JWT */
+/* Newest ones, in an account JWT: as many as a message carries. Above VN_BROKER_REVOCATIONS_MAX the
+ * signing key is changed. */
+#define REVOKED_USERS_MAX 10000
 #define YEAR_MS (365ull * 86400000)
 
 void vn_master_paths_init(struct vn_master_paths *p, const char *dir)
@@ -71,23 +73,24 @@ struct accounts {
 };
 
 /* The nkeys of revoked nodes: the broker ends their connections and takes none again. */
-static vn_status revoked_users(struct vn_guardian *g, const struct vn_id *realm, json_t *ret,
+static vn_status revoked_users(struct vn_guardian *g, const struct vn_realm *r, json_t *ret,
                                uint64_t *made_ms)
 {
     struct vn_revocation_row *rows;
     size_t n;
-    vn_status st = vn_store_revocation_load(g->store, realm, vn_clock_wall_ms(), &rows, &n);
+    vn_status st = vn_store_revocation_load(g->store, &r->r.id, vn_clock_wall_ms(), &rows, &n);
     if (st != VN_OK)
         return st;
+    uint64_t over = r->r.nats_before[0] ? 0 : r->r.nats_revoked_to;
     for (size_t i = n > REVOKED_USERS_MAX ? n - REVOKED_USERS_MAX : 0; st == VN_OK && i < n; i++) {
         char user[VN_NKEY_TEXT];
-        if (!rows[i].has_nkey)
+        *made_ms = VN_MAX(*made_ms, rows[i].e.number);
+        if (!rows[i].has_nkey || rows[i].e.number <= over)
             continue;
         st = vn_nkey_public(VN_NKEY_USER, rows[i].nkey, user);
         if (st == VN_OK &&
             json_object_set_new(ret, user, json_integer((json_int_t)(rows[i].e.until_ms / 1000))))
             st = VN_ERR_NOMEM;
-        *made_ms = VN_MAX(*made_ms, rows[i].e.number);
     }
     free(rows);
     return st;
@@ -95,12 +98,18 @@ static vn_status revoked_users(struct vn_guardian *g, const struct vn_id *realm,
 
 vn_status vn_master_account_jwt(struct vn_guardian *g, const struct vn_realm *r, char **ret)
 {
-    /* Dated by the realm and its last revocation, so that the same state gives the same bytes. */
+    /* Dated by its last change, so that the same state gives the same bytes. */
     VN_CLEANUP(vn_json_freep) json_t *revoked = json_object();
-    uint64_t made_ms = r->r.created_ms;
-    vn_status st = revoked ? revoked_users(g, &r->r.id, revoked, &made_ms) : VN_ERR_NOMEM;
-    return st == VN_OK ? vn_natsjwt_account(&g->cfg.nats_operator, r->account.public,
-                                            r->signing.public, r->r.name, revoked, made_ms, ret)
+    uint64_t made_ms = VN_MAX(r->r.created_ms, r->r.nats_changed_ms);
+    vn_status st = revoked ? revoked_users(g, r, revoked, &made_ms) : VN_ERR_NOMEM;
+    const char *signing[3] = {r->signing.public};
+    size_t n = 1;
+    if (r->r.nats_has_next)
+        signing[n++] = r->next.public;
+    if (r->r.nats_before[0])
+        signing[n++] = r->r.nats_before;
+    return st == VN_OK ? vn_natsjwt_account(&g->cfg.nats_operator, r->account.public, signing, n,
+                                            r->r.name, revoked, made_ms, ret)
                        : st;
 }
 
@@ -158,7 +167,7 @@ static vn_status render(struct vn_guardian *g, const struct vn_master_paths *p, 
     add(t, "resolver_preload {\n");
     struct accounts a = {g, t};
     VN_CLEANUP(vn_json_strp) char *system_jwt = NULL;
-    st = vn_natsjwt_account(&c->nats_operator, c->nats_system.public, NULL, "SYS", NULL, 1000,
+    st = vn_natsjwt_account(&c->nats_operator, c->nats_system.public, NULL, 0, "SYS", NULL, 1000,
                             &system_jwt);
     if (st == VN_OK)
         add(t, "  %s: \"%s\"\n", c->nats_system.public, system_jwt);

@@ -83,8 +83,8 @@ vn_status vn_natsjwt_operator(const struct vn_nats_key *operator_key, const char
 }
 
 vn_status vn_natsjwt_account(const struct vn_nats_key *operator_key, const char *account,
-                             const char *signing, const char *name, const json_t *revoked,
-                             uint64_t now_ms, char **ret)
+                             const char *const *signing, size_t signing_n, const char *name,
+                             const json_t *revoked, uint64_t now_ms, char **ret)
 {
     /* Unlimited but for imports, exports and leaf nodes: accounts share nothing. Users present a
      * signature, never the bare JWT (disallow_bearer). */
@@ -96,8 +96,9 @@ vn_status vn_natsjwt_account(const struct vn_nats_key *operator_key, const char 
     if (!claims)
         return VN_ERR_NOMEM;
     json_t *keys = json_object_get(json_object_get(claims, "nats"), "signing_keys");
-    if (signing && json_array_append_new(keys, json_string(signing)))
-        return VN_ERR_NOMEM;
+    for (size_t i = 0; i < signing_n; i++)
+        if (json_array_append_new(keys, json_string(signing[i])))
+            return VN_ERR_NOMEM;
     if (json_object_size(revoked) && json_object_set_new(json_object_get(claims, "nats"),
                                                          "revocations", json_deep_copy(revoked)))
         return VN_ERR_NOMEM;

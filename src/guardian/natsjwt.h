@@ -28,12 +28,12 @@ VN_MUST_CHECK vn_status vn_natsjwt_encode(const struct vn_nats_key *issuer, json
 VN_MUST_CHECK vn_status vn_natsjwt_operator(const struct vn_nats_key *operator_key,
                                             const char *name, const char *system_account,
                                             uint64_t now_ms, char **ret);
-/** signing: public key of the account's signing key, or NULL. revoked: user nkey -> seconds, whose
- * JWTs issued until then are refused; borrowed, NULL for none. */
+/** signing: public keys that may sign JWTs of its users beside the account's own. revoked: user
+ * nkey -> seconds, whose JWTs issued until then are refused; borrowed, NULL for none. */
 VN_MUST_CHECK vn_status vn_natsjwt_account(const struct vn_nats_key *operator_key,
-                                           const char *account, const char *signing,
-                                           const char *name, const json_t *revoked, uint64_t now_ms,
-                                           char **ret);
+                                           const char *account, const char *const *signing,
+                                           size_t signing_n, const char *name,
+                                           const json_t *revoked, uint64_t now_ms, char **ret);
 
 struct vn_nats_user {
     const char *user; /* "U..." */

@@ -76,7 +76,7 @@ void vn_push_outbox(struct vn_guardian *g)
 {
     struct vn_id id;
     static struct vn_conflux_record c;
-    while (vn_store_outbox_take(g->store, &id) == VN_OK)
+    while (vn_store_outbox_take(g->store, vn_clock_wall_ms(), &id) == VN_OK)
         if (vn_store_conflux_get(g->store, &id, &c) == VN_OK)
             vn_push_identity(g, &c);
 }

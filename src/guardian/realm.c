@@ -131,6 +131,8 @@ vn_status vn_realm_load(struct vn_realm_record *take, struct vn_realm **ret)
         st = vn_nats_key_init(&r->account, VN_NKEY_ACCOUNT, &r->r.nats_account_seed);
     if (st == VN_OK)
         st = vn_nats_key_init(&r->signing, VN_NKEY_ACCOUNT, &r->r.nats_signing_seed);
+    if (st == VN_OK && r->r.nats_has_next)
+        st = vn_nats_key_init(&r->next, VN_NKEY_ACCOUNT, &r->r.nats_next_seed);
     if (st != VN_OK)
         return st;
     *ret = VN_TAKE(r);
@@ -152,6 +154,7 @@ void vn_realm_unref(struct vn_realm *r)
     vn_kem_free(r->kem);
     vn_nats_key_done(&r->account);
     vn_nats_key_done(&r->signing);
+    vn_nats_key_done(&r->next);
     vn_realm_record_done(&r->r);
     free(r);
 }

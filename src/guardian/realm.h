@@ -22,7 +22,8 @@ struct vn_realm {
     struct vn_kem_dk *kem;
     struct vn_id gid; /* Guardian's node id in this realm: of the command key */
     struct vn_nats_key account, signing;
-    unsigned refs; /* atomic */
+    struct vn_nats_key next; /* announced signing key, if any */
+    unsigned refs;           /* atomic */
 };
 
 struct vn_realm_init {

@@ -7,6 +7,7 @@
 #include "guardian/link.h"
 #include "guardian/master.h"
 #include "guardian/master_config.h"
+#include "guardian/signing.h"
 #include "wire/names.h"
 
 /* Clocks differ: an entry outlasts its node's certificates by this. */
@@ -112,7 +113,7 @@ static void on_work(uv_work_t *w)
                       p->list, &p->list_n);
 }
 
-static void tell_broker(struct vn_guardian *g, const struct vn_realm *realm)
+void vn_revoke_tell_broker(struct vn_guardian *g, const struct vn_realm *realm)
 {
     VN_CLEANUP(vn_json_strp) char *jwt = NULL;
     vn_status st = vn_master_account_jwt(g, realm, &jwt);
@@ -120,6 +121,8 @@ static void tell_broker(struct vn_guardian *g, const struct vn_realm *realm)
         st = vn_links_publish(g->links, NULL, VN_CLAIMS_SUBJECT, VN_SPAN_STR(jwt));
     if (st != VN_OK)
         vn_log(VN_LOG_ERROR, "push_failed", VN_KV_STR("what", "account"), VN_KV_STATUS(st));
+    if (g->master)
+        vn_master_realms_changed(g->master); /* for its next start */
 }
 
 static void on_done(uv_work_t *w, int status)
@@ -144,11 +147,13 @@ static void on_done(uv_work_t *w, int status)
     bool users = false;
     for (size_t i = p->from; i < p->from + p->n; i++)
         users = users || (p->rows[i].has_nkey && !p->rows[i].published);
-    if (users)
-        tell_broker(g, p->realm); /* nodes first: the broker cuts no stream */
+    struct vn_realm *realm;
+    if (users && vn_guardian_realm(g, &p->realm->r.id, &realm) == VN_OK) {
+        vn_revoke_tell_broker(g, realm); /* nodes first: the broker cuts no stream */
+        vn_signing_check(g, &realm->r.id);
+        vn_realm_unref(realm);
+    }
     publication_free(p);
-    if (users && g->master)
-        vn_master_realms_changed(g->master); /* for its next start */
     if (st == VN_OK)
         vn_revoke_publish(g); /* what came meanwhile */
     else

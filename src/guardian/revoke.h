@@ -20,6 +20,11 @@ VN_MUST_CHECK vn_status vn_revoke_statements(struct vn_store *s, const struct vn
  * a command on the host. Loop thread only. */
 void vn_revoke_publish(struct vn_guardian *g);
 
+/** Hands Master the realm's account JWT: which keys sign in it, and who is revoked. Loop thread
+ * only.
+ */
+void vn_revoke_tell_broker(struct vn_guardian *g, const struct vn_realm *realm);
+
 /** "revocations" of the login answer: all rows, in as many signed lists as it takes; of more than
  * VN_REVOCATIONS_MAX the newest, as many as a node remembers. Callable from pool threads. */
 VN_MUST_CHECK vn_status vn_revoke_answer(const struct vn_realm *realm,

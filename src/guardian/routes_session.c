@@ -151,6 +151,15 @@ static vn_status record(struct vn_request *r, struct login *l)
         st = vn_quarantine_list(s, &l->c, &l->quarantine, NULL);
         return st == VN_OK ? VN_ERR_AGAIN : st;
     }
+    struct vn_realm *realm;
+    st = vn_guardian_realm(r->g, &l->c.realm, &realm);
+    if (st != VN_OK)
+        return st;
+    bool other_keys = realm != l->realm; /* loaded anew, because it changed them */
+    vn_realm_unref(l->realm);
+    l->realm = realm;
+    if (other_keys)
+        return VN_ERR_AGAIN;
     l->had_session = now.has_session;
     l->old_node = now.session.node;
     if (now.has_session && !vn_id_equal(&l->old_node, &l->c.session.node)) {

@@ -11,6 +11,7 @@
 #include "base/id.h"
 #include "base/secret.h"
 #include "base/status.h"
+#include "crypto/nkey.h"
 #include "crypto/suite.h"
 #include "guardian/quarantine_rules.h"
 #include "guardian/taints.h"
@@ -99,6 +100,11 @@ struct vn_realm_record {
     struct vn_raised_identity *raised;
     size_t raised_n;
     struct vn_secret32 nats_account_seed, nats_signing_seed;
+    bool nats_has_next;
+    struct vn_secret32 nats_next_seed; /* announced signing key */
+    char nats_before[VN_NKEY_TEXT];    /* the signing key before, while it counts; "": none */
+    uint64_t nats_changed_ms;          /* last change of these; 0: never */
+    uint64_t nats_revoked_to; /* once nothing counts before: revocations that need not be named */
 };
 void vn_realm_record_done(struct vn_realm_record *r); /* wipes; for VN_CLEANUP too */
 
@@ -216,8 +222,13 @@ VN_MUST_CHECK vn_status vn_store_quarantine_take(struct vn_store *s, struct vn_i
 
 /** Marks a node that the running Guardian shall tell of its new statement. */
 VN_MUST_CHECK vn_status vn_store_outbox_add(struct vn_store *s, const struct vn_id *conflux);
-/** Takes one mark. VN_ERR_NOTFOUND when there is none. */
-VN_MUST_CHECK vn_status vn_store_outbox_take(struct vn_store *s, struct vn_id *ret);
+/** Marks all nodes of a realm that have a session, each for another moment of the next spread_ms.
+ */
+VN_MUST_CHECK vn_status vn_store_outbox_spread(struct vn_store *s, const struct vn_id *realm,
+                                               uint64_t now_ms, uint64_t spread_ms);
+/** Takes one mark whose moment has come. VN_ERR_NOTFOUND when there is none. */
+VN_MUST_CHECK vn_status vn_store_outbox_take(struct vn_store *s, uint64_t now_ms,
+                                             struct vn_id *ret);
 
 /* ---- revocations ---- */
 
@@ -240,6 +251,31 @@ VN_MUST_CHECK vn_status vn_store_revocation_load(struct vn_store *s, const struc
 VN_MUST_CHECK vn_status vn_store_revocation_pending(struct vn_store *s, struct vn_id *ret_realm);
 VN_MUST_CHECK vn_status vn_store_revocation_published(struct vn_store *s, const struct vn_id *realm,
                                                       uint64_t to);
+
+/* ---- changes of an account's signing key ---- */
+
+struct vn_signing_change {
+    struct vn_id realm;
+    bool announced; /* the next key waits to be used; else the one before to end */
+    uint64_t step_ms;
+};
+/** Those under way, at most cap. */
+VN_MUST_CHECK vn_status vn_store_signing_list(struct vn_store *s, struct vn_signing_change *ret,
+                                              size_t cap, size_t *ret_n);
+VN_MUST_CHECK vn_status vn_store_signing_announce(struct vn_store *s, const struct vn_id *realm,
+                                                  const struct vn_secret32 *next, uint64_t now_ms,
+                                                  uint64_t step_ms);
+/** The announced key is the signing key; `before`, its public text, was until now. In a
+ * transaction. */
+VN_MUST_CHECK vn_status vn_store_signing_use(struct vn_store *s, const struct vn_id *realm,
+                                             const char *before, uint64_t now_ms, uint64_t step_ms);
+VN_MUST_CHECK vn_status vn_store_signing_end(struct vn_store *s, const struct vn_id *realm,
+                                             uint64_t now_ms);
+/** Revoked users whose JWTs count but for that. */
+VN_MUST_CHECK vn_status vn_store_signing_revoked(struct vn_store *s, const struct vn_id *realm,
+                                                 uint64_t now_ms, uint64_t *ret);
+/** Part of vn_store_realm_get. */
+VN_MUST_CHECK vn_status vn_store_realm_signing(struct vn_store *s, struct vn_realm_record *r);
 
 /* ---- changes of key generation ---- */
 

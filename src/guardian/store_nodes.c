@@ -203,7 +203,8 @@ vn_status vn_store_tag_foreign(struct vn_store *s, const struct vn_id *realm, co
 
 vn_status vn_store_outbox_add(struct vn_store *s, const struct vn_id *conflux)
 {
-    VN_QUERY q = vn_sql_prepare(s, "INSERT OR IGNORE INTO outbox (conflux) VALUES (?)");
+    VN_QUERY q = vn_sql_prepare(s, "INSERT INTO outbox (conflux) VALUES (?)"
+                                   " ON CONFLICT DO UPDATE SET due = 0");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, conflux);
@@ -224,11 +225,12 @@ static vn_status take_id(struct vn_store *s, sqlite3_stmt *q, const char *what, 
     return st;
 }
 
-vn_status vn_store_outbox_take(struct vn_store *s, struct vn_id *ret)
+vn_status vn_store_outbox_take(struct vn_store *s, uint64_t now_ms, struct vn_id *ret)
 {
-    VN_QUERY q =
-        vn_sql_prepare(s, "DELETE FROM outbox WHERE conflux = (SELECT conflux FROM outbox LIMIT 1) "
-                          "RETURNING conflux");
+    VN_QUERY q = vn_sql_prepare(s, "DELETE FROM outbox WHERE conflux = (SELECT conflux FROM outbox"
+                                   " WHERE due <= ? LIMIT 1) RETURNING conflux");
+    if (q)
+        vn_sql_bind_u64(q, 1, now_ms);
     return take_id(s, q, "outbox take", ret);
 }
 

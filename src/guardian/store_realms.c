@@ -95,6 +95,8 @@ vn_status vn_store_realm_get(struct vn_store *s, const struct vn_id *id,
         !vn_sql_col_blob(q, 12, &r.command_cert) || !vn_sql_col_blob(q, 13, &r.kem_dk))
         return VN_ERR_NOMEM;
     st = vn_store_realm_raised(s, &r);
+    if (st == VN_OK)
+        st = vn_store_realm_signing(s, &r);
     if (st != VN_OK)
         return st;
     *ret = r;

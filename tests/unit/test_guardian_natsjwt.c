@@ -129,8 +129,9 @@ static void account_claims(void **state)
                        account = key_of(VN_NKEY_ACCOUNT, 2), signing = key_of(VN_NKEY_ACCOUNT, 3);
     VN_CLEANUP(vn_json_strp) char *jwt = NULL;
     VN_CLEANUP(vn_json_freep) json_t *revoked = json_pack("{s:i}", account.public, 1700000001);
-    assert_ok(vn_natsjwt_account(&operator_key, account.public, signing.public, "home", revoked,
-                                 NOW, &jwt));
+    assert_ok(vn_natsjwt_account(&operator_key, account.public,
+                                 (const char *const[]){signing.public}, 1, "home", revoked, NOW,
+                                 &jwt));
     json_t *c = open_jwt(jwt);
     assert_true(json_equal(json_object_get(json_object_get(c, "nats"), "revocations"), revoked));
     text_is(c, "iss", operator_key.public);
