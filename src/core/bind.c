@@ -2,6 +2,8 @@
  * From keys and a circuit to an open stream, and back when the circuit is lost.
  *
  * timer           armed by                               disarmed by        fires
+ * stream.timer    tx, moving to another circuit: as      BOUND, end         the same; after 5 it
+ * below                                                                     stays where it is
  * stream.timer    tx, EXPECT_BOUND: BIND sent (250 ms,   BOUND, end         BIND again; after 5
  * another circuit doubling) rx: see responder.c
  */
@@ -15,14 +17,55 @@ static void send_bind(struct vn_node *n, struct vn_stream *s)
 {
     Vn__Bind b = VN__BIND__INIT;
     Vn__StreamControl m = VN__STREAM_CONTROL__INIT;
+    const struct vn_circuit *c = s->moving ? s->next : s->circuit;
     b.request = s->bind_request;
-    b.label = s->circuit->bind;
+    b.label = c->bind;
     m.kind_case = VN__STREAM_CONTROL__KIND_BIND;
     m.bind = &b;
-    vn_ctl_send(n, s, &m);
+    vn_ctl_send_on(n, s, c, &m);
     uint64_t wait_ms = (uint64_t)VN_STREAM_CTL_RESEND_MS << s->sends++;
     vn_timer_arm(&n->timers, &s->timer, n->now_ms + VN_MIN(wait_ms, (uint64_t)BIND_RESEND_MAX_MS));
 }
+
+/* ---- to another circuit, while the present one goes on ---- */
+
+static void move(struct vn_node *n, struct vn_stream *s)
+{
+    if (s->moving || !s->next || s->next->state != VN_CIRCUIT_UP)
+        return;
+    s->moving = true;
+    s->sends = 0;
+    s->bind_request++;
+    send_bind(n, s);
+}
+
+void vn_tx_stay(struct vn_node *n, struct vn_stream *s)
+{
+    struct vn_circuit *c = s->next;
+    s->next = NULL;
+    if (s->moving)
+        vn_timer_disarm(&n->timers, &s->timer);
+    s->moving = false;
+    if (!c)
+        return;
+    c->stream = NULL;
+    vn_circuit_close(n, c, true);
+}
+
+void vn_tx_moved(struct vn_node *n, struct vn_stream *s)
+{
+    struct vn_circuit *old = s->circuit;
+    s->circuit = s->next;
+    s->next = NULL;
+    s->moving = false;
+    vn_timer_disarm(&n->timers, &s->timer);
+    old->stream = NULL;
+    vn_timer_arm(&n->timers, &old->timer, n->now_ms + VN_MOVED_LINGER_MS);
+    vn_tell_tx_open(n, s);
+    vn_route_took(n, s);
+}
+
+/* ---- */
 
 void vn_tx_advance(struct vn_node *n, struct vn_stream *s)
 {
@@ -40,6 +83,11 @@ void vn_tx_advance(struct vn_node *n, struct vn_stream *s)
         vn_tx_failed(n, s, VN_CLOSE_LOST);
         return;
     }
+    if (s->state == VN_TX_OPEN) {
+        vn_route_improve(n, s);
+        move(n, s);
+        return;
+    }
     if (s->state != VN_TX_EXPECT_CIRCUIT || !s->circuit || s->circuit->state != VN_CIRCUIT_UP)
         return;
     s->sends = 0;
@@ -50,6 +98,14 @@ void vn_tx_advance(struct vn_node *n, struct vn_stream *s)
 
 void vn_tx_bind_timer(struct vn_node *n, struct vn_stream *s)
 {
+    if (s->moving && s->sends > VN_STREAM_CTL_RESEND_MAX) {
+        vn_tx_stay(n, s);
+        return;
+    }
+    if (s->moving) {
+        send_bind(n, s);
+        return;
+    }
     if (s->state != VN_TX_EXPECT_BOUND)
         return;
     if (s->sends <= VN_STREAM_CTL_RESEND_MAX) {
@@ -65,7 +121,10 @@ void vn_tx_park(struct vn_node *n, struct vn_stream *s)
     if (s->state != VN_TX_EXPECT_BOUND && s->state != VN_TX_OPEN)
         return;
     vn_timer_disarm(&n->timers, &s->timer);
+    s->moving = false;
     vn_stream_set_state(s, VN_TX_EXPECT_CIRCUIT);
+    if (s->next)
+        s->circuit = VN_TAKE(s->next); /* it was there already */
     vn_dests_wait(n, s->peer);
 }
 
@@ -73,11 +132,13 @@ void vn_tx_circuit_lost(struct vn_node *n, struct vn_stream *s)
 {
     struct vn_peer *p = s->peer;
     bool refused = s->state == VN_TX_EXPECT_BOUND;
+    /* The tether to it may come up yet. */
+    bool trying = s->relayed && p->hop && p->hop->state != VN_HOP_UP;
     vn_tx_park(n, s);
     vn_route_lost(n, s);
     if (vn_list_empty(&p->dests))
         vn_stream_close(n, s, VN_CLOSE_LOST, true); /* nobody waits for it */
-    else if (++p->losses > LOSSES_MAX)
+    else if (!trying && ++p->losses > LOSSES_MAX)
         vn_tx_failed(n, s, VN_CLOSE_LOST);
     else if (refused)
         vn_tx_renew(n, s, VN_CLOSE_LOST, true); /* the other end does not know the stream */

@@ -61,11 +61,19 @@ static void circuit_lost(struct vn_node *n, struct vn_circuit *c, bool tell, enu
                          enum vn_circuit_reason reason)
 {
     struct vn_stream *s = c->stream;
+    bool spare = s && s->next == c;
     c->stream = NULL;
+    if (s && c->path)
+        vn_route_failed(n, &c->path->nodes[0]);
     vn_relay_half_gone(n, c, why, reason);
     vn_circuit_close(n, c, tell);
     if (!s)
         return;
+    if (spare) {
+        s->next = NULL;
+        vn_tx_stay(n, s);
+        return;
+    }
     s->circuit = NULL;
     if (s->is_tx)
         vn_tx_circuit_lost(n, s);
@@ -120,7 +128,8 @@ uint8_t vn_circuit_random_hops(struct vn_node *n)
     return (uint8_t)(VN_SETUP_SLOTS + hops % 8);
 }
 
-vn_status vn_circuit_open(struct vn_node *n, struct vn_hop *h, struct vn_stream *s)
+vn_status vn_circuit_open(struct vn_node *n, struct vn_hop *h, struct vn_stream *s,
+                          struct vn_circuit **slot)
 {
     if (h->circuit_count >= VN_LABELS_PER_NEIGHBOUR_MAX)
         return VN_ERR_LIMIT;
@@ -129,7 +138,7 @@ vn_status vn_circuit_open(struct vn_node *n, struct vn_hop *h, struct vn_stream 
         return VN_ERR_NOMEM;
     c->hops = vn_circuit_random_hops(n);
     c->stream = s;
-    s->circuit = c;
+    *slot = c;
     vn_circuit_begin(n, c);
     return VN_OK;
 }

@@ -68,8 +68,10 @@ struct vn_circuit {
     struct vn_timer timer;
 };
 
-/** Begins a circuit of one hop for s and sets s->circuit. The tether is up. */
-VN_MUST_CHECK vn_status vn_circuit_open(struct vn_node *n, struct vn_hop *h, struct vn_stream *s);
+/** Begins a circuit of one hop for s, in *slot, which is s->circuit or s->next and empty. The
+ * tether is up. */
+VN_MUST_CHECK vn_status vn_circuit_open(struct vn_node *n, struct vn_hop *h, struct vn_stream *s,
+                                        struct vn_circuit **slot);
 /**
  * The same through relays, to the last of nodes; makes the first tether when there is none.
  *
@@ -77,8 +79,8 @@ VN_MUST_CHECK vn_status vn_circuit_open(struct vn_node *n, struct vn_hop *h, str
  * @return VN_ERR_NOTFOUND: a descriptor is missing; *ret_missing is whose
  */
 VN_MUST_CHECK vn_status vn_circuit_open_path(struct vn_node *n, struct vn_stream *s,
-                                             const struct vn_id *nodes, size_t count,
-                                             struct vn_id *ret_missing);
+                                             struct vn_circuit **slot, const struct vn_id *nodes,
+                                             size_t count, struct vn_id *ret_missing);
 /** Frees it; stream and link, if any, must have let go or be told by the caller. tell: TEARDOWN to
  * the other end. */
 void vn_circuit_close(struct vn_node *n, struct vn_circuit *c, bool tell);

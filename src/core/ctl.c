@@ -30,6 +30,12 @@ void vn_ctl_window_mark(struct vn_ctl_window *w, uint64_t seq)
 
 void vn_ctl_send(struct vn_node *n, struct vn_stream *s, const Vn__StreamControl *m)
 {
+    vn_ctl_send_on(n, s, s->circuit, m);
+}
+
+void vn_ctl_send_on(struct vn_node *n, struct vn_stream *s, const struct vn_circuit *c,
+                    const Vn__StreamControl *m)
+{
     if (!s->keyed)
         return;
     struct vn_buf body, packet;
@@ -39,7 +45,6 @@ void vn_ctl_send(struct vn_node *n, struct vn_stream *s, const Vn__StreamControl
     if (st == VN_OK)
         st = vn_control_seal(n->suite, s->is_tx ? &s->keys.k_ctl_ir : &s->keys.k_ctl_ri, &s->sid,
                              s->ctl_seq++, vn_buf_span(&body), &packet);
-    const struct vn_circuit *c = s->circuit;
     if (st != VN_OK)
         vn_log(VN_LOG_DEBUG, "control_failed", VN_KV_STATUS(st));
     else if (c && c->state == VN_CIRCUIT_UP)
@@ -94,9 +99,14 @@ static void on_bind(struct vn_node *n, struct vn_stream *s, const Vn__Bind *b,
 static void on_bound(struct vn_node *n, struct vn_stream *s, const Vn__Bound *b,
                      const struct vn_ctl_from *from)
 {
-    if (!s->is_tx || !from->hop || !s->circuit || from->label != s->circuit->rev ||
-        from->hop != s->circuit->hop || b->request != s->bind_request) {
+    const struct vn_circuit *c = s->moving ? s->next : s->circuit;
+    if (!s->is_tx || !from->hop || !c || from->label != c->rev || from->hop != c->hop ||
+        b->request != s->bind_request) {
         vn_drop(n, VN_NDROP_CIRCUIT);
+        return;
+    }
+    if (s->moving) {
+        vn_tx_moved(n, s);
         return;
     }
     if (s->state != VN_TX_EXPECT_BOUND)
@@ -108,6 +118,7 @@ static void on_bound(struct vn_node *n, struct vn_stream *s, const Vn__Bound *b,
     s->at_worker = true;
     vn_tell_tx_open(n, s);
     vn_dests_use(n, s->peer);
+    vn_route_took(n, s);
 }
 
 /* ---- the end, as told by the other end ---- */

@@ -154,9 +154,17 @@ static void circuits_gone(struct vn_node *n, struct vn_hop *h, bool tell_peer,
         struct vn_stream *s = c->stream;
         c->stream = NULL;
         vn_relay_half_gone(n, c, VN_RELAY_FAILED, VN_REFUSE_NO_ROUTE);
+        bool spare = s && s->next == c;
+        if (s && c->path)
+            vn_route_failed(n, &c->path->nodes[0]);
         vn_circuit_close(n, c, tell_peer);
         if (!s)
             continue;
+        if (spare) {
+            s->next = NULL;
+            vn_tx_stay(n, s);
+            continue;
+        }
         s->circuit = NULL;
         if (s->is_tx)
             vn_list_append(ret_lost, &s->lost);
@@ -184,13 +192,14 @@ static void hop_gone(struct vn_node *n, struct vn_hop *h, bool tell_peer)
 {
     struct vn_peer *p = h->peer;
     bool was_up = h->state == VN_HOP_UP;
+    bool answered = was_up || (h->offerer && h->state == VN_HOP_EXPECT_UP);
     struct vn_list lost;
     vn_log(VN_LOG_DEBUG, "tether_destroyed", VN_KV_ID("peer", &p->id),
            VN_KV_U64("handle", h->handle));
     circuits_gone(n, h, tell_peer, &lost);
     hop_free(n, h);
-    if (!was_up)
-        vn_peer_drop_descriptor(p);
+    if (!answered)
+        vn_peer_drop_descriptor(p); /* nor may the node be who it was */
     if (p->tx && !p->tx->circuit && vn_list_empty(&p->tx->lost) && !vn_route_pinned(n, &p->id))
         tether_gone(n, p, was_up);
     while (!vn_list_empty(&lost)) {
@@ -349,7 +358,7 @@ static void parked_go_on(struct vn_node *n)
     VN_LIST_EACH(it, &n->peers.lru)
     {
         struct vn_peer *p = VN_LIST_ENTRY(it, struct vn_peer, lru);
-        if (p->tx && !p->tx->circuit && vn_route_pinned(n, &p->id))
+        if (p->tx && !p->tx->circuit && (p->tx->relayed || vn_route_pinned(n, &p->id)))
             vn_tx_advance(n, p->tx);
     }
 }

@@ -1,3 +1,8 @@
+/*
+ * timer           armed by                               disarmed by        fires
+ * stream.route    no circuit and no tether (1 s)         another circuit    a relay is tried, and
+ * again open through a relay (5 s, doubling)   direct, end        the direct tether is tried
+ */
 #include "core/route.h"
 
 #include "core/node_i.h"
@@ -79,19 +84,158 @@ static vn_status begin_pinned(struct vn_node *n, struct vn_stream *s)
     if (!vn_route_pinned(n, &s->peer->id))
         return vn_route_begin(n, s); /* it is one of them itself */
     nodes[r->pin_count] = s->peer->id;
-    vn_status st = vn_circuit_open_path(n, s, nodes, r->pin_count + 1, &missing);
+    vn_status st = vn_circuit_open_path(n, s, &s->circuit, nodes, r->pin_count + 1, &missing);
     return st == VN_ERR_NOTFOUND && !vn_id_equal(&missing, &s->peer->id) ? VN_OK : st;
 }
 
-void vn_route_lost(struct vn_node *n, const struct vn_stream *s)
+void vn_route_lost(struct vn_node *n, struct vn_stream *s)
 {
-    if (!vn_route_pinned(n, &s->peer->id))
-        return;
-    for (size_t i = 0; i < n->routes.pin_count; i++)
+    bool pinned = vn_route_pinned(n, &s->peer->id);
+    for (size_t i = 0; pinned && i < n->routes.pin_count; i++)
         n->routes.pins[i].good = false;
-    if (!vn_list_empty(&s->peer->dests))
+    if (s->relayed && !pinned)
+        vn_timer_arm(&n->timers, &s->route, n->now_ms); /* another one, at once */
+    if ((s->relayed || pinned) && !vn_list_empty(&s->peer->dests))
         vn_dests_refresh(n, s->peer); /* nor may its end be who it was */
 }
+
+/* ---- a relay, where the direct tether does not come up ---- */
+
+#define DISCOVER_EVERY_MS 5000
+#define DISCOVER_MAX 4 /* nodes asked at a time */
+
+void vn_route_failed(struct vn_node *n, const struct vn_id *relay)
+{
+    struct vn_peer *p = vn_peer_get(n, relay);
+    if (p)
+        p->relay_failed_ms = n->now_ms;
+}
+
+static bool may_relay(struct vn_node *n, const struct vn_peer *r, const struct vn_peer *to)
+{
+    bool avoid = r->relay_failed_ms && n->now_ms - r->relay_failed_ms < VN_RELAY_AVOID_MS;
+    return r != to && !avoid && r->cert && (r->cert->rights & VN_RIGHT_RELAY) &&
+           vn_peer_fresh(n, r) && !vn_quarantine_refuses(n, r->cert);
+}
+
+/* One by lot, of those with a tether if there are any: so not all choose the same. */
+static struct vn_peer *choose(struct vn_node *n, const struct vn_peer *to)
+{
+    struct vn_peer *best = NULL;
+    size_t count = 0;
+    VN_LIST_EACH(it, &n->peers.lru)
+    {
+        struct vn_peer *r = VN_LIST_ENTRY(it, struct vn_peer, lru);
+        if (!may_relay(n, r, to))
+            continue;
+        bool near = r->hop && r->hop->state == VN_HOP_UP;
+        bool best_near = best && best->hop && best->hop->state == VN_HOP_UP;
+        uint8_t lot = 0;
+        if (near && !best_near)
+            count = 0;
+        else if (best_near && !near)
+            continue;
+        count++;
+        if (vn_random_fill(n, &lot, 1) != VN_OK || lot % count == 0)
+            best = r;
+    }
+    return best;
+}
+
+/* Those whom we may reach are asked for, a few by lot; who answers is there at the next try. */
+static void on_peers(void *arg, const struct vn_peer_entry *list, size_t count,
+                     const struct vn_authority_error *err)
+{
+    struct vn_node *n = arg;
+    uint32_t lot = 0;
+    n->routes.asking = false;
+    if (err || vn_random_fill(n, &lot, sizeof(lot)) != VN_OK)
+        return;
+    for (size_t i = 0; i < VN_MIN(count, (size_t)DISCOVER_MAX); i++)
+        (void)!vn_query_ip(n, &list[(lot + i) % count].ip6);
+}
+
+static void discover(struct vn_node *n)
+{
+    struct vn_routes *r = &n->routes;
+    if (r->asking || (r->asked_ms && n->now_ms - r->asked_ms < DISCOVER_EVERY_MS))
+        return;
+    r->asked_ms = n->now_ms;
+    r->asking = true;
+    if (n->cfg.authority->peers(n->cfg.authority->self, on_peers, n) != VN_OK)
+        r->asking = false;
+}
+
+static void begin_relayed(struct vn_node *n, struct vn_stream *s)
+{
+    struct vn_peer *r = choose(n, s->peer);
+    struct vn_id missing;
+    if (!r) {
+        discover(n);
+        return;
+    }
+    const struct vn_id nodes[2] = {r->id, s->peer->id};
+    vn_status st = vn_circuit_open_path(n, s, &s->circuit, nodes, 2, &missing);
+    s->relayed = true;
+    if (st == VN_ERR_NOTFOUND && !vn_list_empty(&s->peer->dests))
+        vn_dests_refresh(n, s->peer);
+    else if (st != VN_OK)
+        vn_route_failed(n, &r->id);
+    else
+        vn_log(VN_LOG_DEBUG, "relay_tried", VN_KV_ID("peer", &s->peer->id),
+               VN_KV_ID("relay", &r->id));
+}
+
+static bool direct_up(const struct vn_stream *s)
+{
+    const struct vn_hop *h = s->peer->hop;
+    return h && h->state == VN_HOP_UP;
+}
+
+void vn_route_on_timer(void *arg)
+{
+    struct vn_stream *s = arg;
+    struct vn_node *n = s->node;
+    if (!s->circuit) {
+        vn_timer_arm(&n->timers, &s->route, n->now_ms + VN_DIRECT_WAIT_MS / 2);
+        if (s->keyed && !direct_up(s))
+            begin_relayed(n, s);
+        return;
+    }
+    if (!s->circuit->path)
+        return;
+    if (!s->peer->hop)
+        (void)!vn_hop_offer(n, s->peer);
+    uint64_t wait_ms = (uint64_t)VN_DIRECT_AGAIN_MS << VN_MIN(++s->direct_tries, 6u);
+    vn_timer_arm(&n->timers, &s->route,
+                 n->now_ms + vn_jitter(n, VN_MIN(wait_ms, (uint64_t)VN_DIRECT_AGAIN_MAX_MS)));
+}
+
+void vn_route_took(struct vn_node *n, struct vn_stream *s)
+{
+    vn_timer_disarm(&n->timers, &s->route);
+    if (vn_route_pinned(n, &s->peer->id))
+        return;
+    if (!s->circuit->path) {
+        s->relayed = false;
+        s->direct_tries = 0;
+        return;
+    }
+    vn_timer_arm(&n->timers, &s->route, n->now_ms + vn_jitter(n, VN_DIRECT_AGAIN_MS));
+    vn_route_improve(n, s);
+}
+
+void vn_route_improve(struct vn_node *n, struct vn_stream *s)
+{
+    if (s->next || !s->circuit || !s->circuit->path || !direct_up(s) ||
+        vn_route_pinned(n, &s->peer->id))
+        return;
+    vn_status st = vn_circuit_open(n, s->peer->hop, s, &s->next);
+    if (st != VN_OK)
+        vn_log(VN_LOG_DEBUG, "route_failed", VN_KV_STATUS(st));
+}
+
+/* ---- */
 
 vn_status vn_route_begin(struct vn_node *n, struct vn_stream *s)
 {
@@ -103,5 +247,9 @@ vn_status vn_route_begin(struct vn_node *n, struct vn_stream *s)
         if (st != VN_OK)
             return VN_ERR_NOTFOUND;
     }
-    return p->hop->state == VN_HOP_UP ? vn_circuit_open(n, p->hop, s) : VN_OK;
+    if (p->hop->state == VN_HOP_UP)
+        return vn_circuit_open(n, p->hop, s, &s->circuit);
+    if (!s->route.armed)
+        vn_timer_arm(&n->timers, &s->route, n->now_ms + VN_DIRECT_WAIT_MS);
+    return VN_OK;
 }

@@ -1,6 +1,6 @@
 /*
- * Which way streams of ours go (SPEC R3): the direct tether, or a path through relays that the
- * node's settings name.
+ * Which way streams of ours go (SPEC R3): through the relays that the node's settings name; else
+ * the direct tether, and when that does not come up, a relay that this node may reach.
  */
 #pragma once
 
@@ -22,6 +22,8 @@ struct vn_route_pin {
 struct vn_routes {
     struct vn_route_pin pins[VN_CIRCUIT_RELAYS_MAX]; /* in the order of the path */
     size_t pin_count;
+    bool asking;       /* Guardian, whom we may reach */
+    uint64_t asked_ms; /* own time */
 };
 
 void vn_routes_init(struct vn_node *n);
@@ -30,7 +32,14 @@ void vn_routes_init(struct vn_node *n);
  * for calls vn_tx_advance. VN_ERR_NOTFOUND: the descriptor of its peer is missing.
  */
 VN_MUST_CHECK vn_status vn_route_begin(struct vn_node *n, struct vn_stream *s);
-/** A circuit of it was lost or refused: the relays are looked for anew. */
-void vn_route_lost(struct vn_node *n, const struct vn_stream *s);
+/** s is open. Begins s->next when there is a better way than the present one. */
+void vn_route_improve(struct vn_node *n, struct vn_stream *s);
+/** s is open on s->circuit. */
+void vn_route_took(struct vn_node *n, struct vn_stream *s);
+/** A circuit of ours through this relay was lost or refused. */
+void vn_route_failed(struct vn_node *n, const struct vn_id *relay);
+void vn_route_on_timer(void *stream);
+/** A circuit of it was lost or refused: relays and its peer are looked for anew. */
+void vn_route_lost(struct vn_node *n, struct vn_stream *s);
 /** Its stream to p does without the tether to it. */
 bool vn_route_pinned(const struct vn_node *n, const struct vn_id *peer);

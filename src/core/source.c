@@ -41,10 +41,10 @@ static vn_status path_make(struct vn_node *n, const struct vn_id *nodes, size_t 
     return VN_OK;
 }
 
-vn_status vn_circuit_open_path(struct vn_node *n, struct vn_stream *s, const struct vn_id *nodes,
-                               size_t count, struct vn_id *ret_missing)
+vn_status vn_circuit_open_path(struct vn_node *n, struct vn_stream *s, struct vn_circuit **slot,
+                               const struct vn_id *nodes, size_t count, struct vn_id *ret_missing)
 {
-    assert(count >= 2 && count <= VN_SETUP_SLOTS && !s->circuit);
+    assert(count >= 2 && count <= VN_SETUP_SLOTS && !*slot);
     struct vn_buf blob;
     struct vn_path *path = NULL;
     uint32_t bind;
@@ -69,7 +69,7 @@ vn_status vn_circuit_open_path(struct vn_node *n, struct vn_stream *s, const str
     c->blob = blob;
     c->path = path;
     c->stream = s;
-    s->circuit = c;
+    *slot = c;
     vn_circuit_begin(n, c);
     return VN_OK;
 }

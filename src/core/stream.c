@@ -127,6 +127,7 @@ vn_status vn_stream_new(struct vn_node *n, struct vn_peer *p, bool is_tx, const 
     vn_list_init(&s->lost);
     vn_timer_init(&s->timer, is_tx ? vn_tx_on_timer : rx_on_timer, s);
     vn_timer_init(&s->life, on_life, s);
+    vn_timer_init(&s->route, vn_route_on_timer, s);
     vn_timer_init(&s->m2_timer, on_m2_timer, s);
     vn_rekey_init(&s->rekey, s);
     vn_buf_init(&s->m1, VN_CONTROL_PAYLOAD_MAX);
@@ -158,6 +159,7 @@ static void stream_free(struct vn_node *n, struct vn_stream *s)
 {
     vn_timer_disarm(&n->timers, &s->timer);
     vn_timer_disarm(&n->timers, &s->life);
+    vn_timer_disarm(&n->timers, &s->route);
     vn_timer_disarm(&n->timers, &s->m2_timer);
     (void)vn_map_take(n->streams.by_sid, &s->sid);
     vn_list_remove(&s->of_peer);
@@ -195,6 +197,7 @@ void vn_stream_close(struct vn_node *n, struct vn_stream *s, enum vn_close_reaso
     }
     if (s->at_worker)
         vn_tell_handle(n, s->is_tx ? VN_CMD_TX_CLOSE : VN_CMD_RX_CLOSE, s->handle);
+    vn_tx_stay(n, s);
     struct vn_circuit *c = s->circuit;
     s->circuit = NULL;
     if (c) {

@@ -58,7 +58,12 @@ struct vn_stream {
     struct vn_peer *peer;
     struct vn_list of_peer; /* rx: in peer->rxs */
     struct vn_circuit *circuit;
-    struct vn_list lost; /* while a tether ends: its circuit was there */
+    struct vn_circuit *next; /* tx: takes over when it is bound */
+    bool moving;             /* BIND is out for it */
+    struct vn_timer route;   /* tx: see route.c */
+    bool relayed;            /* a relay is tried or carries it, unless the settings say so */
+    unsigned direct_tries;   /* since a relay carries it */
+    struct vn_list lost;     /* while a tether ends: its circuit was there */
     uint64_t since_ms, handshake_ms;
     bool at_worker;        /* TX_OPEN or RX_OPEN was sent */
     struct vn_timer timer; /* by state, see initiator.c, responder.c, stream.c */
@@ -142,6 +147,10 @@ void vn_responder_on_m1(struct vn_node *n, const struct vn_subject *subj, struct
 void vn_tx_advance(struct vn_node *n, struct vn_stream *s);
 void vn_tx_on_timer(void *stream);
 void vn_tx_bind_timer(struct vn_node *n, struct vn_stream *s);
+/** BOUND came for s->next: the stream goes that way from now on. */
+void vn_tx_moved(struct vn_node *n, struct vn_stream *s);
+/** Gives up s->next. */
+void vn_tx_stay(struct vn_node *n, struct vn_stream *s);
 /** Its circuit is gone; another one is on its way. */
 void vn_tx_park(struct vn_node *n, struct vn_stream *s);
 /** Its circuit is gone (already detached). May close s. */
@@ -156,4 +165,7 @@ struct vn_ctl_from {
 };
 /** Sends in-band when the stream has a circuit, else over the control channel. */
 void vn_ctl_send(struct vn_node *n, struct vn_stream *s, const Vn__StreamControl *m);
+/** On this circuit; NULL: over the control channel. */
+void vn_ctl_send_on(struct vn_node *n, struct vn_stream *s, const struct vn_circuit *c,
+                    const Vn__StreamControl *m);
 void vn_ctl_input(struct vn_node *n, struct vn_span bytes, const struct vn_ctl_from *from);

@@ -424,15 +424,25 @@ static vn_status change_taints(void *self, const char *const *add, size_t add_co
     return VN_OK;
 }
 
+/* All other members, at once. */
 static vn_status peers(void *self,
                        void (*fn)(void *arg, const struct vn_peer_entry *list, size_t count,
                                   const struct vn_authority_error *err),
                        void *arg)
 {
-    (void)self;
-    (void)fn;
-    (void)arg;
-    return VN_ERR_UNSUPPORTED;
+    const struct port *p = self;
+    const struct vn_mem_authority *a = p->authority;
+    struct vn_peer_entry list[VN_ARRAY_LEN(a->members)];
+    size_t count = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        if (i == p->member)
+            continue;
+        list[count] = (struct vn_peer_entry){.ip4 = a->members[i].ip4, .ip6 = a->members[i].ip6};
+        snprintf(list[count].tag, sizeof(list[count].tag), "%s", a->members[i].tag);
+        count++;
+    }
+    fn(arg, list, count, NULL);
+    return VN_OK;
 }
 
 static void cancel(void *self)

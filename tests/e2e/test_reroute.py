@@ -1,0 +1,86 @@
+"""Four nodes and no setting: the way between a and b is cut under a download, a relay carries it, and it moves back."""
+# timeout: 180
+import hashlib
+import os
+
+from lib import *
+from veil import Guardian, Node, Traffic
+
+net = Net()
+srv, a, b, c, d = (net.machine(n) for n in ("srv", "a", "b", "c", "d"))
+underlay = net.switch([srv, a, b, c, d], "10.9.0")
+g = Guardian(srv, "10.9.0.1")
+nodes = {m.name: Node(m, g, run_words=["--idle", "30", "--verbose"]) for m in (a, b, c, d)}
+na, nb, nc, nd = (nodes[n] for n in "abcd")
+SIZE = 6 << 20
+
+
+def cut(really):
+    for m, other in ((a, b), (b, a)):
+        m.ip("route", "add" if really else "del", "blackhole", f"{underlay[other.name]}/32")
+
+
+def relay(node, tag):
+    """Whom the stream to that node goes through; None: nobody."""
+    via = [l["via"] for l in node.links() if l["tag"] == tag and l["stream"]["tx_state"] == "open"]
+    ids = {n.status()["node"]: n for n in (nc, nd)}
+    return ids[via[0][0]] if via and via[0] else None
+
+
+def opened(node, tag):
+    return any(l["tag"] == tag and l["stream"]["tx_state"] == "open" for l in node.links())
+
+
+def a_download_survives_the_cut():
+    folder = b.dir / "www"
+    folder.mkdir()
+    data = os.urandom(SIZE)
+    (folder / "file").write_bytes(data)
+    b.daemon(["python3", "-m", "http.server", "--bind", nb.ip4, "--directory", folder, "8000"], name="http")
+    wait_until(lambda: f"{nb.ip4}:8000" in b.out(["ss", "-Hlnt"]), 5, "the server listens")
+    check(len(a.ping(nb.ip4, wait=5)) == 1 and relay(na, "b") is None, "a reaches b directly")
+    curl = a.daemon(["curl", "-sf", "--limit-rate", "512k", "--max-time", "60", "-o", a.dir / "file",
+                     f"http://{nb.ip4}:8000/file"], name="curl")
+    out = a.dir / "file"
+    wait_until(lambda: out.exists() and out.stat().st_size > SIZE // 8, 10, "the download runs")
+    cut(True)
+    check(curl.process.wait(60) == 0, "it ends well though its path was cut")
+    check(hashlib.sha256(out.read_bytes()).digest() == hashlib.sha256(data).digest(), "and is whole")
+    check(relay(nb, "a") is not None, "through a relay")
+    check(relay(nb, "a").status()["counters"]["frames_opened"] == 0, "that opened nothing of it")
+
+
+def the_relay_dies():
+    t = Traffic(a, nb.ip4)
+    t.steady()
+    first = relay(na, "b")
+    first.kill()
+    t.back_within(8, "another relay takes over")
+    check(relay(na, "b") not in (None, first), "it is the other one")
+    first.start()
+    t.stop()
+
+
+def it_moves_back():
+    t = Traffic(a, nb.ip4)
+    t.steady()
+    cut(False)
+    wait_until(lambda: opened(na, "b") and relay(na, "b") is None, 90, "a's stream to b is direct again")
+    t.steady()
+    check(t.longest_gap() < 2 and not t.unreachable(), f"without a gap ({t.longest_gap():.2f} s)")
+    t.stop()
+
+
+def nobody_relays():
+    for n in (nc, nd):
+        n.stop()
+        n.run_words.append("--no-relay")
+        n.start()
+    cut(True)
+    out = a.run(["ping", "-n", "-i", "0.5", "-w", "30", nb.ip4], ok=False, timeout=40).stdout
+    check("Unreachable" in out, "without any way b is unreachable, not a hang")
+    check(nc.status()["counters"]["frames_relayed"] == nd.status()["counters"]["frames_relayed"] == 0,
+          "nobody carried anything")
+
+
+main(a_download_survives_the_cut, the_relay_dies, it_moves_back, nobody_relays)

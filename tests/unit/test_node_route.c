@@ -1,0 +1,161 @@
+/* Ways that a node chooses itself: a relay where there is no direct one, and back. */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "support/node_world.h"
+#include "support/test.h"
+
+struct scene {
+    struct vn_world w;
+    struct vn_world_node *a, *b, *c, *d;
+};
+
+/* a and b cannot reach each other; c and d are members like them. */
+static void setup(struct scene *s, bool cut)
+{
+    memset(s, 0, sizeof(*s));
+    vn_world_init(&s->w, VN_SUITE_DEFAULT);
+    s->c = vn_world_add(&s->w, "carol", "home");
+    s->d = vn_world_add(&s->w, "dave", "home");
+    s->b = vn_world_add(&s->w, "bob", "home");
+    s->a = vn_world_add(&s->w, "alice", "home");
+    vn_world_cut(s->a, s->b, cut);
+}
+
+static const struct vn_node_link *link_to(const struct vn_world_node *n,
+                                          const struct vn_world_node *to)
+{
+    static struct vn_node_link links[8];
+    const struct vn_mem_member *m = vn_mem_authority_member(n->world->authority, to->member);
+    size_t count = vn_node_links(n->node, links, VN_ARRAY_LEN(links));
+    for (size_t i = 0; i < count; i++) {
+        if (links[i].tx && vn_ip_equal(&links[i].addrs[0], &m->ip4))
+            return &links[i];
+    }
+    fail_msg("no stream");
+    return NULL;
+}
+
+static struct vn_world_node *relay_of(struct scene *s, const struct vn_world_node *from,
+                                      const struct vn_world_node *to)
+{
+    const struct vn_node_link *l = link_to(from, to);
+    if (l->via_count == 0)
+        return NULL;
+    struct vn_id c = vn_world_status(s->c).node;
+    return vn_id_equal(&l->via[0], &c) ? s->c : s->d;
+}
+
+/* Nobody named a relay: it asks whom it may reach, and goes through one of those. */
+static void test_found_when_needed(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s, true);
+    uint64_t cold = vn_world_ping(s.a, s.b, false, 10000);
+    assert_in_range(cold, VN_DIRECT_WAIT_MS, 3500);
+    assert_non_null(relay_of(&s, s.a, s.b));
+    assert_int_equal(1, vn_world_counters(relay_of(&s, s.a, s.b)).frames_relayed);
+    /* b goes its own way, perhaps through the other one. */
+    assert_true(vn_world_ping(s.b, s.a, false, 10000) < 3500);
+    for (int i = 0; i < 100; i++) {
+        assert_true(vn_world_ping(s.a, s.b, false, 1000) < 20);
+        vn_world_run(&s.w, 200); /* the direct tether fails meanwhile */
+    }
+    assert_int_equal(0, s.a->unreachables);
+    assert_int_equal(1, vn_world_status(s.a).handshakes_started);
+    vn_world_done(&s.w);
+}
+
+/* The direct path comes back: the stream moves, without a gap and under the same keys. */
+static void test_moves_back(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s, true);
+    assert_true(vn_world_ping(s.a, s.b, false, 10000) < 3500);
+    vn_world_cut(s.a, s.b, false);
+    bool moved = false;
+    for (int i = 0; i < 1000 && !moved; i++) {
+        assert_true(vn_world_ping(s.a, s.b, false, 1000) < 20);
+        vn_world_run(&s.w, 100);
+        moved = !relay_of(&s, s.a, s.b);
+    }
+    assert_true(moved);
+    uint64_t relayed = vn_world_counters(s.c).frames_relayed + vn_world_counters(s.d).frames_relayed;
+    assert_true(vn_world_ping(s.a, s.b, false, 1000) < 20);
+    assert_int_equal(relayed,
+                     vn_world_counters(s.c).frames_relayed + vn_world_counters(s.d).frames_relayed);
+    assert_int_equal(1, vn_world_status(s.a).handshakes_started);
+    /* The circuit that it left is torn down. */
+    vn_world_run(&s.w, VN_MOVED_LINGER_MS + 100);
+    assert_int_equal(0, vn_world_status(s.c).relay_count + vn_world_status(s.d).relay_count);
+    vn_world_done(&s.w);
+}
+
+/* The direct path dies under a stream: it goes on through a relay. */
+static void test_direct_dies(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s, false);
+    assert_true(vn_world_ping(s.a, s.b, false, 5000) < 100);
+    assert_null(relay_of(&s, s.a, s.b));
+    vn_world_cut(s.a, s.b, true);
+    unsigned lost = 0;
+    while (lost < 20 && vn_world_ping(s.a, s.b, false, 500) == UINT64_MAX)
+        lost++;
+    /* Until the silence is noticed; then a second for a direct way. */
+    assert_in_range(lost, VN_MEM_SILENT_US / 500000, VN_MEM_SILENT_US / 500000 + 5);
+    assert_non_null(relay_of(&s, s.a, s.b));
+    assert_int_equal(0, s.a->unreachables);
+    assert_int_equal(1, vn_world_status(s.a).handshakes_started);
+    vn_world_done(&s.w);
+}
+
+/* The relay dies too: the other one takes over. */
+static void test_relay_dies(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s, true);
+    assert_true(vn_world_ping(s.a, s.b, false, 10000) < 3500);
+    struct vn_world_node *first = relay_of(&s, s.a, s.b);
+    vn_world_kill(first);
+    vn_mem_net_break_of(s.w.net, vn_world_owner(first), VN_TETHER_DOWN_SILENT);
+    assert_true(vn_world_ping(s.a, s.b, false, 10000) < 3000);
+    struct vn_world_node *second = relay_of(&s, s.a, s.b);
+    assert_non_null(second);
+    assert_ptr_not_equal(first, second);
+    assert_int_equal(0, s.a->unreachables);
+    vn_world_done(&s.w);
+}
+
+/* Nobody relays: a prompt unreachable. */
+static void test_nobody_relays(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s, true);
+    s.c->no_relay = s.d->no_relay = true;
+    vn_world_restart(s.c);
+    vn_world_restart(s.d);
+    assert_int_equal(UINT64_MAX, vn_world_ping(s.a, s.b, false, VN_TETHER_CONNECT_MS + 2000));
+    assert_true(s.a->unreachables >= 1);
+    assert_int_equal(0, vn_world_counters(s.c).frames_relayed);
+    vn_world_done(&s.w);
+}
+
+int main(void)
+{
+    if (getenv("VN_TEST_LOG"))
+        vn_log_setup(VN_LOG_DEBUG, 0);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_found_when_needed), cmocka_unit_test(test_moves_back),
+        cmocka_unit_test(test_direct_dies),       cmocka_unit_test(test_relay_dies),
+        cmocka_unit_test(test_nobody_relays),
+    };
+    if (getenv("VN_TEST_ONLY"))
+        cmocka_set_test_filter(getenv("VN_TEST_ONLY"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
