@@ -23,6 +23,8 @@ int vn_cmd_info(struct vn_cli *c);
 int vn_cmd_netcheck(struct vn_cli *c);
 int vn_cmd_peers(struct vn_cli *c);
 int vn_cmd_ping(struct vn_cli *c);
+int vn_cmd_routes(struct vn_cli *c);
+int vn_cmd_explain(struct vn_cli *c);
 int vn_cmd_taint(struct vn_cli *c);
 int vn_cmd_version(struct vn_cli *c);
 

@@ -198,8 +198,37 @@ static void add_stats(struct arena *a, Vn__Local__Link *l, const struct vn_node_
     }
 }
 
-static Vn__Local__Link *make_link(struct arena *a, const struct vn_node_link *in,
-                                  const struct vn_ev_stats *stats)
+static uint64_t rtt_of(const struct vn_ev_stats *stats, uint32_t tether)
+{
+    for (size_t i = 0; stats && tether && i < stats->tether_count; i++) {
+        if (stats->tethers[i].tether == tether)
+            return stats->tethers[i].stats.srtt_us;
+    }
+    return 0;
+}
+
+static void add_ways(struct arena *a, struct vn_node *node, Vn__Local__Link *l,
+                     const struct vn_id *peer, const struct vn_ev_stats *stats)
+{
+    struct vn_node_way ways[VN_NODE_WAYS_MAX];
+    const size_t n = vn_node_ways(node, peer, ways, VN_ARRAY_LEN(ways));
+    l->ways = take(a, n * sizeof(*l->ways));
+    for (size_t i = 0; l->ways && i < n; i++) {
+        Vn__Local__Way *w = take(a, sizeof(*w));
+        if (!w)
+            return;
+        vn__local__way__init(w);
+        w->direct = ways[i].direct;
+        w->relay = ways[i].direct ? text(a, "") : id_text(a, &ways[i].relay);
+        w->tag = text(a, ways[i].tag);
+        w->why = text(a, ways[i].why);
+        w->rtt_us = rtt_of(stats, ways[i].tether);
+        l->ways[l->n_ways++] = w;
+    }
+}
+
+static Vn__Local__Link *make_link(struct arena *a, struct vn_node *node,
+                                  const struct vn_node_link *in, const struct vn_ev_stats *stats)
 {
     Vn__Local__Link *l = take(a, sizeof(*l));
     if (!l)
@@ -219,6 +248,8 @@ static Vn__Local__Link *make_link(struct arena *a, const struct vn_node_link *in
     l->handshake_us = in->handshake_us;
     if (stats)
         add_stats(a, l, in, stats);
+    if (in->tx)
+        add_ways(a, node, l, &in->node, stats);
     return l;
 }
 
@@ -231,7 +262,7 @@ static void set_links(struct arena *a, struct vn_node *node, Vn__Local__Status *
     const size_t n = VN_MIN(vn_node_links(node, links, LINKS_MAX), (size_t)LINKS_MAX);
     s->links = take(a, n * sizeof(*s->links));
     for (size_t i = 0; s->links && i < n; i++) {
-        Vn__Local__Link *l = make_link(a, &links[i], stats);
+        Vn__Local__Link *l = make_link(a, node, &links[i], stats);
         if (l)
             s->links[s->n_links++] = l;
     }

@@ -34,6 +34,10 @@ static int run_verb(struct vn_cli *c)
         return vn_cmd_peers(c);
     case VN_VERB_PING:
         return vn_cmd_ping(c);
+    case VN_VERB_ROUTES:
+        return vn_cmd_routes(c);
+    case VN_VERB_EXPLAIN:
+        return vn_cmd_explain(c);
     case VN_VERB_TAINT:
         return vn_cmd_taint(c);
     case VN_VERB_VERSION:

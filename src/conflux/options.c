@@ -215,6 +215,8 @@ static const struct {
     {VN_VERB_NETCHECK, "netcheck", "",
      "addresses, NAT, servers: what is in the way, and what helps"},
     {VN_VERB_PING, "ping", "TAG|ADDRESS|ID", "is it there, and by which path"},
+    {VN_VERB_ROUTES, "routes", "", "which way each stream goes"},
+    {VN_VERB_EXPLAIN, "explain", "TAG|ADDRESS|ID", "why it goes there, and what else there is"},
     {VN_VERB_TAINT, "taint", "add|remove NAME... | list", "change this node's taints, at once"},
     {VN_VERB_VERSION, "version", "", "version of this program"},
     {VN_VERB_HELP, "help", "[VERB]", "this text"},
@@ -596,7 +598,8 @@ static vn_status check_verb(const struct parse *p)
             return bad(p, "%s", text);
         }
     }
-    if (p->o->word_count && !(v & (VN_VERB_INFO | VN_VERB_PING | VN_VERB_TAINT | VN_VERB_HELP)))
+    if (p->o->word_count &&
+        !(v & (VN_VERB_INFO | VN_VERB_PING | VN_VERB_TAINT | VN_VERB_EXPLAIN | VN_VERB_HELP)))
         return bad(p, "the word '%s' is too much", p->o->words[0]);
     return VN_OK;
 }

@@ -24,6 +24,8 @@ enum vn_verb {
     VN_VERB_VERSION = 1u << 10,
     VN_VERB_HELP = 1u << 11,
     VN_VERB_NETCHECK = 1u << 12,
+    VN_VERB_ROUTES = 1u << 13,
+    VN_VERB_EXPLAIN = 1u << 14,
 };
 
 #define VN_OPT_LIST_MAX 32

@@ -163,6 +163,29 @@ size_t vn_node_links(const struct vn_node *n, struct vn_node_link *ret, size_t c
  * login. */
 VN_MUST_CHECK vn_status vn_node_stun_keys(const struct vn_node *n, struct vn_stun_keys *ret);
 
+#define VN_NODE_WAYS_MAX 16
+
+/** One way that our stream to a peer takes, or may take. */
+struct vn_node_way {
+    bool direct;
+    struct vn_id relay; /* unless direct */
+    char tag[VN_TAG_MAX + 1];
+    uint32_t tether; /* to its first node; 0: none */
+    const char *why; /* what it is: see vn_node_ways */
+};
+/**
+ * The ways to a peer, the direct one first; returns how many, at most cap. Of each
+ *   in_use       the stream goes there
+ *   ready        its first tether is up
+ *   connecting   that is being made
+ *   known        its first node is known, nothing is set up
+ *   failed       the direct tether is not there
+ *   failed_lately, forbidden, quarantined, unknown_key   a relay that would not be tried now
+ *   overruled    the settings name other relays
+ */
+size_t vn_node_ways(struct vn_node *n, const struct vn_id *peer, struct vn_node_way *ret,
+                    size_t cap);
+
 /** Own taints, borrowed until the next call. */
 size_t vn_node_taints(const struct vn_node *n, const char *ret[VN_TAINTS_MAX]);
 /** Adds and removes through Guardian; the new statement is in force and sent to stream peers before

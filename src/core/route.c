@@ -253,3 +253,69 @@ vn_status vn_route_begin(struct vn_node *n, struct vn_stream *s)
         vn_timer_arm(&n->timers, &s->route, n->now_ms + VN_DIRECT_WAIT_MS);
     return VN_OK;
 }
+
+/* ---- for the local commands ---- */
+
+static bool in_use(const struct vn_stream *s, const struct vn_id *relay)
+{
+    const struct vn_circuit *c = s && s->state == VN_TX_OPEN ? s->circuit : NULL;
+    if (!c || !relay || !c->path)
+        return c && !relay && !c->path;
+    for (size_t i = 0; i + 1 < c->path->count; i++) {
+        if (vn_id_equal(&c->path->nodes[i], relay))
+            return true;
+    }
+    return false;
+}
+
+static const char *why_direct(const struct vn_node *n, const struct vn_peer *p)
+{
+    if (in_use(p->tx, NULL))
+        return "in_use";
+    if (vn_route_pinned(n, &p->id))
+        return "overruled";
+    if (!p->hop)
+        return "failed";
+    return p->hop->state == VN_HOP_UP ? "ready" : "connecting";
+}
+
+static const char *why_relay(struct vn_node *n, const struct vn_peer *r, const struct vn_peer *to)
+{
+    if (in_use(to->tx, &r->id))
+        return "in_use";
+    if (!(r->cert->rights & VN_RIGHT_RELAY))
+        return "forbidden";
+    if (vn_quarantine_refuses(n, r->cert))
+        return "quarantined";
+    if (vn_route_pinned(n, &to->id))
+        return "overruled";
+    if (!vn_peer_fresh(n, r))
+        return "unknown_key";
+    if (!may_relay(n, r, to))
+        return "failed_lately";
+    if (!r->hop)
+        return "known";
+    return r->hop->state == VN_HOP_UP ? "ready" : "connecting";
+}
+
+size_t vn_node_ways(struct vn_node *n, const struct vn_id *peer, struct vn_node_way *ret,
+                    size_t cap)
+{
+    const struct vn_peer *p = vn_peer_get(n, peer);
+    size_t count = 0;
+    if (!p || !p->cert || cap == 0)
+        return 0;
+    ret[count++] = (struct vn_node_way){
+        .direct = true, .tether = p->hop ? p->hop->handle : 0, .why = why_direct(n, p)};
+    VN_LIST_EACH(it, &n->peers.lru)
+    {
+        const struct vn_peer *r = VN_LIST_ENTRY(it, struct vn_peer, lru);
+        if (r == p || !r->cert || count == cap)
+            continue;
+        struct vn_node_way *w = &ret[count++];
+        *w = (struct vn_node_way){
+            .relay = r->id, .tether = r->hop ? r->hop->handle : 0, .why = why_relay(n, r, p)};
+        memcpy(w->tag, r->cert->tag, sizeof(w->tag));
+    }
+    return count;
+}

@@ -82,7 +82,8 @@ static void test_moves_back(void **state)
         moved = !relay_of(&s, s.a, s.b);
     }
     assert_true(moved);
-    uint64_t relayed = vn_world_counters(s.c).frames_relayed + vn_world_counters(s.d).frames_relayed;
+    uint64_t relayed =
+        vn_world_counters(s.c).frames_relayed + vn_world_counters(s.d).frames_relayed;
     assert_true(vn_world_ping(s.a, s.b, false, 1000) < 20);
     assert_int_equal(relayed,
                      vn_world_counters(s.c).frames_relayed + vn_world_counters(s.d).frames_relayed);
