@@ -25,7 +25,7 @@ static void costs(void)
 /* Two arms in any state that measurements and ticks can bring about. */
 static void two_arms(void)
 {
-    struct vn_ccx c = {.count = 2, .current = nondet_bool()};
+    struct vn_ccx c = {.count = 2, .current = nondet_bool(), .has_home = nondet_bool()};
     for (size_t i = 0; i < 2; i++) {
         struct vn_ccx_arm *a = &c.arms[i];
         *a = (struct vn_ccx_arm){.key = i,
@@ -62,14 +62,15 @@ static void two_arms(void)
 
 static void budget(void)
 {
-    struct vn_ccx_budget b = {nondet_u32(), nondet_u64()};
+    struct vn_ccx_budget b = {nondet_u32(), nondet_u32(), nondet_u64()};
     __CPROVER_assume(b.tokens_q16 <= BUDGET_BURST * VN_Q16);
     uint64_t now_ms = nondet_u64();
     __CPROVER_assume(now_ms >= b.at_ms);
     refill(&b, now_ms);
     assert(b.tokens_q16 <= BUDGET_BURST * VN_Q16);
     uint32_t before = b.tokens_q16;
-    if (take_token(&b))
+    struct vn_dice dice = {nondet_u64()};
+    if (take_token(&b, &dice))
         assert(b.tokens_q16 == before - VN_Q16);
 }
 

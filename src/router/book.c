@@ -166,15 +166,33 @@ static bool is_listed(const struct vn_candidate *list, size_t count, uint64_t ke
     return false;
 }
 
-void vn_candidates_apply(struct vn_ccx *c, uint64_t direct, const struct vn_candidate *list,
-                         size_t count)
+/* Makes room for one: the arm that did worst of those that are not listed. */
+static bool drop_worst(struct vn_ccx *c, uint64_t direct, const struct vn_candidate *list,
+                       size_t count)
 {
-    for (size_t i = c->count; i-- > 0;) {
-        uint64_t key = c->arms[i].key;
-        if (key != direct && !is_listed(list, count, key) && !vn_ccx_is_kept(c, key))
-            vn_ccx_remove(c, key);
+    const struct vn_ccx_arm *worst = NULL;
+    for (size_t i = 0; i < c->count; i++) {
+        const struct vn_ccx_arm *a = &c->arms[i];
+        if (a->key != direct && !is_listed(list, count, a->key) && !vn_ccx_is_kept(c, a->key) &&
+            (!worst || a->loss_q16 > worst->loss_q16))
+            worst = a;
     }
+    if (worst)
+        vn_ccx_remove(c, worst->key);
+    return worst != NULL;
+}
+
+size_t vn_candidates_apply(struct vn_ccx *c, uint64_t direct, const struct vn_candidate *list,
+                           size_t count, size_t most)
+{
+    size_t wanted = 0, added = 0;
     for (size_t i = 0; i < count; i++)
-        if (vn_ccx_add(c, list[i].key) == VN_ERR_LIMIT)
-            return;
+        wanted += !vn_ccx_find(c, list[i].key);
+    wanted = VN_MIN(wanted, most);
+    while (c->count + wanted > VN_CCX_ARMS_MAX)
+        if (!drop_worst(c, direct, list, count))
+            wanted--;
+    for (size_t i = 0; i < count && added < wanted; i++)
+        added += vn_ccx_add(c, list[i].key) == VN_OK;
+    return added;
 }

@@ -72,8 +72,11 @@ size_t vn_candidates(const struct vn_book *b, const struct vn_coord *self_at,
                      const struct vn_descriptor_place *to,
                      struct vn_candidate ret[VN_CANDIDATES_MAX]);
 /**
- * Makes the arms of c those of the list, besides direct. Arms that are in use, pinned or a standby
- * stay. An arm's key is its relay's.
+ * Puts candidates among the arms of c, an arm's key being its relay's: at first as many as fit,
+ * then in place of those that did worst and are not listed. Arms in use, pinned and standbys stay.
+ *
+ * @param most  how many new arms at most: each costs a set-up
+ * @return how many were added; they are the last arms of c
  */
-void vn_candidates_apply(struct vn_ccx *c, uint64_t direct, const struct vn_candidate *list,
-                         size_t count);
+size_t vn_candidates_apply(struct vn_ccx *c, uint64_t direct, const struct vn_candidate *list,
+                           size_t count, size_t most);

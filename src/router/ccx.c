@@ -14,7 +14,7 @@
 #define GAIN_Q16 6554             /* 0.1: less is not worth a switch */
 #define FAULTS_MAX 8              /* held for 2^8 ticks at most: 8.5 min */
 #define SOUND_TICKS 128           /* alive for so long makes up for a fault */
-#define BUDGET_PER_S 10
+#define BUDGET_PER_S 7
 #define BUDGET_BURST 20
 
 uint32_t vn_ccx_cost(const struct vn_ccx_sample *s, uint32_t size)
@@ -222,6 +222,12 @@ void vn_ccx_pin(struct vn_ccx *c, uint64_t key)
     c->pinned = key;
 }
 
+void vn_ccx_set_home(struct vn_ccx *c, uint64_t key)
+{
+    c->has_home = true;
+    c->home = key;
+}
+
 void vn_ccx_unpin(struct vn_ccx *c)
 {
     c->is_pinned = false;
@@ -277,6 +283,14 @@ static bool follow_pin(struct vn_ccx *c)
     return true;
 }
 
+/* A relay that saves nothing is not worth its trouble. */
+static void go_home(struct vn_ccx *c, const struct vn_ccx_arm *now)
+{
+    const struct vn_ccx_arm *home = c->has_home ? find(c, c->home) : NULL;
+    if (home && is_usable(home) && home->cost_us <= now->cost_us)
+        c->current = (size_t)(home - c->arms);
+}
+
 /* Moves to the cheapest arm when that is worth it, by lot: the larger the gain and the more room
  * the relay has, the sooner. Who all see the same better relay do not all go there at once. */
 static void choose(struct vn_ccx *c)
@@ -293,8 +307,10 @@ static void choose(struct vn_ccx *c)
         c->current = (size_t)(best - c->arms); /* what is measured goes before what is not */
         return;
     }
-    if (!vn_ccx_is_worth_it(now->cost_us, best->cost_us))
+    if (!vn_ccx_is_worth_it(now->cost_us, best->cost_us)) {
+        go_home(c, now);
         return;
+    }
     uint64_t gain = vn_q16_ratio(now->cost_us - best->cost_us, now->cost_us, VN_Q16);
     uint64_t chance = VN_MIN(2 * gain, (uint64_t)VN_Q16);
     chance = chance * best->headroom_q16 / VN_Q16 * best->headroom_q16 / VN_Q16;
@@ -302,9 +318,13 @@ static void choose(struct vn_ccx *c)
         c->current = (size_t)(best - c->arms);
 }
 
-static bool take_token(struct vn_ccx_budget *b)
+/* Each of the destinations that share the bucket gets as much of it, whoever comes first: what is
+ * less than a probe is drawn for. */
+static bool take_token(struct vn_ccx_budget *b, struct vn_dice *d)
 {
-    if (b->tokens_q16 < VN_Q16)
+    uint64_t share = (uint64_t)BUDGET_PER_S * VN_CCX_TICK_MS / 1000 * VN_Q16 /
+                     ((uint64_t)VN_CCX_PROBES_MAX * VN_MAX(b->sharers, 1u));
+    if (b->tokens_q16 < VN_Q16 || (share < VN_Q16 && vn_dice_below(d, VN_Q16) >= share))
         return false;
     b->tokens_q16 -= VN_Q16;
     return true;
@@ -312,7 +332,7 @@ static bool take_token(struct vn_ccx_budget *b)
 
 void vn_ccx_budget_init(struct vn_ccx_budget *b, uint64_t now_ms)
 {
-    *b = (struct vn_ccx_budget){.tokens_q16 = BUDGET_BURST * VN_Q16, .at_ms = now_ms};
+    *b = (struct vn_ccx_budget){.sharers = 1, .tokens_q16 = BUDGET_BURST * VN_Q16, .at_ms = now_ms};
 }
 
 static void refill(struct vn_ccx_budget *b, uint64_t now_ms)
@@ -370,7 +390,7 @@ struct vn_ccx_plan vn_ccx_tick(struct vn_ccx *c, struct vn_ccx_budget *b, uint64
         remember(&c->arms[i]);
     while (plan.probe_count < VN_CCX_PROBES_MAX) {
         const struct vn_ccx_arm *a = draw_probe(c, plan.probe_count);
-        if (!a || (plan.probe_count && a == plan.probes[0]) || !take_token(b))
+        if (!a || (plan.probe_count && a == plan.probes[0]) || !take_token(b, &c->dice))
             break;
         plan.probes[plan.probe_count++] = a;
     }

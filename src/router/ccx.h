@@ -54,12 +54,14 @@ struct vn_ccx {
     size_t count;
     size_t current;  /* index of the arm in use; only valid with count > 0 */
     uint64_t pinned; /* its key, if is_pinned */
-    bool is_pinned;
+    uint64_t home;   /* if has_home: the direct path's key */
+    bool is_pinned, has_home;
     struct vn_ccx_arm arms[VN_CCX_ARMS_MAX];
 };
 
-/** Probes that a node may still send, over all its destinations: 10 a second. */
+/** Probes that a node may still send, over all its destinations: 7 a second. */
 struct vn_ccx_budget {
+    uint32_t sharers; /* active destinations; the owner sets it */
     uint32_t tokens_q16;
     uint64_t at_ms;
 };
@@ -102,6 +104,8 @@ void vn_ccx_headroom(struct vn_ccx *c, uint64_t key, uint32_t headroom_q16);
 void vn_ccx_exclude(struct vn_ccx *c, uint64_t key, bool excluded);
 /** Stays on that arm while it lives and is not excluded. */
 void vn_ccx_pin(struct vn_ccx *c, uint64_t key);
+/** That arm is the direct path: a relay is left for it as soon as it saves nothing. */
+void vn_ccx_set_home(struct vn_ccx *c, uint64_t key);
 void vn_ccx_unpin(struct vn_ccx *c);
 
 void vn_ccx_budget_init(struct vn_ccx_budget *b, uint64_t now_ms);

@@ -136,25 +136,35 @@ static void arms_follow_the_list_and_keep_what_is_used(void **state)
     struct vn_candidate list[VN_CANDIDATES_MAX];
     for (size_t i = 0; i < VN_CANDIDATES_MAX; i++)
         list[i] = (struct vn_candidate){10 + i, VN_HUB};
-    vn_candidates_apply(&c, DIRECT, list, VN_CANDIDATES_MAX);
+    size_t most = VN_CANDIDATES_MAX;
+    assert_int_equal(most, vn_candidates_apply(&c, DIRECT, list, most, most));
     assert_int_equal(VN_CCX_ARMS_MAX, c.count);
+    assert_int_equal(0, vn_candidates_apply(&c, DIRECT, list, most, most));
     vn_ccx_measured(&c, DIRECT, 90000);
     for (uint64_t k = 10; k < 14; k++)
         vn_ccx_measured(&c, k, 10000 + (uint32_t)k * 3000);
+    vn_ccx_died(&c, 20); /* did worst */
     for (uint64_t t = 1; t < 20; t++)
         vn_ccx_tick(&c, &b, t * VN_CCX_TICK_MS);
     assert_int_equal(10, vn_ccx_current(&c)->key);
-    list[0].key = 500;
-    vn_candidates_apply(&c, DIRECT, list, 1);
-    assert_non_null(vn_ccx_find(&c, 500));
+    for (size_t i = 0; i < VN_CANDIDATES_MAX; i++)
+        list[i].key = 500 + i;
+    assert_int_equal(1, vn_candidates_apply(&c, DIRECT, list, most, 1));
+    assert_int_equal(500, c.arms[c.count - 1].key);
+    assert_null(vn_ccx_find(&c, 20));
+    assert_int_equal(most - 4, vn_candidates_apply(&c, DIRECT, list, most, most));
+    assert_int_equal(VN_CCX_ARMS_MAX, c.count);
     assert_non_null(vn_ccx_find(&c, 10)); /* in use */
     assert_non_null(vn_ccx_find(&c, 11)); /* standbys */
     assert_non_null(vn_ccx_find(&c, 12));
+    assert_null(vn_ccx_find(&c, 13));
     assert_non_null(vn_ccx_find(&c, DIRECT));
-    assert_int_equal(5, c.count);
-    vn_ccx_pin(&c, 500);
-    vn_candidates_apply(&c, DIRECT, list, 0);
-    assert_non_null(vn_ccx_find(&c, 500));
+    vn_ccx_pin(&c, 505);
+    for (size_t i = 0; i < VN_CANDIDATES_MAX; i++)
+        list[i].key = 900 + i;
+    vn_candidates_apply(&c, DIRECT, list, most, most);
+    assert_non_null(vn_ccx_find(&c, 505));
+    assert_null(vn_ccx_find(&c, 506));
 }
 
 /* Whatever is heard, in whatever order: no key twice, never ourselves, never more than fit. */

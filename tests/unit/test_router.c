@@ -289,25 +289,58 @@ static void held_is_better_than_dead(void **state)
     assert_int_equal(100, tick().current->key);
 }
 
-/* Ten destinations with the node's one budget: 10 probes a second, and a burst. */
+/* Twenty destinations with the node's one budget: 7 probes a second, and each has its share though
+ * they always come in the same order. */
 static void probes_are_capped_per_node(void **state)
 {
     (void)state;
     static struct vn_ccx many[20];
-    size_t probes = 0;
+    size_t probes[20] = {0}, all = 0;
     begin(0, 0);
+    budget.sharers = 20;
     for (size_t i = 0; i < 20; i++) {
         vn_ccx_init(&many[i], i);
         for (uint64_t k = 0; k < 17; k++)
             assert_ok(vn_ccx_add(&many[i], k));
     }
+    for (int t = 0; t < 1000; t++) {
+        now += VN_CCX_TICK_MS;
+        for (size_t i = 0; i < 20; i++)
+            probes[i] += vn_ccx_tick(&many[i], &budget, now).probe_count;
+    }
+    for (size_t i = 0; i < 20; i++) {
+        all += probes[i];
+        assert_in_range(probes[i], 350, 700);
+    }
+    assert_in_range(all, 8000, 14020);
+    budget.sharers = 1; /* wrong: the bucket holds all the same */
+    all = 0;
     for (int t = 0; t < 100; t++) {
         now += VN_CCX_TICK_MS;
         for (size_t i = 0; i < 20; i++)
-            probes += vn_ccx_tick(&many[i], &budget, now).probe_count;
+            all += vn_ccx_tick(&many[i], &budget, now).probe_count;
     }
-    assert_in_range(probes, 1900, 2020);
-    assert_int_equal(0, budget.tokens_q16 / VN_Q16);
+    assert_in_range(all, 1300, 1420);
+}
+
+/* A relay that costs a little more than the direct path is left, one that saves a little is not. */
+static void relays_that_save_nothing_are_left(void **state)
+{
+    (void)state;
+    const uint32_t costs[] = {100000, 95000};
+    begin(2, 5);
+    vn_ccx_measured(&c, 100, 300000);
+    vn_ccx_measured(&c, 101, 95000);
+    while (tick().current->key == 100)
+        ;
+    vn_ccx_set_home(&c, 100);
+    vn_ccx_measured(&c, 100, 100000);
+    for (int t = 0; t < 50; t++)
+        assert_int_equal(101, measure_tick(costs).current->key);
+    const uint32_t less[] = {94000, 95000};
+    size_t ticks = 0;
+    while (measure_tick(less).current->key != 100)
+        assert_true(ticks++ < 20);
 }
 
 static void every_arm_is_looked_at(void **state)
@@ -420,6 +453,7 @@ int main(void)
         cmocka_unit_test(what_fails_under_traffic_is_held_off),
         cmocka_unit_test(held_is_better_than_dead),
         cmocka_unit_test(probes_are_capped_per_node),
+        cmocka_unit_test(relays_that_save_nothing_are_left),
         cmocka_unit_test(every_arm_is_looked_at),
         cmocka_unit_test(limits),
         cmocka_unit_test(any_order_of_events),
