@@ -2,6 +2,7 @@
  * veilnet-sim: compares ways to choose paths, pair by pair, on the same world. One JSON object per
  * policy.
  *
+ *   veilnet-sim net --scenario NAME [...]   a whole network, see net.h
  *   veilnet-sim --model trace|dynamic (--data FILE | --nodes N) [--seed N] [--pairs N] [--slice-ms
  * N]
  */
@@ -14,7 +15,9 @@
 #include <string.h>
 
 #include "base/attr.h"
+#include "cycle.h"
 #include "policy.h"
+#include "scenario.h"
 
 #define NOISE 0.1     /* of a measurement, relative standard deviation */
 #define NOTICE_MS 200 /* until the end of a path in use is noticed */
@@ -42,19 +45,11 @@ struct run {
     struct totals t;
 };
 
-static double gauss(struct vn_dice *d)
-{
-    double sum = 0;
-    for (int i = 0; i < 12; i++)
-        sum += (double)(vn_dice_next(d) >> 11) / 9007199254740992.0;
-    return sum - 6;
-}
-
 static uint32_t measure(struct vn_dice *d, uint32_t cost)
 {
     if (cost == SIM_DEAD)
         return SIM_DEAD;
-    return (uint32_t)fmax(1, cost * (1 + NOISE * gauss(d)));
+    return (uint32_t)fmax(1, cost * (1 + NOISE * sim_gauss(d)));
 }
 
 static uint32_t lowest(const uint32_t *costs)
@@ -169,6 +164,8 @@ int main(int argc, char **argv)
                                             {"pairs", required_argument, NULL, 'p'},
                                             {"slice-ms", required_argument, NULL, 't'},
                                             {0}};
+    if (argc > 1 && strcmp(argv[1], "net") == 0)
+        return sim_net_main(argc - 1, argv + 1);
     const char *model = NULL, *data = NULL;
     uint64_t seed = 1, pairs = 600, slice_ms = 15700, nodes = 0;
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -195,12 +192,12 @@ int main(int argc, char **argv)
             usage("unknown option");
         }
     }
-    if (!model || (strcmp(model, "trace") && strcmp(model, "dynamic")))
+    if (!model || (strcmp(model, "trace") != 0 && strcmp(model, "dynamic") != 0))
         usage("--model is trace or dynamic");
     if (optind != argc || (nodes > 0) == (data != NULL))
         usage("say one of --data and --nodes");
     struct sim_matrix m = data ? sim_matrix_load(data) : sim_matrix_make(nodes, seed);
-    enum sim_model kind = strcmp(model, "trace") ? SIM_DYNAMIC : SIM_TRACE;
+    enum sim_model kind = strcmp(model, "trace") == 0 ? SIM_TRACE : SIM_DYNAMIC;
     struct sim_world *w = sim_world_new(&m, kind, (uint32_t)slice_ms, seed);
     struct run runs[POLICIES_MAX] = {0};
     struct vn_dice seeds = {seed};

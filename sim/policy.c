@@ -202,6 +202,7 @@ static void start_ccx(void *state, uint64_t seed)
     for (size_t i = 0; i < SIM_ARMS; i++)
         if (vn_ccx_add(&s->ccx, i) != VN_OK)
             __builtin_trap();
+    vn_ccx_set_home(&s->ccx, 0);
 }
 
 static size_t current_ccx(const struct state *s)

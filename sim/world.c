@@ -1,24 +1,13 @@
 #include "world.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/attr.h"
-
-#define HOUR_MS 3600000.0
-/* A congested link takes so many times its usual time longer, evenly drawn. */
-#define CONGESTION_MIN 0.5
-#define CONGESTION_MAX 5.0
-
-/* Up for a while, down for a while, both exponential. */
-struct cycle {
-    bool on;
-    double until_ms;
-};
+#include "cycle.h"
 
 struct link {
     size_t a, b;
-    struct cycle congestion, outage;
+    struct sim_cycle congestion, outage;
     double factor;
 };
 
@@ -35,55 +24,16 @@ struct sim_world {
     struct vn_dice dice;
     size_t tick, slice;
     struct arm arm[SIM_ARMS];
-    struct cycle *node; /* dynamic: outages */
+    struct sim_cycle *node; /* dynamic: outages */
     size_t from, to;
     uint32_t cost[SIM_ARMS];
 };
 
-static double draw(struct vn_dice *d)
-{
-    return (double)(vn_dice_next(d) >> 11) / 9007199254740992.0;
-}
-
-static double draw_exponential(struct vn_dice *d, double mean)
-{
-    return -mean * log(1.0 - draw(d));
-}
-
-/* In its long-run share of states, as if it had been running for ever. */
-static struct cycle cycle_start(struct vn_dice *d, double on_ms, double off_ms)
-{
-    bool on = draw(d) < on_ms / (on_ms + off_ms);
-    return (struct cycle){on, draw_exponential(d, on ? on_ms : off_ms)};
-}
-
-/* True when it came on anew. */
-static bool cycle_run(struct cycle *c, struct vn_dice *d, double on_ms, double off_ms,
-                      double now_ms)
-{
-    bool began = false;
-    while (c->until_ms <= now_ms) {
-        c->on = !c->on;
-        began |= c->on;
-        c->until_ms += draw_exponential(d, c->on ? on_ms : off_ms);
-    }
-    return began;
-}
-
-#define CONGESTION 90e3, 600e3
-#define LINK_OUTAGE 120e3, 2 * HOUR_MS - 120e3
-#define NODE_OUTAGE 90e3, 4 * HOUR_MS - 90e3
-
-static double draw_factor(struct vn_dice *d)
-{
-    return 1 + CONGESTION_MIN + draw(d) * (CONGESTION_MAX - CONGESTION_MIN);
-}
-
 static struct link link_between(struct sim_world *w, size_t a, size_t b)
 {
-    struct link l = {.a = a, .b = b, .factor = draw_factor(&w->dice)};
-    l.congestion = cycle_start(&w->dice, CONGESTION);
-    l.outage = cycle_start(&w->dice, LINK_OUTAGE);
+    struct link l = {.a = a, .b = b, .factor = sim_congestion_factor(&w->dice)};
+    l.congestion = sim_cycle_start(&w->dice, SIM_CONGESTION);
+    l.outage = sim_cycle_start(&w->dice, SIM_LINK_OUTAGE);
     return l;
 }
 
@@ -92,9 +42,9 @@ static double link_ms(struct sim_world *w, struct link *l, double now_ms)
     double ms = (double)sim_rtt_ms(w->m, w->slice, l->a, l->b);
     if (w->model == SIM_TRACE)
         return ms;
-    if (cycle_run(&l->congestion, &w->dice, CONGESTION, now_ms))
-        l->factor = draw_factor(&w->dice);
-    (void)cycle_run(&l->outage, &w->dice, LINK_OUTAGE, now_ms);
+    if (sim_cycle_run(&l->congestion, &w->dice, SIM_CONGESTION, now_ms))
+        l->factor = sim_congestion_factor(&w->dice);
+    (void)sim_cycle_run(&l->outage, &w->dice, SIM_LINK_OUTAGE, now_ms);
     return l->outage.on ? 0 : l->congestion.on ? ms * l->factor : ms;
 }
 
@@ -102,7 +52,7 @@ static bool is_down(struct sim_world *w, size_t node, double now_ms)
 {
     if (w->model == SIM_TRACE)
         return false;
-    (void)cycle_run(&w->node[node], &w->dice, NODE_OUTAGE, now_ms);
+    (void)sim_cycle_run(&w->node[node], &w->dice, SIM_NODE_OUTAGE, now_ms);
     return w->node[node].on;
 }
 
@@ -150,7 +100,7 @@ void sim_world_free(struct sim_world *w)
 
 size_t sim_world_ticks(const struct sim_world *w)
 {
-    double ms = w->model == SIM_TRACE ? (double)w->slice_ms * (double)w->m->slices : HOUR_MS;
+    double ms = w->model == SIM_TRACE ? (double)w->slice_ms * (double)w->m->slices : SIM_HOUR_MS;
     return (size_t)(ms / VN_CCX_TICK_MS);
 }
 
@@ -170,7 +120,7 @@ void sim_world_next_pair(struct sim_world *w)
         w->to = vn_dice_below(&w->dice, w->m->nodes);
     while (w->to == w->from);
     for (size_t n = 0; n < w->m->nodes; n++)
-        w->node[n] = cycle_start(&w->dice, NODE_OUTAGE);
+        w->node[n] = sim_cycle_start(&w->dice, SIM_NODE_OUTAGE);
     w->arm[0] = (struct arm){.links = 1, .link = {link_between(w, w->from, w->to)}};
     for (size_t i = 1; i < SIM_ARMS; i++) {
         size_t relay;
