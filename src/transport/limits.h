@@ -25,6 +25,8 @@
 
 /* ---- sizes on the path ---- */
 
+/* Bytes: 576 (RFC 791 section 3.1) less IPv4's 20 and UDP's 8. Ours: less is not served. */
+#define VN_UDP_PAYLOAD_MIN_BYTES 548
 /* Bytes: 1,280 (RFC 8200 section 5) less IPv6's 40 and UDP's 8. Passes every IPv6 path. */
 #define VN_UDP_PAYLOAD_BYTES 1232
 /* Bytes: the same for 1,500; used once a probe of that size came back. */
@@ -189,8 +191,9 @@
 #define VN_SCTP_WAITING_MAX 4096
 /* Each way; three are used. At most 31, which a set of streams has bits for. Ours. */
 #define VN_SCTP_STREAMS 16
-/* Bytes of SCTP packets: RFC 9260 section 3 wants 512 carried; an Ethernet frame. */
-#define VN_SCTP_MTU_MIN 512
+/* Bytes of SCTP packets: those of an IPv4 packet of 576 bytes less what is around them; an Ethernet
+ * frame. */
+#define VN_SCTP_MTU_MIN 508
 #define VN_SCTP_MTU_MAX 1500
 /* Bytes of a message's buffer that is expected to grow: the longest of ours. */
 #define VN_SCTP_RUN_BYTES 66560
@@ -214,6 +217,13 @@
 #define VN_SCTP_SACK_DELAY_FOREIGN_MS 200
 /* Duplicate TSNs reported in one SACK. Ours. */
 #define VN_SCTP_DUPS_MAX 16
+/* Probes for a longer packet: rounds, and the least gap; the next search (PMTU_RAISE_TIMER of RFC
+ * 8899 section 5.1.1). */
+#define VN_SCTP_PMTU_ROUNDS 3
+#define VN_SCTP_PMTU_GAP_US UINT64_C(150000)
+#define VN_SCTP_PMTU_RAISE_US UINT64_C(600000000)
+/* Probes of both sizes for nothing but the base's answer before it is a black hole. Ours. */
+#define VN_SCTP_PMTU_SUSPICIONS 4
 /* RFC 9260 section 16; ICE's consent watches the path. */
 #define VN_SCTP_HEARTBEAT_MS 30000
 /* Association.Max.Retrans, and attempts at set-up and shutdown. Ours: liveness decides first. */

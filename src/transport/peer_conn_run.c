@@ -38,12 +38,19 @@ void vn_pc_fail(struct vn_pc *pc, enum vn_tether_down why)
 
 /* ---- moving on ---- */
 
+/* Bytes of a datagram that passes every path of the pair's kind; others keep to IPv6's least. */
+static size_t sure_payload(const struct vn_pc *pc)
+{
+    return !pc->cfg.foreign && vn_ip_is_v4(&pc->pair.remote_addr.ip) ? VN_UDP_PAYLOAD_MIN_BYTES
+                                                                     : VN_UDP_PAYLOAD_BYTES;
+}
+
 void vn_pc_make_dtls(struct vn_pc *pc)
 {
     const struct vn_dtls_config cfg = {.client = pc->cfg.dtls_client,
                                        .identity = pc->identity,
                                        .psk = &pc->keys.psk,
-                                       .mtu = VN_UDP_PAYLOAD_BYTES,
+                                       .mtu = sure_payload(pc),
                                        .out = vn_pc_sink(pc)};
     if (vn_dtls_new(pc->transport->dtls, &cfg, &pc->dtls) != VN_OK) {
         vn_pc_fail(pc, VN_TETHER_DOWN_INTERNAL);
@@ -78,12 +85,14 @@ static void sctp_output(void *arg, const struct vn_dgram *packets, size_t n)
 static void make_sctp(struct vn_pc *pc)
 {
     /* The size probe was answered during the handshake, if the path is a full-size one. */
-    size_t payload =
-        vn_ice_full_size_passes(pc->ice) ? VN_UDP_PAYLOAD_MAX_BYTES : VN_UDP_PAYLOAD_BYTES;
+    const size_t longest = VN_UDP_PAYLOAD_MAX_BYTES - VN_DTLS_OVERHEAD_BYTES,
+                 sure = sure_payload(pc) - VN_DTLS_OVERHEAD_BYTES;
     const struct vn_sctp_config cfg = {.arg = pc,
                                        .output = sctp_output,
                                        .random = pc->transport->random,
-                                       .mtu = payload - VN_DTLS_OVERHEAD_BYTES,
+                                       .mtu = vn_ice_full_size_passes(pc->ice) ? longest : sure,
+                                       .mtu_base = sure & ~(size_t)3,
+                                       .mtu_max = pc->cfg.foreign ? 0 : longest,
                                        .message_max = pc->cfg.message_max,
                                        .foreign = pc->cfg.foreign};
     uint64_t now_us = vn_pc_now(pc);

@@ -42,8 +42,10 @@ struct vn_sctp_config {
      */
     void (*output)(void *arg, const struct vn_dgram *packets, size_t n);
     const struct vn_random *random; /* borrowed; only during vn_sctp_new */
-    size_t mtu;                     /* bytes of the longest SCTP packet, to VN_SCTP_MTU_MAX */
-    size_t message_max;             /* longest message to receive */
+    /* Bytes of the longest SCTP packet, VN_SCTP_MTU_MIN to VN_SCTP_MTU_MAX: that is known to pass;
+     * that surely passes, 0: mtu; to look for, 0: none, as towards others. */
+    size_t mtu, mtu_base, mtu_max;
+    size_t message_max; /* longest message to receive */
     /** The peer may be another implementation: wait as long for its SACKs as RFC 9260 lets it. */
     bool foreign;
 };

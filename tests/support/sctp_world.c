@@ -160,6 +160,8 @@ void sctp_world_init(struct sctp_world *w, const struct sctp_world_config *cfg)
                                            .output = on_output,
                                            .random = test_random(),
                                            .mtu = mtu,
+                                           .mtu_base = cfg->mtu_base,
+                                           .mtu_max = cfg->mtu_max,
                                            .message_max = message_max,
                                            .foreign = cfg->foreign[!i]};
         const struct usrsctp_peer_config foreign = {e, on_output, mtu, message_max};

@@ -48,6 +48,7 @@ struct sctp_world {
 struct sctp_world_config {
     bool foreign[2];
     size_t mtu, message_max; /* 0: the usual ones */
+    size_t mtu_base, mtu_max;
 };
 
 void sctp_world_init(struct sctp_world *w, const struct sctp_world_config *cfg);

@@ -343,6 +343,32 @@ static void realtime_is_not_repeated(void **state)
 }
 
 /* Only datagrams that fit a 1,280-byte IPv6 path get through. */
+/* IPv4 packets of 576 bytes, and no more. */
+static void the_shortest_paths_are_served(void **state)
+{
+    struct state *s = *state;
+    s->proxy = udp_proxy_new(s->io);
+    s->p.proxy = udp_proxy_addrs(s->proxy);
+    udp_proxy_rule(s->proxy)->longest = VN_UDP_PAYLOAD_MIN_BYTES;
+    assert_true(tether_pair_up(&s->p, s->io, 5000));
+    assert_true(tether_end_send(&s->p.a, VN_TETHER_BULK, 60000, 1));
+    wait_messages(s, 1);
+    assert_true(tether_msg_holds(s->p.b.msgs[0], 60000, 1));
+}
+
+/* The path becomes a short one: checks still pass, and so does nothing else. */
+static void a_black_hole_ends_it(void **state)
+{
+    struct state *s = *state;
+    up_through_proxy(s);
+    assert_true(tether_end_send(&s->p.a, VN_TETHER_BULK, 60000, 1));
+    wait_messages(s, 1);
+    udp_proxy_rule(s->proxy)->longest = 1000;
+    assert_true(tether_end_send(&s->p.a, VN_TETHER_BULK, 60000, 2));
+    assert_true(tether_pair_until(&s->p, both_are_down, s, 10000));
+    assert_int_equal(s->p.a.down, VN_TETHER_DOWN_SCTP_FAILED);
+}
+
 static void short_paths_are_served(void **state)
 {
     struct state *s = *state;
@@ -712,6 +738,8 @@ int main(void)
         TEST(one_lost_connection_ends_it),
         TEST(realtime_is_not_repeated),
         TEST(short_paths_are_served),
+        TEST(the_shortest_paths_are_served),
+        TEST(a_black_hole_ends_it),
         TEST(back_pressure_and_writable),
         TEST(close_ends_the_peer_at_once),
         TEST(close_while_connecting),

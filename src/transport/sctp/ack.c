@@ -69,6 +69,8 @@ static void take_ack(struct vn_sctp *s, uint64_t tsn, struct harvest *h, uint64_
         vn_sctp_chunks_remove(tx, &tx->sent, tsn);
         tx->in_flight -= c->len;
     }
+    if (s->pmtu.suspicions > 0)
+        vn_sctp_pmtu_passes(s, (size_t)c->len + VN_SCTP_HEADER_LEN + VN_SCTP_DATA_LEN);
     c->state = VN_SCTP_GAPPED;
     tx->unacked -= c->len;
     tx->delivered += c->len;
@@ -137,6 +139,8 @@ void vn_sctp_detect_loss(struct vn_sctp *s, uint64_t now_us)
 {
     struct vn_sctp_tx *tx = &s->tx;
     const uint64_t wait_us = tx->rack_rtt_us + reorder_window(tx);
+    enum { SENDS_SUSPECT = 4 }; /* random loss does that, too, and probes tell */
+    bool again_and_again = false;
     tx->rack_due_us = VN_SCTP_NEVER;
     while (tx->sent.head) {
         const struct vn_sctp_out_chunk *c = vn_sctp_chunk(tx, tx->sent.head);
@@ -146,8 +150,11 @@ void vn_sctp_detect_loss(struct vn_sctp *s, uint64_t now_us)
             tx->rack_due_us = c->sent_us + wait_us;
             break;
         }
+        again_and_again |= c->sends >= SENDS_SUSPECT;
         vn_sctp_mark_lost(s, tx->sent.head);
     }
+    if (again_and_again)
+        vn_sctp_pmtu_lost(s, now_us);
 }
 
 /* ---- the timers: a probe two round trips after the last sign of life, else T3-rtx ---- */

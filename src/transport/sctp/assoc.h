@@ -5,7 +5,8 @@
  * Files: setup.c association set-up and cookies; input.c packets and chunks in; end.c shutdown and
  * abort; rx.c which TSNs are here, and SACKs of it; reasm.c fragments to messages; order.c their
  * order; tx.c the queue and chunks in flight; ack.c SACKs of the peer and loss detection; output.c
- * packets out, and pacing; partial.c messages given up; reset.c streams; timers.c time; bbr.c
+ * packets out, and pacing; partial.c messages given up; pmtu.c the longest
+ * packet that passes; reset.c streams; timers.c time; bbr.c
  * congestion control.
  */
 #pragma once
@@ -181,7 +182,15 @@ struct vn_sctp {
     uint64_t heartbeat_due_us, heartbeat_sent_us;
     uint64_t heartbeat_nonce;
     bool heartbeat_open; /* one is unanswered */
-    unsigned replies;    /* left for the packet being read */
+    struct {
+        uint64_t nonce;      /* of its probes */
+        uint64_t due_us;     /* of the search */
+        unsigned rounds;     /* of the search under way */
+        unsigned suspicions; /* in a row, of a black hole */
+        uint64_t suspect_us; /* not before */
+        bool base_passes;    /* was seen since the first of them */
+    } pmtu;
+    unsigned replies; /* left for the packet being read */
     bool shutdown_wanted;
 
     struct vn_sctp_rx rx;
@@ -313,6 +322,18 @@ void vn_sctp_output(struct vn_sctp *s, uint64_t now_us);
 void vn_sctp_send_packet(struct vn_sctp *s, struct vn_writer *w, bool zero_allowed);
 /** Sends a chunk now, whatever the windows say. */
 void vn_sctp_send_probe(struct vn_sctp *s, uint64_t now_us);
+
+/* pmtu.c */
+/** The association is open: the search begins. */
+void vn_sctp_pmtu_start(struct vn_sctp *s, uint64_t now_us);
+/** pmtu.due_us has come. */
+void vn_sctp_pmtu_tick(struct vn_sctp *s, uint64_t now_us);
+/** Packets were lost that should not have been; may end the association. */
+void vn_sctp_pmtu_lost(struct vn_sctp *s, uint64_t now_us);
+/** A packet of this size arrived there. */
+void vn_sctp_pmtu_passes(struct vn_sctp *s, size_t size);
+/** What a HEARTBEAT ACK returns; false: it is not of a probe. */
+bool vn_sctp_pmtu_ack(struct vn_sctp *s, struct vn_reader info);
 
 /* reset.c */
 void vn_sctp_take_reconfig(struct vn_sctp *s, const struct vn_sctp_tlv *c, uint64_t now_us);

@@ -31,7 +31,10 @@ static void take_heartbeat_ack(struct vn_sctp *s, const struct vn_sctp_tlv *c, u
     struct vn_reader r = c->value;
     struct vn_sctp_tlv info;
     uint64_t nonce;
-    if (!s->heartbeat_open || !vn_sctp_read_param(&r, &info) || !vn_read_u64(&info.value, &nonce) ||
+    const bool whole = vn_sctp_read_param(&r, &info);
+    if (whole && vn_sctp_pmtu_ack(s, info.value))
+        return;
+    if (!s->heartbeat_open || !whole || !vn_read_u64(&info.value, &nonce) ||
         nonce != s->heartbeat_nonce) {
         s->counters.drop_chunk++;
         return;

@@ -278,6 +278,7 @@ static void establish(struct vn_sctp *s, uint64_t now_us)
     s->phase = s->shutdown_wanted ? VN_SCTP_SHUTDOWN_PENDING : VN_SCTP_ESTABLISHED;
     s->state = VN_SCTP_OPEN;
     vn_log(VN_LOG_DEBUG, "sctp_state", VN_KV_STR("state", "open"));
+    vn_sctp_pmtu_start(s, now_us);
 }
 
 static void send_cookie_ack(struct vn_sctp *s)

@@ -10,6 +10,7 @@
  *   - tx.timeout_due_us (T3)  while anything is in flight; all of it is lost
  *   - tx.forward_due_us       from FORWARD-TSN until it is acknowledged; sends it again
  *   - reset.due_us            from a RE-CONFIG request until its response; sends it again
+ *   - pmtu.due_us             while longer packets may pass; sends probes
  *   - heartbeat_due_us        always; on an idle path sends HEARTBEAT
  */
 #include <stdlib.h>
@@ -19,13 +20,15 @@
 
 vn_status vn_sctp_new(const struct vn_sctp_config *cfg, uint64_t now_us, struct vn_sctp **ret)
 {
-    if (cfg->mtu < VN_SCTP_MTU_MIN || cfg->mtu > VN_SCTP_MTU_MAX || cfg->message_max == 0)
+    if (cfg->mtu < VN_SCTP_MTU_MIN || cfg->mtu > VN_SCTP_MTU_MAX || cfg->message_max == 0 ||
+        cfg->mtu_max > VN_SCTP_MTU_MAX || cfg->mtu_base > cfg->mtu)
         return VN_ERR_ARG;
     struct vn_sctp *s = calloc(1, sizeof(*s));
     if (!s)
         return VN_ERR_NOMEM;
     s->cfg = *cfg;
     s->cfg.mtu &= ~(size_t)3; /* chunks are padded */
+    s->cfg.mtu_base = (cfg->mtu_base ? cfg->mtu_base : cfg->mtu) & ~(size_t)3;
     vn_status st = VN_OK;
     while (st == VN_OK && s->tag == 0) /* section 3.3.2: not 0 */
         st = cfg->random->fill(cfg->random->self, &s->tag, sizeof(s->tag));
@@ -35,11 +38,13 @@ vn_status vn_sctp_new(const struct vn_sctp_config *cfg, uint64_t now_us, struct 
         st = cfg->random->fill(cfg->random->self, s->key, sizeof(s->key));
     if (st == VN_OK)
         st = cfg->random->fill(cfg->random->self, &s->heartbeat_nonce, sizeof(s->heartbeat_nonce));
+    if (st == VN_OK)
+        st = cfg->random->fill(cfg->random->self, &s->pmtu.nonce, sizeof(s->pmtu.nonce));
     if (st != VN_OK) {
         free(s);
         return st;
     }
-    s->attempt_due_us = s->heartbeat_due_us = s->reset.due_us = VN_SCTP_NEVER;
+    s->attempt_due_us = s->heartbeat_due_us = s->reset.due_us = s->pmtu.due_us = VN_SCTP_NEVER;
     s->reset.out_seq = s->first_tsn;
     vn_sctp_rx_init(s);
     vn_sctp_tx_init(s, now_us);
@@ -91,7 +96,7 @@ uint64_t vn_sctp_due_us(const struct vn_sctp *s)
     const uint64_t all[] = {s->attempt_due_us,  s->rx.sack_due_us, tx->pace_due_us,
                             tx->rack_due_us,    tx->probe_due_us,  tx->timeout_due_us,
                             tx->forward_due_us, s->reset.due_us,   s->heartbeat_due_us,
-                            s->rx.hold_due_us};
+                            s->rx.hold_due_us,  s->pmtu.due_us};
     uint64_t due = VN_SCTP_NEVER;
     for (size_t i = 0; i < VN_ARRAY_LEN(all) && s->phase != VN_SCTP_ENDED; i++)
         due = VN_MIN(due, all[i]);
@@ -150,7 +155,7 @@ static void heartbeat(struct vn_sctp *s, uint64_t now_us)
 }
 
 /* T3-rtx (section 6.3.3): nothing came back for so long that all is taken for lost. */
-static void time_out(struct vn_sctp *s)
+static void time_out(struct vn_sctp *s, uint64_t now_us)
 {
     struct vn_sctp_tx *tx = &s->tx;
     s->counters.timeouts++;
@@ -161,6 +166,7 @@ static void time_out(struct vn_sctp *s)
     tx->timeout_due_us = tx->probe_due_us = tx->rack_due_us = VN_SCTP_NEVER;
     tx->next_send_ns = 0;
     vn_bbr_on_timeout(&tx->bbr);
+    vn_sctp_pmtu_lost(s, now_us);
 }
 
 static void probe(struct vn_sctp *s, uint64_t now_us)
@@ -180,6 +186,8 @@ void vn_sctp_tick(struct vn_sctp *s, uint64_t now_us)
         return;
     if (now_us >= s->heartbeat_due_us)
         heartbeat(s, now_us);
+    if (now_us >= s->pmtu.due_us)
+        vn_sctp_pmtu_tick(s, now_us);
     if (now_us >= s->reset.due_us) {
         if (++s->reset.attempts > VN_SCTP_RTX_MAX)
             count_error(s);
@@ -190,7 +198,7 @@ void vn_sctp_tick(struct vn_sctp *s, uint64_t now_us)
     if (now_us >= tx->rack_due_us)
         vn_sctp_detect_loss(s, now_us);
     if (now_us >= tx->timeout_due_us)
-        time_out(s);
+        time_out(s, now_us);
     else if (now_us >= tx->probe_due_us)
         probe(s, now_us);
     vn_sctp_advance_forward(s);

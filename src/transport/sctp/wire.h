@@ -33,6 +33,7 @@ enum vn_sctp_type {
     VN_SCTP_COOKIE_ACK = 11,
     VN_SCTP_SHUTDOWN_COMPLETE = 14,
     VN_SCTP_RECONFIG = 130,    /* RFC 6525 */
+    VN_SCTP_PAD = 132,         /* RFC 4820 */
     VN_SCTP_FORWARD_TSN = 192, /* RFC 3758 */
 };
 
