@@ -54,10 +54,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     char host[VN_HOST_MAX];
     uint16_t port;
-    struct vn_id id;
+    struct vn_id ids[2];
     unsigned allowed;
     (void)!vn_host_port_parse(text, host, &port);
-    (void)vn_route_find(VN_WEB_GET, text, &id, &allowed);
+    (void)vn_route_find(VN_WEB_GET, text, ids, &allowed);
     check_taints(text);
     check_body(text, size);
     free(text);

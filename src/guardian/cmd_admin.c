@@ -15,6 +15,7 @@
 #include "guardian/realm_make.h"
 #include "guardian/regtoken.h"
 #include "guardian/statedir.h"
+#include "guardian/store_orgs.h"
 
 const char *vn_admin_explain(vn_status st)
 {
@@ -241,16 +242,43 @@ static int token_revoke(int argc, char **argv)
 
 /* ---- realm ---- */
 
+struct org_search {
+    struct vn_id id;
+    unsigned count;
+};
+
+static bool count_org(void *arg, const struct vn_org_record *o)
+{
+    struct org_search *s = arg;
+    s->id = o->id;
+    return ++s->count < 2;
+}
+
+static int choose_org(struct vn_admin *c, const char *name, struct vn_id *ret)
+{
+    struct org_search s = {.count = 0};
+    if (name && vn_store_org_by_name(c->g.store, name, ret) != VN_OK)
+        return vn_die("there is no organisation %s (veilnet-guardian org list shows them)", name);
+    if (name)
+        return 0;
+    if (vn_store_org_list(c->g.store, NULL, NULL, count_org, &s) != VN_OK || s.count != 1)
+        return vn_die("name the organisation with --org NAME (veilnet-guardian org list)");
+    *ret = s.id;
+    return 0;
+}
+
 static int realm_create(int argc, char **argv)
 {
     struct vn_admin c = {0};
-    const char *name = NULL, *suite = NULL, *ipv4 = NULL, *access = NULL, *lifetime = NULL;
+    const char *name = NULL, *suite = NULL, *ipv4 = NULL, *access = NULL, *lifetime = NULL,
+               *org = NULL;
     const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
                                         {"--name", &name, NULL},
                                         {"--suite", &suite, NULL},
                                         {"--ipv4", &ipv4, NULL},
                                         {"--access", &access, NULL},
                                         {"--session-lifetime", &lifetime, NULL},
+                                        {"--org", &org, NULL},
                                         {0}};
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;
@@ -260,6 +288,9 @@ static int realm_create(int argc, char **argv)
     if (lifetime && (vn_duration_parse(lifetime, &lifetime_s) != VN_OK || lifetime_s > INT64_MAX))
         return vn_admin_usage("--session-lifetime is a duration, such as 30m or 12h");
     int code = vn_admin_begin(&c, false);
+    struct vn_realm_place place = {.public = false};
+    if (!code)
+        code = choose_org(&c, org, &place.org);
     if (!code) {
         const struct vn_realm_wish wish = {name, suite, ipv4, access,
                                            lifetime ? (int64_t)lifetime_s : -1};
@@ -270,7 +301,14 @@ static int realm_create(int argc, char **argv)
         if (st == VN_OK)
             st = vn_realm_generate(&init, vn_clock_wall_ms(), &record);
         if (st == VN_OK)
-            st = vn_store_realm_add(c.g.store, &record);
+            st = vn_store_begin(c.g.store, true);
+        VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = st == VN_OK ? c.g.store : NULL;
+        if (st == VN_OK)
+            st = vn_store_realm_add(tx, &record);
+        if (st == VN_OK)
+            st = vn_store_realm_place_set(tx, &record.id, &place);
+        if (st == VN_OK)
+            st = vn_store_commit(tx);
         if (st == VN_OK)
             vn_guardian_audit(&c.g, &record.id, "host", "realm_created", name, "");
         else

@@ -40,8 +40,10 @@ int vn_admin_dispatch(int argc, char **argv, const struct vn_admin_sub *subs, si
  * Calls the running Guardian's HTTP API in the name of its host. *ret: what it answered (NULL for
  * 204), or on VN_ERR_DENIED the reason in why. VN_ERR_AGAIN: no Guardian runs here.
  */
-VN_MUST_CHECK vn_status vn_admin_call(struct vn_guardian *g, const char *path, json_t *body,
-                                      json_t **ret, char *why, size_t why_n);
+VN_MUST_CHECK vn_status vn_admin_call(struct vn_guardian *g, const char *method, const char *path,
+                                      json_t *body, json_t **ret, char *why, size_t why_n);
+/** Prints what it answered, under a title; with --json as it is. */
+void vn_admin_print(const struct vn_admin *c, const char *title, json_t *answer);
 /** POST /conflux/{id}/commands. Returns an exit code after saying what is wrong. */
 int vn_admin_order(struct vn_guardian *g, const struct vn_id *node, json_t *take_body,
                    json_t **ret);

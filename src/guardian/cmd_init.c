@@ -16,6 +16,7 @@
 #include "guardian/options.h"
 #include "guardian/password.h"
 #include "guardian/realm_make.h"
+#include "guardian/store_orgs.h"
 #include "guardian/regtoken.h"
 #include "guardian/statedir.h"
 
@@ -156,7 +157,7 @@ static int decide_tls(const struct wish *w, struct plan *p)
 
 static vn_status make_user(struct vn_store *s, uint64_t now_ms, struct made *m, struct vn_id *ret)
 {
-    struct vn_user_record u = {.name = "admin", .role = VN_ROLE_ADMIN, .created_ms = now_ms};
+    struct vn_user_record u = {.name = "admin", .superuser = true, .created_ms = now_ms};
     vn_status st = vn_rng_bytes(u.id.b, sizeof(u.id.b));
     if (st == VN_OK)
         st = vn_password_generate(m->password);
@@ -166,6 +167,21 @@ static vn_status make_user(struct vn_store *s, uint64_t now_ms, struct made *m, 
         st = vn_store_user_add(s, &u);
     *ret = u.id;
     return st;
+}
+
+/* The first realm's organisation, of the same name. */
+static vn_status make_org(struct vn_store *s, const struct vn_id *owner, uint64_t now_ms,
+                          const struct made *m)
+{
+    struct vn_org_record o = {.created_ms = now_ms};
+    snprintf(o.name, sizeof(o.name), "%s", m->realm.name);
+    vn_status st = vn_rng_bytes(o.id.b, sizeof(o.id.b));
+    if (st == VN_OK)
+        st = vn_store_org_add(s, &o);
+    if (st == VN_OK)
+        st = vn_store_member_put(s, &o.id, owner, VN_ROLE_OWNER, now_ms);
+    const struct vn_realm_place place = {.org = o.id};
+    return st == VN_OK ? vn_store_realm_place_set(s, &m->realm.id, &place) : st;
 }
 
 static vn_status make_token(struct vn_store *s, const struct vn_id *owner, uint64_t now_ms,
@@ -208,6 +224,8 @@ static vn_status make_all(struct vn_store *s, const struct plan *p,
         st = vn_realm_generate(realm, now_ms, &m->realm);
     if (st == VN_OK)
         st = vn_store_realm_add(tx, &m->realm);
+    if (st == VN_OK)
+        st = make_org(tx, &owner, now_ms, m);
     if (st == VN_OK)
         st = make_token(tx, &owner, now_ms, m);
     if (st == VN_OK)

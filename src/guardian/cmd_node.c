@@ -30,7 +30,7 @@ static bool node_line(void *arg, const struct vn_conflux_record *n)
 
 static vn_status list_nodes(struct vn_admin *c)
 {
-    return vn_store_conflux_list(c->g.store, &c->realm_id, NULL, node_line, c);
+    return vn_store_conflux_list(c->g.store, &c->realm_id, NULL, NULL, node_line, c);
 }
 
 static int node_list(int argc, char **argv)
@@ -53,7 +53,7 @@ static bool node_match(void *arg, const struct vn_conflux_record *n)
 static bool search_realm(void *arg, const struct vn_id *realm)
 {
     struct vn_admin_search *s = arg;
-    return vn_store_conflux_list(s->store, realm, NULL, node_match, s) == VN_OK;
+    return vn_store_conflux_list(s->store, realm, NULL, NULL, node_match, s) == VN_OK;
 }
 
 /* Returns NULL, or what is wrong. */
@@ -88,7 +88,7 @@ static vn_status store_change(struct vn_admin *c, const struct vn_conflux_record
     if (st == VN_OK)
         st = vn_revoke_statements(tx, n, number, now_ms);
     if (st == VN_OK)
-        st = vn_key_change_lost(tx, &before, &n->taints, now_ms);
+        st = vn_key_change_lost(tx, &before, n, now_ms);
     if (st == VN_OK)
         st = vn_quarantine_changed(tx, &before, n, false, now_ms);
     if (st == VN_OK)
@@ -156,7 +156,7 @@ static int order(struct vn_admin *c, const struct vn_conflux_record *n, json_t *
     char path[96], id[VN_ID_TEXT], why[400];
     vn_id_format(&n->id, id);
     snprintf(path, sizeof(path), "/conflux/%s/commands", id);
-    vn_status st = vn_admin_call(&c->g, path, body, ret, why, sizeof(why));
+    vn_status st = vn_admin_call(&c->g, "POST", path, body, ret, why, sizeof(why));
     *ret_done = st != VN_ERR_AGAIN;
     return st == VN_OK || st == VN_ERR_AGAIN ? 0 : vn_die("%s", why);
 }

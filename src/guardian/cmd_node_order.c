@@ -48,14 +48,14 @@ static void reason(const json_t *answer, long code, char *why, size_t why_n)
         snprintf(why, why_n, "Guardian answered with status %ld", code);
 }
 
-vn_status vn_admin_call(struct vn_guardian *g, const char *path, json_t *body, json_t **ret,
-                        char *why, size_t why_n)
+vn_status vn_admin_call(struct vn_guardian *g, const char *method, const char *path, json_t *body,
+                        json_t **ret, char *why, size_t why_n)
 {
-    char url[VN_URL_MAX + 128];
+    char url[VN_URL_MAX + 512];
     VN_CLEANUP(vn_secret_strp) char *token = NULL;
-    VN_CLEANUP(vn_json_strp) char *text = json_dumps(body, JSON_COMPACT);
+    VN_CLEANUP(vn_json_strp) char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     struct vn_http_config cfg = {0};
-    vn_status st = text ? pin_of(&g->cfg, &cfg) : VN_ERR_NOMEM;
+    vn_status st = text || !body ? pin_of(&g->cfg, &cfg) : VN_ERR_NOMEM;
     if (st == VN_OK)
         st = host_token(&g->cfg, &token);
     if (st != VN_OK) {
@@ -64,7 +64,11 @@ vn_status vn_admin_call(struct vn_guardian *g, const char *path, json_t *body, j
     }
     url_of(&g->cfg, path, url, sizeof(url));
     const struct vn_http_request req = {
-        .method = "POST", .url = url, .bearer = token, .body = VN_SPAN_STR(text)};
+        .method = method,
+        .url = url,
+        .bearer = token,
+        .body = text ? VN_SPAN_STR(text) : VN_SPAN_NONE,
+    };
     struct vn_http_response res;
     struct vn_buf answer;
     vn_http_perform(&cfg, &req, &res, &answer);
@@ -90,7 +94,7 @@ int vn_admin_order(struct vn_guardian *g, const struct vn_id *node, json_t *take
     char path[96], id[VN_ID_TEXT], why[400];
     vn_id_format(node, id);
     snprintf(path, sizeof(path), "/conflux/%s/commands", id);
-    vn_status st = vn_admin_call(g, path, body, ret, why, sizeof(why));
+    vn_status st = vn_admin_call(g, "POST", path, body, ret, why, sizeof(why));
     if (st == VN_ERR_AGAIN)
         return vn_die("no Guardian answers here: start it with veilnet-guardian run");
     return st == VN_OK ? 0 : vn_die("%s", why);
@@ -158,7 +162,7 @@ static void print_members(const json_t *o, int depth)
     }
 }
 
-static void print_answer(const struct vn_admin *c, const char *tag, json_t *answer)
+void vn_admin_print(const struct vn_admin *c, const char *title, json_t *answer)
 {
     if (c->json) {
         json_dumpf(answer, stdout, JSON_INDENT(2));
@@ -167,7 +171,7 @@ static void print_answer(const struct vn_admin *c, const char *tag, json_t *answ
     }
     json_object_del(answer, "command");
     json_object_del(answer, "result");
-    printf("%s:\n", tag);
+    printf("%s:\n", title);
     print_members(answer, 1);
 }
 
@@ -208,7 +212,7 @@ static int simple(int argc, char **argv, const char *command)
         code =
             vn_admin_order(&v.c.g, &v.s.found.id, json_pack("{s:s}", "command", command), &answer);
     if (!code)
-        print_answer(&v.c, v.s.found.tag, answer);
+        vn_admin_print(&v.c, v.s.found.tag, answer);
     json_decref(answer);
     vn_admin_finish(&v.c);
     return code;
@@ -226,7 +230,7 @@ int vn_cmd_node_query(int argc, char **argv)
                               &networks);
     if (!code) {
         json_object_set(info, "networks", json_object_get(networks, "items"));
-        print_answer(&v.c, v.s.found.tag, info);
+        vn_admin_print(&v.c, v.s.found.tag, info);
     }
     json_decref(info);
     json_decref(networks);
@@ -260,7 +264,7 @@ int vn_cmd_node_sessions(int argc, char **argv)
         }
     }
     if (!code)
-        print_answer(&v.c, v.s.found.tag, all);
+        vn_admin_print(&v.c, v.s.found.tag, all);
     json_decref(all);
     vn_admin_finish(&v.c);
     return code;
@@ -330,7 +334,7 @@ static int keep_apart(int argc, char **argv, const char *command)
     if (!code)
         code = vn_admin_order(&v.c.g, &v.s.found.id, json_incref(body), &answer);
     if (!code)
-        print_answer(&v.c, v.s.found.tag, answer);
+        vn_admin_print(&v.c, v.s.found.tag, answer);
     json_decref(answer);
     json_decref(body);
     vn_admin_finish(&v.c);

@@ -7,6 +7,9 @@ int vn_cmd_stop(int argc, char **argv);
 int vn_cmd_token(int argc, char **argv);
 int vn_cmd_realm(int argc, char **argv);
 int vn_cmd_node(int argc, char **argv);
+int vn_cmd_user(int argc, char **argv);
+int vn_cmd_org(int argc, char **argv);
+int vn_cmd_team(int argc, char **argv);
 
 struct vn_statedir;
 /** Serves until SIGTERM or SIGINT; the lock is already held. */

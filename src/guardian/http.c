@@ -42,7 +42,7 @@ struct vn_web_conn {
     bool too_large; /* the body is read to its end, so that the refusal arrives, but not kept */
     struct vn_buf body;
     const struct vn_route *route;
-    struct vn_id path_id;
+    struct vn_id path_id[2];
     char bearer[4096], query[VN_WEB_QUERY_MAX];
 
     /* the answer */
@@ -181,8 +181,7 @@ const char *vn_request_actor(const struct vn_request *r, char ret[VN_USER_NAME_M
     switch (r->route->role) {
     case VN_WEB_PUBLIC:
         return "anyone";
-    case VN_WEB_USER:
-    case VN_WEB_ADMIN:
+    default:
         if (vn_id_is_zero(&r->user.id))
             return "host";
         snprintf(ret, VN_USER_NAME_MAX + 8, "user %s", r->user.name);
@@ -325,15 +324,14 @@ static bool read_query(struct vn_request *r)
 static struct vn_span payer(struct vn_request *r, struct vn_ip *room)
 {
     switch (r->route->role) {
-    case VN_WEB_USER:
-    case VN_WEB_ADMIN:
-        return VN_SPAN_ARRAY(r->user.id.b);
     case VN_WEB_REGISTRATION:
         return VN_SPAN_ARRAY(r->registration.id.b);
     case VN_WEB_CONFLUX:
         return VN_SPAN_ARRAY(r->conflux.id.b);
     case VN_WEB_PUBLIC:
         break;
+    default:
+        return VN_SPAN_ARRAY(r->user.id.b);
     }
     if (vn_request_peer(r, room) != VN_OK)
         memset(room, 0, sizeof(*room));
@@ -355,6 +353,13 @@ static bool within_rate(struct vn_request *r, struct vn_web *h)
     return false;
 }
 
+/* Who may not, does not learn what the body should have been. Returns false after answering. */
+static bool check(struct vn_request *r, struct vn_span body)
+{
+    return r->route->on == VN_ON_REALM_BODY ? read_body(r, body) && vn_request_authorize(r)
+                                            : vn_request_authorize(r) && read_body(r, body);
+}
+
 static void dispatch(struct vn_web_conn *c, struct vn_web *h)
 {
     c->receiving = false;
@@ -369,12 +374,12 @@ static void dispatch(struct vn_web_conn *c, struct vn_web *h)
     r->conn = c;
     r->route = c->route;
     r->now_ms = vn_clock_wall_ms();
-    r->path_id = c->path_id;
+    memcpy(r->path_id, c->path_id, sizeof(r->path_id));
     memcpy(r->query, c->query, sizeof(r->query));
     c->req = r;
     bool ok = vn_request_authenticate(r, c->bearer);
     vn_wipe(c->bearer, sizeof(c->bearer));
-    if (ok && within_rate(r, h) && read_query(r) && read_body(r, vn_buf_span(&c->body)))
+    if (ok && within_rate(r, h) && read_query(r) && check(r, vn_buf_span(&c->body)))
         r->route->handle(r);
 }
 
@@ -450,8 +455,8 @@ static bool find_route(struct vn_web_conn *c, const char *uri, size_t uri_n)
     if (uri_n < sizeof(path)) {
         memcpy(path, uri, uri_n);
         path[uri_n] = 0;
-        c->path_id = (struct vn_id){{0}};
-        c->route = vn_route_find(method, path, &c->path_id, &allowed);
+        memset(c->path_id, 0, sizeof(c->path_id));
+        c->route = vn_route_find(method, path, c->path_id, &allowed);
     }
     if (c->route)
         return true;

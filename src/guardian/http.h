@@ -12,6 +12,7 @@
 #include "guardian/guardian.h"
 #include "guardian/json.h"
 #include "guardian/rate.h"
+#include "guardian/store_orgs.h"
 #include "guardian/token.h"
 
 #define VN_WEB_BODY_USUAL 4096
@@ -23,12 +24,31 @@
 #define VN_WEB_ANSWER_S 30      /* and be answered */
 #define VN_NONCE_LIFE_MS 60000
 
+/* Who may call. From MEMBER on a role in what the route is on (below); who is more may do it too,
+ * but an auditor only reads. */
 enum vn_web_role {
     VN_WEB_PUBLIC,
-    VN_WEB_USER,
+    VN_WEB_REGISTRATION, /* registration token */
+    VN_WEB_CONFLUX,      /* conflux token */
+    VN_WEB_USER,         /* whoever is signed in */
+    VN_WEB_MEMBER,
+    VN_WEB_HOLDER, /* a member whose node it is; auditors (to read) and administrators in any case
+                    */
+    VN_WEB_AUDITOR,
     VN_WEB_ADMIN,
-    VN_WEB_REGISTRATION,
-    VN_WEB_CONFLUX,
+    VN_WEB_OWNER,
+    VN_WEB_SUPERUSER,
+};
+/* In which thing a caller must have that role. It is loaded into the request, or 404. */
+enum vn_web_on {
+    VN_ON_NOTHING,
+    VN_ON_REALM,       /* {id} */
+    VN_ON_REALM_QUERY, /* ?realm= */
+    VN_ON_REALM_BODY,  /* "realm" */
+    VN_ON_TOKEN,       /* {id}: registration token */
+    VN_ON_NODE,        /* {id}: conflux id */
+    VN_ON_ORG,         /* {id} */
+    VN_ON_TEAM,        /* {id} */
 };
 /** "public", "user", … */
 const char *vn_web_role_name(enum vn_web_role role);
@@ -47,8 +67,9 @@ struct vn_query_param {
 /** One row declares everything about an endpoint; rows live in routes.c. */
 struct vn_route {
     enum vn_web_method method;
-    const char *path; /* "{id}" stands for one segment, an id */
+    const char *path; /* "{id}" and one more in braces stand for a segment, an id */
     enum vn_web_role role;
+    enum vn_web_on on;
     enum vn_rate rate;
     unsigned status;                    /* when all is well */
     const struct vn_query_param *query; /* NULL: none */
@@ -68,14 +89,17 @@ struct vn_request {
     struct vn_web_conn *conn; /* NULL once the connection is gone */
     const struct vn_route *route;
     uint64_t now_ms; /* wall clock at arrival */
-    struct vn_id path_id;
+    struct vn_id path_id[2];
     char query[VN_WEB_QUERY_MAX]; /* "name=value", each with a NUL behind it, then one more */
-    struct vn_id realm;           /* ?realm= */
     json_t *body;
-    /* Who calls, by the route's role: */
+    /* Who calls, by the route's role; or what it is on: */
     struct vn_user_record user;
+    struct vn_id session; /* of the user; zero: Guardian's own host */
     struct vn_token_record registration;
     struct vn_conflux_record conflux;
+    struct vn_id realm, org;
+    struct vn_team_record team;
+    enum vn_role role;      /* of the user there */
     uint8_t token_hash[32]; /* of the bearer token */
     bool answered;
 };
@@ -88,6 +112,12 @@ void vn_request_reply(struct vn_request *r, unsigned status, json_t *take_body);
 void vn_request_later(struct vn_request *r, unsigned retry_after_s, const char *detail);
 /** Finds out who calls, by the route's role (authorize.c). Returns false after answering. */
 bool vn_request_authenticate(struct vn_request *r, const char *bearer);
+/** Loads what the route is on, and looks whether the caller may. Returns false after answering. */
+bool vn_request_authorize(struct vn_request *r);
+/** A string member of the body; NULL when absent. Borrowed from r. */
+const char *vn_request_text(const struct vn_request *r, const char *name);
+/** An id in the body. Returns false after answering. */
+bool vn_request_body_id(struct vn_request *r, const char *name, struct vn_id *ret);
 /** 500, or what the status stands for, for failures that are not the caller's doing. */
 void vn_request_fail(struct vn_request *r, vn_status st, const char *what);
 /** Value of a query parameter, or NULL. Borrowed from r. */
@@ -139,4 +169,4 @@ json_t *vn_openapi(void);
 /** Finds the route of a path; *ret_allowed is a bit per method when only the method does not fit.
  * For tests too. */
 const struct vn_route *vn_route_find(enum vn_web_method method, const char *path,
-                                     struct vn_id *ret_id, unsigned *ret_allowed);
+                                     struct vn_id ret_ids[2], unsigned *ret_allowed);

@@ -45,7 +45,7 @@ vn_status vn_issue_identities(const struct vn_realm *realm, const struct vn_conf
                               uint32_t generation, struct vn_own_identity *ret, size_t cap,
                               size_t *ret_n)
 {
-    if (c->taints.n + 1 > cap)
+    if (c->taints.n + c->teams.n + 1 > cap)
         return VN_ERR_LIMIT;
     *ret_n = 0;
     if (c->quarantine.all) /* a node without identities may talk to nobody */
@@ -54,6 +54,11 @@ vn_status vn_issue_identities(const struct vn_realm *realm, const struct vn_conf
     size_t n = 0;
     for (; st == VN_OK && n < c->taints.n; n++)
         st = add_identity(realm, generation, VN_KIND_TAINT, c->taints.t[n], &ret[n]);
+    for (size_t i = 0; st == VN_OK && i < c->teams.n; i++) {
+        char team[VN_ID_TEXT];
+        vn_id_format(&c->teams.t[i], team);
+        st = add_identity(realm, generation, VN_KIND_TEAM, team, &ret[n++]);
+    }
     char user[VN_ID_TEXT];
     vn_id_format(&c->owner, user);
     if (st == VN_OK)
@@ -227,6 +232,11 @@ vn_status vn_issue_nats_jwt(const struct vn_realm *realm, const struct vn_conflu
         st = allow_name(realm, sub, node, VN_SUBJ_OWN, VN_NAME_TAG, VN_SPAN_STR(c->tag));
     for (size_t i = 0; st == VN_OK && i < c->taints.n; i++)
         st = allow_name(realm, sub, node, VN_SUBJ_GRP, VN_NAME_TAINT, VN_SPAN_STR(c->taints.t[i]));
+    for (size_t i = 0; st == VN_OK && i < c->teams.n; i++) {
+        char team[VN_ID_TEXT];
+        vn_id_format(&c->teams.t[i], team);
+        st = allow_name(realm, sub, node, VN_SUBJ_GRP, VN_NAME_TEAM, VN_SPAN_STR(team));
+    }
     if (st == VN_OK)
         st = vn_nkey_public(VN_NKEY_USER, c->session.nkey, user);
     if (st != VN_OK)

@@ -14,17 +14,25 @@
 #define SEND_AGAIN_MS 1000
 
 vn_status vn_key_change_lost(struct vn_store *s, const struct vn_conflux_record *before,
-                             const struct vn_taint_set *after, uint64_t now_ms)
+                             const struct vn_conflux_record *after, uint64_t now_ms)
 {
     bool any = !after;
     vn_status st = VN_OK;
     if (!before->session.login_ms)
         return VN_OK;
     for (size_t i = 0; st == VN_OK && i < before->taints.n; i++) {
-        if (after && vn_taints_contain(after, before->taints.t[i]))
+        if (after && vn_taints_contain(&after->taints, before->taints.t[i]))
             continue;
         any = true;
         st = vn_store_identity_lost(s, &before->realm, VN_KIND_TAINT, before->taints.t[i]);
+    }
+    for (size_t i = 0; st == VN_OK && i < before->teams.n; i++) {
+        char team[VN_ID_TEXT];
+        if (after && vn_team_set_has(&after->teams, &before->teams.t[i]))
+            continue;
+        any = true;
+        vn_id_format(&before->teams.t[i], team);
+        st = vn_store_identity_lost(s, &before->realm, VN_KIND_TEAM, team);
     }
     char user[VN_ID_TEXT];
     vn_id_format(&before->owner, user);

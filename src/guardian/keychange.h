@@ -22,7 +22,7 @@
  */
 VN_MUST_CHECK vn_status vn_key_change_lost(struct vn_store *s,
                                            const struct vn_conflux_record *before,
-                                           const struct vn_taint_set *after, uint64_t now_ms);
+                                           const struct vn_conflux_record *after, uint64_t now_ms);
 
 /** Drives all changes; loop thread only. */
 VN_MUST_CHECK vn_status vn_key_changes_new(struct vn_guardian *g, struct vn_key_changes **ret);

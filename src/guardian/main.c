@@ -41,7 +41,7 @@ static const char HELP[] =
     "  realm   create | list | rekey\n"
     "            create --name NAME [--suite default|cnsa] [--ipv4 RANGE] [--access "
     "taints|teams|both]\n"
-    "                   [--session-lifetime 12h]\n"
+    "                   [--session-lifetime 12h] [--org NAME]\n"
     "  node    list | query | sessions | health | taint | quarantine | release | invalidate | "
     "shutdown |\n"
     "          revoke; all but list name one: TAG|ID [--realm NAME]\n"
@@ -52,6 +52,16 @@ static const char HELP[] =
     "            invalidate    it wipes its keys and logs in with new ones\n"
     "            shutdown      it stops, and stays so until it is started there\n"
     "            revoke        it is cut off for good, and its registration removed\n"
+    "  user    create NAME [--display-name TEXT] [--superuser] | list | password NAME | disable "
+    "NAME |\n"
+    "          enable NAME | delete NAME\n"
+    "  org     create NAME | list | delete NAME | members | add --user NAME [--role member|auditor|"
+    "\n"
+    "          admin|owner] | remove --user NAME\n"
+    "  team    create NAME | list | delete NAME | members NAME | add NAME --user NAME | remove "
+    "NAME\n"
+    "          --user NAME\n"
+    "            org and team take --org NAME where there are several\n"
     "  version\n"
     "\n"
     "Every verb takes --state-dir DIR (VEILNET_GUARDIAN_DIR; default /var/lib/veilnet-guardian), "
@@ -82,6 +92,7 @@ int main(int argc, char **argv)
     } VERBS[] = {
         {"init", vn_cmd_init},    {"run", vn_cmd_run},        {"stop", vn_cmd_stop},
         {"token", vn_cmd_token},  {"realm", vn_cmd_realm},    {"node", vn_cmd_node},
+        {"user", vn_cmd_user},    {"org", vn_cmd_org},        {"team", vn_cmd_team},
         {"version", cmd_version}, {"help", cmd_help},         {"--help", cmd_help},
         {"-h", cmd_help},         {"--version", cmd_version},
     };

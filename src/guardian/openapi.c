@@ -95,11 +95,9 @@ static const char *scheme_of(enum vn_web_role role)
         return "registration";
     case VN_WEB_CONFLUX:
         return "conflux";
-    case VN_WEB_USER:
-    case VN_WEB_ADMIN:
+    default:
         return "access";
     }
-    return NULL;
 }
 
 static json_t *json_body(struct used *u, const struct vn_schema *s, const char *type)
@@ -122,10 +120,11 @@ static json_t *answers(struct used *u, const struct vn_route *r)
 static json_t *parameters(const struct vn_route *r)
 {
     json_t *a = json_array();
-    if (strstr(r->path, "{id}"))
-        json_array_append_new(a, json_pack("{s:s, s:s, s:b, s:{s:s, s:s}}", "name", "id", "in",
-                                           "path", "required", true, "schema", "type", "string",
-                                           "pattern", "^[A-Za-z0-9_-]{22}$"));
+    for (const char *p = strchr(r->path, '{'); p; p = strchr(p + 1, '{'))
+        json_array_append_new(a, json_pack("{s:s%, s:s, s:b, s:{s:s, s:s}}", "name", p + 1,
+                                           strcspn(p + 1, "}"), "in", "path", "required", true,
+                                           "schema", "type", "string", "pattern",
+                                           "^[A-Za-z0-9_-]{22}$"));
     for (const struct vn_query_param *q = r->query; q && q->name; q++)
         json_array_append_new(a,
                               json_pack("{s:s, s:s, s:b, s:s, s:{s:s}}", "name", q->name, "in",

@@ -11,6 +11,8 @@ bool vn_policy_allows(enum vn_access_rule rule, const struct vn_conflux_record *
                       const struct vn_conflux_record *b)
 {
     bool scopes = vn_id_equal(&a->owner, &b->owner);
+    for (size_t i = 0; i < a->teams.n; i++)
+        scopes = scopes || vn_team_set_has(&b->teams, &a->teams.t[i]);
     if (vn_quarantine_between(a, b))
         return false;
     switch (rule) {

@@ -18,6 +18,20 @@ const char *vn_request_query(const struct vn_request *r, const char *name)
     return NULL;
 }
 
+const char *vn_request_text(const struct vn_request *r, const char *name)
+{
+    return json_string_value(json_object_get(r->body, name));
+}
+
+bool vn_request_body_id(struct vn_request *r, const char *name, struct vn_id *ret)
+{
+    const char *text = vn_request_text(r, name);
+    if (text && vn_id_parse(VN_SPAN_STR(text), ret) == VN_OK)
+        return true;
+    vn_request_error(r, 400, "%s must be an id (22 characters)", name);
+    return false;
+}
+
 /* ---- lists ---- */
 
 static bool place_parse(const char *text, struct vn_place *ret)

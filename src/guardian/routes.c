@@ -18,35 +18,112 @@ static const struct vn_query_param REALM_PAGE[] = {REALM, LIMIT, AFTER, {.name =
 
 #define GET(p) .method = VN_WEB_GET, .path = (p), .rate = VN_RATE_READ, .status = 200
 #define POST(p) .method = VN_WEB_POST, .path = (p), .rate = VN_RATE_WRITE, .status = 200
+#define ACT(p) .method = VN_WEB_POST, .path = (p), .rate = VN_RATE_WRITE, .status = 204
 #define CREATE(p) .method = VN_WEB_POST, .path = (p), .rate = VN_RATE_WRITE, .status = 201
 #define DELETE(p) .method = VN_WEB_DELETE, .path = (p), .rate = VN_RATE_WRITE, .status = 204
+#define SIGN_IN(p) .method = VN_WEB_POST, .path = (p), .rate = VN_RATE_PASSWORD, .status = 200
+#define SESSION(m, p, s)                                                                           \
+    .method = VN_WEB_##m, .path = (p), .rate = VN_RATE_SESSION, .status = (s),                     \
+    .role = VN_WEB_CONFLUX
 #define FOR(r) .role = VN_WEB_##r
 #define BODY(s) .body = &vn_schema_##s
 #define ANSWER(s) .answer = &vn_schema_##s
 #define DO(f, text) .handle = vn_route_##f, .summary = (text)
 
+#define ON(o) .on = VN_ON_##o
+#define PASSWORD .rate = VN_RATE_PASSWORD
+
 const struct vn_route vn_routes[] = {
     {GET("/health"), FOR(PUBLIC), ANSWER(health), DO(health, "Is Guardian up, and its Master?")},
     {GET("/openapi.json"), FOR(PUBLIC), ANSWER(document), DO(openapi, "This document")},
+
+    {SIGN_IN("/auth/login"), FOR(PUBLIC), BODY(login), ANSWER(access),
+     DO(login, "Sign in to a local account")},
+    {SIGN_IN("/auth/refresh"), FOR(PUBLIC), BODY(refresh), ANSWER(access),
+     DO(refresh, "The next access token, and the next refresh token")},
+    {ACT("/auth/logout"), FOR(USER), DO(sign_out, "End this sign-in")},
+    {GET("/auth/profile"), FOR(USER), ANSWER(profile), DO(profile, "Who I am, and where")},
+    {POST("/auth/profile"), FOR(USER), BODY(profile_change), ANSWER(profile),
+     DO(profile_change, "Change my display name")},
     {.method = VN_WEB_POST,
-     .path = "/auth/login",
-     .rate = VN_RATE_PASSWORD,
-     .status = 200,
-     FOR(PUBLIC),
-     BODY(login),
-     ANSWER(access),
-     DO(login, "Access token for a local account")},
-    {CREATE("/auth/registration-tokens"), FOR(ADMIN), BODY(token_new), ANSWER(token_shown),
-     DO(token_create, "Make a registration token")},
-    {GET("/auth/registration-tokens"), FOR(USER), .query = REALM_PAGE, ANSWER(tokens),
-     DO(token_list, "Registration tokens of a realm")},
-    {DELETE("/auth/registration-tokens/{id}"), FOR(ADMIN),
+     .path = "/auth/password",
+     PASSWORD,
+     .status = 204,
+     FOR(USER),
+     BODY(password_change),
+     DO(password_change, "Change my password; ends my other sign-ins")},
+
+    {CREATE("/users"), FOR(SUPERUSER), BODY(user_new), ANSWER(user_shown),
+     DO(user_create, "Make a local account")},
+    {GET("/users"), FOR(SUPERUSER), .query = PAGE, ANSWER(users), DO(user_list, "All accounts")},
+    {GET("/users/{id}"), FOR(SUPERUSER), ANSWER(user), DO(user_get, "One account")},
+    {POST("/users/{id}"), FOR(SUPERUSER), BODY(user_change), ANSWER(user),
+     DO(user_change, "Change an account: disable it, make it superuser")},
+    {DELETE("/users/{id}"), FOR(SUPERUSER), DO(user_delete, "Delete an account without nodes")},
+    {POST("/users/{id}/password"), FOR(SUPERUSER), ANSWER(user_shown),
+     DO(user_reset, "A new password, to be changed at the next sign-in")},
+
+    {CREATE("/orgs"), FOR(SUPERUSER), BODY(name), ANSWER(org),
+     DO(org_create, "Make an organisation")},
+    {GET("/orgs"), FOR(USER), .query = PAGE, ANSWER(orgs), DO(org_list, "My organisations")},
+    {GET("/orgs/{id}"), FOR(MEMBER), ON(ORG), ANSWER(org), DO(org_get, "One organisation")},
+    {POST("/orgs/{id}"), FOR(OWNER), ON(ORG), BODY(name), ANSWER(org),
+     DO(org_rename, "Rename an organisation")},
+    {DELETE("/orgs/{id}"), FOR(OWNER), ON(ORG),
+     DO(org_delete, "Delete an organisation without realms")},
+    {GET("/orgs/{id}/members"), FOR(MEMBER), ON(ORG), .query = PAGE, ANSWER(members),
+     DO(member_list, "Members of an organisation")},
+    {POST("/orgs/{id}/members"), FOR(ADMIN), ON(ORG), BODY(member_put), ANSWER(member_now),
+     DO(member_put, "Change a member's role")},
+    {DELETE("/orgs/{id}/members/{user}"), FOR(MEMBER), ON(ORG),
+     DO(member_remove, "Remove a member, with their nodes; or leave")},
+    {CREATE("/orgs/{id}/invitations"), FOR(ADMIN), ON(ORG), BODY(invite), ANSWER(invitation),
+     DO(invite, "Invite an account")},
+    {GET("/orgs/{id}/invitations"), FOR(AUDITOR), ON(ORG), .query = PAGE, ANSWER(invitations),
+     DO(invitations_sent, "Invitations that wait for an answer")},
+    {DELETE("/orgs/{id}/invitations/{invitation}"), FOR(ADMIN), ON(ORG),
+     DO(invitation_cancel, "Withdraw an invitation")},
+    {GET("/invitations"), FOR(USER), .query = PAGE, ANSWER(invitations),
+     DO(invitations_received, "Invitations to me")},
+    {POST("/invitations/{id}/accept"), FOR(USER), ANSWER(member_now),
+     DO(invitation_accept, "Join the organisation")},
+    {ACT("/invitations/{id}/reject"), FOR(USER), DO(invitation_reject, "Decline")},
+
+    {CREATE("/orgs/{id}/teams"), FOR(ADMIN), ON(ORG), BODY(name), ANSWER(team),
+     DO(team_create, "Make a team")},
+    {GET("/orgs/{id}/teams"), FOR(MEMBER), ON(ORG), .query = PAGE, ANSWER(teams),
+     DO(team_list, "Teams of an organisation")},
+    {POST("/teams/{id}"), FOR(ADMIN), ON(TEAM), BODY(name), ANSWER(team),
+     DO(team_rename, "Rename a team")},
+    {DELETE("/teams/{id}"), FOR(ADMIN), ON(TEAM),
+     DO(team_delete, "Delete a team; its nodes lose it at once")},
+    {GET("/teams/{id}/members"), FOR(MEMBER), ON(TEAM), .query = PAGE, ANSWER(team_members),
+     DO(team_member_list, "Members of a team")},
+    {ACT("/teams/{id}/members"), FOR(ADMIN), ON(TEAM), BODY(user_id),
+     DO(team_member_put, "Add a member")},
+    {DELETE("/teams/{id}/members/{user}"), FOR(MEMBER), ON(TEAM),
+     DO(team_member_remove, "Remove a member, or leave; their nodes lose the team at once")},
+
+    {CREATE("/auth/registration-tokens"), FOR(ADMIN), ON(REALM_BODY), BODY(token_new),
+     ANSWER(token_shown), DO(token_create, "Make a registration token")},
+    {GET("/auth/registration-tokens"), FOR(AUDITOR), ON(REALM_QUERY), .query = REALM_PAGE,
+     ANSWER(tokens), DO(token_list, "Registration tokens of a realm")},
+    {DELETE("/auth/registration-tokens/{id}"), FOR(ADMIN), ON(TOKEN),
      DO(token_revoke, "Revoke a registration token")},
-    {CREATE("/realms"), FOR(ADMIN), BODY(realm_new), ANSWER(realm),
-     DO(realm_create, "Make a realm")},
-    {GET("/realms"), FOR(USER), .query = PAGE, ANSWER(realms), DO(realm_list, "All realms")},
-    {GET("/realms/{id}"), FOR(USER), ANSWER(realm), DO(realm_get, "One realm")},
-    {DELETE("/realms/{id}"), FOR(ADMIN), DO(realm_delete, "Delete a realm without nodes")},
+
+    {CREATE("/realms"), FOR(USER), BODY(realm_new), ANSWER(realm),
+     DO(realm_create, "Make a realm; for administrators of its organisation")},
+    {GET("/realms"), FOR(USER), .query = PAGE, ANSWER(realms), DO(realm_list, "My realms")},
+    {GET("/realms/{id}"), FOR(MEMBER), ON(REALM), ANSWER(realm), DO(realm_get, "One realm")},
+    {POST("/realms/{id}"), FOR(ADMIN), ON(REALM), BODY(realm_change), ANSWER(realm),
+     DO(realm_change, "Make a realm public or private")},
+    {DELETE("/realms/{id}"), FOR(OWNER), ON(REALM),
+     DO(realm_delete, "Delete a realm without nodes")},
+    {GET("/realms/{id}/teams"), FOR(MEMBER), ON(REALM), ANSWER(teams),
+     DO(realm_teams, "Teams that may use the realm")},
+    {POST("/realms/{id}/teams"), FOR(ADMIN), ON(REALM), BODY(teams_change), ANSWER(teams),
+     DO(realm_teams_change, "Let teams use the realm, or no more")},
+
     {.method = VN_WEB_POST,
      .path = "/conflux/register",
      .rate = VN_RATE_JOIN,
@@ -56,68 +133,44 @@ const struct vn_route vn_routes[] = {
      ANSWER(registered),
      DO(register, "Enrol a node")},
     {DELETE("/conflux/register"), FOR(CONFLUX), DO(unregister, "Undo enrolling")},
-    {.method = VN_WEB_GET,
-     .path = "/conflux/session/nonce",
-     .rate = VN_RATE_SESSION,
-     .status = 200,
-     FOR(CONFLUX),
-     ANSWER(nonce),
+    {SESSION(GET, "/conflux/session/nonce", 200), ANSWER(nonce),
      DO(nonce, "Nonce for a login on the same connection")},
-    {.method = VN_WEB_POST,
-     .path = "/conflux/session/login",
-     .rate = VN_RATE_SESSION,
-     .status = 200,
-     FOR(CONFLUX),
-     BODY(session_new),
-     .body_max = SESSION_BODY_MAX,
-     ANSWER(session),
-     DO(session_login, "Session credentials for new keys")},
-    {.method = VN_WEB_POST,
-     .path = "/conflux/session/renew",
-     .rate = VN_RATE_SESSION,
-     .status = 200,
-     FOR(CONFLUX),
-     BODY(session_new),
-     .body_max = SESSION_BODY_MAX,
-     ANSWER(session),
-     DO(session_renew, "Session credentials for the same keys")},
-    {.method = VN_WEB_POST,
-     .path = "/conflux/session/logout",
-     .rate = VN_RATE_SESSION,
-     .status = 204,
-     FOR(CONFLUX),
-     BODY(logout),
+    {SESSION(POST, "/conflux/session/login", 200), BODY(session_new), .body_max = SESSION_BODY_MAX,
+     ANSWER(session), DO(session_login, "Session credentials for new keys")},
+    {SESSION(POST, "/conflux/session/renew", 200), BODY(session_new), .body_max = SESSION_BODY_MAX,
+     ANSWER(session), DO(session_renew, "Session credentials for the same keys")},
+    {SESSION(POST, "/conflux/session/logout", 204), BODY(logout),
      DO(session_logout, "End the session")},
     {GET("/conflux/peers"), FOR(CONFLUX), ANSWER(peers), DO(peers, "Whom this node may reach")},
     {GET("/conflux/taints"), FOR(CONFLUX), ANSWER(taints), DO(taints_get, "This node's taints")},
     {POST("/conflux/taints"), FOR(CONFLUX), BODY(taints_change), ANSWER(taints_changed),
      DO(taints_change, "Change this node's taints")},
-    {GET("/conflux"), FOR(USER), .query = REALM_PAGE, ANSWER(nodes),
-     DO(node_list, "Nodes of a realm")},
-    {GET("/conflux/{id}"), FOR(USER), ANSWER(node), DO(node_get, "One node")},
-    {DELETE("/conflux/{id}"), FOR(ADMIN), DO(node_delete, "Remove a node")},
-    {POST("/conflux/{id}/taints"), FOR(ADMIN), BODY(taints_change), ANSWER(done),
+
+    {GET("/conflux"), FOR(MEMBER), ON(REALM_QUERY), .query = REALM_PAGE, ANSWER(nodes),
+     DO(node_list, "Nodes of a realm; for members: their own")},
+    {GET("/conflux/{id}"), FOR(HOLDER), ON(NODE), ANSWER(node), DO(node_get, "One node")},
+    {DELETE("/conflux/{id}"), FOR(HOLDER), ON(NODE), DO(node_delete, "Remove a node")},
+    {POST("/conflux/{id}/taints"), FOR(HOLDER), ON(NODE), BODY(taints_change), ANSWER(done),
      DO(node_taints, "Change a node's taints")},
-    {.method = VN_WEB_POST,
-     .path = "/conflux/{id}/revoke",
-     .rate = VN_RATE_WRITE,
-     .status = 204,
-     FOR(ADMIN),
+    {POST("/conflux/{id}/teams"), FOR(HOLDER), ON(NODE), BODY(teams_change), ANSWER(done),
+     DO(node_teams, "Change a node's teams; only its owner's own can be added")},
+    {ACT("/conflux/{id}/revoke"), FOR(HOLDER), ON(NODE),
      DO(node_revoke, "Cut a node off at once and for good")},
-    {POST("/conflux/{id}/commands"), FOR(ADMIN), BODY(command), ANSWER(done),
+    {POST("/conflux/{id}/commands"), FOR(ADMIN), ON(NODE), BODY(command), ANSWER(done),
      DO(node_command, "Order a node something, and hear what it says")},
 };
 const size_t vn_route_count = VN_ARRAY_LEN(vn_routes);
 
 /* Literal segments win over {id} because the table lists them first. */
-static bool path_matches(const char *pattern, const char *path, struct vn_id *ret_id)
+static bool path_matches(const char *pattern, const char *path, struct vn_id ret_ids[2])
 {
+    size_t ids = 0;
     for (;;) {
-        if (strncmp(pattern, "{id}", 4) == 0) {
+        if (*pattern == '{') {
             size_t n = strcspn(path, "/");
-            if (vn_id_parse(VN_SPAN(path, n), ret_id) != VN_OK)
+            if (ids == 2 || vn_id_parse(VN_SPAN(path, n), &ret_ids[ids++]) != VN_OK)
                 return false;
-            pattern += 4;
+            pattern += strcspn(pattern, "}") + 1;
             path += n;
         } else if (*pattern != *path) {
             return false;
@@ -131,11 +184,11 @@ static bool path_matches(const char *pattern, const char *path, struct vn_id *re
 }
 
 const struct vn_route *vn_route_find(enum vn_web_method method, const char *path,
-                                     struct vn_id *ret_id, unsigned *ret_allowed)
+                                     struct vn_id ret_ids[2], unsigned *ret_allowed)
 {
     *ret_allowed = 0;
     for (size_t i = 0; i < vn_route_count; i++) {
-        if (!path_matches(vn_routes[i].path, path, ret_id))
+        if (!path_matches(vn_routes[i].path, path, ret_ids))
             continue;
         if (vn_routes[i].method == method)
             return &vn_routes[i];

@@ -6,9 +6,49 @@ struct vn_request;
 
 /* openapi.c */
 void vn_route_openapi(struct vn_request *r);
+/* routes_account.c */
+void vn_route_login(struct vn_request *r);
+void vn_route_refresh(struct vn_request *r);
+void vn_route_sign_out(struct vn_request *r);
+void vn_route_profile(struct vn_request *r);
+void vn_route_profile_change(struct vn_request *r);
+void vn_route_password_change(struct vn_request *r);
+/* routes_users.c */
+void vn_route_user_create(struct vn_request *r);
+void vn_route_user_list(struct vn_request *r);
+void vn_route_user_get(struct vn_request *r);
+void vn_route_user_change(struct vn_request *r);
+void vn_route_user_delete(struct vn_request *r);
+void vn_route_user_reset(struct vn_request *r);
+/* routes_orgs.c */
+void vn_route_org_create(struct vn_request *r);
+void vn_route_org_list(struct vn_request *r);
+void vn_route_org_get(struct vn_request *r);
+void vn_route_org_rename(struct vn_request *r);
+void vn_route_org_delete(struct vn_request *r);
+void vn_route_member_list(struct vn_request *r);
+void vn_route_member_put(struct vn_request *r);
+void vn_route_member_remove(struct vn_request *r);
+/* routes_invitations.c */
+void vn_route_invite(struct vn_request *r);
+void vn_route_invitations_sent(struct vn_request *r);
+void vn_route_invitation_cancel(struct vn_request *r);
+void vn_route_invitations_received(struct vn_request *r);
+void vn_route_invitation_accept(struct vn_request *r);
+void vn_route_invitation_reject(struct vn_request *r);
+/* routes_teams.c */
+void vn_route_team_create(struct vn_request *r);
+void vn_route_team_list(struct vn_request *r);
+void vn_route_team_rename(struct vn_request *r);
+void vn_route_team_delete(struct vn_request *r);
+void vn_route_team_member_list(struct vn_request *r);
+void vn_route_team_member_put(struct vn_request *r);
+void vn_route_team_member_remove(struct vn_request *r);
+void vn_route_realm_teams(struct vn_request *r);
+void vn_route_realm_teams_change(struct vn_request *r);
+void vn_route_node_teams(struct vn_request *r);
 /* routes_auth.c */
 void vn_route_health(struct vn_request *r);
-void vn_route_login(struct vn_request *r);
 void vn_route_token_create(struct vn_request *r);
 void vn_route_token_list(struct vn_request *r);
 void vn_route_token_revoke(struct vn_request *r);
@@ -16,6 +56,7 @@ void vn_route_token_revoke(struct vn_request *r);
 void vn_route_realm_create(struct vn_request *r);
 void vn_route_realm_list(struct vn_request *r);
 void vn_route_realm_get(struct vn_request *r);
+void vn_route_realm_change(struct vn_request *r);
 void vn_route_realm_delete(struct vn_request *r);
 /* routes_register.c */
 void vn_route_register(struct vn_request *r);

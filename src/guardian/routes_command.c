@@ -145,16 +145,17 @@ static void order_send(struct order *o, const struct vn_conflux_record *c, Vn__C
 
 /* ---- taints ---- */
 
-void vn_node_tell_taints(struct vn_request *r, const struct vn_conflux_record *c,
-                         const char *command)
+void vn_node_tell_identities(struct vn_request *r, const struct vn_conflux_record *c,
+                             const char *command)
 {
-    struct order *o = order_new(r, c, command ? command : "taint");
+    struct order *o = order_new(r, c, command);
     Vn__Nothing none = VN__NOTHING__INIT;
     Vn__Command m = VN__COMMAND__INIT;
     if (!o)
         return;
     o->statement = c->statement_number;
-    o->answer = json_pack("{s:o}", "taints", vn_taints_to_json(&c->taints));
+    o->answer = json_pack("{s:o, s:o}", "taints", vn_taints_to_json(&c->taints), "teams",
+                          vn_team_set_json(&c->teams));
     m.kind_case = VN__COMMAND__KIND_STATEMENT;
     m.statement = &none;
     order_send(o, c, &m, true);
@@ -163,7 +164,7 @@ void vn_node_tell_taints(struct vn_request *r, const struct vn_conflux_record *c
 static void taint(struct vn_request *r, struct vn_conflux_record *c, const char *name)
 {
     if (vn_node_store_taints(r, c))
-        vn_node_tell_taints(r, c, name);
+        vn_node_tell_identities(r, c, name);
 }
 
 /* ---- quarantine ---- */
@@ -370,9 +371,8 @@ static const char *not_taken(size_t command, const json_t *body)
 void vn_route_node_command(struct vn_request *r)
 {
     static struct vn_conflux_record c;
-    const char *name = json_string_value(json_object_get(r->body, "command"));
-    if (!vn_node_find(r, &c))
-        return;
+    const char *name = vn_request_text(r, "command");
+    c = r->conflux;
     for (size_t i = 0; i < VN_ARRAY_LEN(COMMANDS); i++) {
         if (strcmp(name, COMMANDS[i].name) != 0)
             continue;

@@ -35,7 +35,7 @@ void vn_route_peers(struct vn_request *r)
     struct peers p = {.self = &r->conflux, .items = json_array()};
     if (st == VN_OK) {
         p.rule = realm->r.access;
-        st = vn_store_conflux_list(r->g->store, &realm->r.id, NULL, add_peer, &p);
+        st = vn_store_conflux_list(r->g->store, &realm->r.id, NULL, NULL, add_peer, &p);
     }
     if (st != VN_OK) {
         json_decref(p.items);
@@ -125,7 +125,7 @@ bool vn_node_store_taints(struct vn_request *r, struct vn_conflux_record *c)
     if (st == VN_OK)
         st = vn_revoke_statements(tx, c, c->statement_number, r->now_ms);
     if (st == VN_OK)
-        st = vn_key_change_lost(tx, &before, &c->taints, r->now_ms);
+        st = vn_key_change_lost(tx, &before, c, r->now_ms);
     if (st == VN_OK)
         st = vn_quarantine_changed(tx, &before, c, false, r->now_ms);
     if (st == VN_OK)
@@ -172,9 +172,10 @@ static json_t *node_json(const struct vn_conflux_record *c)
 {
     struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
     return json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "conflux_id", vn_json_id(&c->id), "tag",
-        c->tag, "ip4", vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6), "taints",
-        vn_taints_to_json(&c->taints), "created_at", (json_int_t)c->created_ms, "last_login_at",
+        "{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "conflux_id", vn_json_id(&c->id),
+        "owner", vn_json_id(&c->owner), "tag", c->tag, "ip4", vn_json_ip(&ip4), "ip6",
+        vn_json_ip(&c->ip6), "taints", vn_taints_to_json(&c->taints), "teams",
+        vn_team_set_json(&c->teams), "created_at", (json_int_t)c->created_ms, "last_login_at",
         c->session.login_ms ? json_integer((json_int_t)c->session.login_ms) : json_null(),
         "node_id", c->has_session ? vn_json_id(&c->session.node) : json_null(), "quarantine",
         vn_quarantine_rules_json(&c->quarantine));
@@ -190,25 +191,15 @@ void vn_route_node_list(struct vn_request *r)
     struct vn_list l;
     if (!vn_list_begin(r, &l))
         return;
-    vn_status st = vn_store_conflux_list(r->g->store, &r->realm, &l.page, add_node, &l);
+    vn_status st = vn_store_conflux_list(r->g->store, &r->realm,
+                                         r->role < VN_ROLE_AUDITOR ? &r->user.id : NULL, &l.page,
+                                         add_node, &l);
     vn_list_reply(r, &l, st, "nodes");
-}
-
-bool vn_node_find(struct vn_request *r, struct vn_conflux_record *ret)
-{
-    vn_status st = vn_store_conflux_get(r->g->store, &r->path_id, ret);
-    if (st == VN_ERR_NOTFOUND)
-        vn_request_error(r, 404, "there is no such node: see GET /conflux?realm=ID");
-    else if (st != VN_OK)
-        vn_request_fail(r, st, "node");
-    return st == VN_OK;
 }
 
 void vn_route_node_get(struct vn_request *r)
 {
-    struct vn_conflux_record c;
-    if (vn_node_find(r, &c))
-        vn_request_reply(r, 200, node_json(&c));
+    vn_request_reply(r, 200, node_json(&r->conflux));
 }
 
 bool vn_node_remove(struct vn_request *r, const struct vn_conflux_record *c, const char *action)
@@ -235,22 +226,22 @@ bool vn_node_remove(struct vn_request *r, const struct vn_conflux_record *c, con
 
 void vn_route_node_delete(struct vn_request *r)
 {
-    struct vn_conflux_record c;
-    if (vn_node_find(r, &c) && vn_node_remove(r, &c, "conflux_removed"))
+    const struct vn_conflux_record c = r->conflux;
+    if (vn_node_remove(r, &c, "conflux_removed"))
         vn_request_reply(r, 204, NULL);
 }
 
 /* The registration goes as by DELETE; what differs is what the audit says it was for. */
 void vn_route_node_revoke(struct vn_request *r)
 {
-    struct vn_conflux_record c;
-    if (vn_node_find(r, &c) && vn_node_remove(r, &c, "conflux_revoked"))
+    const struct vn_conflux_record c = r->conflux;
+    if (vn_node_remove(r, &c, "conflux_revoked"))
         vn_request_reply(r, 204, NULL);
 }
 
 void vn_route_node_taints(struct vn_request *r)
 {
-    struct vn_conflux_record c;
-    if (vn_node_find(r, &c) && vn_node_store_taints(r, &c))
-        vn_node_tell_taints(r, &c, NULL);
+    struct vn_conflux_record c = r->conflux;
+    if (vn_node_store_taints(r, &c))
+        vn_node_tell_identities(r, &c, "taint");
 }

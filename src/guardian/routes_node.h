@@ -3,13 +3,12 @@
 
 #include "guardian/http.h"
 
-/** The node that the path names. Returns false after answering. */
-bool vn_node_find(struct vn_request *r, struct vn_conflux_record *ret);
 /** Applies the body's {"add","remove"}; stores new taints and the number of the statement to come.
  * Returns false after answering. */
 bool vn_node_store_taints(struct vn_request *r, struct vn_conflux_record *c);
 /** Ends session and registration; action is for the audit. Returns false after answering. */
 bool vn_node_remove(struct vn_request *r, const struct vn_conflux_record *c, const char *action);
-/** Tells the node of its new taints and answers {"taints","node",…}, plus command (may be NULL). */
-void vn_node_tell_taints(struct vn_request *r, const struct vn_conflux_record *c,
-                         const char *command);
+/** Tells the node of its new taints and teams and answers {"taints","teams","node",…} and command.
+ */
+void vn_node_tell_identities(struct vn_request *r, const struct vn_conflux_record *c,
+                             const char *command);

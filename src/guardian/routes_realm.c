@@ -1,23 +1,29 @@
+#include <limits.h>
+
 #include "base/clock.h"
 #include "guardian/http.h"
 #include "guardian/master.h"
 #include "guardian/realm_make.h"
 #include "guardian/routes.h"
 
-static json_t *realm_json(const struct vn_realm *r)
+static json_t *realm_json(struct vn_guardian *g, const struct vn_realm *r)
 {
+    struct vn_realm_place place;
+    if (vn_store_realm_place(g->store, &r->r.id, &place) != VN_OK)
+        return NULL;
     char range4[VN_PREFIX_TEXT], range6[VN_PREFIX_TEXT];
     vn_prefix_format(&r->r.range4, range4);
     vn_prefix_format(&r->r.range6, range6);
-    return json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "id", vn_json_id(&r->r.id), "name",
-                     r->r.name, "suite", r->suite->name, "ipv4", range4, "ipv6", range6, "access",
-                     vn_access_name(r->r.access), "session_lifetime_s",
-                     (json_int_t)r->r.session_lifetime_s, "created_at",
-                     (json_int_t)r->r.created_ms);
+    return json_pack(
+        "{s:o, s:o, s:b, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "id", vn_json_id(&r->r.id), "org",
+        vn_json_id(&place.org), "public", place.public, "name", r->r.name, "suite", r->suite->name,
+        "ipv4", range4, "ipv6", range6, "access", vn_access_name(r->r.access), "session_lifetime_s",
+        (json_int_t)r->r.session_lifetime_s, "created_at", (json_int_t)r->r.created_ms);
 }
 
 struct creation {
     struct vn_realm_init init;
+    struct vn_realm_place place;
     char name[VN_REALM_NAME_MAX + 1];
     struct vn_realm_record record;
     vn_status result;
@@ -43,7 +49,14 @@ static void creation_done(struct vn_request *r, void *arg)
     struct vn_realm *realm = NULL;
     vn_status st = c->result;
     if (st == VN_OK)
-        st = vn_store_realm_add(r->g->store, &c->record);
+        st = vn_store_begin(r->g->store, true);
+    VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
+    if (st == VN_OK)
+        st = vn_store_realm_add(tx, &c->record);
+    if (st == VN_OK)
+        st = vn_store_realm_place_set(tx, &id, &c->place);
+    if (st == VN_OK)
+        st = vn_store_commit(tx);
     if (st == VN_OK)
         st = vn_guardian_realm(r->g, &id, &realm);
     if (st == VN_ERR_EXISTS) {
@@ -55,32 +68,81 @@ static void creation_done(struct vn_request *r, void *arg)
         vn_guardian_audit(r->g, &id, vn_request_actor(r, actor), "realm_created", realm->r.name,
                           "");
         vn_master_realms_changed(r->g->master);
-        vn_request_reply(r, 201, realm_json(realm));
+        vn_request_reply(r, 201, realm_json(r->g, realm));
     }
     vn_realm_unref(realm);
     creation_free(c);
 }
 
-static const char *string_member(const struct vn_request *r, const char *name)
+struct my_orgs {
+    struct vn_request *r;
+    struct vn_id org;
+    unsigned count;
+};
+
+static bool count_org(void *arg, const struct vn_org_record *o)
 {
-    return json_string_value(json_object_get(r->body, name));
+    struct my_orgs *m = arg;
+    enum vn_role role = VN_ROLE_NONE;
+    if (m->r->user.superuser ||
+        (vn_store_member_role(m->r->g->store, &o->id, &m->r->user.id, &role) == VN_OK &&
+         role >= VN_ROLE_ADMIN)) {
+        m->org = o->id;
+        m->count++;
+    }
+    return true;
+}
+
+/* The one that the body names, or the only one that the caller administers. Returns false after
+ * answering. */
+static bool choose_org(struct vn_request *r, struct vn_id *ret)
+{
+    struct my_orgs m = {.r = r};
+    struct vn_org_record o;
+    enum vn_role role = VN_ROLE_NONE;
+    vn_status st;
+    if (json_object_get(r->body, "org")) {
+        if (!vn_request_body_id(r, "org", &m.org))
+            return false;
+        st = vn_store_org_get(r->g->store, &m.org, &o);
+        if (st == VN_OK)
+            st = vn_store_member_role(r->g->store, &m.org, &r->user.id, &role);
+        m.count = st == VN_OK && (role >= VN_ROLE_ADMIN || r->user.superuser) ? 1 : 0;
+    } else {
+        st = vn_store_org_list(r->g->store, r->user.superuser ? NULL : &r->user.id, NULL, count_org,
+                               &m);
+    }
+    if (st == VN_ERR_NOTFOUND)
+        vn_request_error(r, 404, "there is no such organisation: see GET /orgs");
+    else if (st != VN_OK)
+        vn_request_fail(r, st, "organisation");
+    else if (m.count == 0)
+        vn_request_error(r, 403, "only an administrator may do this: ask one");
+    else if (m.count > 1)
+        vn_request_error(r, 400, "say which organisation: \"org\", an id of GET /orgs");
+    *ret = m.org;
+    return st == VN_OK && m.count == 1;
 }
 
 void vn_route_realm_create(struct vn_request *r)
 {
     const json_t *lifetime = json_object_get(r->body, "session_lifetime_s");
     const struct vn_realm_wish wish = {
-        .name = string_member(r, "name"),
-        .suite = string_member(r, "suite"),
-        .ipv4 = string_member(r, "ipv4"),
-        .access = string_member(r, "access"),
+        .name = vn_request_text(r, "name"),
+        .suite = vn_request_text(r, "suite"),
+        .ipv4 = vn_request_text(r, "ipv4"),
+        .access = vn_request_text(r, "access"),
         .session_lifetime_s = lifetime ? json_integer_value(lifetime) : -1,
     };
+    struct vn_realm_place place = {.public = json_is_true(json_object_get(r->body, "public"))};
+    if (!choose_org(r, &place.org))
+        return;
     struct creation *c = calloc(1, sizeof(*c));
     if (!c) {
         vn_request_fail(r, VN_ERR_NOMEM, "realm");
         return;
     }
+    c->place = place;
     char why[200];
     vn_status st = vn_realm_wish_check(r->g->store, &wish, &c->init, why, sizeof(why));
     if (st != VN_OK) {
@@ -98,7 +160,7 @@ void vn_route_realm_create(struct vn_request *r)
 }
 
 struct listing {
-    struct vn_guardian *g;
+    struct vn_request *r;
     struct vn_list l;
     vn_status st;
 };
@@ -107,41 +169,68 @@ static bool list_one(void *arg, const struct vn_id *id)
 {
     struct listing *l = arg;
     struct vn_realm *realm;
-    l->st = vn_guardian_realm(l->g, id, &realm);
+    enum vn_role role = VN_ROLE_SUPERUSER;
+    l->st = VN_OK;
+    if (!l->r->user.superuser)
+        l->st = vn_store_realm_role(l->r->g->store, id, &l->r->user.id, &role);
+    if (l->st == VN_OK && role == VN_ROLE_NONE)
+        return true;
+    if (l->st == VN_OK)
+        l->st = vn_guardian_realm(l->r->g, id, &realm);
     if (l->st != VN_OK)
         return false;
-    bool more = vn_list_add(&l->l, realm_json(realm), realm->r.created_ms, id);
+    bool more = vn_list_add(&l->l, realm_json(l->r->g, realm), realm->r.created_ms, id);
     vn_realm_unref(realm);
     return more;
 }
 
 void vn_route_realm_list(struct vn_request *r)
 {
-    struct listing l = {.g = r->g};
+    struct listing l = {.r = r};
     if (!vn_list_begin(r, &l.l))
         return;
-    vn_status st = vn_store_realm_list(r->g->store, &l.l.page, list_one, &l);
+    /* Which of them are the caller's shows only one by one: the list ends when the page is full. */
+    const struct vn_page rest = {.after = l.l.page.after, .limit = INT_MAX};
+    vn_status st = vn_store_realm_list(r->g->store, &rest, list_one, &l);
     vn_list_reply(r, &l.l, st == VN_OK ? l.st : st, "realms");
 }
 
 void vn_route_realm_get(struct vn_request *r)
 {
     VN_CLEANUP(vn_realm_unrefp) struct vn_realm *realm = NULL;
-    vn_status st = vn_guardian_realm(r->g, &r->path_id, &realm);
-    if (st == VN_ERR_NOTFOUND)
-        vn_request_error(r, 404, "there is no such realm: see GET /realms");
-    else if (st != VN_OK)
+    vn_status st = vn_guardian_realm(r->g, &r->realm, &realm);
+    if (st != VN_OK)
         vn_request_fail(r, st, "realm");
     else
-        vn_request_reply(r, 200, realm_json(realm));
+        vn_request_reply(r, 200, realm_json(r->g, realm));
+}
+
+void vn_route_realm_change(struct vn_request *r)
+{
+    const json_t *public = json_object_get(r->body, "public");
+    char actor[VN_USER_NAME_MAX + 8], id[VN_ID_TEXT];
+    struct vn_realm_place place;
+    vn_status st = vn_store_realm_place(r->g->store, &r->realm, &place);
+    if (public)
+        place.public = json_is_true(public);
+    if (st == VN_OK)
+        st = vn_store_realm_place_set(r->g->store, &r->realm, &place);
+    if (st != VN_OK) {
+        vn_request_fail(r, st, "realm");
+        return;
+    }
+    vn_id_format(&r->realm, id);
+    vn_guardian_audit(r->g, &r->realm, vn_request_actor(r, actor), "realm_changed", id,
+                      place.public ? "public" : "private");
+    vn_route_realm_get(r);
 }
 
 void vn_route_realm_delete(struct vn_request *r)
 {
     VN_CLEANUP(vn_realm_unrefp) struct vn_realm *realm = NULL;
-    vn_status st = vn_guardian_realm(r->g, &r->path_id, &realm);
+    vn_status st = vn_guardian_realm(r->g, &r->realm, &realm);
     if (st == VN_OK)
-        st = vn_store_realm_delete(r->g->store, &r->path_id);
+        st = vn_store_realm_delete(r->g->store, &r->realm);
     if (st == VN_ERR_NOTFOUND) {
         vn_request_error(r, 404, "there is no such realm: see GET /realms");
     } else if (st == VN_ERR_STATE) {
@@ -151,9 +240,9 @@ void vn_route_realm_delete(struct vn_request *r)
         vn_request_fail(r, st, "realm");
     } else {
         char actor[VN_USER_NAME_MAX + 8];
-        vn_guardian_audit(r->g, &r->path_id, vn_request_actor(r, actor), "realm_deleted",
+        vn_guardian_audit(r->g, &r->realm, vn_request_actor(r, actor), "realm_deleted",
                           realm->r.name, "");
-        vn_guardian_drop_realm(r->g, &r->path_id);
+        vn_guardian_drop_realm(r->g, &r->realm);
         vn_master_realms_changed(r->g->master);
         vn_request_reply(r, 204, NULL);
     }

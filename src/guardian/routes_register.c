@@ -184,23 +184,50 @@ static bool lease(struct vn_request *r, const struct vn_realm *realm, struct vn_
     return false;
 }
 
-static json_t *answer(struct vn_request *r, const struct vn_realm *realm,
-                      const struct vn_conflux_record *c, const char *token)
+/* Teams of the realm in which the owner is; others are named in warnings. */
+static bool choose_teams(struct vn_request *r, struct vn_team_set *ret, json_t *warnings)
 {
-    json_t *warnings = json_array();
-    if (json_array_size(json_object_get(r->body, "teams")))
-        json_array_append_new(warnings,
-                              json_string("teams were ignored: this Guardian has no teams yet"));
+    const json_t *list = json_object_get(r->body, "teams");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        struct vn_team_record team;
+        struct vn_id id;
+        bool is_id = vn_id_parse(VN_SPAN_STR(name), &id) == VN_OK;
+        vn_status st =
+            vn_store_realm_team_of_user(r->g->store, &r->registration.realm, &r->registration.owner,
+                                        is_id ? &id : NULL, name, &team);
+        if (st == VN_OK)
+            st = vn_team_set_add(ret, &team.id);
+        if (st == VN_ERR_NOTFOUND || st == VN_ERR_LIMIT) {
+            json_array_append_new(
+                warnings,
+                json_sprintf(st == VN_ERR_LIMIT
+                                 ? "team %.63s was ignored: a node has at most 8"
+                                 : "team %.63s was ignored: it is no team of this realm that the "
+                                   "node's owner is in",
+                             name));
+        } else if (st != VN_OK) {
+            vn_request_fail(r, st, "teams");
+            return false;
+        }
+    }
+    return true;
+}
+
+static json_t *answer(const struct vn_realm *realm, const struct vn_conflux_record *c,
+                      const char *token, json_t *warnings)
+{
     if (c->taints.n == 0 && realm->r.access != VN_ACCESS_TEAMS)
         json_array_append_new(
             warnings, json_string("this node has no taints: it reaches nobody; add one with "
                                   "veilnet-conflux taint add NAME"));
     struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
-    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:{s:o, s:s, s:s}, s:o}", "conflux_id",
+    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:o, s:s, s:s}, s:O}", "conflux_id",
                      vn_json_id(&c->id), "conflux_token", token, "tag", c->tag, "ip4",
                      vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6), "taints",
-                     vn_taints_to_json(&c->taints), "realm", "id", vn_json_id(&realm->r.id), "name",
-                     realm->r.name, "suite", realm->suite->name, "warnings", warnings);
+                     vn_taints_to_json(&c->taints), "teams", vn_team_set_json(&c->teams), "realm",
+                     "id", vn_json_id(&realm->r.id), "name", realm->r.name, "suite",
+                     realm->suite->name, "warnings", warnings);
 }
 
 void vn_route_register(struct vn_request *r)
@@ -238,10 +265,11 @@ void vn_route_register(struct vn_request *r)
         vn_request_fail(r, st, "store");
         return;
     }
+    VN_CLEANUP(vn_json_freep) json_t *warnings = json_array();
     struct vn_addr public;
     if (!vn_public_node_wanted(r, &public) || !choose_tag(r, c.tag) ||
-        !choose_taints(r, &c.taints) || !parse_ip(r, realm, &c.ip4) || !use_token(r) ||
-        !lease(r, realm, &c))
+        !choose_taints(r, &c.taints) || !choose_teams(r, &c.teams, warnings) ||
+        !parse_ip(r, realm, &c.ip4) || !use_token(r) || !lease(r, realm, &c))
         return;
     st = vn_store_conflux_add(store, &c);
     if (st == VN_OK && public.port)
@@ -257,7 +285,7 @@ void vn_route_register(struct vn_request *r)
     char actor[VN_USER_NAME_MAX + 8];
     vn_guardian_audit(r->g, &c.realm, vn_request_actor(r, actor), "conflux_registered", c.tag, "");
     vn_quarantine_push(r->g);
-    vn_request_reply(r, 201, answer(r, realm, &c, token));
+    vn_request_reply(r, 201, answer(realm, &c, token, warnings));
 }
 
 void vn_route_unregister(struct vn_request *r)

@@ -145,6 +145,7 @@ static vn_status record(struct vn_request *r, struct login *l)
         !vn_taints_equal(&now.taints, &l->c.taints)) {
         l->c.statement_number = now.statement_number;
         l->c.taints = now.taints;
+        l->c.teams = now.teams;
         l->c.quarantine = now.quarantine;
         l->c.quarantine_number = now.quarantine_number;
         free(VN_TAKE(l->quarantine.addrs));

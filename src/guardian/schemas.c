@@ -8,6 +8,7 @@
 #define ENUM(n, v) {.name = (n), .type = VN_MEMBER_STRING, .required = true, .values = (v)}
 #define OBJ(n, s) {.name = (n), .type = VN_MEMBER_OBJECT, .required = true, .of = &(s)}
 #define OBJS(n, s) {.name = (n), .type = VN_MEMBER_OBJECTS, .required = true, .of = &(s)}
+#define MAYBE_BOOL(n) {.name = (n), .type = VN_MEMBER_BOOLEAN}
 #define MAYBE_STR(n) {.name = (n), .type = VN_MEMBER_STRING}
 #define MAYBE_INT(n) {.name = (n), .type = VN_MEMBER_INTEGER}
 #define MAYBE_STRS(n) {.name = (n), .type = VN_MEMBER_STRINGS}
@@ -33,14 +34,30 @@
 
 #define SUITES "default|cnsa"
 #define RULES "taints|teams|both"
+#define ROLES "member|auditor|admin|owner"
 
 /* ---- requests ---- */
 
 SCHEMA(login, "Login", STR("user"), STR("password"));
-SCHEMA(token_new, "NewRegistrationToken", STR("realm"), MAYBE_INT("expires_in_s"),
-       MAYBE_INT("uses"), MAYBE_STRS("taints"), MAYBE_STAR("allowed_taints"));
+SCHEMA(refresh, "Refresh", STR("refresh_token"));
+SCHEMA(profile_change, "ProfileChange", STR("display_name"));
+SCHEMA(password_change, "PasswordChange", STR("old"), STR("new"));
+SCHEMA(user_new, "NewUser", STR("user"), MAYBE_STR("password"), MAYBE_STR("display_name"),
+       MAYBE_BOOL("superuser"));
+SCHEMA(user_change, "UserChange", MAYBE_STR("display_name"), MAYBE_BOOL("superuser"),
+       MAYBE_BOOL("disabled"));
+SCHEMA(user_id, "UserId", STR("user"));
+SCHEMA(name, "Name", STR("name"));
+SCHEMA(member_put, "MemberRole", STR("user"), ENUM("role", ROLES));
+SCHEMA(invite, "NewInvitation", STR("user"), MAYBE_ENUM("role", ROLES));
+SCHEMA(teams_change, "TeamsChange", MAYBE_STRS("add"), MAYBE_STRS("remove"));
+SCHEMA(realm_change, "RealmChange", MAYBE_BOOL("public"));
+SCHEMA(token_new, "NewRegistrationToken", STR("realm"), MAYBE_STR("owner"),
+       MAYBE_INT("expires_in_s"), MAYBE_INT("uses"), MAYBE_STRS("taints"),
+       MAYBE_STAR("allowed_taints"));
 SCHEMA(realm_new, "NewRealm", STR("name"), MAYBE_ENUM("suite", SUITES), MAYBE_STR("ipv4"),
-       MAYBE_ENUM("access", RULES), MAYBE_INT("session_lifetime_s"));
+       MAYBE_ENUM("access", RULES), MAYBE_INT("session_lifetime_s"), MAYBE_STR("org"),
+       MAYBE_BOOL("public"));
 SCHEMA(register, "Registration", MAYBE_STR("tag"), MAYBE_STR("ip"), MAYBE_STRS("taints"),
        MAYBE_STRS("teams"), MAYBE_INT("public_port"), MAYBE_STR("public_ip"));
 SCHEMA(session_new, "SessionRequest", STR("nonce"), STR("sig_pk"), STR("session_ek"), STR("nkey"),
@@ -56,22 +73,48 @@ SCHEMA(command, "Command", STR("command"), MAYBE_INT("offset"), MAYBE_STRS("add"
 SCHEMA(problem, "Problem", STR("title"), INT("status"), STR("detail"));
 OPEN_SCHEMA(document, "OpenApiDocument", STR("openapi"));
 SCHEMA(health, "Health", STR("status"), STR("version"), ENUM("master", "up|down"));
-SCHEMA(access, "Access", STR("access_token"), INT("expires_in_s"));
+SCHEMA(access, "Access", STR("access_token"), INT("expires_in_s"), STR("refresh_token"),
+       INT("refresh_expires_at"), BOOL("must_change_password"));
+
+#define USER_MEMBERS                                                                               \
+    STR("id"), STR("user"), STR("display_name"), BOOL("superuser"), BOOL("disabled"),              \
+        BOOL("must_change_password"), INT("created_at")
+SCHEMA(user, "User", USER_MEMBERS);
+SCHEMA(user_shown, "UserShown", USER_MEMBERS, MAYBE_STR("password"));
+LIST(users, "Users", user);
+PART(my_org, "MyOrganisation", STR("id"), STR("name"), ENUM("role", ROLES));
+SCHEMA(profile, "Profile", USER_MEMBERS, OBJS("orgs", vn_schema_my_org));
+
+SCHEMA(org, "Organisation", STR("id"), STR("name"), INT("created_at"));
+LIST(orgs, "Organisations", org);
+PART(member, "Member", STR("user"), STR("name"), STR("display_name"), ENUM("role", ROLES),
+     INT("since"));
+LIST(members, "Members", member);
+SCHEMA(member_now, "MemberNow", STR("org"), STR("user"), ENUM("role", ROLES));
+SCHEMA(invitation, "Invitation", STR("id"), STR("org"), STR("org_name"), STR("user"), STR("name"),
+       ENUM("role", ROLES), STR("by"), INT("created_at"));
+LIST(invitations, "Invitations", invitation);
+SCHEMA(team, "Team", STR("id"), STR("org"), STR("name"), INT("created_at"));
+LIST(teams, "Teams", team);
+PART(team_member, "TeamMember", STR("user"), STR("name"), STR("display_name"), INT("since"));
+LIST(team_members, "TeamMembers", team_member);
 
 #define TOKEN_MEMBERS                                                                              \
-    STR("id"), STR("realm"), INT("created_at"), INT("expires_at"), NULL_INT("uses_left"),          \
-        STRS("taints"), STAR("allowed_taints"), BOOL("revoked")
+    STR("id"), STR("realm"), STR("owner"), INT("created_at"), INT("expires_at"),                   \
+        NULL_INT("uses_left"), STRS("taints"), STAR("allowed_taints"), BOOL("revoked")
 SCHEMA(token, "RegistrationToken", TOKEN_MEMBERS);
 SCHEMA(token_shown, "RegistrationTokenShown", TOKEN_MEMBERS, STR("token"), STR("join_token"));
 LIST(tokens, "RegistrationTokens", token);
 
-SCHEMA(realm, "Realm", STR("id"), STR("name"), ENUM("suite", SUITES), STR("ipv4"), STR("ipv6"),
-       ENUM("access", RULES), INT("session_lifetime_s"), INT("created_at"));
+SCHEMA(realm, "Realm", STR("id"), STR("org"), BOOL("public"), STR("name"), ENUM("suite", SUITES),
+       STR("ipv4"), STR("ipv6"), ENUM("access", RULES), INT("session_lifetime_s"),
+       INT("created_at"));
 LIST(realms, "Realms", realm);
 
 PART(realm_short, "RealmShort", STR("id"), STR("name"), ENUM("suite", SUITES));
 SCHEMA(registered, "Registered", STR("conflux_id"), STR("conflux_token"), STR("tag"), STR("ip4"),
-       STR("ip6"), STRS("taints"), OBJ("realm", vn_schema_realm_short), STRS("warnings"));
+       STR("ip6"), STRS("taints"), STRS("teams"), OBJ("realm", vn_schema_realm_short),
+       STRS("warnings"));
 
 PART(identity, "Identity", ENUM("kind", "taint|team|user|oauth"), STR("label"), STR("key"));
 PART(hour_keys, "HourKeys", INT("generation"), INT("first_hour"), STRS("keys"));
@@ -99,8 +142,8 @@ SCHEMA(taints_changed, "TaintsChanged", STRS("taints"), MAYBE_STR("statement"),
        MAYBE_STR("other_keys"));
 
 PART(quarantine, "Quarantine", BOOL("all"), STRS("peers"), STRS("scopes"), STRS("taints"));
-SCHEMA(node, "Node", STR("conflux_id"), STR("tag"), STR("ip4"), STR("ip6"), STRS("taints"),
-       INT("created_at"), NULL_INT("last_login_at"), NULL_STR("node_id"),
-       NULL_OBJ("quarantine", vn_schema_quarantine));
+SCHEMA(node, "Node", STR("conflux_id"), STR("owner"), STR("tag"), STR("ip4"), STR("ip6"),
+       STRS("taints"), STRS("teams"), INT("created_at"), NULL_INT("last_login_at"),
+       NULL_STR("node_id"), NULL_OBJ("quarantine", vn_schema_quarantine));
 LIST(nodes, "Nodes", node);
 OPEN_SCHEMA(done, "CommandDone", STR("command"), ENUM("result", "done"));

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "base/id.h"
@@ -19,6 +20,7 @@
 #include "wire/revocation.h"
 
 #define VN_USER_NAME_MAX 64
+#define VN_DISPLAY_NAME_MAX 100 /* bytes */
 #define VN_PASSWORD_HASH_MAX 160
 #define VN_REALM_NAME_MAX 63
 
@@ -59,13 +61,25 @@ VN_MUST_CHECK vn_status vn_store_put(struct vn_store *s, const char *name, struc
 
 /* ---- users ---- */
 
-enum vn_role { VN_ROLE_MEMBER = 1, VN_ROLE_ADMIN = 2 };
+/** In an organisation. The numbers are in the store; who is more may do more, but an auditor only
+ * reads. */
+enum vn_role {
+    VN_ROLE_NONE,
+    VN_ROLE_MEMBER,
+    VN_ROLE_AUDITOR,
+    VN_ROLE_ADMIN,
+    VN_ROLE_OWNER,
+    VN_ROLE_SUPERUSER, /* of the installation; in no organisation */
+};
+/** "member", …; NULL for none. */
+const char *vn_role_name(enum vn_role role);
 
 struct vn_user_record {
     struct vn_id id;
-    char name[VN_USER_NAME_MAX + 1];
+    char name[VN_USER_NAME_MAX + 1], display_name[VN_DISPLAY_NAME_MAX + 1];
     char password[VN_PASSWORD_HASH_MAX];
-    enum vn_role role;
+    bool superuser, disabled;
+    bool must_change; /* the password */
     uint64_t created_ms;
 };
 VN_MUST_CHECK vn_status vn_store_user_add(struct vn_store *s, const struct vn_user_record *u);
@@ -73,6 +87,15 @@ VN_MUST_CHECK vn_status vn_store_user_by_name(struct vn_store *s, const char *na
                                               struct vn_user_record *ret);
 VN_MUST_CHECK vn_status vn_store_user_get(struct vn_store *s, const struct vn_id *id,
                                           struct vn_user_record *ret);
+/** All but id, name and time of creation. */
+VN_MUST_CHECK vn_status vn_store_user_set(struct vn_store *s, const struct vn_user_record *u);
+/** With its memberships, invitations and sign-ins. VN_ERR_STATE while it owns nodes. */
+VN_MUST_CHECK vn_status vn_store_user_delete(struct vn_store *s, const struct vn_id *id);
+VN_MUST_CHECK vn_status vn_store_user_list(struct vn_store *s, const struct vn_page *page,
+                                           bool (*fn)(void *arg, const struct vn_user_record *u),
+                                           void *arg);
+/** Who may sign in as superuser: never to be none. */
+VN_MUST_CHECK vn_status vn_store_superuser_count(struct vn_store *s, unsigned *ret);
 
 /* ---- realms ---- */
 
@@ -160,6 +183,19 @@ struct vn_session_record {
     uint32_t generation; /* the newest one it was given */
 };
 
+/** Ids of teams that a node carries. */
+#define VN_NODE_TEAMS_MAX 8
+#define VN_NODE_TEAMS_TEXT (VN_NODE_TEAMS_MAX * VN_ID_TEXT)
+struct vn_team_set {
+    struct vn_id t[VN_NODE_TEAMS_MAX];
+    size_t n;
+};
+bool vn_team_set_has(const struct vn_team_set *s, const struct vn_id *team);
+/** VN_ERR_LIMIT. */
+VN_MUST_CHECK vn_status vn_team_set_add(struct vn_team_set *s, const struct vn_id *team);
+void vn_team_set_remove(struct vn_team_set *s, const struct vn_id *team);
+json_t *vn_team_set_json(const struct vn_team_set *s);
+
 struct vn_conflux_record {
     struct vn_id id, realm, token, owner;
     struct vn_allowed_taints allowed;
@@ -167,6 +203,7 @@ struct vn_conflux_record {
     uint32_t ip4; /* host order */
     struct vn_ip ip6;
     struct vn_taint_set taints;
+    struct vn_team_set teams;
     uint64_t created_ms;
     uint64_t statement_number;
     struct vn_quarantine_rules quarantine;
@@ -177,9 +214,12 @@ struct vn_conflux_record {
 VN_MUST_CHECK vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_record *c);
 VN_MUST_CHECK vn_status vn_store_conflux_get(struct vn_store *s, const struct vn_id *id,
                                              struct vn_conflux_record *ret);
-VN_MUST_CHECK vn_status
-vn_store_conflux_list(struct vn_store *s, const struct vn_id *realm, const struct vn_page *page,
-                      bool (*fn)(void *arg, const struct vn_conflux_record *c), void *arg);
+/** owner NULL: of everybody. */
+VN_MUST_CHECK vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_id *realm,
+                                              const struct vn_id *owner, const struct vn_page *page,
+                                              bool (*fn)(void *arg,
+                                                         const struct vn_conflux_record *c),
+                                              void *arg);
 /** Also gives up its address: free again at its certificate's end. */
 VN_MUST_CHECK vn_status vn_store_conflux_delete(struct vn_store *s,
                                                 const struct vn_conflux_record *c, uint64_t now_ms);

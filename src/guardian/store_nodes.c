@@ -6,10 +6,12 @@ vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_recor
 {
     VN_QUERY q = vn_sql_prepare(
         s, "INSERT INTO conflux (id, realm, token, owner, allowed_taints, tag, ip4, ip6, taints,"
-           " created_at, statement_number) VALUES (?,?,?,?,?,?,?,?,?,?,?)");
+           " created_at, statement_number, teams) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)");
     if (!q)
         return VN_ERR_IO;
-    char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT];
+    char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT], teams[VN_NODE_TEAMS_TEXT];
+    vn_sql_teams_format(&c->teams, teams);
+    vn_sql_bind_text(q, 12, teams);
     vn_taints_format(&c->taints, taints);
     vn_allowed_format(&c->allowed, allowed);
     vn_sql_bind_id(q, 1, &c->id);
@@ -30,11 +32,12 @@ vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_recor
     "SELECT id, realm, token, owner, allowed_taints, tag, ip4, ip6, taints, created_at, "          \
     "statement_number, not_after,"                                                                 \
     " last_login_at, node, sig_pk, session_ek, nkey, serial, generation, quarantine,"              \
-    " quarantine_number FROM conflux "
+    " quarantine_number, teams FROM conflux "
 
 static vn_status conflux_of(sqlite3_stmt *q, struct vn_conflux_record *c)
 {
     char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT], quarantine[VN_QUARANTINE_RULES_TEXT];
+    char teams[VN_NODE_TEAMS_TEXT];
     memset(c, 0, sizeof(*c));
     c->ip4 = (uint32_t)sqlite3_column_int64(q, 6);
     c->created_ms = vn_sql_col_u64(q, 9);
@@ -52,7 +55,8 @@ static vn_status conflux_of(sqlite3_stmt *q, struct vn_conflux_record *c)
         vn_taints_parse(taints, &c->taints) != VN_OK ||
         vn_allowed_parse(allowed, &c->allowed) != VN_OK ||
         !vn_sql_col_text(q, 19, quarantine, sizeof(quarantine)) ||
-        vn_quarantine_rules_parse(quarantine, &c->quarantine) != VN_OK)
+        vn_quarantine_rules_parse(quarantine, &c->quarantine) != VN_OK ||
+        !vn_sql_col_text(q, 21, teams, sizeof(teams)) || !vn_sql_teams_parse(teams, &c->teams))
         return vn_sql_corrupt("conflux");
     struct vn_session_record *n = &c->session;
     if (c->has_session &&
@@ -89,15 +93,18 @@ static vn_status conflux_rows(struct vn_store *s, sqlite3_stmt *q,
 }
 
 vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_id *realm,
-                                const struct vn_page *page,
+                                const struct vn_id *owner, const struct vn_page *page,
                                 bool (*fn)(void *arg, const struct vn_conflux_record *c), void *arg)
 {
     VN_QUERY q = vn_sql_prepare(s, CONFLUX_COLUMNS "WHERE realm = ? AND (created_at, id) > (?, ?)"
-                                                   " ORDER BY created_at, id LIMIT ?");
+                                                   " AND (?5 IS NULL OR owner = ?5)"
+                                                   " ORDER BY created_at, id LIMIT ?4");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, realm);
     vn_sql_bind_page(q, 2, page);
+    if (owner)
+        vn_sql_bind_id(q, 5, owner);
     return conflux_rows(s, q, fn, arg);
 }
 

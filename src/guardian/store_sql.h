@@ -33,6 +33,9 @@ vn_status vn_sql_run(struct vn_store *s, sqlite3_stmt *q, const char *what, int 
 vn_status vn_sql_row(struct vn_store *s, sqlite3_stmt *q, const char *what);
 /** A record that does not fit its struct: the file was changed by something else. */
 vn_status vn_sql_corrupt(const char *what);
+/** Comma list of a node's teams. */
+void vn_sql_teams_format(const struct vn_team_set *t, char ret[VN_NODE_TEAMS_TEXT]);
+bool vn_sql_teams_parse(const char *text, struct vn_team_set *ret);
 bool vn_sql_col_blob(sqlite3_stmt *q, int i, struct vn_blob *ret); /* the caller frees ret->p */
 
 static inline void vn_sql_done(sqlite3_stmt **q)

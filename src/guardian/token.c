@@ -7,13 +7,14 @@
 #include "guardian/jwt.h"
 
 static const struct {
-    const char *typ;     /* claim, and info of the key derivation */
-    const char *id_name; /* claim that carries the id */
-    bool realm, expires;
+    const char *typ;        /* claim, and info of the key derivation */
+    const char *id_name;    /* claim that carries the id */
+    const char *realm_name; /* claim of the second id */
+    bool expires;
 } TYPES[VN_TOKEN_TYPES] = {
-    [VN_TOKEN_REGISTRATION] = {"reg", "jti", true, true},
-    [VN_TOKEN_CONFLUX] = {"cfx", "sub", true, false},
-    [VN_TOKEN_ACCESS] = {"usr", "sub", false, true},
+    [VN_TOKEN_REGISTRATION] = {"reg", "jti", "rlm", true},
+    [VN_TOKEN_CONFLUX] = {"cfx", "sub", "rlm", false},
+    [VN_TOKEN_ACCESS] = {"usr", "sub", "sid", true},
 };
 
 vn_status vn_token_keys_derive(const struct vn_secret32 *secret, struct vn_token_keys *ret)
@@ -36,8 +37,7 @@ vn_status vn_token_issue(const struct vn_token_keys *keys, const struct vn_token
     VN_CLEANUP(vn_json_freep)
     json_t *claims = json_pack("{s:s, s:s, s:I}", "typ", TYPES[t->type].typ, TYPES[t->type].id_name,
                                id, "iat", (json_int_t)(t->issued_ms / 1000));
-    if (!claims ||
-        (TYPES[t->type].realm && json_object_set_new(claims, "rlm", json_string(realm))) ||
+    if (!claims || json_object_set_new(claims, TYPES[t->type].realm_name, json_string(realm)) ||
         (TYPES[t->type].expires &&
          json_object_set_new(claims, "exp", json_integer((json_int_t)(t->expires_ms / 1000)))))
         return VN_ERR_NOMEM;
@@ -70,7 +70,7 @@ vn_status vn_token_check(const struct vn_token_keys *keys, enum vn_token_type ty
     const char *typ = json_string_value(json_object_get(claims, "typ"));
     if (!typ || strcmp(typ, TYPES[type].typ) != 0 ||
         !id_claim(claims, TYPES[type].id_name, &t.id) ||
-        (TYPES[type].realm && !id_claim(claims, "rlm", &t.realm)) ||
+        !id_claim(claims, TYPES[type].realm_name, &t.realm) ||
         !time_claim(claims, "iat", &t.issued_ms) ||
         (TYPES[type].expires && !time_claim(claims, "exp", &t.expires_ms)))
         return VN_ERR_AUTH;

@@ -4,7 +4,7 @@
  *
  *   registration {"typ":"reg","jti":token id,"rlm":realm,"iat","exp"}
  *   conflux      {"typ":"cfx","sub":conflux id,"rlm":realm,"iat"}
- *   access       {"typ":"usr","sub":user id,"iat","exp"}
+ *   access       {"typ":"usr","sub":user id,"sid":its sign-in,"iat","exp"}
  */
 #pragma once
 
@@ -24,7 +24,7 @@ VN_MUST_CHECK vn_status vn_token_keys_derive(const struct vn_secret32 *secret,
 struct vn_token {
     enum vn_token_type type;
     struct vn_id id;    /* token id, conflux id or user id; access: zero for Guardian's own host */
-    struct vn_id realm; /* not for access */
+    struct vn_id realm; /* access: the sign-in */
     uint64_t issued_ms, expires_ms; /* whole seconds; 0: does not expire */
 };
 /** *ret malloc'ed; wipe it (vn_secret_strp). */

@@ -15,11 +15,10 @@ class Document:
         self.schemas = document["components"]["schemas"]
         self.operations = []  # (method, pattern, path, operation)
         for path, methods in document["paths"].items():
-            pattern = re.compile(re.sub(r"\{id\}", "[A-Za-z0-9_-]{22}", re.escape(path).replace(r"\{", "{").replace(
-                r"\}", "}")) + r"\Z")
+            pattern = re.compile(re.sub(r"\\{[a-z]+\\}", "[A-Za-z0-9_-]{22}", re.escape(path)) + r"\Z")
             for method, operation in methods.items():
                 self.operations.append((method.upper(), pattern, path, operation))
-        self.operations.sort(key=lambda o: "{id}" in o[2])  # literal paths first
+        self.operations.sort(key=lambda o: "{" in o[2])  # literal paths first
 
     def find(self, method, path):
         for m, pattern, template, operation in self.operations:

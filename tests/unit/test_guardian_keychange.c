@@ -107,13 +107,13 @@ static void wishes(void **state)
     struct vn_conflux_record stranger = c;
     stranger.session.login_ms = 0;
     assert_ok(vn_key_change_lost(w->s, &stranger, NULL, NOW));
-    struct vn_taint_set more = c.taints;
-    assert_ok(vn_taints_add(&more, "extra"));
+    struct vn_conflux_record more = c;
+    assert_ok(vn_taints_add(&more.taints, "extra"));
     assert_ok(vn_key_change_lost(w->s, &c, &more, NOW));
     assert_int_equal(only_change(w).due_ms, 0);
 
-    struct vn_taint_set less = c.taints;
-    vn_taints_remove(&less, "db");
+    struct vn_conflux_record less = c;
+    vn_taints_remove(&less.taints, "db");
     assert_ok(vn_key_change_lost(w->s, &c, &less, NOW));
     assert_int_equal(only_change(w).due_ms, NOW + VN_KEY_CHANGE_COLLECT_MS);
     assert_int_equal(only_change(w).due_spread_ms, VN_KEY_CHANGE_SPREAD_MS);
@@ -127,12 +127,23 @@ static void wishes(void **state)
     assert_int_equal(only_change(w).due_spread_ms, 3000);
 }
 
+static void a_team_that_is_lost(void **state)
+{
+    const struct vn_store_world *w = *state;
+    struct vn_conflux_record c = node(w, 1, "home"), less = c;
+    assert_ok(vn_team_set_add(&c.teams, &(struct vn_id){{7}}));
+    assert_ok(vn_key_change_lost(w->s, &less, &c, NOW)); /* won */
+    assert_int_equal(only_change(w).due_ms, 0);
+    assert_ok(vn_key_change_lost(w->s, &c, &less, NOW));
+    assert_int_equal(only_change(w).due_ms, NOW + VN_KEY_CHANGE_COLLECT_MS);
+}
+
 static void stages(void **state)
 {
     const struct vn_store_world *w = *state;
     struct vn_conflux_record c = node(w, 1, "db,home");
-    struct vn_taint_set less = c.taints;
-    vn_taints_remove(&less, "db");
+    struct vn_conflux_record less = c;
+    vn_taints_remove(&less.taints, "db");
     struct vn_secret32 db = key_of(w, "db", 1), home = key_of(w, "home", 1);
     assert_ok(vn_key_change_lost(w->s, &c, &less, NOW));
 
@@ -219,8 +230,8 @@ static void key_set(void **state)
     memcpy(c.session.sig_pk, vn_sig_pk(key).p, vn_sig_pk(key).n);
     c.session.sig_pk_n = vn_sig_pk(key).n;
     assert_status(VN_ERR_NOTFOUND, vn_issue_other_keys(before, &c, NOW, bytes, &n));
-    struct vn_taint_set less = c.taints;
-    vn_taints_remove(&less, "db");
+    struct vn_conflux_record less = c;
+    vn_taints_remove(&less.taints, "db");
     assert_ok(vn_key_change_lost(w->s, &c, &less, NOW));
     uint32_t g = begin(w, NOW);
     VN_CLEANUP(vn_realm_unrefp) struct vn_realm *realm = load(w);
@@ -275,7 +286,8 @@ static void who_is_behind(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(wishes), TEST(stages), TEST(all_identities),
+    const struct CMUnitTest tests[] = {TEST(wishes),  TEST(a_team_that_is_lost),
+                                       TEST(stages),  TEST(all_identities),
                                        TEST(key_set), TEST(who_is_behind)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

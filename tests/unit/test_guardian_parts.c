@@ -136,16 +136,21 @@ static void durations(void **state)
 static void routes(void **state)
 {
     (void)state;
-    struct vn_id id;
+    struct vn_id id[2];
     unsigned allowed;
-    const struct vn_route *r = vn_route_find(VN_WEB_GET, "/conflux/peers", &id, &allowed);
+    const struct vn_route *r = vn_route_find(VN_WEB_GET, "/conflux/peers", id, &allowed);
     assert_non_null(r);
     assert_int_equal(r->role, VN_WEB_CONFLUX);
-    r = vn_route_find(VN_WEB_GET, "/conflux/AAAAAAAAAAAAAAAAAAAAAQ", &id, &allowed);
+    r = vn_route_find(VN_WEB_GET, "/conflux/AAAAAAAAAAAAAAAAAAAAAQ", id, &allowed);
     assert_non_null(r);
-    assert_int_equal(r->role, VN_WEB_USER);
-    assert_int_equal(id.b[15], 1);
-    assert_null(vn_route_find(VN_WEB_DELETE, "/conflux/peers", &id, &allowed));
+    assert_int_equal(r->role, VN_WEB_HOLDER);
+    assert_int_equal(id[0].b[15], 1);
+    r = vn_route_find(VN_WEB_DELETE, "/orgs/AAAAAAAAAAAAAAAAAAAAAQ/members/AAAAAAAAAAAAAAAAAAAAAg",
+                      id, &allowed);
+    assert_non_null(r);
+    assert_int_equal(id[0].b[15], 1);
+    assert_int_equal(id[1].b[15], 2);
+    assert_null(vn_route_find(VN_WEB_DELETE, "/conflux/peers", id, &allowed));
     assert_int_equal(allowed, 1u << VN_WEB_GET);
     static const char *const NONE[] = {"",
                                        "/",
@@ -158,11 +163,11 @@ static void routes(void **state)
                                        "/conflux/AAAAAAAAAAAAAAAAAAAAAQ/taint",
                                        "/conflux/{id}"};
     for (size_t i = 0; i < VN_ARRAY_LEN(NONE); i++) {
-        assert_null(vn_route_find(VN_WEB_GET, NONE[i], &id, &allowed));
+        assert_null(vn_route_find(VN_WEB_GET, NONE[i], id, &allowed));
         assert_int_equal(allowed, 0);
     }
     /* every row can be found and is whole, and only these are open to all */
-    static const char *const OPEN[] = {"/health", "/openapi.json", "/auth/login"};
+    static const char *const OPEN[] = {"/health", "/openapi.json", "/auth/login", "/auth/refresh"};
     for (size_t i = 0; i < vn_route_count; i++) {
         bool open = false;
         for (size_t k = 0; k < VN_ARRAY_LEN(OPEN); k++)
@@ -172,6 +177,10 @@ static void routes(void **state)
         assert_non_null(vn_routes[i].summary);
         assert_int_equal(vn_routes[i].status == 204, !vn_routes[i].answer);
         assert_true(vn_routes[i].body_max <= VN_WEB_BODY_MAX);
+        /* a role is a role in something; a superuser's is everywhere */
+        const enum vn_web_role role = vn_routes[i].role;
+        assert_int_equal(vn_routes[i].on != VN_ON_NOTHING,
+                         role >= VN_WEB_MEMBER && role < VN_WEB_SUPERUSER);
         for (size_t k = 0; k < i; k++)
             assert_false(vn_routes[i].method == vn_routes[k].method &&
                          strcmp(vn_routes[i].path, vn_routes[k].path) == 0);
@@ -248,6 +257,15 @@ static void policy(void **state)
     assert_true(allows(VN_ACCESS_BOTH, "home", "home", true));
     assert_false(allows(VN_ACCESS_BOTH, "home", "home", false));
     assert_false(allows(VN_ACCESS_BOTH, "", "", true));
+    /* a common team is as good as a common owner */
+    static struct vn_conflux_record x, y;
+    x.owner.b[0] = 1;
+    assert_ok(vn_team_set_add(&x.teams, &(struct vn_id){{1}}));
+    assert_ok(vn_team_set_add(&y.teams, &(struct vn_id){{2}}));
+    assert_false(vn_policy_allows(VN_ACCESS_TEAMS, &x, &y));
+    assert_ok(vn_team_set_add(&y.teams, &(struct vn_id){{1}}));
+    assert_true(vn_policy_allows(VN_ACCESS_TEAMS, &x, &y));
+    assert_false(vn_policy_allows(VN_ACCESS_BOTH, &x, &y));
 }
 
 static void passwords(void **state)

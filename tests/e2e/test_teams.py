@@ -1,0 +1,75 @@
+"""Teams decide who may talk, on live streams: rules `teams` and `both`, with traffic."""
+# timeout: 120
+from lib import *
+from veil import Guardian, Node, Traffic
+
+net = Net()
+srv, a, b, c = (net.machine(n) for n in ("srv", "a", "b", "c"))
+net.switch([srv, a, b, c], "10.9.0")
+g = Guardian(srv, "10.9.0.1")
+org = g.api("GET", "/orgs")["items"][0]["id"]
+ops = g.api("POST", f"/orgs/{org}/teams", {"name": "ops"})["id"]
+users = {}
+for name in ("ann", "bob"):
+    users[name] = g.api("POST", "/users", {"user": name, "password": "a long password"})["id"]
+    g.api("POST", f"/orgs/{org}/members", {"user": users[name], "role": "member"})
+    g.api("POST", f"/teams/{ops}/members", {"user": users[name]})
+g.cli("realm", "create", "--name", "work", "--access", "teams")
+g.cli("realm", "create", "--name", "strict", "--access", "both")
+
+
+def token(realm, owner):
+    return g.token("--realm", realm, "--owner", owner, "--taints", "home")
+
+
+def linked(node, tag):
+    return any(x["tag"] == tag for x in node.links())
+
+
+na = Node(a, g, token=token("work", "ann"), register=["--teams", "ops"])
+nb = Node(b, g, token=token("work", "bob"))
+nc = Node(c, g, token=token("work", "ann"))
+
+
+def owners_reach_their_own():
+    na.reaches(nc.ip4)
+    check(b.ping(na.ip4, wait=3) == [], "somebody else's node gets silence")
+    check(sorted(p["tag"] for p in na.json("peers")["peers"]) == ["c"], "peers lists one's own")
+
+
+def a_common_team_joins_them():
+    g.api("POST", f"/conflux/{nb.status()['conflux']}/teams", {"add": [ops]})
+    nb.reaches(na.ip4, within=15)
+    na.reaches(nb.ip4)
+    check(b.ping(nc.ip4, wait=3) == [], "c has no team, and does not answer b")
+
+
+def losing_it_cuts_a_living_stream():
+    traffic = Traffic(b, na.ip4)
+    traffic.steady()
+    g.api("DELETE", f"/teams/{ops}/members/{users['bob']}")
+    wait_until(lambda: not linked(na, "b") and not linked(nb, "a"), 2, "cut at both ends within 2 s of leaving the team")
+    check(b.ping(na.ip4, wait=3) == [] and a.ping(nb.ip4, wait=3) == [], "silence in both directions")
+    traffic.stop()
+    check(len(a.ping(nc.ip4, wait=3)) == 1, "others did not notice")
+
+
+def both_asks_for_both():
+    for node, owner in ((na, "ann"), (nb, "bob")):
+        node.stop()
+    g.api("POST", f"/teams/{ops}/members", {"user": users["bob"]})
+    sa = Node(a, g, tag="sa", token=token("strict", "ann"), register=["--teams", "ops"])
+    sb = Node(b, g, tag="sb", token=token("strict", "bob"), register=["--teams", "ops", "--taints", "other"])
+    check(b.ping(sa.ip4, wait=3) == [], "a team without a taint: silence")
+    sb.cli("taint", "add", "home")
+    sb.cli("taint", "remove", "other")
+    sb.reaches(sa.ip4, within=15)
+    traffic = Traffic(b, sa.ip4)
+    traffic.steady()
+    g.api("DELETE", f"/teams/{ops}")
+    wait_until(lambda: not linked(sa, "sb") and not linked(sb, "sa"), 2, "cut within 2 s of the team's end")
+    check(b.ping(sa.ip4, wait=3) == [], "a taint without a team: silence")
+    traffic.stop()
+
+
+main(owners_reach_their_own, a_common_team_joins_them, losing_it_cuts_a_living_stream, both_asks_for_both)
