@@ -85,8 +85,9 @@ static bool ice_decode(Vn__IceParams *const *m, size_t count, struct vn_ice_para
     for (size_t i = 0; i < VN_HOP_PCS; i++) {
         if (strlen(m[i]->ufrag) != VN_ICE_UFRAG_LEN || strlen(m[i]->pwd) != VN_ICE_PWD_LEN)
             return false;
-        memcpy(ret[i].ufrag, m[i]->ufrag, sizeof(ret[i].ufrag));
-        memcpy(ret[i].pwd, m[i]->pwd, sizeof(ret[i].pwd));
+        ret[i] = (struct vn_ice_params){0};
+        memcpy(ret[i].ufrag, m[i]->ufrag, VN_ICE_UFRAG_LEN + 1);
+        memcpy(ret[i].pwd, m[i]->pwd, VN_ICE_PWD_LEN + 1);
     }
     return true;
 }

@@ -88,7 +88,7 @@ vn_status vn_ice_start(struct vn_ice *ice, const struct vn_ice_params *remote, u
 {
     if (ice->started)
         return VN_ERR_STATE;
-    if (strlen(remote->ufrag) != VN_ICE_UFRAG_LEN || strlen(remote->pwd) != VN_ICE_PWD_LEN)
+    if (strlen(remote->ufrag) < VN_ICE_UFRAG_MIN || strlen(remote->pwd) < VN_ICE_PWD_MIN)
         return VN_ERR_ARG;
     ice->remote_params = *remote;
     ice->started = true;
@@ -98,7 +98,7 @@ vn_status vn_ice_start(struct vn_ice *ice, const struct vn_ice_params *remote, u
         vn_ice_pair_remote(ice, r);
     for (size_t i = 0; i < ice->early_count; i++) {
         const struct vn_ice_early *e = &ice->early[i];
-        if (memcmp(e->ufrag, remote->ufrag, VN_ICE_UFRAG_LEN) == 0)
+        if (strcmp(e->ufrag, remote->ufrag) == 0)
             (void)vn_ice_take_check(ice, e->local, &e->from, e->priority, e->use_candidate, now_us);
     }
     vn_ice_tick(ice, now_us);

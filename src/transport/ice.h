@@ -55,7 +55,8 @@ void vn_ice_freep(struct vn_ice **ice);
 /** A host candidate; preference orders the machine's addresses, highest first. VN_ERR_LIMIT. */
 VN_MUST_CHECK vn_status vn_ice_add_local(struct vn_ice *ice, const struct vn_addr *addr,
                                          uint16_t preference, struct vn_candidate *ret);
-/** The peer's answer (or offer): checks begin. VN_ERR_STATE when called twice. */
+/** The peer's answer (or offer): checks begin. VN_ERR_STATE when called twice, VN_ERR_ARG for
+ * credentials of lengths that are not allowed. */
 VN_MUST_CHECK vn_status vn_ice_start(struct vn_ice *ice, const struct vn_ice_params *remote,
                                      uint64_t now_us);
 /** A candidate the peer signalled, before or after the start; beyond VN_ICE_CANDIDATES_MAX they are

@@ -41,7 +41,7 @@ struct vn_ice_early {
     bool use_candidate;
     uint32_t priority;
     struct vn_addr from;
-    char ufrag[VN_ICE_UFRAG_LEN]; /* the peer's, as it said */
+    char ufrag[VN_ICE_UFRAG_MAX + 1]; /* the peer's, as it said */
 };
 
 struct vn_ice_sent {

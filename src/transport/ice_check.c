@@ -12,7 +12,7 @@ static void send_request(struct vn_ice *ice, const struct vn_ice_pair *p,
                          const struct vn_stun_txid *txid, bool use_candidate, size_t filler)
 {
     uint8_t buf[VN_STUN_BYTES_MAX];
-    char username[2 * VN_ICE_UFRAG_LEN + 2];
+    char username[2 * VN_ICE_UFRAG_MAX + 2];
     struct vn_writer w = vn_writer_of(buf, sizeof(buf));
     struct vn_span out;
     int n = snprintf(username, sizeof(username), "%s:%s", ice->remote_params.ufrag,

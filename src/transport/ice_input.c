@@ -90,6 +90,13 @@ enum vn_ice_input vn_ice_take_check(struct vn_ice *ice, size_t local, const stru
     return VN_ICE_OK;
 }
 
+/* Of "ours:theirs", which it is. */
+static struct vn_span their_part(const struct vn_ice *ice, struct vn_span username)
+{
+    const size_t at = strlen(ice->cfg.local.ufrag) + 1;
+    return VN_SPAN(username.p + at, username.n - at);
+}
+
 static enum vn_ice_input remember(struct vn_ice *ice, size_t local, const struct vn_addr *from,
                                   const struct vn_stun_msg *m)
 {
@@ -105,18 +112,23 @@ static enum vn_ice_input remember(struct vn_ice *ice, size_t local, const struct
     }
     e->use_candidate |= m->use_candidate;
     e->priority = m->priority;
-    memcpy(e->ufrag, m->username.p + VN_ICE_UFRAG_LEN + 1, VN_ICE_UFRAG_LEN);
+    const struct vn_span theirs = their_part(ice, m->username);
+    memcpy(e->ufrag, theirs.p, theirs.n);
+    e->ufrag[theirs.n] = '\0';
     return VN_ICE_OK;
 }
 
 /* "ours:theirs"; theirs is compared once it is known. */
 static bool is_for_us(const struct vn_ice *ice, struct vn_span username)
 {
-    return username.n == 2 * VN_ICE_UFRAG_LEN + 1 &&
-           memcmp(username.p, ice->cfg.local.ufrag, VN_ICE_UFRAG_LEN) == 0 &&
-           username.p[VN_ICE_UFRAG_LEN] == ':' &&
-           (!ice->started || memcmp(username.p + VN_ICE_UFRAG_LEN + 1, ice->remote_params.ufrag,
-                                    VN_ICE_UFRAG_LEN) == 0);
+    const size_t ours = strlen(ice->cfg.local.ufrag);
+    if (username.n < ours + 1 + VN_ICE_UFRAG_MIN || username.n > ours + 1 + VN_ICE_UFRAG_MAX ||
+        memcmp(username.p, ice->cfg.local.ufrag, ours) != 0 || username.p[ours] != ':')
+        return false;
+    const struct vn_span theirs = their_part(ice, username);
+    if (ice->started)
+        return vn_span_equal(theirs, VN_SPAN_STR(ice->remote_params.ufrag));
+    return !memchr(theirs.p, '\0', theirs.n);
 }
 
 static enum vn_ice_input take_request(struct vn_ice *ice, size_t local, const struct vn_addr *from,

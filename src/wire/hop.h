@@ -13,13 +13,20 @@
 #define VN_ICE_UFRAG_LEN 8 /* characters of the ice-char alphabet, RFC 8839 section 5.4 */
 #define VN_ICE_PWD_LEN 24
 
+/* Others than Conflux nodes choose other lengths: at least 4 and 22 (RFC 8839 section 5.4), and at
+ * most 256; these are ours. */
+#define VN_ICE_UFRAG_MIN 4
+#define VN_ICE_UFRAG_MAX 32
+#define VN_ICE_PWD_MIN 22
+#define VN_ICE_PWD_MAX 64
+
 /* Peer connections of a tether: 0 for bulk; 1 for real-time and control, which so never wait behind
  * it. */
 #define VN_HOP_PCS 2
 
 struct vn_ice_params {
-    char ufrag[VN_ICE_UFRAG_LEN + 1];
-    char pwd[VN_ICE_PWD_LEN + 1];
+    char ufrag[VN_ICE_UFRAG_MAX + 1];
+    char pwd[VN_ICE_PWD_MAX + 1];
 };
 
 struct vn_hop_transcript {

@@ -283,6 +283,43 @@ static void checks_before_the_answer_are_answered_and_remembered(void **state)
     assert_int_equal(pair.remote_type, VN_CAND_PRFLX);
 }
 
+/* As other implementations choose them, and as they may not. */
+static void credentials_of_other_lengths(void **state)
+{
+    (void)state;
+    static const size_t lens[][2] = {
+        {VN_ICE_UFRAG_MIN, VN_ICE_PWD_MIN}, {VN_ICE_UFRAG_MAX, VN_ICE_PWD_MAX}, {8, 21}, {3, 24}};
+    for (size_t i = 0; i < VN_ARRAY_LEN(lens); i++)
+        for (int early = 0; early < 2; early++) {
+            void *fresh;
+            assert_int_equal(set_up(&fresh), 0);
+            struct world *w = fresh;
+            w->b.ice = vn_ice_free(w->b.ice);
+            memset(&w->b.params, 0, sizeof(w->b.params));
+            memset(w->b.params.ufrag, 'x', lens[i][0]);
+            memset(w->b.params.pwd, 'y', lens[i][1]);
+            const struct vn_ice_config cfg = {.local = w->b.params,
+                                              .tie_breaker = 6,
+                                              .random = test_random(),
+                                              .arg = &w->b,
+                                              .send = on_send};
+            assert_ok(vn_ice_new(&cfg, &w->b.ice));
+            add_local(&w->a, "192.0.2.1");
+            add_local(&w->b, "192.0.2.2");
+            signal_all(w, &w->a, &w->b);
+            start(w, &w->b, &w->a);
+            while (early && i < 2 && !vn_ice_is_valid(w->b.ice, 0, &w->a.locals[0].addr))
+                assert_true(step(w));
+            if (i < 2) {
+                start(w, &w->a, &w->b);
+                assert_true(both_in(w, VN_ICE_SELECTED, 1000 * MS));
+            } else {
+                assert_status(VN_ERR_ARG, vn_ice_start(w->a.ice, &w->b.params, w->now_us));
+            }
+            (void)tear_down(&fresh);
+        }
+}
+
 static void candidates_may_come_last(void **state)
 {
     struct world *w = *state;
@@ -509,6 +546,7 @@ int main(void)
         TEST(long_paths_need_few_checks),
         TEST(a_dead_better_pair_costs_a_moment),
         TEST(checks_before_the_answer_are_answered_and_remembered),
+        cmocka_unit_test(credentials_of_other_lengths),
         TEST(candidates_may_come_last),
         TEST(a_nat_makes_candidates_peer_reflexive),
         TEST(losses_are_made_good),
