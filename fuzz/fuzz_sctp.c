@@ -43,7 +43,7 @@ static void drain(struct vn_sctp *s)
 {
     struct vn_sctp_msg m;
     while (vn_sctp_receive(s, &m, 1) == 1) {
-        assert(m.buf->len > 0 && m.buf->len <= 66560);
+        assert(!m.buf || (m.buf->len > 0 && m.buf->len <= 66560));
         (void)vn_pktbuf_free(m.buf);
     }
 }

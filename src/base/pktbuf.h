@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/span.h"
 #include "base/status.h"
 
@@ -16,6 +18,7 @@ struct vn_pktbuf {
     /* What is left to do for an inner packet, in the words of wire/frame.h; all 0: nothing. */
     uint16_t gso_size, l4_offset;
     uint8_t kind;
+    bool text; /* a message of a data channel that is a string (RFC 8831 section 6.6) */
     uint8_t storage[];
 };
 

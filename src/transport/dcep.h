@@ -16,7 +16,9 @@
 #include "base/writer.h"
 
 #define VN_DCEP_PPID 50   /* RFC 8832 section 8.1 */
-#define VN_BINARY_PPID 53 /* RFC 8831 section 8: WebRTC Binary */
+#define VN_STRING_PPID 51 /* RFC 8831 section 8: WebRTC String, Binary, and both empty */
+#define VN_BINARY_PPID 53
+#define VN_STRING_EMPTY_PPID 56
 #define VN_BINARY_EMPTY_PPID 57
 
 enum vn_dcep_type { VN_DCEP_ACK = 2, VN_DCEP_OPEN = 3 };

@@ -189,8 +189,12 @@
 #define VN_SCTP_RX_MEMORY_MAX_BYTES (18 * 1024 * 1024)
 /* Complete messages that wait for an earlier one. Ours. */
 #define VN_SCTP_WAITING_MAX 4096
-/* Each way; three are used. At most 31, which a set of streams has bits for. Ours. */
+/* Each way, unless the owner says otherwise, and what it may say. Ours: a tether uses three; data
+ * channels have the numbers to 65,534, and browsers open the lowest. */
 #define VN_SCTP_STREAMS 16
+#define VN_SCTP_STREAMS_MAX 1024
+/* Streams named in one RE-CONFIG or FORWARD-TSN; the rest is for the next one. Ours. */
+#define VN_SCTP_STREAMS_NAMED 16
 /* Bytes of SCTP packets: those of an IPv4 packet of 576 bytes less what is around them; an Ethernet
  * frame. */
 #define VN_SCTP_MTU_MIN 508
@@ -249,7 +253,9 @@
 #define VN_BULK_HOLD_MIN_US 5000
 #define VN_BULK_HOLD_MAX_US 300000
 /* Bytes of a channel's label or protocol. Ours. */
-#define VN_DCEP_LABEL_MAX 64
+#define VN_DCEP_LABEL_MAX 256
+/* Bytes of SCTP packets towards others: what browsers send and expect to get through. */
+#define VN_SCTP_MTU_FOREIGN 1191
 
 /* ---- tether ---- */
 

@@ -29,7 +29,7 @@ vn_status vn_pc_open(struct vn_transport *tp, const struct vn_pc_config *cfg,
                      const struct vn_pc_handler *h, struct vn_pc **ret)
 {
     if (strlen(cfg->local.ufrag) != VN_ICE_UFRAG_LEN || strlen(cfg->local.pwd) != VN_ICE_PWD_LEN ||
-        strlen(cfg->identity) > VN_DTLS_IDENTITY_MAX)
+        strlen(cfg->identity) > VN_DTLS_IDENTITY_MAX || cfg->streams > VN_SCTP_STREAMS_MAX)
         return VN_ERR_ARG;
     struct vn_pc *pc = calloc(1, sizeof(*pc));
     if (!pc)
@@ -39,6 +39,9 @@ vn_status vn_pc_open(struct vn_transport *tp, const struct vn_pc_config *cfg,
     memcpy(pc->identity, cfg->identity, strlen(cfg->identity));
     pc->cfg.identity = pc->identity;
     pc->handler = *h;
+    pc->send_max = cfg->message_max;
+    if (cfg->streams == 0)
+        pc->cfg.streams = VN_SCTP_STREAMS;
     pc->due_us = UINT64_MAX;
     vn_list_append(&tp->pcs, &pc->link);
     const struct vn_ice_config ice = {.local = cfg->local,
@@ -47,7 +50,9 @@ vn_status vn_pc_open(struct vn_transport *tp, const struct vn_pc_config *cfg,
                                       .random = tp->random,
                                       .arg = pc,
                                       .send = vn_pc_send_stun};
-    vn_status st = vn_transport_need_buffers(tp);
+    pc->channels = calloc(pc->cfg.streams, sizeof(*pc->channels));
+    pc->order = calloc(pc->cfg.streams, sizeof(*pc->order));
+    vn_status st = pc->channels && pc->order ? vn_transport_need_buffers(tp) : VN_ERR_NOMEM;
     if (st == VN_OK)
         st = tp->io->timer_new(tp->io->self, vn_pc_on_timer, pc, &pc->timer);
     if (st == VN_OK)
@@ -76,6 +81,11 @@ struct vn_pc *vn_pc_close(struct vn_pc *pc)
     pc->closed = true;
     if (pc->state != VN_PC_DOWN)
         vn_pc_release(pc);
+    free(pc->channels);
+    free(pc->order);
+    pc->channels = NULL;
+    pc->order = NULL;
+    pc->channel_count = 0;
     vn_list_remove(&pc->link);
     vn_transport_bury(tp, &pc->grave, pc);
     vn_log(VN_LOG_DEBUG, "peer_connection_destroyed", VN_KV_STR("connection", pc->identity));

@@ -48,21 +48,28 @@ struct vn_pc_handler {
     /** After a send took fewer than asked: there is room again. */
     void (*writable)(void *arg, uint16_t stream);
     void (*down)(void *arg, enum vn_tether_down why);
+    /** A channel that either end closed is no more, and its stream free again. NULL: a peer that
+     * closes one takes the connection down. */
+    void (*closed)(void *arg, uint16_t stream);
 };
 
 struct vn_pc_config {
     const char *identity; /* PSK identity, and the name in the log; copied; VN_DTLS_IDENTITY_MAX */
+    const struct vn_dtls_cert *cert; /* ours: a peer with a certificate, no PSK; outlives the
+                                        connection */
     struct vn_ice_params local;
     bool controlling; /* ICE role */
     uint64_t tie_breaker;
     bool dtls_client;
     bool foreign;       /* the peer may be another implementation (see vn_sctp_config) */
+    uint16_t streams;   /* see there */
     size_t message_max; /* bytes of the longest message, each way */
 };
 
 /** What proves who the peer is. */
 struct vn_pc_keys {
     struct vn_secret32 psk;
+    struct vn_dtls_fingerprint peer; /* instead, if we have a certificate */
 };
 
 struct vn_pc_stats {
@@ -103,6 +110,16 @@ VN_MUST_CHECK vn_status vn_pc_open_channel(struct vn_pc *pc, uint16_t stream,
  */
 VN_MUST_CHECK vn_status vn_pc_send(struct vn_pc *pc, uint16_t stream, struct vn_pktbuf **bufs,
                                    size_t n, size_t *ret_taken);
+/** The peer takes no longer messages than that (a=max-message-size, RFC 8841 section 6). */
+void vn_pc_limit_messages(struct vn_pc *pc, size_t bytes);
+/**
+ * Sends what waits, then ends the channel at both ends (RFC 8831 section 6.7); `closed` follows
+ * when the peer has done its part. Nothing of the channel is sent or handed up from now on.
+ * VN_ERR_STATE: no such channel is open.
+ */
+VN_MUST_CHECK vn_status vn_pc_close_channel(struct vn_pc *pc, uint16_t stream);
+/** The lowest stream that we may open a channel on; VN_ERR_LIMIT: none. */
+VN_MUST_CHECK vn_status vn_pc_free_stream(const struct vn_pc *pc, uint16_t *ret);
 /** While held, what arrives stays in SCTP, bounded by its window; in force at once when called by
  * `open` or the first `channel`. */
 void vn_pc_hold(struct vn_pc *pc, bool held);

@@ -21,12 +21,26 @@ static void add(struct vn_pc *pc, uint16_t stream, const struct vn_pc_channel_co
     *c = (struct vn_pc_channel){.state = state, .stream = stream, .cfg = *cfg};
     for (; at > 0 && pc->channels[pc->order[at - 1]].cfg.priority < cfg->priority; at--)
         pc->order[at] = pc->order[at - 1];
-    pc->order[at] = (uint8_t)stream;
+    pc->order[at] = stream;
+}
+
+static void end_channel(struct vn_pc *pc, uint16_t stream)
+{
+    size_t at = 0;
+    vn_pktqueue_clear(&pc->channels[stream].queue);
+    pc->channels[stream] = (struct vn_pc_channel){.state = VN_PC_CHANNEL_NONE};
+    while (pc->order[at] != stream)
+        at++;
+    pc->channel_count--;
+    pc->closing_count--;
+    memmove(&pc->order[at], &pc->order[at + 1], (pc->channel_count - at) * sizeof(pc->order[0]));
+    if (pc->handler.closed)
+        pc->handler.closed(pc->handler.arg, stream);
 }
 
 static bool is_free(const struct vn_pc *pc, uint16_t stream)
 {
-    return stream < VN_SCTP_STREAMS && pc->channels[stream].state == VN_PC_CHANNEL_NONE;
+    return stream < pc->cfg.streams && pc->channels[stream].state == VN_PC_CHANNEL_NONE;
 }
 
 vn_status vn_pc_expect_channel(struct vn_pc *pc, uint16_t stream,
@@ -41,7 +55,7 @@ vn_status vn_pc_expect_channel(struct vn_pc *pc, uint16_t stream,
 
 static vn_status send_dcep(struct vn_pc *pc, uint16_t stream, const struct vn_dcep_msg *m)
 {
-    uint8_t room[128];
+    uint8_t room[12 + VN_DCEP_LABEL_MAX];
     struct vn_writer w = vn_writer_of(room, sizeof(room));
     VN_CLEANUP(vn_pktbuf_freep) struct vn_pktbuf *buf = NULL;
     vn_dcep_encode(&w, m);
@@ -85,7 +99,10 @@ vn_status vn_pc_open_channel(struct vn_pc *pc, uint16_t stream,
 static bool admit_channel(struct vn_pc *pc, uint16_t stream, const struct vn_dcep_msg *m)
 {
     const struct vn_pc_channel *c = &pc->channels[stream];
-    if (c->state == VN_PC_CHANNEL_OPEN)
+    /* The peer is ahead of us: it knows that its answer to our reset is on its way. */
+    if (c->state == VN_PC_CHANNEL_CLOSING && c->reset_asked && c->reset_by_peer)
+        end_channel(pc, stream);
+    if (!vn_pc_is_live(pc) || c->state >= VN_PC_CHANNEL_OPEN)
         return false;
     if (c->state == VN_PC_CHANNEL_EXPECTED)
         return m->channel == c->cfg.type && m->reliability == c->cfg.reliability &&
@@ -132,17 +149,41 @@ static bool take_message(struct vn_pc *pc, struct vn_sctp_msg *m)
         take_dcep(pc, m->stream, vn_pktbuf_span(m->buf));
         return false;
     }
-    if (c->state != VN_PC_CHANNEL_OPEN ||
-        (m->ppid != VN_BINARY_PPID && m->ppid != VN_BINARY_EMPTY_PPID)) {
+    const bool empty = m->ppid == VN_BINARY_EMPTY_PPID || m->ppid == VN_STRING_EMPTY_PPID;
+    m->buf->text = m->ppid == VN_STRING_PPID || m->ppid == VN_STRING_EMPTY_PPID;
+    if (c->state != VN_PC_CHANNEL_OPEN || (m->ppid != VN_BINARY_PPID && !m->buf->text && !empty)) {
         pc->transport->counters.drop_channel++;
         return false;
     }
-    if (m->ppid == VN_BINARY_EMPTY_PPID)
+    if (empty)
         m->buf->len = 0;
     c->confirmed = true; /* RFC 8832 section 6: any message confirms */
     pc->rx_msgs++;
     pc->rx_bytes += m->buf->len;
     return true;
+}
+
+static void begin_closing(struct vn_pc *pc, struct vn_pc_channel *c)
+{
+    c->state = VN_PC_CHANNEL_CLOSING;
+    pc->closing_count++;
+}
+
+/* What waits here is not sent any more: nobody would take it. */
+static void take_reset(struct vn_pc *pc, uint16_t stream)
+{
+    struct vn_pc_channel *c = &pc->channels[stream];
+    if (c->state == VN_PC_CHANNEL_OPEN) {
+        if (!pc->handler.closed) {
+            vn_pc_fail(pc, VN_TETHER_DOWN_CLOSED);
+            return;
+        }
+        begin_closing(pc, c);
+    }
+    if (c->state == VN_PC_CHANNEL_CLOSING) {
+        vn_pktqueue_clear(&c->queue);
+        c->reset_by_peer = true;
+    }
 }
 
 /* Hands up runs of one channel. Takes every buffer, also when the user closes in between. */
@@ -174,7 +215,12 @@ void vn_pc_receive(struct vn_pc *pc)
         size_t kept = 0;
         vn_pc_follow_sctp(pc);
         for (size_t i = 0; i < n; i++) {
-            if (vn_pc_is_live(pc) && take_message(pc, &msgs[i]))
+            if (!msgs[i].buf) {
+                hand_up(pc, msgs, kept);
+                kept = 0;
+                if (vn_pc_is_live(pc))
+                    take_reset(pc, msgs[i].stream);
+            } else if (vn_pc_is_live(pc) && take_message(pc, &msgs[i]))
                 msgs[kept++] = msgs[i];
             else
                 (void)vn_pktbuf_free(msgs[i].buf);
@@ -195,10 +241,11 @@ static bool give(struct vn_pc *pc, struct vn_pc_channel *c, struct vn_pktbuf *b,
 {
     const struct vn_sctp_how how = c->confirmed ? how_of(&c->cfg) : reliable_ordered;
     const bool empty = b->len == 0;
+    const uint32_t ppid = b->text ? (empty ? VN_STRING_EMPTY_PPID : VN_STRING_PPID)
+                                  : (empty ? VN_BINARY_EMPTY_PPID : VN_BINARY_PPID);
     if (empty) /* RFC 8831 section 6.6: SCTP carries no empty message */
         *vn_pktbuf_put(b, 1) = 0;
-    if (vn_sctp_send(pc->sctp, c->stream, empty ? VN_BINARY_EMPTY_PPID : VN_BINARY_PPID, &how, b,
-                     now_us) == VN_OK)
+    if (vn_sctp_send(pc->sctp, c->stream, ppid, &how, b, now_us) == VN_OK)
         return true;
     b->len -= empty;
     return false;
@@ -217,8 +264,50 @@ void vn_pc_pump(struct vn_pc *pc)
                 vn_pktqueue_unpop(&c->queue, b); /* for want of room, or its state tells why */
                 break;
             }
+        if (c->state == VN_PC_CHANNEL_CLOSING && !c->reset_asked && !c->queue.head) {
+            c->reset_asked = true;
+            /* A peer that knows no resets cannot be told: the channel ends here alone. */
+            c->reset_by_peer |= vn_sctp_reset(pc->sctp, c->stream, now_us) != VN_OK;
+        }
     }
     vn_sctp_flush(pc->sctp, now_us);
+}
+
+vn_status vn_pc_close_channel(struct vn_pc *pc, uint16_t stream)
+{
+    if (pc->state != VN_PC_OPEN || pc->closed || stream >= pc->cfg.streams ||
+        pc->channels[stream].state != VN_PC_CHANNEL_OPEN)
+        return VN_ERR_STATE;
+    begin_closing(pc, &pc->channels[stream]);
+    pc->due_now = true;
+    vn_pc_arm(pc);
+    return VN_OK;
+}
+
+void vn_pc_end_channels(struct vn_pc *pc)
+{
+    for (size_t i = pc->channel_count; i-- > 0 && pc->closing_count > 0 && vn_pc_is_live(pc);) {
+        const uint16_t stream = i < pc->channel_count ? pc->order[i] : 0;
+        const struct vn_pc_channel *c = &pc->channels[stream];
+        if (i < pc->channel_count && c->state == VN_PC_CHANNEL_CLOSING && c->reset_asked &&
+            c->reset_by_peer && !vn_sctp_is_resetting(pc->sctp, stream))
+            end_channel(pc, stream);
+    }
+}
+
+vn_status vn_pc_free_stream(const struct vn_pc *pc, uint16_t *ret)
+{
+    for (unsigned i = pc->cfg.dtls_client ? 0 : 1; i < pc->cfg.streams; i += 2)
+        if (vn_pc_is_live(pc) && is_free(pc, (uint16_t)i)) {
+            *ret = (uint16_t)i;
+            return VN_OK;
+        }
+    return VN_ERR_LIMIT;
+}
+
+void vn_pc_limit_messages(struct vn_pc *pc, size_t bytes)
+{
+    pc->send_max = bytes;
 }
 
 void vn_pc_report_writable(struct vn_pc *pc)
@@ -236,12 +325,13 @@ vn_status vn_pc_send(struct vn_pc *pc, uint16_t stream, struct vn_pktbuf **bufs,
                      size_t *ret_taken)
 {
     *ret_taken = 0;
-    if (pc->state != VN_PC_OPEN || pc->closed || pc->failure || stream >= VN_SCTP_STREAMS ||
-        pc->channels[stream].state == VN_PC_CHANNEL_NONE)
+    if (pc->state != VN_PC_OPEN || pc->closed || pc->failure || stream >= pc->cfg.streams ||
+        pc->channels[stream].state == VN_PC_CHANNEL_NONE ||
+        pc->channels[stream].state == VN_PC_CHANNEL_CLOSING)
         return VN_ERR_STATE;
     struct vn_pc_channel *c = &pc->channels[stream];
     size_t taken = 0;
-    for (; taken < n && bufs[taken]->len <= pc->cfg.message_max; taken++) {
+    for (; taken < n && bufs[taken]->len <= pc->send_max; taken++) {
         if (c->queue.bytes >= c->cfg.queue_bytes) {
             c->blocked = true;
             break;

@@ -34,6 +34,7 @@ enum vn_pc_channel_state {
     VN_PC_CHANNEL_NONE,
     VN_PC_CHANNEL_EXPECTED, /* the peer's OPEN is awaited */
     VN_PC_CHANNEL_OPEN,     /* OPEN sent or received */
+    VN_PC_CHANNEL_CLOSING,  /* what waits is sent, then both ends start their stream anew */
 };
 
 struct vn_pc_channel {
@@ -43,6 +44,7 @@ struct vn_pc_channel {
     struct vn_pktqueue queue; /* accepted, not yet given to SCTP */
     bool blocked;             /* a send was cut short: `writable` is owed */
     bool confirmed; /* the peer knows the channel: unordered messages may go (RFC 8832 section 6) */
+    bool reset_asked, reset_by_peer; /* while closing */
 };
 
 struct vn_pc {
@@ -76,10 +78,11 @@ struct vn_pc {
     uint64_t started_us;
     struct vn_dtls *dtls;
     struct vn_sctp *sctp;
-    struct vn_udp_tx *backlog; /* while the socket is full */
-    struct vn_pc_channel channels[VN_SCTP_STREAMS];
-    uint8_t order[VN_SCTP_STREAMS]; /* streams with a channel, the highest priority first */
-    size_t channel_count;
+    struct vn_udp_tx *backlog;      /* while the socket is full */
+    struct vn_pc_channel *channels; /* cfg.streams, by stream */
+    uint16_t *order;                /* streams with a channel, the highest priority first */
+    size_t channel_count, closing_count;
+    size_t send_max; /* bytes of the longest message the peer takes */
     bool expects;    /* channels of the peer's, */
     bool channel_up; /* and one of them, or of ours, is open */
 
@@ -165,4 +168,7 @@ void vn_pc_pump(struct vn_pc *pc);
 void vn_pc_report_writable(struct vn_pc *pc);
 /** Messages that wait for SCTP, of all channels. */
 size_t vn_pc_queued(const struct vn_pc *pc);
+/** Ends what both ends have closed. */
+void vn_pc_end_channels(struct vn_pc *pc);
+/** Forgets all that waits. */
 void vn_pc_clear_channels(struct vn_pc *pc);

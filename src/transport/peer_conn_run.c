@@ -48,8 +48,10 @@ static size_t sure_payload(const struct vn_pc *pc)
 void vn_pc_make_dtls(struct vn_pc *pc)
 {
     const struct vn_dtls_config cfg = {.client = pc->cfg.dtls_client,
+                                       .cert = pc->cfg.cert,
                                        .identity = pc->identity,
                                        .psk = &pc->keys.psk,
+                                       .peer = pc->keys.peer,
                                        .mtu = sure_payload(pc),
                                        .out = vn_pc_sink(pc)};
     if (vn_dtls_new(pc->transport->dtls, &cfg, &pc->dtls) != VN_OK) {
@@ -85,15 +87,19 @@ static void sctp_output(void *arg, const struct vn_dgram *packets, size_t n)
 static void make_sctp(struct vn_pc *pc)
 {
     /* The size probe was answered during the handshake, if the path is a full-size one. */
-    const size_t longest = VN_UDP_PAYLOAD_MAX_BYTES - VN_DTLS_OVERHEAD_BYTES,
-                 sure = sure_payload(pc) - VN_DTLS_OVERHEAD_BYTES;
+    const size_t longest = VN_UDP_PAYLOAD_MAX_BYTES - VN_DTLS_OVERHEAD_BYTES;
+    size_t sure = sure_payload(pc) - VN_DTLS_OVERHEAD_BYTES;
+    if (pc->cfg.foreign)
+        sure = VN_MIN(sure, (size_t)VN_SCTP_MTU_FOREIGN);
+    const bool full = !pc->cfg.foreign && vn_ice_full_size_passes(pc->ice);
     const struct vn_sctp_config cfg = {.arg = pc,
                                        .output = sctp_output,
                                        .random = pc->transport->random,
-                                       .mtu = vn_ice_full_size_passes(pc->ice) ? longest : sure,
+                                       .mtu = full ? longest : sure,
                                        .mtu_base = sure & ~(size_t)3,
                                        .mtu_max = pc->cfg.foreign ? 0 : longest,
                                        .message_max = pc->cfg.message_max,
+                                       .streams = pc->cfg.streams,
                                        .foreign = pc->cfg.foreign};
     uint64_t now_us = vn_pc_now(pc);
     if (vn_sctp_new(&cfg, now_us, &pc->sctp) != VN_OK)
@@ -163,7 +169,9 @@ void vn_pc_follow_sctp(struct vn_pc *pc)
     case VN_SCTP_OPEN:
         if (pc->state == VN_PC_EXPECT_SCTP) {
             vn_pc_set_state(pc, VN_PC_OPEN);
-            vn_pc_settle(pc);
+            /* Browsers go over to another pair whenever they like it better. */
+            if (!pc->cfg.foreign)
+                vn_pc_settle(pc);
             pc->handler.open(pc->handler.arg);
         }
         break;
@@ -197,6 +205,8 @@ void vn_pc_progress(struct vn_pc *pc)
             vn_pc_follow_sctp(pc);
         if (vn_pc_is_live(pc))
             vn_pc_pump(pc);
+        if (vn_pc_is_live(pc))
+            vn_pc_end_channels(pc);
         if (vn_pc_is_live(pc))
             vn_pc_report_writable(pc);
     }

@@ -46,15 +46,16 @@ struct vn_sctp_config {
      * that surely passes, 0: mtu; to look for, 0: none, as towards others. */
     size_t mtu, mtu_base, mtu_max;
     size_t message_max; /* longest message to receive */
+    uint16_t streams;   /* each way, to VN_SCTP_STREAMS_MAX; 0: VN_SCTP_STREAMS */
     /** The peer may be another implementation: wait as long for its SACKs as RFC 9260 lets it. */
     bool foreign;
 };
 
-/** A received message. */
+/** A received message; or, without a buffer, that the peer has started the stream anew. */
 struct vn_sctp_msg {
     uint16_t stream;
     uint32_t ppid;
-    struct vn_pktbuf *buf; /* owned by who took it */
+    struct vn_pktbuf *buf; /* owned by who took it; NULL: a reset */
 };
 
 /** Since vn_sctp_new. */
@@ -86,7 +87,7 @@ void vn_sctp_set_window(struct vn_sctp *s, size_t bytes);
 
 /** All that arrived together: the answer is at most one SACK. */
 void vn_sctp_input(struct vn_sctp *s, const struct vn_dgram *packets, size_t n, uint64_t now_us);
-/** Up to cap complete messages, in order of completion. Call until it returns 0. */
+/** Up to cap complete messages and resets, in order of completion. Call until it returns 0. */
 size_t vn_sctp_receive(struct vn_sctp *s, struct vn_sctp_msg *ret, size_t cap);
 
 /**
@@ -110,13 +111,13 @@ void vn_sctp_flush(struct vn_sctp *s, uint64_t now_us);
 size_t vn_sctp_outstanding(const struct vn_sctp *s);
 
 /**
- * Asks to start the outgoing streams anew (bit i: stream i), once what they carry has arrived (RFC
- * 6525 section 5.1.2). Messages queued meanwhile follow the reset. VN_ERR_STATE: the peer cannot,
- * or the association is not open.
+ * Asks to start the outgoing stream anew, once what it carries has arrived (RFC 6525 section
+ * 5.1.2). Messages queued meanwhile follow the reset. VN_ERR_STATE: the peer cannot, or the
+ * association is not open; VN_ERR_ARG: no such stream.
  */
-VN_MUST_CHECK vn_status vn_sctp_reset(struct vn_sctp *s, uint32_t streams, uint64_t now_us);
-/** Streams the peer has reset since the last call; bit i: stream i. */
-uint32_t vn_sctp_take_resets(struct vn_sctp *s);
+VN_MUST_CHECK vn_status vn_sctp_reset(struct vn_sctp *s, uint16_t stream, uint64_t now_us);
+/** From vn_sctp_reset until the peer has answered. */
+bool vn_sctp_is_resetting(const struct vn_sctp *s, uint16_t stream);
 
 /** Smoothed round-trip time; 0: none. */
 uint32_t vn_sctp_srtt_us(const struct vn_sctp *s);

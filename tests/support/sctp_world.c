@@ -131,7 +131,9 @@ static void collect(struct sctp_end *e)
     while ((n = e->own ? vn_sctp_receive(e->own, got, BATCH)
                        : usrsctp_peer_receive(e->foreign, got, BATCH)) > 0)
         for (size_t i = 0; i < n; i++) {
-            if (e->on_message)
+            if (!got[i].buf)
+                e->resets++;
+            else if (e->on_message)
                 e->on_message(e, &got[i]);
             else
                 keep(e, &got[i]);
@@ -163,8 +165,9 @@ void sctp_world_init(struct sctp_world *w, const struct sctp_world_config *cfg)
                                            .mtu_base = cfg->mtu_base,
                                            .mtu_max = cfg->mtu_max,
                                            .message_max = message_max,
+                                           .streams = cfg->streams,
                                            .foreign = cfg->foreign[!i]};
-        const struct usrsctp_peer_config foreign = {e, on_output, mtu, message_max};
+        const struct usrsctp_peer_config foreign = {e, on_output, mtu, message_max, cfg->streams};
         if (cfg->foreign[i])
             e->foreign = usrsctp_peer_new(&foreign, w->now_us);
         else

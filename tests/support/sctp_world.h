@@ -34,6 +34,7 @@ struct sctp_end {
     void *arg;
     struct vn_sctp_msg *msgs;
     size_t count, cap;
+    size_t resets; /* of streams, by the peer, that ours was told */
 };
 
 struct sctp_world {
@@ -49,6 +50,7 @@ struct sctp_world_config {
     bool foreign[2];
     size_t mtu, message_max; /* 0: the usual ones */
     size_t mtu_base, mtu_max;
+    uint16_t streams; /* likewise */
 };
 
 void sctp_world_init(struct sctp_world *w, const struct sctp_world_config *cfg);

@@ -78,8 +78,6 @@ static void set_up(void)
     usrsctp_sysctl_set_sctp_init_rtx_max_default(30);
     usrsctp_sysctl_set_sctp_assoc_rtx_max_default(30);
     usrsctp_sysctl_set_sctp_path_rtx_max_default(30);
-    usrsctp_sysctl_set_sctp_nr_outgoing_streams_default(VN_SCTP_STREAMS);
-    usrsctp_sysctl_set_sctp_nr_incoming_streams_default(VN_SCTP_STREAMS);
 }
 
 void usrsctp_peer_finish(void)
@@ -114,6 +112,9 @@ static bool set_option(struct usrsctp_peer *s, int level, int name, const void *
 static bool configure(struct usrsctp_peer *s)
 {
     const int on = 1;
+    const uint16_t streams = s->cfg.streams ? s->cfg.streams : VN_SCTP_STREAMS;
+    const struct sctp_initmsg init = {.sinit_num_ostreams = streams,
+                                      .sinit_max_instreams = streams};
     const struct linger abort_on_close = {.l_onoff = 1, .l_linger = 0};
     const uint16_t events[] = {SCTP_ASSOC_CHANGE, SCTP_STREAM_RESET_EVENT};
     const struct sctp_paddrparams path = {.spp_flags = SPP_PMTUD_DISABLE | SPP_HB_ENABLE,
@@ -126,6 +127,7 @@ static bool configure(struct usrsctp_peer *s)
     bool ok = usrsctp_set_non_blocking(s->so, 1) == 0 &&
               set_option(s, SOL_SOCKET, SO_LINGER, &abort_on_close, sizeof(abort_on_close)) &&
               set_option(s, IPPROTO_SCTP, SCTP_NODELAY, &on, sizeof(on)) &&
+              set_option(s, IPPROTO_SCTP, SCTP_INITMSG, &init, sizeof(init)) &&
               set_option(s, IPPROTO_SCTP, SCTP_RECVRCVINFO, &on, sizeof(on)) &&
               set_option(s, IPPROTO_SCTP, SCTP_ENABLE_STREAM_RESET, &resets, sizeof(resets)) &&
               set_option(s, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, &path, sizeof(path));
@@ -221,7 +223,7 @@ static void take_notification(struct usrsctp_peer *s, const uint8_t *p, size_t n
         for (size_t i = at; i + 2 <= n; i += 2) {
             uint16_t stream;
             memcpy(&stream, p + i, 2);
-            s->resets |= 1u << stream;
+            s->resets |= 1u << (stream & 31);
         }
     }
     if (note.sn_header.sn_type != SCTP_ASSOC_CHANGE)

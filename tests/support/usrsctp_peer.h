@@ -12,6 +12,7 @@ struct usrsctp_peer_config {
     void *arg;
     void (*output)(void *arg, const struct vn_dgram *packets, size_t n);
     size_t mtu, message_max;
+    uint16_t streams; /* each way; 0: VN_SCTP_STREAMS */
 };
 
 /** The first one sets the library up; between tests usrsctp_peer_finish tears it down. */

@@ -413,7 +413,34 @@ static void requests_we_do_not_serve_are_denied(void **state)
         assert_int_equal(t->s->reset.in_result, 2);
     }
     assert_int_equal(t->s->reset.in_seq, seq + 4);
-    assert_int_equal(vn_sctp_take_resets(t->s), 0);
+    struct vn_sctp_msg m;
+    assert_int_equal(vn_sctp_receive(t->s, &m, 1), 0);
+    assert_lives(t);
+}
+
+/* Resets of all streams over and over, with nothing between them: told once each. */
+static void resets_alone_fill_no_memory(void **state)
+{
+    struct state *t = *state;
+    struct vn_sctp_msg m;
+    size_t told = 0;
+    t->w.end[1].own = NULL; /* nobody takes what is told, for now */
+    for (int i = 0; i < 500; i++) {
+        begin(t, t->s->tag);
+        chunk(t, VN_SCTP_RECONFIG, 0);
+        const size_t p = vn_sctp_begin_param(&t->out, VN_SCTP_P_RESET_OUT);
+        vn_write_u32(&t->out, t->s->reset.in_seq);
+        vn_write_u32(&t->out, 0);
+        vn_write_u32(&t->out, (uint32_t)t->s->rx.cum);
+        vn_sctp_end_chunk(&t->out, p);
+        chunk_end(t);
+        deliver(t);
+        assert_int_equal(t->s->reset.in_result, 1);
+    }
+    for (; vn_sctp_receive(t->s, &m, 1) == 1; told++)
+        assert_null(m.buf);
+    assert_int_equal(told, VN_SCTP_STREAMS);
+    t->w.end[1].own = t->s;
     assert_lives(t);
 }
 
@@ -471,6 +498,7 @@ int main(void)
         TEST(forward_tsn_jumps_so_far),
         TEST(answers_do_not_multiply),
         TEST(requests_we_do_not_serve_are_denied),
+        TEST(resets_alone_fill_no_memory),
         TEST(noise_ends_nothing_but_the_association),
     };
     vn_log_setup(VN_LOG_WARN, 0);

@@ -14,11 +14,13 @@ struct end {
     struct vn_transport *transport;
     struct vn_pc *pc;
     struct vn_ice_params params;
+    struct vn_dtls_cert *cert; /* instead of the pre-shared key */
     struct vn_candidate candidates[VN_ICE_CANDIDATES_MAX];
     size_t candidate_count;
     bool gathered, open, refuses;
     unsigned offers, writable;
     uint32_t channels; /* bit i: the peer opened stream i */
+    uint32_t closed;   /* likewise, closed by either */
     char label[16];
     struct vn_pktbuf *msgs[MSGS];
     uint16_t streams[MSGS];
@@ -83,12 +85,17 @@ static void on_down(void *arg, enum vn_tether_down why)
     ((struct end *)arg)->down = why;
 }
 
+static void on_closed(void *arg, uint16_t stream)
+{
+    ((struct end *)arg)->closed |= 1u << stream;
+}
+
 static void open_end(struct state *s, struct end *e, struct end *peer, bool controls)
 {
     const struct vn_transport_config tc = {
         .io = test_io_port(s->io), .random = test_random(), .allow_loopback = true};
     const struct vn_pc_handler h = {e,          on_candidate, on_gathered, on_open, on_offer,
-                                    on_channel, on_messages,  on_writable, on_down};
+                                    on_channel, on_messages,  on_writable, on_down, on_closed};
     struct vn_pc_config cfg = {.identity = "test.0",
                                .controlling = controls,
                                .dtls_client = !controls,
@@ -98,26 +105,43 @@ static void open_end(struct state *s, struct end *e, struct end *peer, bool cont
     memset(e->params.ufrag, controls ? 'a' : 'b', VN_ICE_UFRAG_LEN);
     memset(e->params.pwd, controls ? 'p' : 'q', VN_ICE_PWD_LEN);
     cfg.local = e->params;
+    cfg.cert = e->cert;
+    cfg.foreign = e->cert;
     assert_ok(vn_transport_new(&tc, &e->transport));
     assert_ok(vn_pc_open(e->transport, &cfg, &h, &e->pc));
 }
 
-static int set_up(void **state)
+static int set_up_as(void **state, bool by_cert)
 {
     struct state *s = calloc(1, sizeof(*s));
     if (!s)
         return -1;
     s->io = test_io_new();
+    if (by_cert) {
+        assert_ok(vn_dtls_cert_new(&s->a.cert));
+        assert_ok(vn_dtls_cert_new(&s->b.cert));
+    }
     open_end(s, &s->a, &s->b, true);
     open_end(s, &s->b, &s->a, false);
     *state = s;
     return 0;
 }
 
+static int set_up(void **state)
+{
+    return set_up_as(state, false);
+}
+
+static int set_up_by_cert(void **state)
+{
+    return set_up_as(state, true);
+}
+
 static void done_end(struct end *e)
 {
     e->pc = vn_pc_close(e->pc);
     e->transport = vn_transport_free(e->transport);
+    e->cert = vn_dtls_cert_free(e->cert);
     for (size_t i = 0; i < e->msg_count; i++)
         (void)vn_pktbuf_free(e->msgs[i]);
 }
@@ -168,18 +192,32 @@ static bool never(void *arg)
     return false;
 }
 
-static void connect_ends(struct state *s)
+static struct vn_pc_keys keys_from(const struct end *peer)
 {
-    const struct vn_pc_keys keys = {.psk = {.b = {7}}};
+    struct vn_pc_keys keys = {.psk = {.b = {7}}};
+    if (peer->cert)
+        keys.peer = *vn_dtls_cert_fingerprint(peer->cert);
+    return keys;
+}
+
+static void start_ends(struct state *s, const struct vn_pc_keys *of_a,
+                       const struct vn_pc_keys *of_b)
+{
     assert_true(test_io_until(s->io, gathered, s, 5000));
-    assert_ok(vn_pc_start(s->b.pc, &s->a.params, &keys));
-    assert_ok(vn_pc_start(s->a.pc, &s->b.params, &keys));
-    assert_status(VN_ERR_STATE, vn_pc_start(s->a.pc, &s->b.params, &keys));
+    assert_ok(vn_pc_start(s->b.pc, &s->a.params, of_b));
+    assert_ok(vn_pc_start(s->a.pc, &s->b.params, of_a));
+    assert_status(VN_ERR_STATE, vn_pc_start(s->a.pc, &s->b.params, of_a));
     for (size_t i = 0; i < s->a.candidate_count; i++)
         vn_pc_add_remote_candidate(s->b.pc, &s->a.candidates[i]);
     for (size_t i = 0; i < s->b.candidate_count; i++)
         vn_pc_add_remote_candidate(s->a.pc, &s->b.candidates[i]);
     assert_status(VN_ERR_STATE, vn_pc_open_channel(s->b.pc, 0, &plain));
+}
+
+static void connect_ends(struct state *s)
+{
+    const struct vn_pc_keys of_a = keys_from(&s->b), of_b = keys_from(&s->a);
+    start_ends(s, &of_a, &of_b);
     assert_true(test_io_until(s->io, is_open, s, 5000));
 }
 
@@ -311,6 +349,120 @@ static void the_higher_priority_goes_first(void **state)
     assert_true(test_io_until(s->io, b_is_writable, s, 1000));
 }
 
+/* ---- certificates ---- */
+
+static bool a_is_down(void *arg)
+{
+    return ((struct state *)arg)->a.down != 0;
+}
+
+static void certificates_instead_of_a_key(void **state)
+{
+    struct state *s = *state;
+    connect_ends(s);
+    assert_ok(vn_pc_open_channel(s->a.pc, 1, &plain));
+    assert_true(send_one(&s->a, 1, 1000, 3));
+    s->want = 1;
+    assert_true(test_io_until(s->io, b_has_messages, s, 5000));
+    assert_int_equal(s->b.msgs[0]->len, 1000);
+}
+
+/* b holds another certificate than a was told of, and knows nothing of a's doubts. */
+static void a_stranger_delivers_nothing(void **state)
+{
+    struct state *s = *state;
+    struct vn_pc_keys of_a = keys_from(&s->b);
+    const struct vn_pc_keys of_b = keys_from(&s->a);
+    of_a.peer.b[0] ^= 1;
+    start_ends(s, &of_a, &of_b);
+    assert_true(test_io_until(s->io, a_is_down, s, 5000));
+    assert_int_equal(s->a.down, VN_TETHER_DOWN_DTLS_FAILED);
+    assert_false(s->a.open || s->a.channels || s->a.msg_count > 0);
+}
+
+/* ---- closing channels ---- */
+
+static bool both_closed(void *arg)
+{
+    const struct state *s = arg;
+    return s->a.closed == s->want && s->b.closed == s->want;
+}
+
+/* From either end: what waits arrives before, and the stream serves again. */
+static void a_closed_channel_leaves_its_stream_free(void **state)
+{
+    struct state *s = *state;
+    uint16_t stream;
+    connect_ends(s);
+    for (unsigned round = 0; round < 4; round++) {
+        struct end *closer = round % 2 ? &s->a : &s->b;
+        s->a.msg_count = s->b.msg_count = 0; /* their buffers are freed below */
+        assert_ok(vn_pc_free_stream(s->b.pc, &stream));
+        assert_int_equal(stream, 0);
+        assert_ok(vn_pc_open_channel(s->b.pc, stream, &plain));
+        for (uint8_t i = 0; i < 20; i++)
+            assert_true(send_one(&s->b, stream, 3000, i));
+        s->want = 20;
+        if (closer == &s->a)
+            assert_true(test_io_until(s->io, a_has_messages, s, 5000));
+        assert_ok(vn_pc_close_channel(closer->pc, stream));
+        assert_status(VN_ERR_STATE, vn_pc_close_channel(closer->pc, stream));
+        assert_false(send_one(closer, stream, 1, 1));
+        s->want = 1;
+        assert_true(test_io_until(s->io, both_closed, s, 5000));
+        assert_int_equal(s->a.msg_count, 20);
+        for (uint8_t i = 0; i < 20; i++) {
+            assert_int_equal(s->a.msgs[i]->data[0], i);
+            (void)vn_pktbuf_free(s->a.msgs[i]);
+        }
+        s->a.msg_count = s->a.closed = s->b.closed = 0;
+        assert_false(send_one(&s->a, stream, 1, 1));
+    }
+    assert_true(s->a.down == 0 && s->b.down == 0);
+}
+
+/* Who does not know what to do without a channel, ends. */
+static void a_channel_is_not_closed_unheard(void **state)
+{
+    struct state *s = *state;
+    connect_ends(s);
+    assert_ok(vn_pc_open_channel(s->b.pc, 0, &plain));
+    assert_true(send_one(&s->b, 0, 1, 1));
+    s->want = 1;
+    assert_true(test_io_until(s->io, a_has_messages, s, 5000));
+    s->a.pc->handler.closed = NULL;
+    assert_ok(vn_pc_close_channel(s->b.pc, 0));
+    assert_true(test_io_until(s->io, a_is_down, s, 5000));
+    assert_int_equal(s->a.down, VN_TETHER_DOWN_CLOSED);
+}
+
+/* ---- strings, and lengths ---- */
+
+static void strings_are_told_from_bytes(void **state)
+{
+    struct state *s = *state;
+    connect_ends(s);
+    assert_ok(vn_pc_open_channel(s->b.pc, 0, &plain));
+    for (unsigned i = 0; i < 4; i++) {
+        struct vn_pktbuf *b;
+        size_t taken;
+        assert_ok(vn_pktbuf_new(4, &b));
+        memset(vn_pktbuf_put(b, i & 2 ? 4 : 0), 'x', i & 2 ? 4 : 0);
+        b->text = i & 1;
+        assert_ok(vn_pc_send(s->b.pc, 0, &b, 1, &taken));
+        assert_int_equal(taken, 1);
+    }
+    s->want = 4;
+    assert_true(test_io_until(s->io, a_has_messages, s, 5000));
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(s->a.msgs[i]->text, i & 1);
+        assert_int_equal(s->a.msgs[i]->len, i & 2 ? 4 : 0);
+    }
+    vn_pc_limit_messages(s->b.pc, 10);
+    assert_true(send_one(&s->b, 0, 10, 1));
+    assert_false(send_one(&s->b, 0, 11, 1));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -321,6 +473,11 @@ int main(void)
         TEST(an_expected_channel_is_taken_as_it_was_agreed),
         TEST(what_arrives_while_held_comes_after),
         TEST(the_higher_priority_goes_first),
+        cmocka_unit_test_setup_teardown(certificates_instead_of_a_key, set_up_by_cert, tear_down),
+        cmocka_unit_test_setup_teardown(a_stranger_delivers_nothing, set_up_by_cert, tear_down),
+        TEST(a_closed_channel_leaves_its_stream_free),
+        TEST(a_channel_is_not_closed_unheard),
+        TEST(strings_are_told_from_bytes),
     };
     vn_log_setup(VN_LOG_WARN, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);

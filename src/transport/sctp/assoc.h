@@ -55,6 +55,7 @@ struct vn_sctp_in_stream {
     /* complete and unordered, waiting for what was sent before them; by TSN */
     struct vn_sctp_run *held, *held_tail;
     uint64_t hold_us; /* how long; 0: not at all */
+    bool anew;        /* its reset was told, and nothing of it since */
 };
 
 struct vn_sctp_rx {
@@ -64,10 +65,11 @@ struct vn_sctp_rx {
     size_t slot_count;                      /* a power of two, or 0 */
     struct vn_sctp_run *spare;
     size_t spare_count;
-    size_t memory, held;  /* bytes of buffers; of data in them */
-    size_t waiting;       /* complete messages in streams */
-    uint64_t hold_due_us; /* when one has waited long enough */
-    struct vn_sctp_in_stream streams[VN_SCTP_STREAMS];
+    size_t memory, held;               /* bytes of buffers; of data in them */
+    size_t waiting;                    /* complete messages in streams */
+    size_t held_count;                 /* of those, messages held for what was sent before them */
+    uint64_t hold_due_us;              /* when one has waited long enough */
+    struct vn_sctp_in_stream *streams; /* cfg.streams */
 
     struct vn_sctp_msg *ready; /* ring */
     size_t ready_cap, ready_at, ready_count;
@@ -123,6 +125,7 @@ struct vn_sctp_chunks {
 struct vn_sctp_out_stream {
     struct vn_sctp_out_msg *head, *tail; /* not all cut into chunks */
     uint16_t ssn;
+    enum { VN_SCTP_NO_RESET, VN_SCTP_RESET_WANTED, VN_SCTP_RESET_ASKED } reset;
     bool held;                          /* a reset is on its way */
     struct vn_sctp_out_msg *held_after; /* it waits for this one; NULL: none */
 };
@@ -134,8 +137,9 @@ struct vn_sctp_tx {
     size_t ring_count;              /* a power of two, or 0 */
     uint64_t *open;                 /* of the ring: neither gapped nor abandoned */
     struct vn_sctp_chunks sent, lost;
-    struct vn_sctp_out_stream streams[VN_SCTP_STREAMS];
-    unsigned turn; /* the stream whose turn it is */
+    struct vn_sctp_out_stream *streams; /* cfg.streams */
+    unsigned used;                      /* the first so many have ever sent */
+    unsigned turn;                      /* the stream whose turn it is */
     struct vn_sctp_out_msg *spare;
     size_t spare_count;
 
@@ -199,17 +203,16 @@ struct vn_sctp {
     struct {                      /* RFC 6525 */
         uint32_t out_seq, in_seq; /* of our next request; of the peer's next */
         uint32_t in_result;       /* of the peer's last one */
-        uint32_t wanted, asked;   /* streams; bit i: stream i */
+        unsigned wanted, asked;   /* streams */
         uint32_t last_tsn;        /* what must have arrived before */
         uint64_t due_us;          /* UINT64_MAX: nothing is asked */
         unsigned attempts;
-        uint32_t reset_by_peer;
     } reset;
 };
 
 #define VN_SCTP_NEVER UINT64_MAX
 /** Bytes of the longest FORWARD-TSN. */
-#define VN_SCTP_FORWARD_MAX (8 + 4 * VN_SCTP_STREAMS)
+#define VN_SCTP_FORWARD_MAX (8 + 4 * VN_SCTP_STREAMS_NAMED)
 
 static inline bool vn_sctp_has_data_phase(const struct vn_sctp *s)
 {
@@ -278,6 +281,8 @@ struct vn_pktbuf *vn_sctp_run_give_up(struct vn_sctp_rx *rx, struct vn_sctp_run 
 bool vn_sctp_have_ready_room(struct vn_sctp_rx *rx);
 /** A run has its beginning and its end; there is room for one message. */
 void vn_sctp_complete(struct vn_sctp *s, struct vn_sctp_run *r, uint64_t now_us);
+/** The peer starts the stream anew; there is room for one message. */
+void vn_sctp_start_anew(struct vn_sctp *s, uint16_t stream);
 /** Hands up unordered messages that need not wait, or not any longer. */
 void vn_sctp_release(struct vn_sctp *s, uint64_t now_us);
 /** Messages of the stream up to this number are not awaited any more. */

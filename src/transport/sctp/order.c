@@ -29,6 +29,9 @@ static void hand_up(struct vn_sctp_rx *rx, uint16_t stream, uint32_t ppid, struc
 {
     rx->ready[(rx->ready_at + rx->ready_count++) & (rx->ready_cap - 1)] =
         (struct vn_sctp_msg){stream, ppid, buf};
+    rx->streams[stream].anew = !buf;
+    if (!buf)
+        return;
     rx->memory += buf->cap;
     rx->held += buf->len;
 }
@@ -40,6 +43,8 @@ size_t vn_sctp_receive(struct vn_sctp *s, struct vn_sctp_msg *ret, size_t cap)
     for (size_t i = 0; i < n; i++) {
         ret[i] = rx->ready[rx->ready_at];
         rx->ready_at = (rx->ready_at + 1) & (rx->ready_cap - 1);
+        if (!ret[i].buf)
+            continue;
         rx->memory -= ret[i].buf->cap;
         rx->held -= ret[i].buf->len;
     }
@@ -106,6 +111,7 @@ static void queue_unordered(struct vn_sctp_rx *rx, struct vn_sctp_run *r, uint64
     struct vn_sctp_run **at = &st->held;
     r->since_us = now_us;
     rx->waiting++;
+    rx->held_count++;
     if (st->held && st->held_tail->first < r->first)
         at = &st->held_tail->next;
     while (*at && (*at)->first < r->first)
@@ -126,6 +132,7 @@ static void release_stream(struct vn_sctp_rx *rx, struct vn_sctp_in_stream *st, 
         }
         st->held = r->next;
         rx->waiting--;
+        rx->held_count--;
         const uint16_t stream = r->stream;
         const uint32_t ppid = r->ppid;
         hand_up(rx, stream, ppid, vn_sctp_run_give_up(rx, r));
@@ -136,7 +143,7 @@ void vn_sctp_release(struct vn_sctp *s, uint64_t now_us)
 {
     struct vn_sctp_rx *rx = &s->rx;
     rx->hold_due_us = VN_SCTP_NEVER;
-    for (size_t i = 0; i < VN_SCTP_STREAMS; i++)
+    for (size_t i = 0; i < s->cfg.streams && rx->held_count > 0; i++)
         if (rx->streams[i].held)
             release_stream(rx, &rx->streams[i], now_us);
 }
@@ -163,6 +170,13 @@ void vn_sctp_complete(struct vn_sctp *s, struct vn_sctp_run *r, uint64_t now_us)
         const uint32_t ppid = r->ppid;
         hand_up(rx, stream, ppid, vn_sctp_run_give_up(rx, r));
     }
+}
+
+void vn_sctp_start_anew(struct vn_sctp *s, uint16_t stream)
+{
+    s->rx.streams[stream].ssn = 0;
+    if (!s->rx.streams[stream].anew) /* resets alone fill no memory */
+        hand_up(&s->rx, stream, 0, NULL);
 }
 
 void vn_sctp_skip_ssn(struct vn_sctp *s, uint16_t stream, uint16_t ssn)

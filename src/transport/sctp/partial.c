@@ -19,7 +19,7 @@ static void close_message(struct vn_sctp *s, struct vn_sctp_out_msg *m)
     struct vn_sctp_tx *tx = &s->tx;
     struct vn_sctp_out_stream *st = &tx->streams[m->stream];
     (void)vn_sctp_stream_pop(st); /* the one being cut is the first of its stream */
-    tx->turn = (m->stream + 1u) % VN_SCTP_STREAMS;
+    tx->turn = (m->stream + 1u) % tx->used;
     tx->waiting -= m->buf->len - m->cut;
     m->cut = m->buf->len;
     m->chunks++;
@@ -71,6 +71,23 @@ void vn_sctp_advance_forward(struct vn_sctp *s)
     }
 }
 
+struct skipped {
+    uint16_t stream, ssn;
+};
+
+/* False: no room for another stream. */
+static bool note(struct skipped *list, size_t *count, const struct vn_sctp_out_msg *m)
+{
+    size_t i = 0;
+    while (i < *count && list[i].stream != m->stream)
+        i++;
+    if (i == VN_SCTP_STREAMS_NAMED)
+        return false;
+    list[i] = (struct skipped){m->stream, m->ssn};
+    *count = VN_MAX(*count, i + 1);
+    return true;
+}
+
 /*
  *  | 192 | 0 | length              |   RFC 3758 section 3.2
  *  | new cumulative TSN            |
@@ -79,22 +96,20 @@ void vn_sctp_advance_forward(struct vn_sctp *s)
 void vn_sctp_write_forward_tsn(struct vn_sctp *s, struct vn_writer *w, uint64_t now_us)
 {
     struct vn_sctp_tx *tx = &s->tx;
-    uint16_t last[VN_SCTP_STREAMS] = {0};
-    uint32_t skipped = 0;
-    for (uint64_t tsn = tx->cum + 1; tsn <= tx->forward; tsn++) {
+    struct skipped skipped[VN_SCTP_STREAMS_NAMED];
+    size_t count = 0;
+    uint64_t tsn = tx->cum + 1;
+    for (; tsn <= tx->forward; tsn++) {
         const struct vn_sctp_out_chunk *c = vn_sctp_chunk(tx, tsn);
-        if (c->state != VN_SCTP_ABANDONED || c->msg->unordered)
-            continue;
-        last[c->msg->stream] = c->msg->ssn;
-        skipped |= 1u << c->msg->stream;
+        if (c->state == VN_SCTP_ABANDONED && !c->msg->unordered && !note(skipped, &count, c->msg))
+            break; /* the rest follows by the timer */
     }
     const size_t at = vn_sctp_begin_chunk(w, VN_SCTP_FORWARD_TSN, 0);
-    vn_write_u32(w, (uint32_t)tx->forward);
-    for (uint16_t i = 0; i < VN_SCTP_STREAMS; i++)
-        if (skipped >> i & 1) {
-            vn_write_u16(w, i);
-            vn_write_u16(w, last[i]);
-        }
+    vn_write_u32(w, (uint32_t)(tsn - 1));
+    for (size_t i = 0; i < count; i++) {
+        vn_write_u16(w, skipped[i].stream);
+        vn_write_u16(w, skipped[i].ssn);
+    }
     vn_sctp_end_chunk(w, at);
     tx->forward_now = false;
     tx->forward_due_us = now_us + tx->rto_us;
@@ -118,8 +133,8 @@ void vn_sctp_take_forward_tsn(struct vn_sctp *s, const struct vn_sctp_tlv *c)
         s->counters.drop_chunk++;
         return;
     }
-    for (unsigned i = 0; i < VN_SCTP_STREAMS && vn_read_u16(&r, &stream) && vn_read_u16(&r, &ssn);
+    for (unsigned i = 0; i < s->cfg.streams && vn_read_u16(&r, &stream) && vn_read_u16(&r, &ssn);
          i++)
-        if (stream < VN_SCTP_STREAMS)
+        if (stream < s->cfg.streams)
             vn_sctp_skip_ssn(s, stream, ssn);
 }

@@ -210,7 +210,7 @@ vn_status vn_sctp_reassemble(struct vn_sctp *s, const struct vn_sctp_fragment *f
     struct vn_sctp_run *left, *right;
     if (is_over_bound(s, f) || !have_slots(rx, f->tsn) || !vn_sctp_have_ready_room(rx))
         return VN_ERR_NOMEM;
-    if (!find_neighbours(rx, f, &left, &right) || f->stream >= VN_SCTP_STREAMS) {
+    if (!find_neighbours(rx, f, &left, &right) || f->stream >= s->cfg.streams) {
         *slot(rx, f->tsn) = NULL;
         return VN_ERR_MALFORMED;
     }
@@ -289,7 +289,7 @@ void vn_sctp_reasm_done(struct vn_sctp *s)
     while (vn_sctp_receive(s, &m, 1) == 1)
         (void)vn_pktbuf_free(m.buf);
     vn_sctp_skip_runs(s, rx->cum, rx->highest);
-    for (size_t i = 0; i < VN_SCTP_STREAMS; i++) {
+    for (size_t i = 0; i < s->cfg.streams; i++) {
         free_list(rx, rx->streams[i].head);
         free_list(rx, rx->streams[i].held);
     }
@@ -299,4 +299,5 @@ void vn_sctp_reasm_done(struct vn_sctp *s)
     }
     free(rx->slots);
     free(rx->ready);
+    free(rx->streams);
 }

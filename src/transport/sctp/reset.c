@@ -15,28 +15,26 @@ enum result {
     RESULT_IN_PROGRESS = 6,
 };
 
-vn_status vn_sctp_reset(struct vn_sctp *s, uint32_t streams, uint64_t now_us)
+vn_status vn_sctp_reset(struct vn_sctp *s, uint16_t stream, uint64_t now_us)
 {
     if (s->phase != VN_SCTP_ESTABLISHED || !s->peer.reconfig)
         return VN_ERR_STATE;
-    streams &= ~(s->reset.wanted | s->reset.asked) & ((1u << VN_SCTP_STREAMS) - 1);
-    for (size_t i = 0; i < VN_SCTP_STREAMS; i++) {
-        struct vn_sctp_out_stream *st = &s->tx.streams[i];
-        if (!(streams >> i & 1))
-            continue;
-        st->held_after = st->tail;
-        st->held = !st->tail;
-    }
-    s->reset.wanted |= streams;
+    if (stream >= s->cfg.streams)
+        return VN_ERR_ARG;
+    struct vn_sctp_out_stream *st = &s->tx.streams[stream];
+    if (st->reset != VN_SCTP_NO_RESET)
+        return VN_OK;
+    st->reset = VN_SCTP_RESET_WANTED;
+    st->held_after = st->tail;
+    st->held = !st->tail;
+    s->reset.wanted++;
     vn_sctp_go_on_resetting(s, now_us);
     return VN_OK;
 }
 
-uint32_t vn_sctp_take_resets(struct vn_sctp *s)
+bool vn_sctp_is_resetting(const struct vn_sctp *s, uint16_t stream)
 {
-    const uint32_t streams = s->reset.reset_by_peer;
-    s->reset.reset_by_peer = 0;
-    return streams;
+    return stream < s->cfg.streams && s->tx.streams[stream].reset != VN_SCTP_NO_RESET;
 }
 
 void vn_sctp_repeat_reset(struct vn_sctp *s, uint64_t now_us)
@@ -49,8 +47,8 @@ void vn_sctp_repeat_reset(struct vn_sctp *s, uint64_t now_us)
     vn_write_u32(&w, s->reset.out_seq);
     vn_write_u32(&w, s->reset.in_seq - 1);
     vn_write_u32(&w, s->reset.last_tsn);
-    for (uint16_t i = 0; i < VN_SCTP_STREAMS; i++)
-        if (s->reset.asked >> i & 1)
+    for (uint16_t i = 0; i < s->cfg.streams; i++)
+        if (s->tx.streams[i].reset == VN_SCTP_RESET_ASKED)
             vn_write_u16(&w, i);
     vn_sctp_end_chunk(&w, param);
     vn_sctp_end_chunk(&w, at);
@@ -60,16 +58,18 @@ void vn_sctp_repeat_reset(struct vn_sctp *s, uint64_t now_us)
 
 void vn_sctp_go_on_resetting(struct vn_sctp *s, uint64_t now_us)
 {
-    uint32_t ready = 0;
     if (!s->reset.wanted || s->reset.asked || s->phase != VN_SCTP_ESTABLISHED)
         return;
-    for (size_t i = 0; i < VN_SCTP_STREAMS; i++)
-        if ((s->reset.wanted >> i & 1) && s->tx.streams[i].held)
-            ready |= 1u << i;
-    if (!ready)
+    for (size_t i = 0; i < s->cfg.streams && s->reset.asked < VN_SCTP_STREAMS_NAMED; i++) {
+        struct vn_sctp_out_stream *st = &s->tx.streams[i];
+        if (st->reset != VN_SCTP_RESET_WANTED || !st->held)
+            continue;
+        st->reset = VN_SCTP_RESET_ASKED;
+        s->reset.wanted--;
+        s->reset.asked++;
+    }
+    if (!s->reset.asked)
         return;
-    s->reset.wanted &= ~ready;
-    s->reset.asked = ready;
     s->reset.last_tsn = (uint32_t)(s->tx.next - 1);
     s->reset.attempts = 0;
     vn_sctp_repeat_reset(s, now_us);
@@ -85,10 +85,11 @@ static void take_response(struct vn_sctp *s, struct vn_reader r, uint64_t now_us
     }
     if (result == RESULT_IN_PROGRESS)
         return; /* the peer lacks data yet; ask again when the timer fires */
-    for (size_t i = 0; i < VN_SCTP_STREAMS; i++) {
+    for (size_t i = 0; i < s->cfg.streams; i++) {
         struct vn_sctp_out_stream *st = &s->tx.streams[i];
-        if (!(s->reset.asked >> i & 1))
+        if (st->reset != VN_SCTP_RESET_ASKED)
             continue;
+        st->reset = VN_SCTP_NO_RESET;
         st->held = false;
         if (result == RESULT_NOTHING || result == RESULT_DONE)
             st->ssn = 0;
@@ -99,23 +100,29 @@ static void take_response(struct vn_sctp *s, struct vn_reader r, uint64_t now_us
     vn_sctp_go_on_resetting(s, now_us);
 }
 
+/* All streams when none is named. A list that cannot be told the owner in full waits: the peer asks
+ * again. */
 static uint32_t reset_incoming(struct vn_sctp *s, struct vn_reader r)
 {
-    uint32_t ignored, last, streams = 0;
+    uint32_t ignored, last;
     uint16_t stream;
     if (!vn_read_u32(&r, &ignored) || !vn_read_u32(&r, &last))
         return RESULT_DENIED;
     if (vn_sctp_unwrap(s->rx.cum, last) > s->rx.cum)
         return RESULT_IN_PROGRESS; /* section 5.2.2 E2 */
-    if (vn_reader_done(&r))
-        streams = (1u << VN_SCTP_STREAMS) - 1;
-    while (vn_read_u16(&r, &stream))
-        if (stream < VN_SCTP_STREAMS)
-            streams |= 1u << stream;
-    for (size_t i = 0; i < VN_SCTP_STREAMS; i++)
-        if (streams >> i & 1)
-            s->rx.streams[i].ssn = 0;
-    s->reset.reset_by_peer |= streams;
+    const bool all = vn_reader_done(&r);
+    for (uint16_t i = 0; all && i < s->cfg.streams; i++) {
+        if (!vn_sctp_have_ready_room(&s->rx))
+            return RESULT_IN_PROGRESS;
+        vn_sctp_start_anew(s, i);
+    }
+    while (vn_read_u16(&r, &stream)) {
+        if (stream >= s->cfg.streams)
+            continue;
+        if (!vn_sctp_have_ready_room(&s->rx))
+            return RESULT_IN_PROGRESS;
+        vn_sctp_start_anew(s, stream);
+    }
     return RESULT_DONE;
 }
 

@@ -127,7 +127,7 @@ void vn_sctp_take_data(struct vn_sctp *s, const struct vn_sctp_tlv *c, uint64_t 
         return;
     }
     rx->sack_now |= (c->flags & VN_SCTP_FLAG_IMMEDIATE) != 0;
-    if (f.stream >= VN_SCTP_STREAMS) /* section 6.5: acknowledged, but not taken */
+    if (f.stream >= s->cfg.streams) /* section 6.5: acknowledged, but not taken */
         invalid_stream(s, f.stream);
     switch (vn_sctp_reassemble(s, &f, now_us)) {
     case VN_OK:

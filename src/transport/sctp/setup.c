@@ -32,8 +32,8 @@ static void write_init(struct vn_sctp *s, struct vn_writer *w)
 {
     vn_write_u32(w, s->tag);
     vn_write_u32(w, VN_SCTP_RCVBUF_BYTES);
-    vn_write_u16(w, VN_SCTP_STREAMS);
-    vn_write_u16(w, VN_SCTP_STREAMS);
+    vn_write_u16(w, s->cfg.streams);
+    vn_write_u16(w, s->cfg.streams);
     vn_write_u32(w, s->first_tsn);
     vn_sctp_end_chunk(w, vn_sctp_begin_param(w, VN_SCTP_P_FORWARD_TSN));
     size_t at = vn_sctp_begin_param(w, VN_SCTP_P_EXTENSIONS);
@@ -272,7 +272,7 @@ static void establish(struct vn_sctp *s, uint64_t now_us)
     s->attempts = s->errors = 0;
     s->attempt_due_us = VN_SCTP_NEVER;
     s->heartbeat_due_us = now_us + VN_SCTP_HEARTBEAT_MS * 1000ull;
-    for (size_t i = s->peer.in_streams; i < VN_SCTP_STREAMS; i++)
+    for (size_t i = s->peer.in_streams; i < s->tx.used; i++)
         while (s->tx.streams[i].head) /* the peer has no such stream */
             vn_sctp_msg_forget(s, vn_sctp_stream_pop(&s->tx.streams[i]));
     s->phase = s->shutdown_wanted ? VN_SCTP_SHUTDOWN_PENDING : VN_SCTP_ESTABLISHED;

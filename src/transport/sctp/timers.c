@@ -21,7 +21,8 @@
 vn_status vn_sctp_new(const struct vn_sctp_config *cfg, uint64_t now_us, struct vn_sctp **ret)
 {
     if (cfg->mtu < VN_SCTP_MTU_MIN || cfg->mtu > VN_SCTP_MTU_MAX || cfg->message_max == 0 ||
-        cfg->mtu_max > VN_SCTP_MTU_MAX || cfg->mtu_base > cfg->mtu)
+        cfg->mtu_max > VN_SCTP_MTU_MAX || cfg->mtu_base > cfg->mtu ||
+        cfg->streams > VN_SCTP_STREAMS_MAX)
         return VN_ERR_ARG;
     struct vn_sctp *s = calloc(1, sizeof(*s));
     if (!s)
@@ -29,7 +30,11 @@ vn_status vn_sctp_new(const struct vn_sctp_config *cfg, uint64_t now_us, struct 
     s->cfg = *cfg;
     s->cfg.mtu &= ~(size_t)3; /* chunks are padded */
     s->cfg.mtu_base = (cfg->mtu_base ? cfg->mtu_base : cfg->mtu) & ~(size_t)3;
-    vn_status st = VN_OK;
+    if (cfg->streams == 0)
+        s->cfg.streams = VN_SCTP_STREAMS;
+    s->rx.streams = calloc(s->cfg.streams, sizeof(*s->rx.streams));
+    s->tx.streams = calloc(s->cfg.streams, sizeof(*s->tx.streams));
+    vn_status st = s->rx.streams && s->tx.streams ? VN_OK : VN_ERR_NOMEM;
     while (st == VN_OK && s->tag == 0) /* section 3.3.2: not 0 */
         st = cfg->random->fill(cfg->random->self, &s->tag, sizeof(s->tag));
     if (st == VN_OK)
@@ -41,6 +46,8 @@ vn_status vn_sctp_new(const struct vn_sctp_config *cfg, uint64_t now_us, struct 
     if (st == VN_OK)
         st = cfg->random->fill(cfg->random->self, &s->pmtu.nonce, sizeof(s->pmtu.nonce));
     if (st != VN_OK) {
+        free(s->rx.streams);
+        free(s->tx.streams);
         free(s);
         return st;
     }

@@ -86,7 +86,7 @@ vn_status vn_sctp_send(struct vn_sctp *s, uint16_t stream, uint32_t ppid,
     struct vn_sctp_tx *tx = &s->tx;
     if (s->phase > VN_SCTP_ESTABLISHED || s->shutdown_wanted)
         return VN_ERR_STATE;
-    if (stream >= VN_SCTP_STREAMS || msg->len == 0 ||
+    if (stream >= s->cfg.streams || msg->len == 0 ||
         (s->phase == VN_SCTP_ESTABLISHED && stream >= s->peer.in_streams))
         return VN_ERR_ARG;
     struct vn_sctp_out_stream *st = &tx->streams[stream];
@@ -96,7 +96,7 @@ vn_status vn_sctp_send(struct vn_sctp *s, uint16_t stream, uint32_t ppid,
     const uint64_t wait_max = VN_MAX(tx->bbr.cwnd, (uint64_t)VN_SCTP_SNDBUF_WAIT_BYTES);
     if (tx->waiting >= wait_max + reserve || vn_sctp_outstanding(s) >= tx->window + reserve ||
         tx->held >= 2 * tx->window + reserve ||
-        tx->messages >= VN_SCTP_MESSAGES_MAX + (reserve > 0 ? VN_SCTP_STREAMS : 0))
+        tx->messages >= VN_SCTP_MESSAGES_MAX + (reserve > 0 ? s->cfg.streams : 0u))
         return VN_ERR_AGAIN;
     struct vn_sctp_out_msg *m = msg_new(tx);
     if (!m)
@@ -112,6 +112,7 @@ vn_status vn_sctp_send(struct vn_sctp *s, uint16_t stream, uint32_t ppid,
         m->retransmits = how->value;
     if (how->limit == VN_SCTP_MILLISECONDS && partial)
         m->expires_us = now_us + how->value * 1000ull;
+    tx->used = VN_MAX(tx->used, stream + 1u);
     tx->messages++;
     tx->held += msg->len;
     tx->waiting += msg->len;
@@ -200,8 +201,8 @@ void vn_sctp_chunks_remove(struct vn_sctp_tx *tx, struct vn_sctp_chunks *l, uint
 static struct vn_sctp_out_stream *stream_to_serve(const struct vn_sctp *s)
 {
     const struct vn_sctp_tx *tx = &s->tx;
-    for (unsigned i = 0; i < VN_SCTP_STREAMS; i++) {
-        const struct vn_sctp_out_stream *st = &tx->streams[(tx->turn + i) % VN_SCTP_STREAMS];
+    for (unsigned i = 0; i < tx->used; i++) {
+        const struct vn_sctp_out_stream *st = &tx->streams[(tx->turn + i) % tx->used];
         if (st->head && !st->held)
             return (struct vn_sctp_out_stream *)(uintptr_t)st;
     }
@@ -246,7 +247,7 @@ uint64_t vn_sctp_cut(struct vn_sctp *s, size_t room, uint64_t now_us)
     tx->turn = (unsigned)(st - tx->streams);
     if (m->cut == m->buf->len) {
         (void)vn_sctp_stream_pop(st);
-        tx->turn = (tx->turn + 1) % VN_SCTP_STREAMS;
+        tx->turn = (tx->turn + 1) % tx->used;
     }
     return tsn;
 }
@@ -254,7 +255,7 @@ uint64_t vn_sctp_cut(struct vn_sctp *s, size_t room, uint64_t now_us)
 void vn_sctp_tx_done(struct vn_sctp *s)
 {
     struct vn_sctp_tx *tx = &s->tx;
-    for (size_t i = 0; i < VN_SCTP_STREAMS; i++)
+    for (size_t i = 0; i < tx->used; i++)
         while (tx->streams[i].head) {
             struct vn_sctp_out_msg *m = vn_sctp_stream_pop(&tx->streams[i]);
             if (m->chunks == 0)
@@ -270,4 +271,5 @@ void vn_sctp_tx_done(struct vn_sctp *s)
     }
     free(tx->ring);
     free(tx->open);
+    free(tx->streams);
 }
