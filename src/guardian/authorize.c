@@ -9,6 +9,7 @@ const char *vn_web_role_name(enum vn_web_role role)
         [VN_WEB_MEMBER] = "member",   [VN_WEB_HOLDER] = "holder",
         [VN_WEB_AUDITOR] = "auditor", [VN_WEB_ADMIN] = "admin",
         [VN_WEB_OWNER] = "owner",     [VN_WEB_SUPERUSER] = "superuser",
+        [VN_WEB_METRICS] = "metrics",
     };
     return NAMES[role];
 }
@@ -39,6 +40,16 @@ static vn_status load_user(struct vn_request *r, const struct vn_token *t)
     return st == VN_ERR_NOTFOUND ? VN_ERR_EXPIRED : st;
 }
 
+static vn_status load_api_token(struct vn_request *r, const struct vn_token *t)
+{
+    vn_status st = vn_store_api_token_get(r->g->store, &t->id, &r->api);
+    if (st == VN_OK && !vn_ct_equal(r->api.hash, r->token_hash, sizeof(r->token_hash)))
+        return VN_ERR_AUTH;
+    if (st == VN_OK)
+        st = vn_store_user_get(r->g->store, &r->api.user, &r->user);
+    return st == VN_OK && (r->user.disabled || r->user.must_change) ? VN_ERR_AUTH : st;
+}
+
 static vn_status load_caller(struct vn_request *r, const struct vn_token *t)
 {
     vn_status st;
@@ -54,6 +65,8 @@ static vn_status load_caller(struct vn_request *r, const struct vn_token *t)
     case VN_TOKEN_CONFLUX:
         st = vn_store_conflux_get(r->g->store, &t->id, &r->conflux);
         return st == VN_OK && !vn_id_equal(&r->conflux.realm, &t->realm) ? VN_ERR_AUTH : st;
+    case VN_TOKEN_API:
+        return load_api_token(r, t);
     case VN_TOKEN_TYPES:
         break;
     }
@@ -78,10 +91,16 @@ static void refuse_token(struct vn_request *r, enum vn_token_type type, const ch
         vn_request_fail(r, st, "token");
 }
 
+/* One's own account. */
+static bool is_account(const struct vn_route *route)
+{
+    return route->role == VN_WEB_USER && strncmp(route->path, "/auth/", 6) == 0;
+}
+
 /* What is left to do for who has a password that others know. */
 static bool may_before_change(const struct vn_route *route)
 {
-    return route->role == VN_WEB_USER && strncmp(route->path, "/auth/", 6) == 0;
+    return is_account(route) && strncmp(route->path, "/auth/tokens", 12) != 0;
 }
 
 bool vn_request_authenticate(struct vn_request *r, const char *bearer)
@@ -100,6 +119,8 @@ bool vn_request_authenticate(struct vn_request *r, const char *bearer)
     }
     struct vn_token t;
     vn_status st = vn_token_check(&r->g->cfg.token_keys, type, bearer, r->now_ms, &t);
+    if (st == VN_ERR_AUTH && type == VN_TOKEN_ACCESS)
+        st = vn_token_check(&r->g->cfg.token_keys, VN_TOKEN_API, bearer, r->now_ms, &t);
     if (st == VN_OK)
         st = vn_token_hash(bearer, r->token_hash);
     if (st == VN_OK)
@@ -193,6 +214,26 @@ static vn_status load_role(struct vn_request *r)
                   : vn_store_realm_role(r->g->store, &r->realm, &r->user.id, &r->role);
 }
 
+/* What an API token cannot, though its user could. Returns NULL, or what would be needed. */
+static const char *token_lacks(const struct vn_request *r)
+{
+    const struct vn_route *route = r->route;
+    if (!r->api.scopes)
+        return NULL;
+    if (route->role == VN_WEB_METRICS)
+        return r->api.scopes & VN_API_METRICS ? NULL : "this token lacks the scope metrics";
+    if (!(r->api.scopes & (route->method == VN_WEB_GET ? VN_API_READ : VN_API_WRITE)))
+        return route->method == VN_WEB_GET ? "this token lacks the scope read"
+                                           : "this token lacks the scope write";
+    if (route->method != VN_WEB_GET &&
+        (is_account(route) || strncmp(route->path, "/users", 6) == 0))
+        return "accounts and tokens are for who signs in, not for a token";
+    const bool in_realm = route->on >= VN_ON_REALM && route->on <= VN_ON_NODE;
+    if (r->api.has_realm && !(in_realm && vn_id_equal(&r->api.realm, &r->realm)))
+        return "this token is good for another realm only";
+    return NULL;
+}
+
 /* Returns NULL, or what would be needed. */
 static const char *lacks(const struct vn_request *r)
 {
@@ -216,6 +257,7 @@ static const char *lacks(const struct vn_request *r)
         return r->role >= VN_ROLE_ADMIN ? NULL : "only an administrator may do this: ask one";
     case VN_WEB_OWNER:
         return r->role >= VN_ROLE_OWNER ? NULL : "only an owner may do this: ask one";
+    case VN_WEB_METRICS:
     case VN_WEB_SUPERUSER:
         return r->user.superuser ? NULL : "only a superuser of this Guardian may do this: ask one";
     default:
@@ -242,7 +284,9 @@ bool vn_request_authorize(struct vn_request *r)
         vn_request_fail(r, st, "role");
         return false;
     }
-    const char *needed = lacks(r);
+    const char *needed = token_lacks(r);
+    if (!needed)
+        needed = lacks(r);
     if (needed)
         vn_request_error(r, 403, "%s", needed);
     return !needed;

@@ -71,7 +71,7 @@ void vn_admin_finish(struct vn_admin *c)
     json_decref(c->items);
 }
 
-static void print_time(uint64_t ms)
+void vn_admin_print_time(uint64_t ms)
 {
     time_t t = (time_t)(ms / 1000);
     struct tm tm;
@@ -120,6 +120,7 @@ static int token_create(int argc, char **argv)
 {
     struct vn_admin c = {0};
     const char *taints = NULL, *allowed = NULL, *uses = NULL, *expires = NULL, *owner = NULL;
+    bool ephemeral = false;
     const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
                                         {"--realm", &c.realm, NULL},
                                         {"--taints", &taints, NULL},
@@ -127,12 +128,14 @@ static int token_create(int argc, char **argv)
                                         {"--uses", &uses, NULL},
                                         {"--expires", &expires, NULL},
                                         {"--owner", &owner, NULL},
+                                        {"--ephemeral", NULL, &ephemeral},
                                         {"--json", NULL, &c.json},
                                         {0}};
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;
     struct vn_regtoken_init init = {
         .expires_in_s = VN_REGTOKEN_LIFE_DEFAULT_S, .uses = -1, .allowed = {.any = true}};
+    init.ephemeral = ephemeral;
     if (taints && vn_taints_parse(taints, &init.taints) != VN_OK)
         return vn_admin_usage(
             "--taints is a comma list of at most 16 labels of 1 to 64 characters a-z 0-9 . _ -");
@@ -201,7 +204,7 @@ static bool token_line(void *arg, const struct vn_token_record *t)
                0;
     printf("%s  uses %s  taints %s  allowed %s  until ", id, uses, taints[0] ? taints : "none",
            allowed);
-    print_time(t->expires_ms);
+    vn_admin_print_time(t->expires_ms);
     puts(t->revoked ? "  revoked" : t->expires_ms < vn_clock_wall_ms() ? "  expired" : "");
     return true;
 }

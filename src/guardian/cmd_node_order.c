@@ -102,7 +102,7 @@ int vn_admin_order(struct vn_guardian *g, const struct vn_id *node, json_t *take
 
 /* ---- printing: what nodes say ends on a terminal ---- */
 
-static void print_text(const char *s)
+void vn_admin_print_text(const char *s)
 {
     for (; *s; s++) {
         unsigned char ch = (unsigned char)*s;
@@ -115,7 +115,7 @@ static void print_text(const char *s)
 static void print_value(const json_t *v)
 {
     if (json_is_string(v))
-        print_text(json_string_value(v));
+        vn_admin_print_text(json_string_value(v));
     else if (json_is_integer(v))
         printf("%" JSON_INTEGER_FORMAT, json_integer_value(v));
     else
@@ -147,7 +147,7 @@ static void print_members(const json_t *o, int depth)
     json_object_foreach((json_t *)o, name, v)
     {
         printf("%*s", 2 * depth, "");
-        print_text(name);
+        vn_admin_print_text(name);
         putchar(':');
         if (json_is_array(v)) {
             print_list(v, depth);

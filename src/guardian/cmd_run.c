@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "guardian/command.h"
 #include "guardian/commands.h"
+#include "guardian/ephemeral.h"
 #include "guardian/guardian.h"
 #include "guardian/http.h"
 #include "guardian/keychange.h"
@@ -41,6 +42,7 @@ static void on_signal(uv_signal_t *h, int number)
     vn_master_close(VN_TAKE(s->g.master));
     vn_signing_free(VN_TAKE(s->g.signing));
     vn_key_changes_free(VN_TAKE(s->g.key_changes));
+    vn_ephemerals_free(VN_TAKE(s->g.ephemerals));
     vn_links_free(VN_TAKE(s->g.links));
     uv_close((uv_handle_t *)&s->term, NULL);
     uv_close((uv_handle_t *)&s->interrupt, NULL);
@@ -91,7 +93,8 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     }
     if (st == VN_OK && (vn_links_new(&s.g, &s.g.links) != VN_OK ||
                         vn_key_changes_new(&s.g, &s.g.key_changes) != VN_OK ||
-                        vn_signing_new(&s.g, &s.g.signing) != VN_OK))
+                        vn_signing_new(&s.g, &s.g.signing) != VN_OK ||
+                        vn_ephemerals_new(&s.g, &s.g.ephemerals) != VN_OK))
         st = VN_ERR_NOMEM;
     if (st == VN_OK && vn_commands_new(&s.g, &s.g.commands) != VN_OK)
         st = VN_ERR_NOMEM;

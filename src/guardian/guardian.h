@@ -15,8 +15,15 @@ struct vn_master;
 struct vn_links;
 struct vn_key_changes;
 struct vn_signing;
+struct vn_ephemerals;
 struct vn_commands;
 struct vn_loop;
+
+/** Counted since the start, for GET /metrics. */
+struct vn_metrics {
+    uint64_t requests[6]; /* by the first digit of the answer's status */
+    uint64_t rate_limited, passwords_refused, session_logins, session_renewals, registrations;
+};
 
 struct vn_guardian {
     struct vn_statedir dir;        /* constant */
@@ -31,8 +38,10 @@ struct vn_guardian {
     struct vn_commands *commands;       /* NULL when stopping, as links */
     struct vn_key_changes *key_changes; /* NULL when stopping */
     struct vn_signing *signing;         /* NULL when stopping */
+    struct vn_ephemerals *ephemerals;   /* NULL when stopping */
     bool revoking;                      /* a list is being signed */
-    unsigned passwords_running;         /* Argon2 under way: each holds 19 MiB */
+    struct vn_metrics metrics;
+    unsigned passwords_running; /* Argon2 under way: each holds 19 MiB */
 };
 
 /** Opens store and settings; no loop, no sockets. For `run` and for the commands on the host. */

@@ -15,6 +15,7 @@
 #define HEADER_BYTES_MAX 8192 /* of one request */
 #define KEEPALIVE_S 30
 #define CHUNK 16384
+#define PROBLEM "application/problem+json"
 #define DISCARD_MAX (1u << 20) /* bytes of a refused body that are still read */
 
 /* SSL_OP_NO_TLSv1, _1 and _2 of OpenSSL's ABI: TLS 1.3 alone, because a login binds its exporter.
@@ -47,8 +48,8 @@ struct vn_web_conn {
 
     /* the answer */
     unsigned status, retry_after_s;
-    bool problem;
-    uint8_t *out; /* LWS_PRE bytes of room before it */
+    const char *type; /* constant text */
+    uint8_t *out;     /* LWS_PRE bytes of room before it */
     size_t out_n, out_sent;
     bool head_sent;
 };
@@ -62,12 +63,20 @@ static void request_free(struct vn_request *r)
     free(r);
 }
 
-/* Takes text (malloc'ed by jansson; NULL for none). */
+static struct vn_metrics *metrics_of(struct vn_web_conn *c)
+{
+    struct vn_web *h = lws_context_user(lws_get_context(c->wsi));
+    return &h->g->metrics;
+}
+
+/* Takes text (malloc'ed; NULL for none). */
 static void conn_answer(struct vn_web_conn *c, unsigned status, char *take_text)
 {
     c->status = status;
     c->receiving = false;
-    c->head_sent = c->problem = false;
+    c->head_sent = false;
+    c->type = "application/json";
+    metrics_of(c)->requests[VN_MIN(status / 100, 5u)]++;
     c->retry_after_s = 0;
     c->out_sent = c->out_n = 0;
     free(c->out);
@@ -115,7 +124,7 @@ static void conn_error(struct vn_web_conn *c, unsigned status, const char *detai
     c->close_after = true;
     json_t *o = problem(status, detail);
     conn_answer(c, status, o ? vn_json_dump(o, JSON_COMPACT) : NULL);
-    c->problem = true;
+    c->type = PROBLEM;
     json_decref(o);
 }
 
@@ -134,6 +143,19 @@ void vn_request_reply(struct vn_request *r, unsigned status, json_t *take_body)
     request_free(r);
 }
 
+void vn_request_reply_text(struct vn_request *r, char *take_text)
+{
+    struct vn_web_conn *c = r->conn;
+    if (c) {
+        c->req = NULL;
+        conn_answer(c, 200, take_text);
+        c->type = r->route->media;
+    } else {
+        free(take_text);
+    }
+    request_free(r);
+}
+
 static void answer_problem(struct vn_request *r, unsigned status, const char *detail,
                            unsigned retry_after_s)
 {
@@ -144,7 +166,7 @@ static void answer_problem(struct vn_request *r, unsigned status, const char *de
     struct vn_web_conn *c = r->conn;
     vn_request_reply(r, status, o);
     if (c) {
-        c->problem = true;
+        c->type = PROBLEM;
         c->retry_after_s = retry_after_s;
     }
 }
@@ -207,7 +229,6 @@ static int conn_write(struct vn_web_conn *c)
         uint8_t buf[LWS_PRE + 512], *start = buf + LWS_PRE, *p = start,
                                     *end = buf + sizeof(buf) - 1;
         static const uint8_t NO_STORE[] = "no-store", CLOSE[] = "close";
-        const char *type = c->problem ? "application/problem+json" : "application/json";
         char length[24], later[12];
         int length_n = snprintf(length, sizeof(length), "%zu", c->out_n);
         int later_n = snprintf(later, sizeof(later), "%u", c->retry_after_s);
@@ -222,7 +243,8 @@ static int conn_write(struct vn_web_conn *c)
             /* RFC 9110 section 8.6: a 204 has no content-length */
             (c->status != 204 &&
              (lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CONTENT_TYPE,
-                                           (const uint8_t *)type, (int)strlen(type), &p, end) ||
+                                           (const uint8_t *)c->type, (int)strlen(c->type), &p,
+                                           end) ||
               lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH,
                                            (const uint8_t *)length, length_n, &p, end))) ||
             lws_finalize_write_http_header(c->wsi, start, &p, end))
@@ -349,6 +371,7 @@ static bool within_rate(struct vn_request *r, struct vn_web *h)
     unsigned wait_s = vn_rates_take(h->rates, r->route->rate, who, vn_clock_mono_us() / 1000);
     if (!wait_s)
         return true;
+    r->g->metrics.rate_limited++;
     vn_request_later(r, wait_s, "you ask too often: wait as long as Retry-After says");
     return false;
 }

@@ -38,6 +38,7 @@ enum vn_web_role {
     VN_WEB_ADMIN,
     VN_WEB_OWNER,
     VN_WEB_SUPERUSER,
+    VN_WEB_METRICS, /* a superuser, or an API token of that scope */
 };
 /* In which thing a caller must have that role. It is loaded into the request, or 404. */
 enum vn_web_on {
@@ -75,6 +76,7 @@ struct vn_route {
     const struct vn_query_param *query; /* NULL: none */
     const struct vn_schema *body;       /* NULL: none */
     const struct vn_schema *answer;     /* NULL: none, status is 204 */
+    const char *media;                  /* of the answer, when it is no JSON */
     size_t body_max;                    /* bytes; 0: VN_WEB_BODY_USUAL */
     void (*handle)(struct vn_request *r);
     const char *summary;
@@ -94,7 +96,8 @@ struct vn_request {
     json_t *body;
     /* Who calls, by the route's role; or what it is on: */
     struct vn_user_record user;
-    struct vn_id session; /* of the user; zero: Guardian's own host */
+    struct vn_id session;    /* of the user; zero: Guardian's own host, or an API token */
+    struct vn_api_token api; /* scopes 0: a sign-in, which may all that its user may */
     struct vn_token_record registration;
     struct vn_conflux_record conflux;
     struct vn_id realm, org;
@@ -118,6 +121,8 @@ bool vn_request_authorize(struct vn_request *r);
 const char *vn_request_text(const struct vn_request *r, const char *name);
 /** An id in the body. Returns false after answering. */
 bool vn_request_body_id(struct vn_request *r, const char *name, struct vn_id *ret);
+/** Answers 200 with text, malloc'ed, of the route's media type. */
+void vn_request_reply_text(struct vn_request *r, char *take_text);
 /** 500, or what the status stands for, for failures that are not the caller's doing. */
 void vn_request_fail(struct vn_request *r, vn_status st, const char *what);
 /** Value of a query parameter, or NULL. Borrowed from r. */

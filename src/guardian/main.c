@@ -37,6 +37,7 @@ static const char HELP[] =
     "  token   create | list | revoke: registration tokens\n"
     "            create [--realm NAME] [--taints a,b] [--allow-taints a,b|*] [--uses N] [--expires "
     "24h]\n"
+    "                   [--owner USER] [--ephemeral]\n"
     "            list [--realm NAME]; revoke ID\n"
     "  realm   create | list | rekey\n"
     "            create --name NAME [--suite default|cnsa] [--ipv4 RANGE] [--access "
@@ -62,6 +63,10 @@ static const char HELP[] =
     "NAME\n"
     "          --user NAME\n"
     "            org and team take --org NAME where there are several\n"
+    "  audit   [--realm NAME] [--since 7d] [--action NAME] [--actor NAME]   the newest first; "
+    "--json: "
+    "one\n"
+    "          entry a line\n"
     "  version\n"
     "\n"
     "Every verb takes --state-dir DIR (VEILNET_GUARDIAN_DIR; default /var/lib/veilnet-guardian), "
@@ -90,11 +95,11 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } VERBS[] = {
-        {"init", vn_cmd_init},    {"run", vn_cmd_run},        {"stop", vn_cmd_stop},
-        {"token", vn_cmd_token},  {"realm", vn_cmd_realm},    {"node", vn_cmd_node},
-        {"user", vn_cmd_user},    {"org", vn_cmd_org},        {"team", vn_cmd_team},
-        {"version", cmd_version}, {"help", cmd_help},         {"--help", cmd_help},
-        {"-h", cmd_help},         {"--version", cmd_version},
+        {"init", vn_cmd_init},   {"run", vn_cmd_run},      {"stop", vn_cmd_stop},
+        {"token", vn_cmd_token}, {"realm", vn_cmd_realm},  {"node", vn_cmd_node},
+        {"user", vn_cmd_user},   {"org", vn_cmd_org},      {"team", vn_cmd_team},
+        {"audit", vn_cmd_audit}, {"version", cmd_version}, {"help", cmd_help},
+        {"--help", cmd_help},    {"-h", cmd_help},         {"--version", cmd_version},
     };
     /* Keys are in this process: no core dumps, no ptrace by others, nothing readable by others. */
     const struct rlimit none = {0, 0};

@@ -5,7 +5,7 @@
 #include "guardian/routes.h"
 #include "guardian/schemas.h"
 
-#define SCHEMAS_MAX 64
+#define SCHEMAS_MAX 128
 
 /* ---- schemas ---- */
 
@@ -13,6 +13,7 @@
 struct used {
     const struct vn_schema *list[SCHEMAS_MAX];
     size_t n;
+    bool too_many; /* the document would lack some */
 };
 
 static json_t *reference(struct used *u, const struct vn_schema *s)
@@ -21,8 +22,10 @@ static json_t *reference(struct used *u, const struct vn_schema *s)
     while (i < u->n && u->list[i] != s)
         i++;
     if (i == u->n) {
-        if (u->n == SCHEMAS_MAX)
+        if (u->n == SCHEMAS_MAX) {
+            u->too_many = true;
             return NULL;
+        }
         u->list[u->n++] = s;
     }
     return json_pack("{s:o}", "$ref", json_sprintf("#/components/schemas/%s", s->name));
@@ -109,9 +112,13 @@ static json_t *answers(struct used *u, const struct vn_route *r)
 {
     char status[8];
     snprintf(status, sizeof(status), "%u", r->status);
-    json_t *good = json_pack("{s:s}", "description", r->answer ? "Done" : "Done; no body");
+    json_t *good =
+        json_pack("{s:s}", "description", r->answer || r->media ? "Done" : "Done; no body");
     if (r->answer)
         json_object_set_new(good, "content", json_body(u, r->answer, "application/json"));
+    if (r->media)
+        json_object_set_new(good, "content",
+                            json_pack("{s:{s:{s:s}}}", r->media, "schema", "type", "string"));
     json_t *bad = json_pack("{s:s, s:o}", "description", "A sentence that names the fix", "content",
                             json_body(u, &vn_schema_problem, "application/problem+json"));
     return json_pack("{s:o, s:O, s:o}", status, good, "4XX", bad, "5XX", bad);
@@ -194,6 +201,11 @@ json_t *vn_openapi(void)
     json_t *all = paths(&u), *schemas = json_object();
     for (size_t i = 0; i < u.n; i++) /* grows while it runs */
         json_object_set_new(schemas, u.list[i]->name, object_schema(&u, u.list[i]));
+    if (u.too_many) {
+        json_decref(all);
+        json_decref(schemas);
+        return NULL;
+    }
     return json_pack(
         "{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:o, s:{s:o, s:{s:o, s:o, s:o}}}",
         "openapi", "3.1.0", "info", "title", "VeilNet Guardian", "version", VN_VERSION,

@@ -37,7 +37,8 @@ vn_status vn_regtoken_create(struct vn_store *s, const struct vn_guardian_config
                                        .expires_ms = (now_ms / 1000 + init->expires_in_s) * 1000,
                                        .uses_left = init->uses,
                                        .taints = init->taints,
-                                       .allowed = init->allowed}};
+                                       .allowed = init->allowed,
+                                       .ephemeral = init->ephemeral}};
     char url[VN_URL_MAX];
     vn_config_url(cfg, url);
     st = vn_rng_bytes(t.record.id.b, sizeof(t.record.id.b));

@@ -13,6 +13,7 @@ struct vn_regtoken_init {
     int64_t uses; /* -1: any number */
     struct vn_taint_set taints;
     struct vn_allowed_taints allowed;
+    bool ephemeral; /* nodes go at logout, or when they are silent */
 };
 struct vn_regtoken {
     struct vn_token_record record;

@@ -14,6 +14,16 @@
 static const struct vn_query_param PAGE[] = {LIMIT, AFTER, {.name = NULL}};
 static const struct vn_query_param REALM_PAGE[] = {REALM, LIMIT, AFTER, {.name = NULL}};
 
+#define AUDIT                                                                                      \
+    {"since", false, true, "entries since then, in milliseconds since 1970"},                      \
+        {"until", false, true, "entries before then"},                                             \
+        {"action", false, false, "only of this action"},                                           \
+        {"actor", false, false, "only by this actor"}, LIMIT, AFTER,                               \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+static const struct vn_query_param AUDIT_PAGE[] = {AUDIT};
+
 /* ---- the table ---- */
 
 #define GET(p) .method = VN_WEB_GET, .path = (p), .rate = VN_RATE_READ, .status = 200
@@ -52,6 +62,19 @@ const struct vn_route vn_routes[] = {
      FOR(USER),
      BODY(password_change),
      DO(password_change, "Change my password; ends my other sign-ins")},
+
+    {CREATE("/auth/tokens"), FOR(USER), BODY(api_new), ANSWER(api_shown),
+     DO(api_token_create, "Make an API token")},
+    {GET("/auth/tokens"), FOR(USER), .query = PAGE, ANSWER(api_tokens),
+     DO(api_token_list, "My API tokens")},
+    {DELETE("/auth/tokens/{id}"), FOR(USER), DO(api_token_delete, "End one of my API tokens")},
+
+    {GET("/audit"), FOR(SUPERUSER), .query = AUDIT_PAGE, ANSWER(audit),
+     DO(audit, "Who did what, the newest first")},
+    {GET("/realms/{id}/audit"), FOR(AUDITOR), ON(REALM), .query = AUDIT_PAGE, ANSWER(audit),
+     DO(realm_audit, "Who did what in a realm")},
+    {GET("/metrics"), FOR(METRICS), .media = "text/plain; version=0.0.4",
+     DO(metrics, "Figures for Prometheus")},
 
     {CREATE("/users"), FOR(SUPERUSER), BODY(user_new), ANSWER(user_shown),
      DO(user_create, "Make a local account")},

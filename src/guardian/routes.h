@@ -13,6 +13,14 @@ void vn_route_sign_out(struct vn_request *r);
 void vn_route_profile(struct vn_request *r);
 void vn_route_profile_change(struct vn_request *r);
 void vn_route_password_change(struct vn_request *r);
+/* routes_tokens.c */
+void vn_route_api_token_create(struct vn_request *r);
+void vn_route_api_token_list(struct vn_request *r);
+void vn_route_api_token_delete(struct vn_request *r);
+/* routes_audit.c */
+void vn_route_audit(struct vn_request *r);
+void vn_route_realm_audit(struct vn_request *r);
+void vn_route_metrics(struct vn_request *r);
 /* routes_users.c */
 void vn_route_user_create(struct vn_request *r);
 void vn_route_user_list(struct vn_request *r);

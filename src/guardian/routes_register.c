@@ -244,6 +244,7 @@ void vn_route_register(struct vn_request *r)
         .token = r->registration.id,
         .owner = r->registration.owner,
         .allowed = r->registration.allowed,
+        .ephemeral = r->registration.ephemeral,
         .created_ms = r->now_ms,
     };
     VN_CLEANUP(vn_secret_strp) char *token = NULL;
@@ -284,6 +285,7 @@ void vn_route_register(struct vn_request *r)
     }
     char actor[VN_USER_NAME_MAX + 8];
     vn_guardian_audit(r->g, &c.realm, vn_request_actor(r, actor), "conflux_registered", c.tag, "");
+    r->g->metrics.registrations++;
     vn_quarantine_push(r->g);
     vn_request_reply(r, 201, answer(realm, &c, token, warnings));
 }

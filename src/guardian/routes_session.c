@@ -6,12 +6,14 @@
 #include "base/log.h"
 #include "base/writer.h"
 #include "crypto/rng.h"
+#include "guardian/ephemeral.h"
 #include "guardian/http.h"
 #include "guardian/issue.h"
 #include "guardian/public_node.h"
 #include "guardian/quarantine.h"
 #include "guardian/revoke.h"
 #include "guardian/routes.h"
+#include "guardian/routes_node.h"
 
 #define CSR_MAX 4096
 #define RETRIES 3 /* when the node's taints changed while its answer was being made */
@@ -213,6 +215,10 @@ static void login_done(struct vn_request *r, void *arg)
         vn_request_fail(r, st, "login");
     } else {
         audit_login(r, l);
+        if (l->renew)
+            r->g->metrics.session_renewals++;
+        else
+            r->g->metrics.session_logins++;
         vn_revoke_publish(r->g);
         json_t *answer = VN_TAKE(l->answer);
         json_object_set_new(answer, "time", json_integer((json_int_t)vn_clock_wall_ms()));
@@ -307,7 +313,8 @@ static bool prepare(struct vn_request *r, struct login *l)
     n->login_ms = r->now_ms;
     n->generation =
         VN_MAX(l->realm->r.hour_generation, vn_issue_other_generation(l->realm, r->now_ms));
-    n->not_after_ms = r->now_ms + (uint64_t)l->realm->r.session_lifetime_s * 1000;
+    n->not_after_ms =
+        r->now_ms + vn_ephemeral_lifetime_ms(&l->c, l->realm->r.session_lifetime_s * 1000ull);
     st = vn_node_id_of(VN_SPAN(n->sig_pk, n->sig_pk_n), &n->node);
     if (st == VN_OK)
         st = vn_rng_bytes(n->serial, sizeof(n->serial));
@@ -369,6 +376,11 @@ void vn_route_session_logout(struct vn_request *r)
         vn_request_error(r, 409,
                          "that node has no session: another login took its place, or it "
                          "was ended before");
+        return;
+    }
+    if (r->conflux.ephemeral) {
+        if (vn_node_remove(r, &r->conflux, "conflux_ended"))
+            vn_request_reply(r, 204, NULL);
         return;
     }
     vn_status st = vn_store_begin(r->g->store, false);

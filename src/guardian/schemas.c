@@ -39,6 +39,8 @@
 /* ---- requests ---- */
 
 SCHEMA(login, "Login", STR("user"), STR("password"));
+SCHEMA(api_new, "NewApiToken", STR("name"), STRS("scopes"), MAYBE_STR("realm"),
+       MAYBE_INT("expires_in_s"));
 SCHEMA(refresh, "Refresh", STR("refresh_token"));
 SCHEMA(profile_change, "ProfileChange", STR("display_name"));
 SCHEMA(password_change, "PasswordChange", STR("old"), STR("new"));
@@ -54,7 +56,7 @@ SCHEMA(teams_change, "TeamsChange", MAYBE_STRS("add"), MAYBE_STRS("remove"));
 SCHEMA(realm_change, "RealmChange", MAYBE_BOOL("public"));
 SCHEMA(token_new, "NewRegistrationToken", STR("realm"), MAYBE_STR("owner"),
        MAYBE_INT("expires_in_s"), MAYBE_INT("uses"), MAYBE_STRS("taints"),
-       MAYBE_STAR("allowed_taints"));
+       MAYBE_STAR("allowed_taints"), MAYBE_BOOL("ephemeral"));
 SCHEMA(realm_new, "NewRealm", STR("name"), MAYBE_ENUM("suite", SUITES), MAYBE_STR("ipv4"),
        MAYBE_ENUM("access", RULES), MAYBE_INT("session_lifetime_s"), MAYBE_STR("org"),
        MAYBE_BOOL("public"));
@@ -75,6 +77,15 @@ OPEN_SCHEMA(document, "OpenApiDocument", STR("openapi"));
 SCHEMA(health, "Health", STR("status"), STR("version"), ENUM("master", "up|down"));
 SCHEMA(access, "Access", STR("access_token"), INT("expires_in_s"), STR("refresh_token"),
        INT("refresh_expires_at"), BOOL("must_change_password"));
+
+#define API_TOKEN_MEMBERS                                                                          \
+    STR("id"), STR("name"), STRS("scopes"), NULL_STR("realm"), INT("created_at"), INT("expires_at")
+PART(api_token, "ApiToken", API_TOKEN_MEMBERS);
+SCHEMA(api_shown, "ApiTokenShown", API_TOKEN_MEMBERS, STR("token"));
+LIST(api_tokens, "ApiTokens", api_token);
+PART(audit_entry, "AuditEntry", INT("number"), INT("at"), NULL_STR("realm"), STR("actor"),
+     STR("action"), STR("subject"), STR("detail"));
+LIST(audit, "Audit", audit_entry);
 
 #define USER_MEMBERS                                                                               \
     STR("id"), STR("user"), STR("display_name"), BOOL("superuser"), BOOL("disabled"),              \
@@ -100,8 +111,9 @@ PART(team_member, "TeamMember", STR("user"), STR("name"), STR("display_name"), I
 LIST(team_members, "TeamMembers", team_member);
 
 #define TOKEN_MEMBERS                                                                              \
-    STR("id"), STR("realm"), STR("owner"), INT("created_at"), INT("expires_at"),                   \
-        NULL_INT("uses_left"), STRS("taints"), STAR("allowed_taints"), BOOL("revoked")
+    STR("id"), BOOL("ephemeral"), STR("realm"), STR("owner"), INT("created_at"),                   \
+        INT("expires_at"), NULL_INT("uses_left"), STRS("taints"), STAR("allowed_taints"),          \
+        BOOL("revoked")
 SCHEMA(token, "RegistrationToken", TOKEN_MEMBERS);
 SCHEMA(token_shown, "RegistrationTokenShown", TOKEN_MEMBERS, STR("token"), STR("join_token"));
 LIST(tokens, "RegistrationTokens", token);
@@ -142,8 +154,8 @@ SCHEMA(taints_changed, "TaintsChanged", STRS("taints"), MAYBE_STR("statement"),
        MAYBE_STR("other_keys"));
 
 PART(quarantine, "Quarantine", BOOL("all"), STRS("peers"), STRS("scopes"), STRS("taints"));
-SCHEMA(node, "Node", STR("conflux_id"), STR("owner"), STR("tag"), STR("ip4"), STR("ip6"),
-       STRS("taints"), STRS("teams"), INT("created_at"), NULL_INT("last_login_at"),
+SCHEMA(node, "Node", STR("conflux_id"), STR("owner"), BOOL("ephemeral"), STR("tag"), STR("ip4"),
+       STR("ip6"), STRS("taints"), STRS("teams"), INT("created_at"), NULL_INT("last_login_at"),
        NULL_STR("node_id"), NULL_OBJ("quarantine", vn_schema_quarantine));
 LIST(nodes, "Nodes", node);
 OPEN_SCHEMA(done, "CommandDone", STR("command"), ENUM("result", "done"));

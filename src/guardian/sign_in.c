@@ -85,6 +85,8 @@ static void job_done(struct vn_request *r, void *arg)
     struct vn_password_job *j = arg;
     r->g->passwords_running--;
     if (j->result == VN_ERR_AUTH)
+        r->g->metrics.passwords_refused++;
+    if (j->result == VN_ERR_AUTH)
         vn_request_error(r, 401, "user or password is wrong");
     else if (j->result != VN_OK)
         vn_request_fail(r, j->result, "password");

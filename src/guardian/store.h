@@ -154,6 +154,7 @@ struct vn_token_record {
     struct vn_taint_set taints;
     struct vn_allowed_taints allowed;
     bool revoked;
+    bool ephemeral; /* its nodes are */
 };
 VN_MUST_CHECK vn_status vn_store_token_add(struct vn_store *s, const struct vn_token_record *t);
 VN_MUST_CHECK vn_status vn_store_token_get(struct vn_store *s, const struct vn_id *id,
@@ -205,6 +206,7 @@ struct vn_conflux_record {
     struct vn_taint_set taints;
     struct vn_team_set teams;
     uint64_t created_ms;
+    bool ephemeral; /* removed at logout, and when its session ends */
     uint64_t statement_number;
     struct vn_quarantine_rules quarantine;
     uint64_t quarantine_number; /* of its list of addresses */
@@ -223,6 +225,11 @@ VN_MUST_CHECK vn_status vn_store_conflux_list(struct vn_store *s, const struct v
 /** Also gives up its address: free again at its certificate's end. */
 VN_MUST_CHECK vn_status vn_store_conflux_delete(struct vn_store *s,
                                                 const struct vn_conflux_record *c, uint64_t now_ms);
+/** Ephemeral nodes without a session that lasts: at most cap of them. Those that never logged in
+ * are given grace_ms. */
+VN_MUST_CHECK vn_status vn_store_conflux_silent(struct vn_store *s, uint64_t now_ms,
+                                                uint64_t grace_ms, struct vn_id *ret, size_t cap,
+                                                size_t *ret_n);
 /** Sets taints and statement number. */
 VN_MUST_CHECK vn_status vn_store_conflux_set_taints(struct vn_store *s, const struct vn_id *id,
                                                     const struct vn_taint_set *taints,
@@ -375,3 +382,20 @@ VN_MUST_CHECK vn_status vn_store_audit_add(struct vn_store *s, uint64_t at_ms,
                                            const struct vn_id *realm, const char *actor,
                                            const char *action, const char *subject,
                                            const char *detail);
+struct vn_audit_entry {
+    uint64_t number, at_ms;
+    bool has_realm;
+    struct vn_id realm;
+    const char *actor, *action, *subject, *detail; /* borrowed for the call */
+};
+struct vn_audit_filter {
+    uint64_t before;             /* entries of lower numbers; 0: of any */
+    const struct vn_id *realm;   /* NULL: also those of none */
+    uint64_t since_ms, until_ms; /* until 0: now */
+    const char *action, *actor;  /* NULL: any */
+    unsigned limit;              /* 0: none */
+};
+/** The newest first. */
+VN_MUST_CHECK vn_status vn_store_audit_list(struct vn_store *s, const struct vn_audit_filter *f,
+                                            bool (*fn)(void *arg, const struct vn_audit_entry *e),
+                                            void *arg);

@@ -6,12 +6,13 @@ vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_recor
 {
     VN_QUERY q = vn_sql_prepare(
         s, "INSERT INTO conflux (id, realm, token, owner, allowed_taints, tag, ip4, ip6, taints,"
-           " created_at, statement_number, teams) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)");
+           " created_at, statement_number, teams, ephemeral) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)");
     if (!q)
         return VN_ERR_IO;
     char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT], teams[VN_NODE_TEAMS_TEXT];
     vn_sql_teams_format(&c->teams, teams);
     vn_sql_bind_text(q, 12, teams);
+    sqlite3_bind_int(q, 13, c->ephemeral);
     vn_taints_format(&c->taints, taints);
     vn_allowed_format(&c->allowed, allowed);
     vn_sql_bind_id(q, 1, &c->id);
@@ -32,7 +33,7 @@ vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_recor
     "SELECT id, realm, token, owner, allowed_taints, tag, ip4, ip6, taints, created_at, "          \
     "statement_number, not_after,"                                                                 \
     " last_login_at, node, sig_pk, session_ek, nkey, serial, generation, quarantine,"              \
-    " quarantine_number, teams FROM conflux "
+    " quarantine_number, teams, ephemeral FROM conflux "
 
 static vn_status conflux_of(sqlite3_stmt *q, struct vn_conflux_record *c)
 {
@@ -46,6 +47,7 @@ static vn_status conflux_of(sqlite3_stmt *q, struct vn_conflux_record *c)
     c->session.not_after_ms = vn_sql_col_u64(q, 11);
     c->session.login_ms = vn_sql_col_u64(q, 12);
     c->session.generation = (uint32_t)sqlite3_column_int64(q, 18);
+    c->ephemeral = sqlite3_column_int(q, 22) != 0;
     c->has_session = sqlite3_column_type(q, 13) != SQLITE_NULL;
     if (!vn_sql_col_id(q, 0, &c->id) || !vn_sql_col_id(q, 1, &c->realm) ||
         !vn_sql_col_id(q, 2, &c->token) || !vn_sql_col_id(q, 3, &c->owner) ||
@@ -106,6 +108,24 @@ vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_id *realm,
     if (owner)
         vn_sql_bind_id(q, 5, owner);
     return conflux_rows(s, q, fn, arg);
+}
+
+vn_status vn_store_conflux_silent(struct vn_store *s, uint64_t now_ms, uint64_t grace_ms,
+                                  struct vn_id *ret, size_t cap, size_t *ret_n)
+{
+    VN_QUERY q = vn_sql_prepare(s, "SELECT id FROM conflux WHERE ephemeral = 1 AND not_after <= ?"
+                                   " AND (not_after > 0 OR created_at <= ?) LIMIT ?");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_u64(q, 1, now_ms);
+    vn_sql_bind_u64(q, 2, now_ms - grace_ms);
+    sqlite3_bind_int64(q, 3, (int64_t)cap);
+    *ret_n = 0;
+    vn_status st;
+    while ((st = vn_sql_row(s, q, "silent nodes")) == VN_OK)
+        if (!vn_sql_col_id(q, 0, &ret[(*ret_n)++]))
+            return vn_sql_corrupt("conflux");
+    return st == VN_ERR_NOTFOUND ? VN_OK : st;
 }
 
 vn_status vn_store_conflux_delete(struct vn_store *s, const struct vn_conflux_record *c,

@@ -154,3 +154,39 @@ VN_MUST_CHECK vn_status vn_store_session_delete(struct vn_store *s, const struct
 /** All of a user, but for this one (NULL: none is kept). */
 VN_MUST_CHECK vn_status vn_store_session_delete_all(struct vn_store *s, const struct vn_id *user,
                                                     const struct vn_id *but);
+
+/* ---- API tokens ---- */
+
+enum vn_api_scope {
+    VN_API_READ = 1,  /* what GET gives */
+    VN_API_WRITE = 2, /* the rest, but for accounts */
+    VN_API_METRICS = 4,
+};
+struct vn_api_token {
+    struct vn_id id, user;
+    char name[VN_REALM_NAME_MAX + 1];
+    uint8_t hash[32];
+    unsigned scopes;
+    bool has_realm;
+    struct vn_id realm; /* the only one that it is good for */
+    uint64_t created_ms, expires_ms;
+};
+/** VN_ERR_STATE: no such realm. */
+VN_MUST_CHECK vn_status vn_store_api_token_add(struct vn_store *s, const struct vn_api_token *t);
+VN_MUST_CHECK vn_status vn_store_api_token_get(struct vn_store *s, const struct vn_id *id,
+                                               struct vn_api_token *ret);
+VN_MUST_CHECK vn_status vn_store_api_token_list(struct vn_store *s, const struct vn_id *user,
+                                                const struct vn_page *page,
+                                                bool (*fn)(void *arg, const struct vn_api_token *t),
+                                                void *arg);
+/** VN_ERR_NOTFOUND: the user has no such token. */
+VN_MUST_CHECK vn_status vn_store_api_token_delete(struct vn_store *s, const struct vn_id *user,
+                                                  const struct vn_id *id);
+
+/* ---- figures ---- */
+
+struct vn_store_figures {
+    uint64_t nodes, sessions, users, realms, orgs, revocations;
+};
+VN_MUST_CHECK vn_status vn_store_figures(struct vn_store *s, uint64_t now_ms,
+                                         struct vn_store_figures *ret);

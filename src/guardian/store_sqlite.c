@@ -139,7 +139,7 @@ vn_status vn_store_open(const char *path, bool create, struct vn_store **ret)
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     vn_status st = vn_sql_exec(
         s, "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
-           "PRAGMA secure_delete = ON");
+           "PRAGMA secure_delete = ON; PRAGMA synchronous = FULL");
     if (st == VN_OK)
         st = migrate(s);
     if (st != VN_OK)
@@ -165,10 +165,21 @@ void vn_store_closep(struct vn_store **s)
     *s = vn_store_close(*s);
 }
 
+/* Whatever is not said to be less is on the disk when it is done. */
+vn_status vn_sql_relax(struct vn_store *s, bool relaxed)
+{
+    if (s->relaxed == relaxed)
+        return VN_OK;
+    vn_status st =
+        vn_sql_exec(s, relaxed ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
+    if (st == VN_OK)
+        s->relaxed = relaxed;
+    return st;
+}
+
 vn_status vn_store_begin(struct vn_store *s, bool durable)
 {
-    vn_status st =
-        vn_sql_exec(s, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+    vn_status st = vn_sql_relax(s, !durable);
     /* IMMEDIATE: a reader that becomes a writer later could fail with SQLITE_BUSY. */
     if (st == VN_OK)
         st = vn_sql_exec(s, "BEGIN IMMEDIATE");
@@ -179,8 +190,10 @@ vn_status vn_store_begin(struct vn_store *s, bool durable)
 vn_status vn_store_commit(struct vn_store *s)
 {
     vn_status st = vn_sql_exec(s, "COMMIT");
-    if (st == VN_OK)
+    if (st == VN_OK) {
         s->in_tx = false;
+        (void)vn_sql_relax(s, false); /* cannot fail but by memory; the next begin sets it again */
+    }
     return st;
 }
 
@@ -191,6 +204,7 @@ void vn_store_rollback(struct vn_store *s)
     s->in_tx = false;
     if (sqlite3_get_autocommit(s->db) == 0)
         (void)vn_sql_exec(s, "ROLLBACK");
+    (void)vn_sql_relax(s, false);
 }
 
 void vn_store_rollbackp(struct vn_store **s)

@@ -7,7 +7,7 @@ vn_status vn_store_token_add(struct vn_store *s, const struct vn_token_record *t
     VN_QUERY q = vn_sql_prepare(
         s,
         "INSERT INTO registration_token (id, realm, owner, hash, created_at, expires_at, uses_left,"
-        " taints, allowed_taints) VALUES (?,?,?,?,?,?,?,?,?)");
+        " taints, allowed_taints, ephemeral) VALUES (?,?,?,?,?,?,?,?,?,?)");
     if (!q)
         return VN_ERR_IO;
     char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT];
@@ -23,12 +23,13 @@ vn_status vn_store_token_add(struct vn_store *s, const struct vn_token_record *t
         sqlite3_bind_int64(q, 7, t->uses_left);
     vn_sql_bind_text(q, 8, taints);
     vn_sql_bind_text(q, 9, allowed);
+    sqlite3_bind_int(q, 10, t->ephemeral);
     return vn_sql_run(s, q, "token add", NULL);
 }
 
 #define TOKEN_COLUMNS                                                                              \
     "SELECT id, realm, owner, hash, created_at, expires_at, uses_left, taints, allowed_taints, "   \
-    "revoked"                                                                                      \
+    "revoked, ephemeral"                                                                           \
     " FROM registration_token "
 
 static vn_status token_of(sqlite3_stmt *q, struct vn_token_record *t)
@@ -39,6 +40,7 @@ static vn_status token_of(sqlite3_stmt *q, struct vn_token_record *t)
         .expires_ms = vn_sql_col_u64(q, 5),
         .uses_left = sqlite3_column_type(q, 6) == SQLITE_NULL ? -1 : sqlite3_column_int64(q, 6),
         .revoked = sqlite3_column_int(q, 9) != 0,
+        .ephemeral = sqlite3_column_int(q, 10) != 0,
     };
     if (!vn_sql_col_id(q, 0, &t->id) || !vn_sql_col_id(q, 1, &t->realm) ||
         !vn_sql_col_id(q, 2, &t->owner) || !vn_sql_col_copy(q, 3, t->hash, sizeof(t->hash)) ||

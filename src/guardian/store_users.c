@@ -240,23 +240,3 @@ vn_status vn_store_session_delete_all(struct vn_store *s, const struct vn_id *us
         vn_sql_bind_id(q, 2, but);
     return vn_sql_run(s, q, "sessions delete", NULL);
 }
-
-/* ---- audit ---- */
-
-vn_status vn_store_audit_add(struct vn_store *s, uint64_t at_ms, const struct vn_id *realm,
-                             const char *actor, const char *action, const char *subject,
-                             const char *detail)
-{
-    VN_QUERY q = vn_sql_prepare(
-        s, "INSERT INTO audit (at, realm, actor, action, subject, detail) VALUES (?,?,?,?,?,?)");
-    if (!q)
-        return VN_ERR_IO;
-    vn_sql_bind_u64(q, 1, at_ms);
-    if (realm)
-        vn_sql_bind_id(q, 2, realm);
-    vn_sql_bind_text(q, 3, actor);
-    vn_sql_bind_text(q, 4, action);
-    vn_sql_bind_text(q, 5, subject);
-    vn_sql_bind_text(q, 6, detail);
-    return vn_sql_run(s, q, "audit", NULL);
-}

@@ -15,6 +15,7 @@ static const struct {
     [VN_TOKEN_REGISTRATION] = {"reg", "jti", "rlm", true},
     [VN_TOKEN_CONFLUX] = {"cfx", "sub", "rlm", false},
     [VN_TOKEN_ACCESS] = {"usr", "sub", "sid", true},
+    [VN_TOKEN_API] = {"api", "jti", "sub", true},
 };
 
 vn_status vn_token_keys_derive(const struct vn_secret32 *secret, struct vn_token_keys *ret)

@@ -5,6 +5,7 @@
  *   registration {"typ":"reg","jti":token id,"rlm":realm,"iat","exp"}
  *   conflux      {"typ":"cfx","sub":conflux id,"rlm":realm,"iat"}
  *   access       {"typ":"usr","sub":user id,"sid":its sign-in,"iat","exp"}
+ *   API          {"typ":"api","jti":token id,"sub":user id,"iat","exp"}
  */
 #pragma once
 
@@ -12,7 +13,13 @@
 #include "base/secret.h"
 #include "base/status.h"
 
-enum vn_token_type { VN_TOKEN_REGISTRATION, VN_TOKEN_CONFLUX, VN_TOKEN_ACCESS, VN_TOKEN_TYPES };
+enum vn_token_type {
+    VN_TOKEN_REGISTRATION,
+    VN_TOKEN_CONFLUX,
+    VN_TOKEN_ACCESS,
+    VN_TOKEN_API,
+    VN_TOKEN_TYPES
+};
 
 /** One key per type, derived from the installation's token secret. */
 struct vn_token_keys {
@@ -24,7 +31,7 @@ VN_MUST_CHECK vn_status vn_token_keys_derive(const struct vn_secret32 *secret,
 struct vn_token {
     enum vn_token_type type;
     struct vn_id id;    /* token id, conflux id or user id; access: zero for Guardian's own host */
-    struct vn_id realm; /* access: the sign-in */
+    struct vn_id realm; /* access: the sign-in; API: the user */
     uint64_t issued_ms, expires_ms; /* whole seconds; 0: does not expire */
 };
 /** *ret malloc'ed; wipe it (vn_secret_strp). */

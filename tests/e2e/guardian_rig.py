@@ -89,9 +89,10 @@ class Rig:
         text = response.read()
         if not conn:
             own.close()
-        answer = json.loads(text) if text else None
+        is_json = response.headers.get_content_type().endswith("json")
+        answer = (json.loads(text) if is_json else text.decode()) if text else None
         if self.document:  # every answer of every test
-            self.document.check(method, path, response.status, response.headers.get_content_type(), answer)
+            self.document.check(method, path, response.status, response.headers["Content-Type"], answer)
         return response.status, answer
 
     def get(self, path, token=None, conn=None):

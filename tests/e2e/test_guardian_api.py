@@ -261,6 +261,23 @@ def proofs():
     other.close()
 
 
+def ephemeral_nodes():
+    admin = rig.admin()
+    status, made = rig.post("/auth/registration-tokens", {"realm": REALM, "taints": ["home"], "ephemeral": True}, admin)
+    check(status == 201 and made["ephemeral"], "a token for nodes that come and go")
+    node = rig.register(made["token"], tag="job")
+    shown = rig.get(f"/conflux/{node['conflux_id']}", admin)[1]
+    check(shown["ephemeral"], "its nodes are")
+    login, out = rig.probe(node, "logout")
+    check(login["ok"] and (login["expires"] - login["time"]) / 1000 <= 600, "their sessions are short")
+    check(out["ok"], "logout")
+    refused(rig.get(f"/conflux/{node['conflux_id']}", admin), 404)
+    refused(rig.get("/conflux/taints", node["conflux_token"]), 401, "register it again")
+    made = json.loads(rig.cli("token", "create", "--ephemeral", "--json").stdout)
+    node = rig.register(made["token"], tag="job")
+    check(rig.get(f"/conflux/{node['conflux_id']}", admin)[1]["ephemeral"], "token create --ephemeral")
+
+
 def who_asks_too_often_waits():
     node, other = (rig.register(tag=f"eager-{i}")["conflux_token"] for i in range(2))
     conn = rig.connection()
@@ -394,6 +411,6 @@ def no_secrets_in_logs():
 
 
 start_slow()
-main(init_again, http_shape, tls, users, bad_jwts, registration, tokens, sessions, proofs, who_asks_too_often_waits,
+main(init_again, http_shape, tls, users, bad_jwts, registration, tokens, sessions, proofs, ephemeral_nodes, who_asks_too_often_waits,
      administration, dead_conflux_tokens, command_line,
      own_certificate, slow_clients, restart, no_secrets_in_logs)

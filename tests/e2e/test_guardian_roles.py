@@ -66,7 +66,9 @@ def new_team():
 def real_path(path, owner):
     """The path with things that exist, new where a caller may end them."""
     kind = path.split("/")[1]
-    if path.startswith("/auth/registration-tokens/"):
+    if path.startswith("/auth/tokens/"):
+        thing = NOTHING
+    elif path.startswith("/auth/registration-tokens/"):
         thing = registration_token()["id"]
     elif kind == "conflux":
         thing = new_node(owner)
@@ -92,7 +94,7 @@ def every_route_as_everybody():
     new_node(member.id)  # a realm with nodes is not deleted
     for method, path, o in operations:
         needed = "admin" if path.endswith("/members/{user}") else o["x-veilnet-role"]  # others': oneself may leave
-        if needed in ("public", "registration", "conflux") or path == "/auth/logout":
+        if needed in ("public", "registration", "conflux", "metrics") or path == "/auth/logout":
             continue
         for person in people:
             for own in (False, True) if needed == "holder" else (False,):

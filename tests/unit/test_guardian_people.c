@@ -2,9 +2,11 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include "guardian/ephemeral.h"
 #include "guardian/migrations.h"
 #include "guardian/people.h"
 #include "guardian/sign_in.h"
+#include "guardian/store_sql.h"
 #include "support/store_world.h"
 #include "support/test.h"
 
@@ -190,6 +192,81 @@ static void names_of_people(void **state)
         assert_false(vn_display_name_valid(HIDDEN[i]));
 }
 
+/* ---- nodes that go by themselves ---- */
+
+static void silent_nodes_go(void **state)
+{
+    const struct vn_store_world *w = *state;
+    struct vn_guardian g = {.store = w->s};
+    struct vn_conflux_record e = {.id = id_of(60),
+                                  .realm = w->realm->r.id,
+                                  .token = id_of(TOKEN),
+                                  .owner = id_of(ANN),
+                                  .tag = "job",
+                                  .ip4 = 0x0a4d0101,
+                                  .ephemeral = true,
+                                  .created_ms = NOW};
+    struct vn_session_record session = {.node = id_of(61), .not_after_ms = NOW + 1000};
+    size_t n;
+    assert_ok(vn_store_conflux_add(w->s, &e));
+    assert_ok(vn_ephemerals_sweep(&g, NOW + VN_EPHEMERAL_GRACE_MS - 1, &n));
+    assert_int_equal(n, 0); /* may still log in */
+    assert_ok(vn_store_conflux_set_session(w->s, &e.id, &session, NOW));
+    assert_ok(vn_ephemerals_sweep(&g, NOW + 999, &n));
+    assert_int_equal(n, 0);
+    session.not_after_ms = NOW + 5000; /* renewed */
+    assert_ok(vn_store_conflux_set_session(w->s, &e.id, &session, NOW));
+    assert_ok(vn_ephemerals_sweep(&g, NOW + 4999, &n));
+    assert_int_equal(n, 0);
+    assert_ok(vn_ephemerals_sweep(&g, NOW + 5000, &n));
+    assert_int_equal(n, 1);
+    struct vn_conflux_record gone;
+    assert_status(VN_ERR_NOTFOUND, vn_store_conflux_get(w->s, &e.id, &gone));
+
+    e.id = id_of(62); /* never logs in */
+    assert_ok(vn_store_conflux_add(w->s, &e));
+    assert_ok(vn_ephemerals_sweep(&g, NOW + VN_EPHEMERAL_GRACE_MS, &n));
+    assert_int_equal(n, 1);
+    assert_ok(vn_ephemerals_sweep(&g, NOW * 2, &n));
+    assert_int_equal(n, 0); /* others stay */
+    assert_int_equal(vn_ephemeral_lifetime_ms(&e, 43200000), VN_EPHEMERAL_SESSION_MS);
+    assert_int_equal(vn_ephemeral_lifetime_ms(&e, 60000), 60000);
+    e.ephemeral = false;
+    assert_int_equal(vn_ephemeral_lifetime_ms(&e, 43200000), 43200000);
+}
+
+/* ---- what is on the disk ---- */
+
+static int synchronous(const struct vn_store *s)
+{
+    sqlite3_stmt *q;
+    assert_int_equal(sqlite3_prepare_v2(s->db, "PRAGMA synchronous", -1, &q, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+    int level = sqlite3_column_int(q, 0);
+    sqlite3_finalize(q);
+    return level;
+}
+
+static void changes_reach_the_disk(void **state)
+{
+    const struct vn_store_world *w = *state;
+    enum { NORMAL = 1, FULL = 2 };
+    assert_int_equal(synchronous(w->s), FULL);
+    assert_ok(vn_store_begin(w->s, false));
+    assert_int_equal(synchronous(w->s), NORMAL);
+    assert_ok(vn_store_commit(w->s));
+    assert_int_equal(synchronous(w->s), FULL); /* for a change without a transaction, too */
+    assert_ok(vn_store_begin(w->s, false));
+    vn_store_rollback(w->s);
+    assert_int_equal(synchronous(w->s), FULL);
+    assert_ok(vn_store_audit_add(w->s, NOW, NULL, "a", "b", "c", "d"));
+    assert_int_equal(synchronous(w->s), FULL);
+    assert_ok(vn_store_begin(w->s, true));
+    assert_ok(vn_store_audit_add(w->s, NOW, NULL, "a", "b", "c", "d"));
+    assert_int_equal(synchronous(w->s), FULL);
+    assert_ok(vn_store_commit(w->s));
+}
+
 /* ---- a store of the version before ---- */
 
 static void run(sqlite3 *db, const char *sql)
@@ -244,6 +321,8 @@ int main(void)
         TEST(who_leaves_takes_their_nodes),
         TEST(a_public_realm_is_everybodys),
         TEST(a_realm_opens_to_a_team),
+        TEST(silent_nodes_go),
+        TEST(changes_reach_the_disk),
         cmocka_unit_test(sets_of_teams),
         cmocka_unit_test(names_of_people),
         cmocka_unit_test(an_old_store_gets_an_organisation),
