@@ -133,6 +133,7 @@
 #define VN_SUPER_PACKET_MAX 65000       /* inner packet before segmentation; one fits in a frame */
 #define VN_LANE_FRAMES_MAX (1ull << 32) /* per key: then a step */
 #define VN_LANE_BYTES_MAX (1ull << 40)
+#define VN_LANES_MAX 16 /* workers of a peer: 4 bits of a label */
 #define VN_REPLAY_BITS_MIN 1024
 #define VN_REPLAY_BITS_MAX 65536
 #define VN_EARLY_FRAMES_MAX 16 /* frames held per label between SETUP and BIND */

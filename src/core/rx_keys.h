@@ -11,8 +11,6 @@
 #include "wire/frame.h"
 #include "wire/rekey.h"
 
-#define VN_LANES_MAX 16 /* workers of a peer: 4 bits of a label */
-
 struct vn_rx_key; /* of one epoch and lane */
 
 struct vn_rx_epoch {
