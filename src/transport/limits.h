@@ -173,6 +173,10 @@
 /* Bytes waiting in SCTP that are always accepted, however small the congestion window. Ours: a
  * burst to send and one in the making. */
 #define VN_SCTP_SNDBUF_WAIT_BYTES 196608
+/* Milliseconds of the path's rate that wait in SCTP, once it is known, and the least of it: one of
+ * the longest messages. Ours. */
+#define VN_SCTP_WAIT_MS 4
+#define VN_SCTP_WAIT_LEAST_BYTES 66560
 /* The same for a stream with nothing waiting, so that bulk keeps no other from being sent. Ours:
  * two of the longest messages. */
 #define VN_SCTP_SNDBUF_RESERVE_BYTES 133120
@@ -263,5 +267,8 @@
 #define VN_TETHER_QUEUE_BULK_BYTES (256 * 1024)
 #define VN_TETHER_QUEUE_REALTIME_BYTES (256 * 1024)
 #define VN_TETHER_QUEUE_CONTROL_BYTES (1024 * 1024)
+/* Milliseconds of the path's rate that a shallow queue holds, at least one of the longest messages.
+ * Ours: DESIGN section 9 has at most two frames ahead. */
+#define VN_TETHER_QUEUE_MS 2
 /* Messages per callback. Ours. */
 #define VN_TETHER_BATCH 64

@@ -25,6 +25,8 @@ struct vn_pc_channel_config {
     /** Unordered messages that arrive wait a little for what was sent before them, so that a
      * retransmission does not reorder them. */
     bool in_turn;
+    /** Takes no more than the path does in a few milliseconds, once its rate is known. */
+    bool shallow;
 };
 
 struct vn_pc_handler {

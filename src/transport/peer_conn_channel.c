@@ -310,11 +310,18 @@ void vn_pc_limit_messages(struct vn_pc *pc, size_t bytes)
     pc->send_max = bytes;
 }
 
+static size_t queue_max(const struct vn_pc *pc, const struct vn_pc_channel *c)
+{
+    const uint64_t rate = c->cfg.shallow ? vn_sctp_rate(pc->sctp) : 0;
+    const uint64_t soon = VN_MAX(rate / 1000 * VN_TETHER_QUEUE_MS, (uint64_t)pc->cfg.message_max);
+    return rate == 0 ? c->cfg.queue_bytes : (size_t)VN_MIN(soon, (uint64_t)c->cfg.queue_bytes);
+}
+
 void vn_pc_report_writable(struct vn_pc *pc)
 {
     for (size_t i = 0; i < pc->channel_count && vn_pc_is_live(pc); i++) {
         struct vn_pc_channel *c = &pc->channels[pc->order[i]];
-        if (c->blocked && c->queue.bytes <= c->cfg.queue_bytes / 2) {
+        if (c->blocked && c->queue.bytes <= queue_max(pc, c) / 2) {
             c->blocked = false;
             pc->handler.writable(pc->handler.arg, c->stream);
         }
@@ -330,9 +337,10 @@ vn_status vn_pc_send(struct vn_pc *pc, uint16_t stream, struct vn_pktbuf **bufs,
         pc->channels[stream].state == VN_PC_CHANNEL_CLOSING)
         return VN_ERR_STATE;
     struct vn_pc_channel *c = &pc->channels[stream];
+    const size_t most = queue_max(pc, c);
     size_t taken = 0;
     for (; taken < n && bufs[taken]->len <= pc->send_max; taken++) {
-        if (c->queue.bytes >= c->cfg.queue_bytes) {
+        if (c->queue.bytes >= most) {
             c->blocked = true;
             break;
         }

@@ -107,6 +107,8 @@ VN_MUST_CHECK vn_status vn_sctp_send(struct vn_sctp *s, uint16_t stream, uint32_
                                      uint64_t now_us);
 /** Sends what the windows and the pacing allow now. */
 void vn_sctp_flush(struct vn_sctp *s, uint64_t now_us);
+/** Bytes per second that the path takes; 0: not known yet. */
+uint64_t vn_sctp_rate(const struct vn_sctp *s);
 /** Bytes sent or waiting, not acknowledged. */
 size_t vn_sctp_outstanding(const struct vn_sctp *s);
 

@@ -5,6 +5,7 @@
 #include "support/sctp_world.h"
 #include "support/test.h"
 #include "transport/limits.h"
+#include "transport/sctp/assoc.h"
 
 enum { SECOND = 1000000, MESSAGE = 65536 };
 
@@ -269,12 +270,34 @@ static void queues_stay_short(void **state)
     sctp_world_done(&b.w);
 }
 
+/* What waits in front of the path delays everything behind it. */
+static void little_waits(void **state)
+{
+    (void)state;
+    struct bulk b = {0};
+    const struct sctp_path path = path_of(100, 10000, 1, 0);
+    size_t most = 0;
+    open_bulk(&b, &path, 4 * 1024 * 1024);
+    run_bulk(&b, 3 * SECOND);
+    b.bytes = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        run_bulk(&b, SECOND / 100);
+        most = VN_MAX(most, b.w.end[0].own->tx.waiting);
+    }
+    const double got = mbit(b.bytes, SECOND);
+    print_message("# %zu bytes wait at most for %.1f of 100 Mbit/s\n", most, got);
+    assert_in_range(most, 1, VN_SCTP_WAIT_LEAST_BYTES + MESSAGE);
+    assert_true(got > 90);
+    sctp_world_done(&b.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_are_full),
         cmocka_unit_test(cubic_keeps_its_share),
         cmocka_unit_test(queues_stay_short),
+        cmocka_unit_test(little_waits),
     };
     vn_log_setup(VN_LOG_WARN, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);

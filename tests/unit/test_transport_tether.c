@@ -13,6 +13,7 @@
 #include "support/udp_proxy.h"
 #include "transport/limits.h"
 #include "transport/peer_conn_i.h"
+#include "transport/sctp.h"
 #include "transport/tether.h"
 
 struct state {
@@ -203,6 +204,38 @@ static bool b_has_control(void *arg)
         if (s->p.b.classes[i] == VN_TETHER_CONTROL)
             return true;
     return false;
+}
+
+static bool a_queues_nothing(void *arg)
+{
+    const struct state *s = arg;
+    return s->p.a.tether->members[0].pc->channels[0].queue.bytes == 0;
+}
+
+static bool rate_is_known(void *arg)
+{
+    struct state *s = arg;
+    (void)tether_end_send(&s->p.a, VN_TETHER_BULK, 30000, 1);
+    return vn_sctp_rate(s->p.a.tether->members[0].pc->sctp) > 0 &&
+           s->p.b.msg_count < TETHER_END_MSGS;
+}
+
+/* Once the rate of a slow path is known, little of bulk is taken ahead. */
+static void little_is_taken_ahead(void **state)
+{
+    struct state *s = *state;
+    const struct vn_pktqueue *q;
+    up_through_proxy(s);
+    udp_proxy_rule(s->proxy)->bytes_per_ms = 4000;
+    q = &s->p.a.tether->members[0].pc->channels[0].queue;
+    assert_true(tether_pair_until(&s->p, rate_is_known, s, 20000));
+    assert_true(tether_pair_until(&s->p, a_queues_nothing, s, 20000));
+    while (tether_end_send(&s->p.a, VN_TETHER_BULK, 1000, 1))
+        continue;
+    const uint64_t rate = vn_sctp_rate(s->p.a.tether->members[0].pc->sctp);
+    const size_t most =
+        (size_t)VN_MAX(rate / 1000 * VN_TETHER_QUEUE_MS, (uint64_t)VN_TETHER_MSG_MAX);
+    assert_in_range(q->bytes, VN_TETHER_MSG_MAX, most + 1000);
 }
 
 static void control_does_not_wait_for_bulk(void **state)
@@ -732,6 +765,7 @@ int main(void)
         TEST(control_keeps_its_order),
         TEST(bulk_survives_loss),
         TEST(a_bottleneck_ends_nothing),
+        TEST(little_is_taken_ahead),
         TEST(control_does_not_wait_for_bulk),
         TEST(it_is_up_when_all_its_connections_are),
         TEST(nothing_comes_before_up),

@@ -80,6 +80,21 @@ static struct vn_sctp_out_msg *msg_new(struct vn_sctp_tx *tx)
     return m;
 }
 
+uint64_t vn_sctp_rate(const struct vn_sctp *s)
+{
+    return s->tx.bbr.full_bw_reached ? vn_bbr_bandwidth(&s->tx.bbr) : 0;
+}
+
+/* What waits here nothing can overtake any more: a few milliseconds of it keep the path full. Until
+ * the rate is known, what may be sent within a round trip. */
+static uint64_t wait_max(const struct vn_sctp *s)
+{
+    const uint64_t most = VN_MAX(s->tx.bbr.cwnd, (uint64_t)VN_SCTP_SNDBUF_WAIT_BYTES);
+    const uint64_t rate = vn_sctp_rate(s);
+    const uint64_t soon = rate / 1000 * VN_SCTP_WAIT_MS;
+    return rate == 0 ? most : VN_MIN(most, VN_MAX(soon, (uint64_t)VN_SCTP_WAIT_LEAST_BYTES));
+}
+
 vn_status vn_sctp_send(struct vn_sctp *s, uint16_t stream, uint32_t ppid,
                        const struct vn_sctp_how *how, struct vn_pktbuf *msg, uint64_t now_us)
 {
@@ -92,9 +107,7 @@ vn_status vn_sctp_send(struct vn_sctp *s, uint16_t stream, uint32_t ppid,
     struct vn_sctp_out_stream *st = &tx->streams[stream];
     /* A stream with nothing waiting may go beyond what the others have filled. */
     const size_t reserve = st->head ? 0 : VN_SCTP_SNDBUF_RESERVE_BYTES;
-    /* What waits for longer than a round trip is but delay. */
-    const uint64_t wait_max = VN_MAX(tx->bbr.cwnd, (uint64_t)VN_SCTP_SNDBUF_WAIT_BYTES);
-    if (tx->waiting >= wait_max + reserve || vn_sctp_outstanding(s) >= tx->window + reserve ||
+    if (tx->waiting >= wait_max(s) + reserve || vn_sctp_outstanding(s) >= tx->window + reserve ||
         tx->held >= 2 * tx->window + reserve ||
         tx->messages >= VN_SCTP_MESSAGES_MAX + (reserve > 0 ? s->cfg.streams : 0u))
         return VN_ERR_AGAIN;
