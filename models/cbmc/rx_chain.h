@@ -42,9 +42,9 @@ static bool lawful(const struct vn_rx_keys *k)
         if (e->number != k->epochs[0].number - i || (i > 1 && e->until_us > e[-1].until_us))
             return false;
         for (size_t lane = 0; lane < VN_LANES_MAX; lane++)
-            if (e->lanes[lane] && (e->lanes[lane]->aead->name != e->ck.b[0] ||
-                                   e->lanes[lane]->aead->lane != lane ||
-                                   e->lanes[lane]->iv[0] != e->ck.b[0]))
+            if (e->lanes[lane] &&
+                (e->lanes[lane]->aead->name != e->ck.b[0] || e->lanes[lane]->aead->lane != lane ||
+                 e->lanes[lane]->iv[0] != e->ck.b[0]))
                 return false;
     }
     return true;

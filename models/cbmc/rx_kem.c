@@ -24,7 +24,6 @@ int main(void)
         return 0;
     assert(k.kem_pending && k.kem_epoch == epoch);
     /* On what the source has before that epoch. */
-    assert(k.kem_ck.b[0] ==
-           __CPROVER_uninterpreted_kem(truth(&k, epoch - 1, false), step.ss.b[0]));
+    assert(k.kem_ck.b[0] == __CPROVER_uninterpreted_kem(truth(&k, epoch - 1, false), step.ss.b[0]));
     return 0;
 }
