@@ -136,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(vn_ice_new(&cfg, &f.ice) == VN_OK);
     for (uint8_t i = 0; i < 2; i++) {
         struct vn_addr a = addr_of((uint8_t)(i + 14));
-        check(vn_ice_add_local(f.ice, &a, (uint16_t)(100 - i), &c) == VN_OK);
+        check(vn_ice_add_local(f.ice, VN_CAND_HOST, &a, (uint16_t)(100 - i), &c) == VN_OK);
     }
     for (int i = 0;
          i < 200 && vn_read_u8(&r, &op) && vn_read_u8(&r, &from) && vn_read_block8(&r, &rest); i++)

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "control/json_alloc.h"
 #include "control/json_read.h"
+#include "core/commands.h"
 #include "crypto/suite.h"
 
 #define FILE_MAX_BYTES 32768
@@ -105,6 +106,8 @@ static json_t *settings_json(const struct vn_conflux_config *c)
         ok = ok && json_object_set_new(o, "mtu", json_integer(c->mtu_bytes)) == 0;
     if (c->idle_ms)
         ok = ok && json_object_set_new(o, "idle_ms", json_integer(c->idle_ms)) == 0;
+    if (c->candidates != VN_CANDIDATES_ALL)
+        ok = ok && set_text(o, "candidates", vn_candidate_filter_name(c->candidates));
     if (c->no_relay)
         ok = ok && json_object_set_new(o, "relay", json_false()) == 0;
     if (c->via_count)
@@ -204,6 +207,11 @@ static bool parse_settings(const json_t *o, struct vn_conflux_config *ret)
             return false;
         ret->idle_ms = (uint32_t)v;
     }
+    char candidates[16];
+    if (json_object_get(o, "candidates") &&
+        (!vn_jread_text(o, "candidates", candidates, sizeof(candidates)) ||
+         !vn_candidate_filter_of(candidates, &ret->candidates)))
+        return false;
     const json_t *relay = json_object_get(o, "relay"), *via = json_object_get(o, "via");
     ret->no_relay = json_is_false(relay);
     return (!relay || json_is_boolean(relay)) && (!via || parse_via(via, ret)) && json_is_object(o);

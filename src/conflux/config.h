@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "control/join_token.h"
+#include "ports/tether.h"
 
 struct vn_conflux_config {
     struct vn_guardian_address guardian;
@@ -21,6 +22,7 @@ struct vn_conflux_config {
     char interface[16];
     uint16_t mtu_bytes;
     uint32_t idle_ms;
+    enum vn_candidate_filter candidates;
 
     uint16_t public_port; /* registered with --public: answers members there; 0: not */
     bool no_relay;

@@ -207,6 +207,7 @@ static int run_locked(const struct vn_daemon_options *o)
         .ifname = c->interface[0] ? c->interface : NULL,
         .mtu_bytes = c->mtu_bytes,
         .idle_ms = c->idle_ms,
+        .candidates = c->candidates,
         .public_port = c->public_port,
         .no_relay = c->no_relay,
         .via = {c->via[0], c->via[1], c->via[2]},

@@ -8,6 +8,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/secret.h"
+#include "core/commands.h"
 
 enum kind { K_FLAG, K_TEXT, K_OPTIONAL, K_SECRET, K_LIST, K_SECONDS, K_MILLIS, K_MTU, K_COUNT };
 
@@ -29,6 +30,7 @@ enum id {
     O_IDLE_MS,
     O_INTERFACE,
     O_MTU,
+    O_CANDIDATES,
     O_VIA,
     O_NO_RELAY,
     O_COUNT,
@@ -145,6 +147,16 @@ static const struct option OPTIONS[] = {
      STARTS,
      {"VEILNET_MTU"},
      "its MTU, 1280 to 9000 (default 1500)"},
+    {O_CANDIDATES,
+     0,
+     "candidates",
+     "WHICH",
+     K_TEXT,
+     STARTS,
+     {"VEILNET_CANDIDATES"},
+     "which addresses peers are told: all (default), reflexive (as STUN and TURN servers show "
+     "them), "
+     "relay (TURN servers' alone)"},
     {O_VIA,
      0,
      "via",
@@ -402,6 +414,10 @@ static bool set_flag(struct vn_options *o, enum id id)
 
 static bool set_text(struct vn_options *o, enum id id, const char *value)
 {
+    if (id == O_CANDIDATES) {
+        o->has_candidates = true;
+        return vn_candidate_filter_of(value, &o->candidates);
+    }
     const char **const text = id == O_TOKEN_FILE  ? &o->token_file
                               : id == O_STATE_DIR ? &o->state_dir
                               : id == O_TAG       ? &o->tag

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "ports/tether.h"
 
 enum vn_verb {
     VN_VERB_REGISTER = 1u << 0,
@@ -53,7 +54,8 @@ struct vn_options {
     bool has_via, no_relay;
     const char *via[VN_OPT_LIST_MAX];
     size_t via_count;
-    bool has_idle, has_mtu;
+    bool has_idle, has_mtu, has_candidates;
+    enum vn_candidate_filter candidates;
     uint32_t idle_ms;
     uint16_t mtu_bytes;
     uint32_t count; /* ping -c; 0: for ever */

@@ -177,3 +177,24 @@ const char *vn_tether_drop_name(enum vn_tether_drop d)
     };
     return (unsigned)d < VN_TDROP_COUNT ? names[d] : "unknown";
 }
+
+static const char *const filters[] = {
+    [VN_CANDIDATES_ALL] = "all",
+    [VN_CANDIDATES_REFLEXIVE] = "reflexive",
+    [VN_CANDIDATES_RELAY] = "relay",
+};
+
+const char *vn_candidate_filter_name(enum vn_candidate_filter f)
+{
+    return (unsigned)f < VN_ARRAY_LEN(filters) ? filters[f] : "unknown";
+}
+
+bool vn_candidate_filter_of(const char *text, enum vn_candidate_filter *ret)
+{
+    for (unsigned i = 0; i < VN_ARRAY_LEN(filters); i++)
+        if (strcmp(text, filters[i]) == 0) {
+            *ret = (enum vn_candidate_filter)i;
+            return true;
+        }
+    return false;
+}

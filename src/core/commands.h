@@ -264,6 +264,10 @@ struct vn_ev_stats {
 
 const char *vn_worker_drop_name(enum vn_worker_drop d);
 const char *vn_tether_drop_name(enum vn_tether_drop d);
+/** "all", "reflexive", "relay". */
+const char *vn_candidate_filter_name(enum vn_candidate_filter f);
+/** False: text names none. */
+VN_MUST_CHECK bool vn_candidate_filter_of(const char *text, enum vn_candidate_filter *ret);
 
 /** Zeroed message with type and free_fn set; size is that of the whole struct. VN_ERR_NOMEM. */
 VN_MUST_CHECK vn_status vn_post_msg_new(unsigned type, size_t size, void *ret_msg);

@@ -85,7 +85,7 @@ vn_status vn_tls_key_new(char **ret_key_pem)
     return take_text(b, true, ret_key_pem);
 }
 
-static vn_status pin_of(EVP_PKEY *pkey, uint8_t ret[32])
+vn_status vn_pkey_pin(EVP_PKEY *pkey, uint8_t ret[32])
 {
     uint8_t *der = NULL;
     const int n = i2d_PUBKEY(pkey, &der);
@@ -104,7 +104,7 @@ vn_status vn_tls_key_pin(const char *key_pem, uint8_t ret[32])
     VN_CLEANUP(vn_pkey_freep) EVP_PKEY *pkey = read_key(key_pem);
     if (!pkey)
         return vn_ossl_error("read key", VN_ERR_MALFORMED);
-    return pin_of(pkey, ret);
+    return vn_pkey_pin(pkey, ret);
 }
 
 vn_status vn_tls_cert_pin(const char *cert_pem, uint8_t ret[32])
@@ -113,7 +113,7 @@ vn_status vn_tls_cert_pin(const char *cert_pem, uint8_t ret[32])
     EVP_PKEY *pkey = x ? X509_get0_pubkey(x) : NULL;
     if (!pkey)
         return vn_ossl_error("read certificate", VN_ERR_MALFORMED);
-    return pin_of(pkey, ret);
+    return vn_pkey_pin(pkey, ret);
 }
 
 static bool add_conf(X509 *x, X509 *issuer, int nid, const char *value)

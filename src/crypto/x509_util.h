@@ -21,6 +21,9 @@ bool vn_x509_time_ms(const ASN1_TIME *t, uint64_t *ret);
 /** VN_OK, VN_ERR_EXPIRED (too early as well), VN_ERR_MALFORMED. */
 VN_MUST_CHECK vn_status vn_x509_check_time(const X509 *x, uint64_t now_ms);
 
+/** SHA-256 of the DER SubjectPublicKeyInfo. */
+VN_MUST_CHECK vn_status vn_pkey_pin(EVP_PKEY *pkey, uint8_t ret[32]);
+
 /* Builders: false on error, queue not drained. */
 
 /** Version 3, validity, serial (16 bytes; all zero: drawn), and the public key. */

@@ -212,6 +212,7 @@ static vn_status make_parts(struct vn_instance *i)
         .number = 0,
         .so_mark = VN_HOST_MARK,
         .public_port = i->cfg.public_port,
+        .candidates = i->cfg.candidates,
         .ifname = i->ifname,
         .arg = i,
         .event = on_event,

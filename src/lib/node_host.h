@@ -9,6 +9,7 @@
 
 #include "control/join_token.h"
 #include "core/node.h"
+#include "ports/tether.h"
 
 struct vn_instance;
 struct vn_loop;
@@ -21,9 +22,10 @@ enum vn_instance_failure {
 
 struct vn_instance_config {
     const char *state_dir;
-    const char *ifname;   /* NULL: the default */
-    uint16_t mtu_bytes;   /* 0: default */
-    uint32_t idle_ms;     /* 0: default */
+    const char *ifname; /* NULL: the default */
+    uint16_t mtu_bytes; /* 0: default */
+    uint32_t idle_ms;   /* 0: default */
+    enum vn_candidate_filter candidates;
     uint16_t public_port; /* answer STUN questions of members there; 0: open no port */
     bool no_relay;        /* as in vn_node_config, with the next two */
     const char *via[VN_CIRCUIT_RELAYS_MAX];

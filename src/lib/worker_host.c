@@ -187,6 +187,7 @@ static vn_status thread_init(void *arg, struct vn_loop *loop)
         .random = &w->random,
         .so_mark = w->cfg.so_mark,
         .exclude_ifname = w->cfg.ifname,
+        .filter = w->cfg.candidates,
         .public_port = w->cfg.number == 0 ? w->cfg.public_port : 0,
     };
     vn_status st = vn_transport_new(&tc, &w->transport);

@@ -6,6 +6,7 @@
 
 #include "base/id.h"
 #include "ports/post.h"
+#include "ports/tether.h"
 
 struct vn_host;
 struct vn_loop;
@@ -16,7 +17,8 @@ struct vn_worker_host_config {
     uint8_t number;
     uint32_t so_mark;
     uint16_t public_port; /* 0: none */
-    const char *ifname;   /* of the overlay: no candidates from it */
+    enum vn_candidate_filter candidates;
+    const char *ifname; /* of the overlay: no candidates from it */
     void *arg;
     /** An event of the worker, on the core thread; takes ownership. */
     void (*event)(void *arg, struct vn_post_msg *m);

@@ -36,6 +36,14 @@ enum vn_candidate_type {
     VN_CAND_RELAY = 4
 };
 
+/** Which of its candidates a node tells its peers. */
+enum vn_candidate_filter {
+    VN_CANDIDATES_ALL,
+    VN_CANDIDATES_REFLEXIVE, /* server-reflexive and relayed: not the machine's own addresses */
+    VN_CANDIDATES_RELAY,     /* relayed: no address of this machine or its network; and no datagram
+                                goes to a peer but through the relay */
+};
+
 struct vn_candidate {
     enum vn_candidate_type type;
     uint32_t priority; /* RFC 8445 section 5.1.2 */

@@ -15,6 +15,7 @@ vn_status vn_ice_new(const struct vn_ice_config *cfg, struct vn_ice **ret)
     ice->cfg = *cfg;
     ice->controlling = cfg->controlling;
     ice->tie_breaker = cfg->tie_breaker;
+    ice->nominate_us = UINT64_MAX;
     *ret = ice;
     return VN_OK;
 }
@@ -44,15 +45,17 @@ void vn_ice_set_state(struct vn_ice *ice, enum vn_ice_state state)
 
 /* ---- candidates ---- */
 
-vn_status vn_ice_add_local(struct vn_ice *ice, const struct vn_addr *addr, uint16_t preference,
+vn_status vn_ice_add_local(struct vn_ice *ice, enum vn_candidate_type type,
+                           const struct vn_addr *addr, uint16_t preference,
                            struct vn_candidate *ret)
 {
     if (ice->local_count == VN_ICE_CANDIDATES_MAX)
         return VN_ERR_LIMIT;
     size_t local = ice->local_count++;
     struct vn_candidate *c = &ice->locals[local];
-    *c = (struct vn_candidate){.type = VN_CAND_HOST,
-                               .priority = vn_ice_priority(VN_ICE_PREF_HOST, preference),
+    const unsigned pref = type == VN_CAND_RELAY ? VN_ICE_PREF_RELAY : VN_ICE_PREF_HOST;
+    *c = (struct vn_candidate){.type = type,
+                               .priority = vn_ice_priority(pref, preference),
                                /* section 5.1.1.3: same type and base address, same foundation */
                                .foundation = (uint32_t)local + 1,
                                .addr = *addr};
@@ -61,6 +64,14 @@ vn_status vn_ice_add_local(struct vn_ice *ice, const struct vn_addr *addr, uint1
             (void)vn_ice_pair_add(ice, local, r);
     *ret = *c;
     return VN_OK;
+}
+
+size_t vn_ice_remotes(const struct vn_ice *ice, struct vn_addr *ret, size_t cap)
+{
+    const size_t n = VN_MIN(ice->remote_count, cap);
+    for (size_t i = 0; i < n; i++)
+        ret[i] = ice->remotes[i].addr;
+    return n;
 }
 
 void vn_ice_add_remote(struct vn_ice *ice, const struct vn_candidate *c, uint64_t now_us)

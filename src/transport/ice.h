@@ -52,9 +52,13 @@ VN_MUST_CHECK vn_status vn_ice_new(const struct vn_ice_config *cfg, struct vn_ic
 struct vn_ice *vn_ice_free(struct vn_ice *ice); /* wipes the passwords; returns NULL */
 void vn_ice_freep(struct vn_ice **ice);
 
-/** A host candidate; preference orders the machine's addresses, highest first. VN_ERR_LIMIT. */
-VN_MUST_CHECK vn_status vn_ice_add_local(struct vn_ice *ice, const struct vn_addr *addr,
-                                         uint16_t preference, struct vn_candidate *ret);
+/** A host or relayed candidate, at any time; preference orders those of a kind, highest first.
+ * VN_ERR_LIMIT. */
+VN_MUST_CHECK vn_status vn_ice_add_local(struct vn_ice *ice, enum vn_candidate_type type,
+                                         const struct vn_addr *addr, uint16_t preference,
+                                         struct vn_candidate *ret);
+/** Addresses of the peer's candidates that are known, at most cap; returns how many. */
+size_t vn_ice_remotes(const struct vn_ice *ice, struct vn_addr *ret, size_t cap);
 /** The peer's answer (or offer): checks begin. VN_ERR_STATE when called twice, VN_ERR_ARG for
  * credentials of lengths that are not allowed. */
 VN_MUST_CHECK vn_status vn_ice_start(struct vn_ice *ice, const struct vn_ice_params *remote,

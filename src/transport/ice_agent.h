@@ -6,7 +6,7 @@
 #include "transport/stun.h"
 
 /* RFC 8445 section 5.1.2.2 */
-enum { VN_ICE_PREF_HOST = 126, VN_ICE_PREF_PRFLX = 110 };
+enum { VN_ICE_PREF_HOST = 126, VN_ICE_PREF_PRFLX = 110, VN_ICE_PREF_RELAY = 0 };
 #define VN_ICE_REMOTES_MAX (VN_ICE_CANDIDATES_MAX + VN_ICE_PRFLX_MAX)
 
 enum vn_ice_pair_state {
@@ -60,6 +60,7 @@ struct vn_ice {
     uint64_t started_us;
     uint64_t first_valid_us; /* 0: none */
     uint64_t next_pace_us;   /* earliest time of the next new check */
+    uint64_t nominate_us;    /* when nomination waits no longer; UINT64_MAX: it does not wait */
     uint64_t triggered_seq;
 
     struct vn_candidate locals[VN_ICE_CANDIDATES_MAX];

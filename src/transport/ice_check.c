@@ -17,10 +17,14 @@ static void send_request(struct vn_ice *ice, const struct vn_ice_pair *p,
     struct vn_span out;
     int n = snprintf(username, sizeof(username), "%s:%s", ice->remote_params.ufrag,
                      ice->cfg.local.ufrag);
-    uint16_t local_pref = (uint16_t)(ice->locals[p->local].priority >> 8);
+    const struct vn_candidate *local = &ice->locals[p->local];
+    uint16_t local_pref = (uint16_t)(local->priority >> 8);
+    /* Section 7.1.1 has the peer-reflexive preference for all. A relayed address that the peer
+     * learns by this check must not pass for a direct one. */
+    const unsigned pref = local->type == VN_CAND_RELAY ? VN_ICE_PREF_RELAY : VN_ICE_PREF_PRFLX;
     vn_stun_begin(&w, VN_STUN_REQUEST, VN_STUN_BINDING, txid);
     vn_stun_put_username(&w, VN_SPAN(username, (size_t)n));
-    vn_stun_put_priority(&w, vn_ice_priority(VN_ICE_PREF_PRFLX, local_pref));
+    vn_stun_put_priority(&w, vn_ice_priority(pref, local_pref));
     vn_stun_put_role(&w, ice->controlling ? VN_STUN_CONTROLLING : VN_STUN_CONTROLLED,
                      ice->tie_breaker);
     if (use_candidate)
@@ -110,6 +114,27 @@ static bool is_pending(const struct vn_ice_pair *p)
     return p->state == VN_ICE_PAIR_WAITING || p->state == VN_ICE_PAIR_IN_PROGRESS;
 }
 
+static bool is_relayed(const struct vn_ice *ice, const struct vn_ice_pair *p)
+{
+    return ice->locals[p->local].type == VN_CAND_RELAY ||
+           ice->remotes[p->remote].type == VN_CAND_RELAY;
+}
+
+/* Until when a better pair than this valid one is waited for; 0: none can come. A direct one is
+ * worth more patience. */
+static uint64_t patience(const struct vn_ice *ice, const struct vn_ice_pair *best)
+{
+    uint64_t wait = 0;
+    for (size_t i = 0; i < ice->pair_count; i++) {
+        const struct vn_ice_pair *p = &ice->pairs[i];
+        if (is_pending(p) && p->priority > best->priority)
+            wait = VN_MAX(wait, is_relayed(ice, best) && !is_relayed(ice, p)
+                                    ? (uint64_t)VN_ICE_NOMINATE_RELAY_US
+                                    : (uint64_t)VN_ICE_NOMINATE_WAIT_US);
+    }
+    return wait ? ice->first_valid_us + wait : 0;
+}
+
 /*
  * Regular nomination (RFC 8445 section 8.1.1): of the valid pairs the best, as soon as no better
  * one can still come, or a short while after the first.
@@ -117,6 +142,7 @@ static bool is_pending(const struct vn_ice_pair *p)
 static void nominate(struct vn_ice *ice, uint64_t now_us)
 {
     struct vn_ice_pair *best = NULL;
+    ice->nominate_us = UINT64_MAX;
     if (!ice->controlling || ice->state != VN_ICE_CHECKING || !ice->first_valid_us)
         return;
     for (size_t i = 0; i < ice->pair_count; i++) {
@@ -129,10 +155,11 @@ static void nominate(struct vn_ice *ice, uint64_t now_us)
     }
     if (!best)
         return;
-    if (now_us - ice->first_valid_us < VN_ICE_NOMINATE_WAIT_US)
-        for (size_t i = 0; i < ice->pair_count; i++)
-            if (is_pending(&ice->pairs[i]) && ice->pairs[i].priority > best->priority)
-                return;
+    const uint64_t until_us = patience(ice, best);
+    if (now_us < until_us) {
+        ice->nominate_us = until_us;
+        return;
+    }
     best->nominating = true;
     begin_check(ice, best, now_us);
 }
@@ -204,14 +231,7 @@ uint64_t vn_ice_deadline(const struct vn_ice *ice)
     if (ice->selected)
         return ice->probes_left ? VN_MIN(at, ice->next_probe_us) : at;
     at = VN_MIN(at, ice->started_us + VN_TETHER_CONNECT_MS * 1000ull);
-    if (ice->controlling && ice->first_valid_us) {
-        bool under_way = false, possible = false;
-        for (size_t i = 0; i < ice->pair_count; i++) {
-            under_way |= ice->pairs[i].nominating;
-            possible |= ice->pairs[i].valid && ice->pairs[i].state == VN_ICE_PAIR_SUCCEEDED;
-        }
-        if (possible && !under_way)
-            at = VN_MIN(at, ice->first_valid_us + VN_ICE_NOMINATE_WAIT_US);
-    }
+    if (ice->controlling && ice->first_valid_us)
+        at = VN_MIN(at, ice->nominate_us);
     return at;
 }

@@ -107,6 +107,29 @@
 /* An allocation is renewed so long before its end, or after half of a shorter life. RFC 8656
  * section 8. */
 #define VN_TURN_REFRESH_BEFORE_US 60000000
+/* And not sooner. Ours. */
+#define VN_TURN_REFRESH_MIN_US 2000000
+
+/* Bytes of the longest frame of a TURN server's stream that is read; longer ones are skipped. Ours:
+ * a full-size datagram and what is around it. */
+#define VN_RELAY_FRAME_MAX 2048
+/* Bytes read at once, and bytes that wait for the stream before datagrams are dropped; from the
+ * lower mark on SCTP gives none. Ours. */
+#define VN_RELAY_READ_BYTES 16384
+#define VN_RELAY_OUT_BYTES (256 * 1024)
+#define VN_RELAY_OUT_LOW_BYTES (64 * 1024)
+/* Local candidates that are kept free for relayed ones. Ours. */
+#define VN_RELAYS_RESERVED 2
+/* Connections to TURN servers of one peer connection. */
+#define VN_RELAYS_MAX VN_ICE_SERVERS_MAX
+/* The first server is asked so long after the beginning, unless only relays may be used, and each
+ * other so long after the one before, while none has answered. Ours: on a direct path checks are
+ * through by then. */
+#define VN_RELAY_DELAY_US 150000
+#define VN_RELAY_STAGGER_US 250000
+/* Time given to direct pairs after the first valid one, when that is relayed. Ours: two
+ * retransmissions of a check. */
+#define VN_ICE_NOMINATE_RELAY_US 400000
 
 /* ---- consent and liveness ---- */
 

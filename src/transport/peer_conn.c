@@ -15,6 +15,7 @@ void vn_pc_release(struct vn_pc *pc)
         tp->tx_owner = NULL;
     pc->dtls = vn_dtls_free(pc->dtls);
     vn_pc_close_sockets(pc);
+    vn_pc_close_relays(pc);
     pc->backlog = vn_udp_tx_free(pc->backlog);
     pc->ice = vn_ice_free(pc->ice);
     tp->io->timer_free(pc->timer);
@@ -65,7 +66,8 @@ vn_status vn_pc_open(struct vn_transport *tp, const struct vn_pc_config *cfg,
         (void)vn_pc_close(pc);
         return st;
     }
-    if (pc->socket_count == 0)
+    vn_pc_plan_relays(pc);
+    if (pc->socket_count == 0 && !vn_pc_may_relay(pc))
         vn_pc_fail(pc, VN_TETHER_DOWN_NO_INTERFACE);
     vn_pc_arm(pc); /* to report the candidates */
     *ret = pc;
@@ -115,6 +117,7 @@ void vn_pc_add_remote_candidate(struct vn_pc *pc, const struct vn_candidate *c)
     if (!vn_pc_is_live(pc) || !vn_netif_usable(&filter, &c->addr) ||
         (vn_addr_is_loopback(&c->addr) && !pc->transport->allow_loopback))
         return;
+    vn_pc_permit(pc, &c->addr);
     vn_ice_add_remote(pc->ice, c, vn_pc_now(pc));
     vn_pc_arm(pc);
 }

@@ -254,7 +254,9 @@ static bool give(struct vn_pc *pc, struct vn_pc_channel *c, struct vn_pktbuf *b,
 void vn_pc_pump(struct vn_pc *pc)
 {
     uint64_t now_us = vn_pc_now(pc);
-    if (pc->state != VN_PC_OPEN || pc->backlog)
+    const struct vn_relay *relay = vn_pc_pair_relay(pc);
+    if (pc->state != VN_PC_OPEN || pc->backlog ||
+        (relay && vn_relay_waiting(relay) > VN_RELAY_OUT_LOW_BYTES))
         return;
     for (size_t i = 0; i < pc->channel_count; i++) {
         struct vn_pc_channel *c = &pc->channels[pc->order[i]];

@@ -21,7 +21,9 @@ vn_status vn_pc_gather(struct vn_pc *pc)
     struct vn_netif_filter filter = vn_transport_filter(tp);
     struct vn_addr addrs[VN_ICE_CANDIDATES_MAX];
     size_t count;
-    vn_status st = vn_netif_list(&filter, addrs, VN_ARRAY_LEN(addrs), &count);
+    if (tp->filter == VN_CANDIDATES_RELAY)
+        return VN_OK; /* no socket that could say where this machine is */
+    vn_status st = vn_netif_list(&filter, addrs, VN_ARRAY_LEN(addrs) - VN_RELAYS_RESERVED, &count);
     for (size_t i = 0; st == VN_OK && i < count; i++) {
         struct vn_pc_socket *s = &pc->sockets[pc->socket_count];
         *s = (struct vn_pc_socket){.pc = pc, .index = pc->socket_count, .fd = -1};
@@ -33,28 +35,43 @@ vn_status vn_pc_gather(struct vn_pc *pc)
         pc->socket_count++;
         st = tp->io->watch(tp->io->self, s->fd, VN_IO_READ, vn_pc_on_socket, s, &s->watch);
         if (st == VN_OK)
-            st = vn_ice_add_local(pc->ice, &addrs[i], (uint16_t)(65535 - i),
+            st = vn_ice_add_local(pc->ice, VN_CAND_HOST, &addrs[i], (uint16_t)(65535 - i),
                                   &pc->candidates[s->index]);
         if (st == VN_OK)
             ask_servers(pc, s->index, &addrs[i]);
     }
+    pc->host_count = pc->socket_count;
     return st;
+}
+
+bool vn_pc_may_tell(const struct vn_pc *pc, enum vn_candidate_type type)
+{
+    switch (pc->transport->filter) {
+    case VN_CANDIDATES_ALL:
+        return true;
+    case VN_CANDIDATES_REFLEXIVE:
+        return type != VN_CAND_HOST;
+    case VN_CANDIDATES_RELAY:
+        break;
+    }
+    return type == VN_CAND_RELAY;
 }
 
 void vn_pc_announce(struct vn_pc *pc)
 {
     pc->announced = true;
-    for (size_t i = 0; i < pc->socket_count && vn_pc_is_live(pc); i++)
-        pc->handler.candidate(pc->handler.arg, &pc->candidates[i]);
-    if (vn_pc_is_live(pc) && pc->socket_count > 0)
+    for (size_t i = 0; i < pc->host_count && vn_pc_is_live(pc); i++)
+        if (vn_pc_may_tell(pc, VN_CAND_HOST))
+            pc->handler.candidate(pc->handler.arg, &pc->candidates[i]);
+    if (vn_pc_is_live(pc) && (pc->host_count > 0 || vn_pc_may_relay(pc)))
         pc->handler.gathered(pc->handler.arg);
 }
 
 /* RFC 8445 section 5.1.1.4: what repeats a candidate says nothing new. */
 static bool is_known(const struct vn_pc *pc, const struct vn_addr *a)
 {
-    for (size_t i = 0; i < pc->socket_count; i++)
-        if (vn_addr_equal(&pc->candidates[i].addr, a))
+    for (size_t i = 0; i < pc->host_count; i++)
+        if (vn_pc_may_tell(pc, VN_CAND_HOST) && vn_addr_equal(&pc->candidates[i].addr, a))
             return true;
     for (size_t i = 0; i < pc->reflexive_count; i++)
         if (vn_addr_equal(&pc->reflexive[i].addr, a))
@@ -98,7 +115,9 @@ void vn_pc_settle(struct vn_pc *pc)
     for (size_t i = 0; i < pc->socket_count; i++)
         if (i != pc->pair.local)
             close_socket(&pc->sockets[i]);
-    pc->connected = vn_udp_connect(pc->sockets[pc->pair.local].fd, &pc->pair.remote_addr) == VN_OK;
+    vn_pc_settle_relays(pc);
+    pc->connected = vn_pc_pair_relay(pc) ||
+                    vn_udp_connect(pc->sockets[pc->pair.local].fd, &pc->pair.remote_addr) == VN_OK;
 }
 
 void vn_pc_close_sockets(struct vn_pc *pc)

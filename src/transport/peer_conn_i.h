@@ -1,7 +1,7 @@
 /*
  * A peer connection, for its own files: peer_conn.c (life), peer_conn_run.c (states and time),
- * peer_conn_gather.c (sockets and candidates), peer_conn_tx.c and peer_conn_rx.c (datagrams),
- * peer_conn_channel.c (channels and messages).
+ * peer_conn_gather.c (sockets and candidates), peer_conn_relay.c (TURN), peer_conn_tx.c and
+ * peer_conn_rx.c (datagrams), peer_conn_channel.c (channels and messages).
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 #include "transport/limits.h"
 #include "transport/peer_conn.h"
 #include "transport/reflex.h"
+#include "transport/relay.h"
 #include "transport/sctp.h"
 #include "transport/transport_i.h"
 #include "transport/udp.h"
@@ -23,11 +24,20 @@ enum vn_pc_state {
     VN_PC_DOWN,
 };
 
+/* A TURN server's way to the peer, or an attempt at one. */
+struct vn_pc_relay {
+    struct vn_pc *pc;
+    struct vn_relay *relay; /* NULL: over */
+    size_t local;           /* of the local candidate; SIZE_MAX: none yet */
+};
+
+/* Of a local candidate. */
 struct vn_pc_socket {
     struct vn_pc *pc;
     size_t index; /* of the local candidate */
-    int fd;       /* -1: closed */
+    int fd;       /* -1: closed, or a relayed candidate */
     struct vn_io_watch *watch;
+    const struct vn_pc_relay *relay; /* NULL: a host candidate */
 };
 
 enum vn_pc_channel_state {
@@ -63,7 +73,10 @@ struct vn_pc {
 
     struct vn_candidate candidates[VN_ICE_CANDIDATES_MAX];
     struct vn_pc_socket sockets[VN_ICE_CANDIDATES_MAX];
-    size_t socket_count;
+    size_t socket_count, host_count; /* the host candidates come first */
+    struct vn_pc_relay relays[VN_RELAYS_MAX];
+    size_t relay_count, relay_at; /* of the transport's servers: the next to ask */
+    uint64_t relay_next_us;       /* when; UINT64_MAX: none */
     struct vn_reflex reflex;
     struct vn_candidate reflexive[VN_REFLEX_MAX]; /* of which the user knows `told` */
     size_t reflexive_count, reflexive_told;
@@ -78,7 +91,9 @@ struct vn_pc {
     uint64_t started_us;
     struct vn_dtls *dtls;
     struct vn_sctp *sctp;
-    struct vn_udp_tx *backlog;      /* while the socket is full */
+    struct vn_udp_tx *backlog; /* while the socket is full */
+    uint8_t *room;             /* where the sink's next datagram is, of a relayed pair */
+    uint8_t relay_room[VN_UDP_PAYLOAD_MAX_BYTES];
     struct vn_pc_channel *channels; /* cfg.streams, by stream */
     uint16_t *order;                /* streams with a channel, the highest priority first */
     size_t channel_count, closing_count;
@@ -138,11 +153,35 @@ void vn_pc_announce(struct vn_pc *pc);
 void vn_pc_take_mapped(struct vn_pc *pc, size_t local, const struct vn_addr *mapped);
 /** Reports server-reflexive candidates that the user does not know. */
 void vn_pc_tell_reflexive(struct vn_pc *pc);
+/** Whether the peer is told of this local candidate. */
+bool vn_pc_may_tell(const struct vn_pc *pc, enum vn_candidate_type type);
 /** The pair is final: strangers end in the kernel, ICMP errors arrive, other sockets go. */
 void vn_pc_settle(struct vn_pc *pc);
 void vn_pc_close_sockets(struct vn_pc *pc);
 
+/* ---- peer_conn_relay.c ---- */
+
+/** Says when the first TURN server is asked. */
+void vn_pc_plan_relays(struct vn_pc *pc);
+/** Whether there may be relayed candidates still, or are already. */
+bool vn_pc_may_relay(const struct vn_pc *pc);
+bool vn_pc_has_relay(const struct vn_pc *pc);
+/** Looks what has become of them: candidates that came, servers that failed. */
+void vn_pc_follow_relays(struct vn_pc *pc);
+void vn_pc_tick_relays(struct vn_pc *pc, uint64_t now_us);
+uint64_t vn_pc_relays_deadline(const struct vn_pc *pc);
+/** Lets the peer's checks through. */
+void vn_pc_permit(struct vn_pc *pc, const struct vn_addr *peer);
+/** Of a local candidate; NULL: it is none of a relay, or that is over. */
+struct vn_relay *vn_pc_relay_of(const struct vn_pc *pc, size_t local);
+/** The pair is final: gives back all that it does not use. */
+void vn_pc_settle_relays(struct vn_pc *pc);
+void vn_pc_close_relays(struct vn_pc *pc);
+
 /* ---- peer_conn_tx.c ---- */
+
+/** Of the pair, where it goes through a relay; else NULL. */
+struct vn_relay *vn_pc_pair_relay(const struct vn_pc *pc);
 
 /** The system said that the peer's port is closed. */
 void vn_pc_refused(struct vn_pc *pc);
@@ -156,6 +195,9 @@ void vn_pc_drain_backlog(struct vn_pc *pc);
 
 /* ---- peer_conn_rx.c ---- */
 
+/** n datagrams of one peer at one local candidate; they may be written over. */
+void vn_pc_take(struct vn_pc *pc, size_t local, const struct vn_addr *from,
+                const struct vn_dgram *d, size_t n, uint64_t now_us);
 /** Callback of a socket's watch. */
 void vn_pc_on_socket(void *arg, unsigned events);
 

@@ -12,6 +12,8 @@
  *   - connecting: 10 s from start to open, and to the first of expected channels (disarmed by them)
  *   - SCTP: see vn_sctp_due_us                                                  (from DTLS to the
  * end)
+ *   - TURN servers: when the next one is asked                                   (disarmed by an
+ * address of one, and by selection); requests and renewals of those in use
  *   - consent: see consent.h                                                     (from selection to
  * the end)
  */
@@ -41,8 +43,10 @@ void vn_pc_fail(struct vn_pc *pc, enum vn_tether_down why)
 /* Bytes of a datagram that passes every path of the pair's kind; others keep to IPv6's least. */
 static size_t sure_payload(const struct vn_pc *pc)
 {
-    return !pc->cfg.foreign && vn_ip_is_v4(&pc->pair.remote_addr.ip) ? VN_UDP_PAYLOAD_MIN_BYTES
-                                                                     : VN_UDP_PAYLOAD_BYTES;
+    if (!pc->cfg.foreign && vn_ip_is_v4(&pc->pair.remote_addr.ip))
+        return VN_UDP_PAYLOAD_MIN_BYTES;
+    /* A TURN server's channel adds its header between it and us. */
+    return VN_UDP_PAYLOAD_BYTES - (vn_pc_pair_relay(pc) ? VN_TURN_CHANNEL_HEADER : 0);
 }
 
 void vn_pc_make_dtls(struct vn_pc *pc)
@@ -123,6 +127,8 @@ void vn_pc_follow_ice(struct vn_pc *pc)
     if (!pc->connected) {
         pc->has_pair = true;
         pc->pair = pair;
+        if (vn_pc_pair_relay(pc))
+            vn_relay_bind(vn_pc_pair_relay(pc), &pair.remote_addr);
     }
     if (pc->state == VN_PC_EXPECT_PAIR) {
         vn_pc_set_state(pc, VN_PC_EXPECT_DTLS);
@@ -195,6 +201,8 @@ static void go_down(struct vn_pc *pc)
 void vn_pc_progress(struct vn_pc *pc)
 {
     vn_pc_tell_reflexive(pc);
+    if (vn_pc_is_live(pc))
+        vn_pc_follow_relays(pc);
     if (vn_pc_is_live(pc) && !pc->failure && pc->state > VN_PC_EXPECT_START)
         vn_pc_follow_ice(pc);
     if (vn_pc_is_live(pc) && pc->dtls)
@@ -248,6 +256,7 @@ void vn_pc_arm(struct vn_pc *pc)
     due = VN_MIN(due, vn_ice_deadline(pc->ice));
     if (pc->state <= VN_PC_EXPECT_PAIR)
         due = VN_MIN(due, vn_reflex_deadline(&pc->reflex));
+    due = VN_MIN(due, vn_pc_relays_deadline(pc));
     if (pc->dtls) {
         uint64_t in = vn_dtls_due_in_us(pc->dtls);
         due = VN_MIN(due, in == UINT64_MAX ? in : now_us + in);
@@ -292,6 +301,7 @@ void vn_pc_on_timer(void *arg)
         vn_ice_tick(pc->ice, now_us);
         if (pc->state <= VN_PC_EXPECT_PAIR)
             vn_reflex_tick(&pc->reflex, now_us, pc, vn_pc_send_stun);
+        vn_pc_tick_relays(pc, now_us);
         if (pc->dtls)
             vn_dtls_timeout(pc->dtls);
         if (pc->sctp && now_us >= vn_sctp_due_us(pc->sctp))

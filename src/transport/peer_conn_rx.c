@@ -53,7 +53,7 @@ static bool admit(struct vn_pc *pc, size_t local, const struct vn_addr *from)
         pc->pair = (struct vn_ice_selected){.local = local,
                                             .local_addr = pc->candidates[local].addr,
                                             .remote_addr = *from,
-                                            .local_type = VN_CAND_HOST,
+                                            .local_type = pc->candidates[local].type,
                                             .remote_type = VN_CAND_PRFLX};
     }
     return from_pair(pc, local, from);
@@ -85,35 +85,43 @@ static void take_dtls(struct vn_pc *pc, const struct vn_dgram *in, size_t n, uin
 }
 
 /* RFC 7983: the first byte tells STUN from DTLS. */
-static void take_run(struct vn_pc *pc, size_t local, const struct vn_udp_run *run, uint64_t now_us)
+void vn_pc_take(struct vn_pc *pc, size_t local, const struct vn_addr *from,
+                const struct vn_dgram *d, size_t n, uint64_t now_us)
 {
-    enum { BATCH = 64 };
     struct vn_transport_counters *c = &pc->transport->counters;
-    struct vn_dgram batch[BATCH];
-    size_t n = 0;
-    c->rx_bytes += run->n;
-    for (size_t at = 0; at < run->n; at += run->seg) {
-        struct vn_dgram d = {run->p + at, VN_MIN(run->seg, run->n - at)};
+    size_t first = 0; /* of the DTLS records that come together */
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t kind = d[i].p[0];
         c->rx_datagrams++;
-        if (d.p[0] >= 20 && d.p[0] <= 63) {
-            if (!from_pair(pc, local, &run->from) && !admit(pc, local, &run->from)) {
-                c->drop_stranger++;
+        c->rx_bytes += d[i].n;
+        if (kind >= 20 && kind <= 63) {
+            if (from_pair(pc, local, from) || admit(pc, local, from))
                 continue;
-            }
-            batch[n++] = d;
-            if (n < BATCH)
-                continue;
+            c->drop_stranger++;
         }
-        if (n > 0)
-            take_dtls(pc, batch, n, now_us);
-        n = 0;
-        if (d.p[0] <= 3)
-            take_stun(pc, local, &run->from, VN_SPAN(d.p, d.n), now_us);
-        else if (d.p[0] < 20 || d.p[0] > 63)
+        if (i > first)
+            take_dtls(pc, d + first, i - first, now_us);
+        first = i + 1;
+        if (kind <= 3)
+            take_stun(pc, local, from, VN_SPAN(d[i].p, d[i].n), now_us);
+        else if (kind < 20 || kind > 63)
             c->drop_kind++;
     }
-    if (n > 0)
-        take_dtls(pc, batch, n, now_us);
+    if (n > first)
+        take_dtls(pc, d + first, n - first, now_us);
+}
+
+static void take_run(struct vn_pc *pc, size_t local, const struct vn_udp_run *run, uint64_t now_us)
+{
+    struct vn_dgram batch[64];
+    size_t n = 0;
+    for (size_t at = 0; at < run->n; at += run->seg) {
+        batch[n++] = (struct vn_dgram){run->p + at, VN_MIN(run->seg, run->n - at)};
+        if (n < VN_ARRAY_LEN(batch) && at + run->seg < run->n)
+            continue;
+        vn_pc_take(pc, local, &run->from, batch, n, now_us);
+        n = 0;
+    }
 }
 
 static void read_socket(struct vn_pc *pc, struct vn_pc_socket *s, uint64_t now_us)

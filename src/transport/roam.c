@@ -23,10 +23,13 @@ static bool has_way(const struct vn_transport *tp, const struct vn_addr *to)
 static void look(struct vn_pc *pc)
 {
     struct vn_transport *tp = pc->transport;
-    if (pc->state != VN_PC_OPEN || pc->closed ||
-        !vn_addr_watch_gone(pc->sockets[pc->pair.local].fd))
+    if (pc->state != VN_PC_OPEN || pc->closed)
         return;
-    if (has_way(tp, &pc->pair.remote_addr))
+    const struct vn_relay *relay = vn_pc_pair_relay(pc);
+    const int fd = relay ? vn_relay_fd(relay) : pc->sockets[pc->pair.local].fd;
+    if (!vn_addr_watch_gone(fd))
+        return;
+    if (has_way(tp, relay ? vn_relay_server(relay) : &pc->pair.remote_addr))
         vn_pc_lost_address(pc);
     else
         tp->io->timer_arm(tp->addr_timer, VN_ROAM_RETRY_US);

@@ -31,13 +31,15 @@ static void ice_servers(void *self, const struct vn_ice_server *servers, size_t 
 {
     struct vn_transport *tp = self;
     vn_wipe(tp->turn, sizeof(tp->turn));
-    tp->stun_count = tp->turn_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (vn_ice_server_is_turn(&servers[i]) && tp->turn_count < VN_ARRAY_LEN(tp->turn))
-            tp->turn[tp->turn_count++] = servers[i];
+    tp->stun_count = tp->turn_count = tp->turn_failed = 0;
+    for (size_t i = 0; i < count; i++)
         if (!vn_ice_server_is_turn(&servers[i]) && tp->stun_count < VN_ARRAY_LEN(tp->stun))
             tp->stun[tp->stun_count++] = servers[i].addr;
-    }
+    /* The cheapest way first: UDP, TCP, TLS. */
+    for (int kind = VN_ICE_SERVER_TURN_UDP; kind <= VN_ICE_SERVER_TURN_TLS; kind++)
+        for (size_t i = 0; i < count; i++)
+            if ((int)servers[i].kind == kind && tp->turn_count < VN_ARRAY_LEN(tp->turn))
+                tp->turn[tp->turn_count++] = servers[i];
 }
 
 static void member_stun(void *self, const struct vn_addr *servers, size_t count,
@@ -73,6 +75,7 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
     tp->random = cfg->random;
     tp->so_mark = cfg->so_mark;
     tp->allow_loopback = cfg->allow_loopback;
+    tp->filter = cfg->filter;
     tp->addr_fd = -1;
     if (cfg->exclude_ifname)
         memcpy(tp->exclude_ifname, cfg->exclude_ifname, strlen(cfg->exclude_ifname));

@@ -13,8 +13,9 @@ struct vn_transport_config {
     const struct vn_random *random; /* borrowed, outlives the transport */
     uint32_t so_mark;               /* mark of underlay sockets, 0: none */
     const char *exclude_ifname; /* the overlay's own TUN, never a candidate; copied; NULL: none */
-    uint16_t public_port;       /* answer members' STUN questions there; 0: no */
-    bool allow_loopback;        /* loopback addresses are candidates beside others (tests) */
+    enum vn_candidate_filter filter;
+    uint16_t public_port; /* answer members' STUN questions there; 0: no */
+    bool allow_loopback;  /* loopback addresses are candidates beside others (tests) */
 };
 
 /** What was dropped or went wrong, and work done; for status, benches and tests. Since

@@ -26,6 +26,7 @@ struct vn_transport {
     const struct vn_random *random;
     uint32_t so_mark;
     bool allow_loopback;
+    enum vn_candidate_filter filter;
     char exclude_ifname[IF_NAMESIZE];
     struct vn_prefix exclude[VN_EXCLUDE_MAX];
     size_t exclude_count;
@@ -33,6 +34,7 @@ struct vn_transport {
     size_t stun_count;
     struct vn_ice_server turn[VN_ICE_SERVERS_MAX]; /* with their credentials */
     size_t turn_count;
+    unsigned turn_failed; /* bit i: the log has it of turn[i] */
     struct vn_addr member_stun[VN_MEMBER_STUN_MAX];
     size_t member_stun_count;
     struct vn_stun_keys member_keys;

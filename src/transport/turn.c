@@ -288,8 +288,9 @@ static void take_lifetime(struct vn_turn *t, const struct vn_stun_msg *m, uint64
     life_s = VN_MAX(life_s, (uint32_t)VN_TURN_LIFETIME_MIN_S);
     life_s = VN_MIN(life_s, (uint32_t)VN_TURN_LIFETIME_MAX_S);
     const uint64_t life_us = life_s * 1000000ull;
-    t->allocation.renew_us =
-        now_us + life_us - VN_MIN(life_us / 2, (uint64_t)VN_TURN_REFRESH_BEFORE_US);
+    uint64_t after_us = life_us - VN_MIN(life_us / 2, (uint64_t)VN_TURN_REFRESH_BEFORE_US);
+    after_us = VN_MAX(after_us / VN_TIME_SCALE, (uint64_t)VN_TURN_REFRESH_MIN_US);
+    t->allocation.renew_us = now_us + after_us;
 }
 
 static void take_allocation(struct vn_turn *t, const struct vn_stun_msg *m, uint64_t now_us)

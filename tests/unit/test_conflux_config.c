@@ -28,8 +28,11 @@ static int teardown(void **state)
 
 static struct vn_conflux_config sample(void)
 {
-    struct vn_conflux_config c = {
-        .suite = VN_SUITE_CNSA, .mtu_bytes = 1400, .idle_ms = 5000, .public_port = 3478};
+    struct vn_conflux_config c = {.suite = VN_SUITE_CNSA,
+                                  .mtu_bytes = 1400,
+                                  .idle_ms = 5000,
+                                  .public_port = 3478,
+                                  .candidates = VN_CANDIDATES_RELAY};
     snprintf(c.guardian.urls[0], sizeof(c.guardian.urls[0]), "https://10.9.0.1:8443");
     snprintf(c.guardian.urls[1], sizeof(c.guardian.urls[1]), "https://[fd09::1]:8443");
     c.guardian.url_count = 2;

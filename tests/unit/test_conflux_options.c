@@ -11,12 +11,10 @@ static char storage[32][256];
 static char *args[33];
 
 static const char *const VARIABLES[] = {
-    "VEILNET_PUBLIC",        "VEILNET_REGISTRATION_TOKEN",
-    "VEILNET_CONFLUX_TOKEN", "VEILNET_GUARDIAN",
-    "VEILNET_CONFLUX_TAG",   "VEILNET_CONFLUX_IP",
-    "VEILNET_CONFLUX_CIDR",  "VEILNET_CONFLUX_TAINTS",
-    "VEILNET_CONFLUX_DIR",   "VEILNET_MTU",
-    "VEILNET_IDLE_MS",
+    "VEILNET_PUBLIC",        "VEILNET_CANDIDATES",   "VEILNET_REGISTRATION_TOKEN",
+    "VEILNET_CONFLUX_TOKEN", "VEILNET_GUARDIAN",     "VEILNET_CONFLUX_TAG",
+    "VEILNET_CONFLUX_IP",    "VEILNET_CONFLUX_CIDR", "VEILNET_CONFLUX_TAINTS",
+    "VEILNET_CONFLUX_DIR",   "VEILNET_MTU",          "VEILNET_IDLE_MS",
 };
 
 /* Parses a line of words; args keeps them for looking at afterwards. */
@@ -63,6 +61,10 @@ static void test_verbs(void **state)
     assert_int_equal(o.verb, VN_VERB_RUN);
     assert_string_equal(o.state_dir, "/x");
     assert_int_equal(o.idle_ms, 2500);
+    assert_false(o.has_candidates);
+    assert_ok(parse("run --candidates reflexive"));
+    assert_true(o.has_candidates && o.candidates == VN_CANDIDATES_REFLEXIVE);
+    assert_ok(parse("--state-dir /x run --idle 2.5 --mtu=1400 -v"));
     assert_int_equal(o.mtu_bytes, 1400);
     assert_true(o.verbose);
     assert_ok(parse("ping db1 -c 3 -i0.2 -W 2 -6"));
@@ -142,6 +144,8 @@ static void test_errors(void **state)
         "run --mtu 1400.5",
         "run --mtu x",
         "run --idle 0.4",
+        "run --candidates",
+        "run --candidates host",
         "run --idle -5",
         "run --idle 1e3",
         "run --idle 1.2345",

@@ -105,7 +105,16 @@ static void add_local(struct agent *e, const char *ip)
 {
     struct vn_addr addr = addr_of(ip, (uint16_t)(4000 + e->local_count));
     size_t i = e->local_count++;
-    assert_ok(vn_ice_add_local(e->ice, &addr, (uint16_t)(65535 - i), &e->locals[i]));
+    assert_ok(vn_ice_add_local(e->ice, VN_CAND_HOST, &addr, (uint16_t)(65535 - i), &e->locals[i]));
+}
+
+static void add_relay(struct agent *e, const char *ip)
+{
+    struct vn_addr addr = addr_of(ip, (uint16_t)(5000 + e->local_count));
+    size_t i = e->local_count++;
+    assert_ok(vn_ice_add_local(e->ice, VN_CAND_RELAY, &addr, (uint16_t)(65535 - i), &e->locals[i]));
+    assert_int_equal(e->locals[i].type, VN_CAND_RELAY);
+    assert_int_equal(e->locals[i].priority >> 24, 0); /* RFC 8445 section 5.1.2.2 */
 }
 
 static int set_up(void **state)
@@ -262,6 +271,76 @@ static void a_dead_better_pair_costs_a_moment(void **state)
 }
 
 /* The offerer's peer starts at once; its checks arrive before the answer does. */
+static unsigned direct_from; /* checks between hosts that are lost at first */
+
+static bool relays_only(const struct vn_addr *from, const struct vn_addr *to)
+{
+    if (from->port >= 5000 || to->port >= 5000)
+        return true;
+    if (direct_from == 0)
+        return true;
+    direct_from--;
+    return false;
+}
+
+/* A relayed pair works at once, the direct one after some losses: it is worth the wait. */
+static void a_direct_pair_is_waited_for(void **state)
+{
+    struct world *w = *state;
+    struct vn_ice_selected pair;
+    w->passes = relays_only;
+    direct_from = 3;
+    add_local(&w->a, "192.0.2.1");
+    add_relay(&w->a, "192.0.2.100");
+    add_local(&w->b, "192.0.2.2");
+    add_relay(&w->b, "192.0.2.101");
+    start_both(w);
+    assert_true(both_in(w, VN_ICE_SELECTED, 1000 * MS));
+    same_pair(w, &pair);
+    assert_int_equal(direct_from, 0);
+    assert_true(pair.local_type == VN_CAND_HOST && pair.remote_type == VN_CAND_HOST);
+}
+
+static void a_relay_is_taken_in_the_end(void **state)
+{
+    struct world *w = *state;
+    struct vn_ice_selected pair;
+    const uint64_t began = w->now_us;
+    w->passes = relays_only;
+    direct_from = 1000000;
+    add_local(&w->a, "192.0.2.1");
+    add_relay(&w->a, "192.0.2.100");
+    add_local(&w->b, "192.0.2.2");
+    start_both(w);
+    assert_true(both_in(w, VN_ICE_SELECTED, 2000 * MS));
+    assert_in_range(w->now_us - began, VN_ICE_NOMINATE_RELAY_US,
+                    VN_ICE_NOMINATE_RELAY_US + 50 * MS);
+    same_pair(w, &pair);
+    assert_int_equal(pair.local_type, VN_CAND_RELAY);
+}
+
+/* Where only relays may be used nobody waits for a direct pair; and a check that comes before the
+ * candidate does not make a relayed address look like a direct one. */
+static void relays_among_themselves(void **state)
+{
+    struct world *w = *state;
+    struct vn_ice_selected pair;
+    const uint64_t began = w->now_us;
+    add_relay(&w->a, "192.0.2.100");
+    add_relay(&w->b, "192.0.2.101");
+    signal_all(w, &w->b, &w->a);
+    start(w, &w->a, &w->b);
+    start(w, &w->b, &w->a); /* which learns a's address by its check */
+    assert_true(both_in(w, VN_ICE_SELECTED, 1000 * MS));
+    assert_in_range(w->now_us - began, 0, VN_ICE_NOMINATE_WAIT_US);
+    same_pair(w, &pair);
+    assert_true(vn_ice_selected(w->b.ice, &pair));
+    assert_int_equal(pair.remote_type, VN_CAND_PRFLX);
+    struct vn_addr known[4];
+    assert_int_equal(vn_ice_remotes(w->b.ice, known, 4), 1);
+    assert_true(vn_addr_equal(&known[0], &w->a.locals[0].addr));
+}
+
 static void checks_before_the_answer_are_answered_and_remembered(void **state)
 {
     struct world *w = *state;
@@ -545,6 +624,9 @@ int main(void)
         TEST(selects_the_best_pair_in_two_round_trips),
         TEST(long_paths_need_few_checks),
         TEST(a_dead_better_pair_costs_a_moment),
+        TEST(a_direct_pair_is_waited_for),
+        TEST(a_relay_is_taken_in_the_end),
+        TEST(relays_among_themselves),
         TEST(checks_before_the_answer_are_answered_and_remembered),
         cmocka_unit_test(credentials_of_other_lengths),
         TEST(candidates_may_come_last),

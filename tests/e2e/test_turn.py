@@ -1,0 +1,163 @@
+"""Nodes that cannot reach each other talk through a TURN server: by UDP, TCP and TLS, with both kinds of credentials."""
+# timeout: 180
+import re
+
+from lib import *
+from turn_rig import SECRET, Coturn
+from veil import Guardian, Node
+
+need("nft", "turnserver", "openssl")
+net = Net()
+srv, turn, a, b = (net.machine(n) for n in ("srv", "turn", "a", "b"))
+net.switch([srv, turn, a, b], "10.9.0")
+SERVER = "10.9.0.2"
+HOSTS = {"a": "10.9.0.3", "b": "10.9.0.4"}
+
+coturn = Coturn(turn, SERVER)
+secret = srv.dir / "turn.secret"
+secret.write_text(SECRET + "\n")
+g = Guardian(srv, "10.9.0.1", start=False)
+
+
+def run_guardian(*words):
+    if g.daemon:
+        g.daemon.stop()
+    g.daemon = srv.daemon(["veilnet-guardian", "run", *words], name="guardian", env=g.env)
+    wait_until(lambda: g.health().get("master") == "up", 20, "Guardian answers")
+
+
+def block(what):
+    """Drops what a and b send by UDP: to each other ("peers"), or at all ("udp")."""
+    for machine in (a, b):
+        others = ", ".join(HOSTS.values())
+        rules = (f"ip daddr {{ {others} }} " if what == "peers" else "") + "meta l4proto udp drop;"
+        path = machine.dir / "block.nft"
+        path.write_text(f"""
+flush ruleset
+table ip t {{
+    chain out {{ type filter hook output priority filter; oifname eth0 jump f; }}
+    chain f {{ {rules} }}
+}}
+""")
+        machine.run(["nft", "-f", path])
+
+
+def tether_of(node):
+    return node.links()[0]["tether"]
+
+
+def relayed(*candidates):
+    """Both start, talk by the relay alone, and stop."""
+    before = len(coturn.allocations())
+    na.start(), nb.start()
+    na.reaches(nb.ip4, within=15)
+    check(len(na.ping(nb.ip4, count=20, wait=3, interval=0.05)) == 20, "twenty pings come back")
+    sink = a.daemon(["nc", "-l", na.ip4, "5001"], name="sink")
+    a.wait_listening(5001)
+    b.run(["sh", "-c", f"head -c 3000000 /dev/zero | nc -N -w 10 {na.ip4} 5001"], timeout=30)
+    sink.process.wait(10)
+    check(sink.log_path.stat().st_size == 3000000, "three megabytes came across")
+    sink.log_path.unlink()
+    for n in (na, nb):
+        t = tether_of(n)
+        check("relay" in (t["local_type"], t["remote_type"]), f"{n.tag} is relayed: {t}")
+    check(len(coturn.allocations()) > before, "the server made allocations")
+    na.stop(), nb.stop()
+
+
+def refuses_bad_settings():
+    bad = g.cli("run", "--turn", "stun:10.9.0.2", ok=False)
+    check(bad.returncode != 0 and "--turn takes" in bad.stdout, "a STUN URL is refused")
+    bad = g.cli("run", "--turn", f"turn:{SERVER}", ok=False)
+    check(bad.returncode != 0 and "--turn-secret-file" in bad.stdout, "no credentials: it says what is missing")
+
+
+def udp_between_peers_is_blocked():
+    """Time-limited credentials, TURN over UDP."""
+    run_guardian("--turn", f"turn:{SERVER}", "--turn-secret-file", secret)
+    globals().update(na=Node(a, g, start=False, run_words=["--verbose"]), nb=Node(b, g, start=False, run_words=["--verbose"]))
+    block("peers")
+    relayed()
+    check(SECRET not in g.daemon.log_text(), "the secret is in no log")
+    wait_until(lambda: coturn.count("refreshed, .*lifetime=0") >= 1, 5, "the allocation was given back")
+
+
+def direct_where_possible():
+    """A server is there; nobody asks it."""
+    for machine in (a, b):
+        machine.run(["nft", "flush", "ruleset"])
+    before = len(coturn.allocations())
+    na.start(), nb.start()
+    na.reaches(nb.ip4)
+    t = tether_of(na)
+    check(t["local_type"] == "host" and "relay" not in t["remote_type"], f"directly: {t}")
+    na.stop(), nb.stop()
+    check(len(coturn.allocations()) == before, "no allocation was made")
+
+
+def no_udp_at_all():
+    """TURN over TCP; then over TLS on port 443, where the server's key is pinned."""
+    block("udp")
+    run_guardian("--turn", f"turn:{SERVER}?transport=udp,turn:{SERVER}?transport=tcp")
+    relayed()
+    run_guardian("--turn", f"turn:{SERVER},turns:{SERVER}:443", "--turn-cert", coturn.cert)
+    relayed()
+    check(coturn.count("TLS") > 0, "by TLS")
+
+
+def another_key_is_refused():
+    """Whoever stands in the server's place has no such key."""
+    other = srv.dir / "other.crt"
+    srv.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+             srv.dir / "other.key", "-out", other, "-days", "2", "-subj", "/CN=turn.test"])
+    run_guardian("--turn", f"turns:{SERVER}:443", "--turn-cert", other)
+    before = len(coturn.allocations())
+    na.start(), nb.start()
+    check(a.run(["ping", "-n", "-c", "1", "-W", "4", nb.ip4], ok=False).returncode != 0, "no way")
+    wait_until(lambda: "turn_server_failed" in na.daemon.log_text(), 10, "the log says why")
+    check("pinned" in na.daemon.log_text(), "it names the key")
+    check(len(coturn.allocations()) == before, "no credentials were sent")
+    na.stop(), nb.stop()
+
+
+def relay_alone_tells_no_address():
+    """With --candidates relay no packet goes to the other's address, and no candidate of this machine to it."""
+    for machine in (a, b):
+        machine.run(["nft", "flush", "ruleset"])
+    run_guardian("--turn", f"turn:{SERVER}", "--turn-secret-file", secret)
+    for node in (na, nb):
+        node.run_words = ["--verbose", "--candidates", "relay"]
+    rules = a.dir / "watch.nft"
+    rules.write_text(f"""
+table ip watch {{
+    counter direct {{ }}
+    chain out {{ type filter hook output priority filter; ip daddr {HOSTS['b']} counter name direct; }}
+}}
+""")
+    a.run(["nft", "-f", rules])
+    na.start(), nb.start()
+    na.reaches(nb.ip4, within=15)
+    t = tether_of(na)
+    check(t["local_type"] == "relay" and t["remote_type"] in ("relay", "prflx"), f"by relays: {t}")
+    check(t["local"].startswith(SERVER) and t["remote"].startswith(SERVER), "both addresses are the server's")
+    direct = a.out(["nft", "list", "counter", "ip", "watch", "direct"])
+    check("packets 0" in direct, f"nothing was sent to the other machine's address: {direct}")
+    na.stop(), nb.stop()
+
+
+def one_user_for_all():
+    """Long-term credentials, and nonces that go stale."""
+    coturn.daemon.stop()
+    globals()["coturn"] = Coturn(turn, SERVER, user="veil:long-term-password", options=["stale-nonce=1"], name="coturn2")
+    password = srv.dir / "turn.password"
+    password.write_text("long-term-password\n")
+    block("peers")
+    run_guardian("--turn", f"turn:{SERVER}", "--turn-user", "veil", "--turn-password-file", password)
+    for node in (na, nb):
+        node.run_words = ["--verbose"]
+    relayed()
+    check("long-term-password" not in na.daemon.log_text() + g.daemon.log_text(), "the password is in no log")
+
+
+main(refuses_bad_settings, udp_between_peers_is_blocked, direct_where_possible, no_udp_at_all, another_key_is_refused,
+     relay_alone_tells_no_address, one_user_for_all)
