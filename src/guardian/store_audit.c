@@ -148,9 +148,7 @@ vn_status vn_store_api_token_delete(struct vn_store *s, const struct vn_id *user
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, id);
     vn_sql_bind_id(q, 2, user);
-    int changes;
-    vn_status st = vn_sql_run(s, q, "API token delete", &changes);
-    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+    return vn_sql_change(s, q, "API token delete");
 }
 
 /* ---- figures ---- */

@@ -166,9 +166,7 @@ vn_status vn_store_conflux_set_taints(struct vn_store *s, const struct vn_id *id
     vn_sql_bind_text(q, 1, text);
     vn_sql_bind_u64(q, 2, statement_number);
     vn_sql_bind_id(q, 3, id);
-    int changes;
-    vn_status st = vn_sql_run(s, q, "conflux taints", &changes);
-    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+    return vn_sql_change(s, q, "conflux taints");
 }
 
 vn_status vn_store_conflux_set_session(struct vn_store *s, const struct vn_id *id,
@@ -191,9 +189,7 @@ vn_status vn_store_conflux_set_session(struct vn_store *s, const struct vn_id *i
     vn_sql_bind_u64(q, 8, statement_number);
     vn_sql_bind_u64(q, 9, session->generation);
     vn_sql_bind_id(q, 10, id);
-    int changes;
-    vn_status st = vn_sql_run(s, q, "conflux session", &changes);
-    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+    return vn_sql_change(s, q, "conflux session");
 }
 
 vn_status vn_store_conflux_end_session(struct vn_store *s, const struct vn_id *id)
@@ -204,9 +200,7 @@ vn_status vn_store_conflux_end_session(struct vn_store *s, const struct vn_id *i
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, id);
-    int changes;
-    vn_status st = vn_sql_run(s, q, "conflux logout", &changes);
-    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+    return vn_sql_change(s, q, "conflux logout");
 }
 
 vn_status vn_store_tag_foreign(struct vn_store *s, const struct vn_id *realm, const char *tag,
@@ -274,9 +268,7 @@ vn_status vn_store_quarantine_set(struct vn_store *s, const struct vn_conflux_re
     vn_sql_bind_text(q, 1, text);
     vn_sql_bind_u64(q, 2, c->statement_number);
     vn_sql_bind_id(q, 3, &c->id);
-    int changes;
-    vn_status st = vn_sql_run(s, q, "quarantine set", &changes);
-    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+    return vn_sql_change(s, q, "quarantine set");
 }
 
 vn_status vn_store_quarantine_list(struct vn_store *s, const struct vn_id *realm,

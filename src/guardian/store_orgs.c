@@ -46,14 +46,6 @@ vn_status vn_store_org_by_name(struct vn_store *s, const char *name, struct vn_i
     return st;
 }
 
-/* Of one row; what was not there was not changed. */
-static vn_status change_one(struct vn_store *s, sqlite3_stmt *q, const char *what)
-{
-    int changes;
-    vn_status st = vn_sql_run(s, q, what, &changes);
-    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
-}
-
 vn_status vn_store_org_rename(struct vn_store *s, const struct vn_id *id, const char *name)
 {
     VN_QUERY q = vn_sql_prepare(s, "UPDATE organisation SET name = ? WHERE id = ?");
@@ -61,7 +53,7 @@ vn_status vn_store_org_rename(struct vn_store *s, const struct vn_id *id, const 
         return VN_ERR_IO;
     vn_sql_bind_text(q, 1, name);
     vn_sql_bind_id(q, 2, id);
-    return change_one(s, q, "organisation rename");
+    return vn_sql_change(s, q, "organisation rename");
 }
 
 vn_status vn_store_org_delete(struct vn_store *s, const struct vn_id *id)
@@ -70,7 +62,7 @@ vn_status vn_store_org_delete(struct vn_store *s, const struct vn_id *id)
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, id);
-    return change_one(s, q, "organisation delete");
+    return vn_sql_change(s, q, "organisation delete");
 }
 
 vn_status vn_store_org_list(struct vn_store *s, const struct vn_id *user,
@@ -141,7 +133,7 @@ vn_status vn_store_member_remove(struct vn_store *s, const struct vn_id *org,
     vn_sql_bind_id(q, 1, org);
     vn_sql_bind_id(q, 2, user);
     vn_status st = vn_sql_run(s, teams, "member out of teams", NULL);
-    return st == VN_OK ? change_one(s, q, "member remove") : st;
+    return st == VN_OK ? vn_sql_change(s, q, "member remove") : st;
 }
 
 static vn_status members(struct vn_store *s, sqlite3_stmt *q, const struct vn_id *org,
@@ -254,7 +246,7 @@ vn_status vn_store_invitation_delete(struct vn_store *s, const struct vn_id *id)
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, id);
-    return change_one(s, q, "invitation delete");
+    return vn_sql_change(s, q, "invitation delete");
 }
 
 vn_status vn_store_invitation_list(struct vn_store *s, const struct vn_id *org,

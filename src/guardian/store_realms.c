@@ -142,7 +142,5 @@ vn_status vn_store_realm_delete(struct vn_store *s, const struct vn_id *id)
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, id);
-    int changes;
-    vn_status st = vn_sql_run(s, q, "realm delete", &changes);
-    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+    return vn_sql_change(s, q, "realm delete");
 }

@@ -32,6 +32,8 @@ vn_status vn_sql_relax(struct vn_store *s, bool relaxed);
 sqlite3_stmt *vn_sql_prepare(struct vn_store *s, const char *sql);
 /** Runs a statement that returns no rows; ret_changes may be NULL. */
 vn_status vn_sql_run(struct vn_store *s, sqlite3_stmt *q, const char *what, int *ret_changes);
+/** Runs one that changes a row: VN_ERR_NOTFOUND when there is none. */
+vn_status vn_sql_change(struct vn_store *s, sqlite3_stmt *q, const char *what);
 /** VN_OK with a row, VN_ERR_NOTFOUND without. */
 vn_status vn_sql_row(struct vn_store *s, sqlite3_stmt *q, const char *what);
 /** A record that does not fit its struct: the file was changed by something else. */

@@ -67,6 +67,13 @@ vn_status vn_sql_run(struct vn_store *s, sqlite3_stmt *q, const char *what, int 
     return VN_OK;
 }
 
+vn_status vn_sql_change(struct vn_store *s, sqlite3_stmt *q, const char *what)
+{
+    int changes;
+    vn_status st = vn_sql_run(s, q, what, &changes);
+    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+}
+
 vn_status vn_sql_row(struct vn_store *s, sqlite3_stmt *q, const char *what)
 {
     switch (sqlite3_step(q)) {

@@ -78,9 +78,7 @@ vn_status vn_store_conflux_set_teams(struct vn_store *s, const struct vn_conflux
     vn_sql_bind_text(q, 1, teams);
     vn_sql_bind_u64(q, 2, c->statement_number);
     vn_sql_bind_id(q, 3, &c->id);
-    int changes;
-    vn_status st = vn_sql_run(s, q, "teams", &changes);
-    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+    return vn_sql_change(s, q, "teams");
 }
 
 vn_status vn_store_conflux_next(struct vn_store *s, const struct vn_id *owner,
@@ -145,13 +143,6 @@ vn_status vn_store_team_get(struct vn_store *s, const struct vn_id *id, struct v
     return st == VN_OK ? team_of(q, ret) : st;
 }
 
-static vn_status change_one(struct vn_store *s, sqlite3_stmt *q, const char *what)
-{
-    int changes;
-    vn_status st = vn_sql_run(s, q, what, &changes);
-    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
-}
-
 vn_status vn_store_team_rename(struct vn_store *s, const struct vn_id *id, const char *name)
 {
     VN_QUERY q = vn_sql_prepare(s, "UPDATE team SET name = ? WHERE id = ?");
@@ -159,7 +150,7 @@ vn_status vn_store_team_rename(struct vn_store *s, const struct vn_id *id, const
         return VN_ERR_IO;
     vn_sql_bind_text(q, 1, name);
     vn_sql_bind_id(q, 2, id);
-    return change_one(s, q, "team rename");
+    return vn_sql_change(s, q, "team rename");
 }
 
 vn_status vn_store_team_delete(struct vn_store *s, const struct vn_id *id)
@@ -168,7 +159,7 @@ vn_status vn_store_team_delete(struct vn_store *s, const struct vn_id *id)
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, id);
-    return change_one(s, q, "team delete");
+    return vn_sql_change(s, q, "team delete");
 }
 
 vn_status vn_store_team_list(struct vn_store *s, const struct vn_id *org,
@@ -206,7 +197,7 @@ vn_status vn_store_team_member_remove(struct vn_store *s, const struct vn_id *te
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, team);
     vn_sql_bind_id(q, 2, user);
-    return change_one(s, q, "team member remove");
+    return vn_sql_change(s, q, "team member remove");
 }
 
 /* ---- realms ---- */
@@ -234,7 +225,7 @@ vn_status vn_store_realm_place_set(struct vn_store *s, const struct vn_id *realm
     vn_sql_bind_id(q, 1, &p->org);
     sqlite3_bind_int(q, 2, p->public);
     vn_sql_bind_id(q, 3, realm);
-    return change_one(s, q, "realm place");
+    return vn_sql_change(s, q, "realm place");
 }
 
 vn_status vn_store_realm_role(struct vn_store *s, const struct vn_id *realm,
@@ -282,7 +273,7 @@ vn_status vn_store_realm_team_remove(struct vn_store *s, const struct vn_id *rea
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, realm);
     vn_sql_bind_id(q, 2, team);
-    return change_one(s, q, "realm team remove");
+    return vn_sql_change(s, q, "realm team remove");
 }
 
 vn_status vn_store_realm_team_list(struct vn_store *s, const struct vn_id *realm,

@@ -89,9 +89,7 @@ vn_status vn_store_token_revoke(struct vn_store *s, const struct vn_id *id)
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, id);
-    int changes;
-    vn_status st = vn_sql_run(s, q, "token revoke", &changes);
-    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+    return vn_sql_change(s, q, "token revoke");
 }
 
 vn_status vn_store_token_use(struct vn_store *s, const struct vn_id *id, uint64_t now_ms)

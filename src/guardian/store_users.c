@@ -76,9 +76,7 @@ vn_status vn_store_user_set(struct vn_store *s, const struct vn_user_record *u)
     sqlite3_bind_int(q, 4, u->disabled);
     sqlite3_bind_int(q, 5, u->must_change);
     vn_sql_bind_id(q, 6, &u->id);
-    int changes;
-    vn_status st = vn_sql_run(s, q, "user set", &changes);
-    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+    return vn_sql_change(s, q, "user set");
 }
 
 vn_status vn_store_user_delete(struct vn_store *s, const struct vn_id *id)
@@ -92,9 +90,7 @@ vn_status vn_store_user_delete(struct vn_store *s, const struct vn_id *id)
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, id);
-    int changes;
-    st = vn_sql_run(s, q, "user delete", &changes);
-    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+    return vn_sql_change(s, q, "user delete");
 }
 
 #define USER_COLUMNS                                                                               \

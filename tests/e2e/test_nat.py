@@ -4,6 +4,7 @@ import pathlib
 import sys
 
 from lib import *
+from natlib import behind
 from veil import Guardian, Node
 
 need("nft")
@@ -11,25 +12,8 @@ net = Net()
 srv, nat1, nat2, a, b = (net.machine(n) for n in ("srv", "nat1", "nat2", "a", "b"))
 net.switch([srv, nat1, nat2], "10.9.0")
 
-
-def behind(router, inside, subnet):
-    """As home routers do: one outer address, ports kept where free, nothing let in unasked."""
-    net.cable(router, inside, f"{subnet}.1/24", f"{subnet}.2/24", a_if="lan", b_if="eth0")
-    inside.ip("route", "add", "default", "via", f"{subnet}.1")
-    router.run(["sysctl", "-qw", "net.ipv4.ip_forward=1"])
-    rules = router.dir / "nat.nft"
-    rules.write_text("""
-table ip nat {
-    chain post { type nat hook postrouting priority srcnat; oifname "eth0" masquerade; }
-    chain in { type filter hook input priority filter; iifname "eth0" ct state new drop; }
-    chain forward { type filter hook forward priority filter; iifname "eth0" ct state new drop; }
-}
-""")
-    router.run(["nft", "-f", rules])
-
-
-behind(nat1, a, "10.1.0")
-behind(nat2, b, "10.2.0")
+behind(nat1, a, "10.1.0", "port")
+behind(nat2, b, "10.2.0", "port")
 program = pathlib.Path(__file__).with_name("stun_server.py")
 stun = srv.daemon([sys.executable, program, "10.9.0.1", "3478"], name="stun")
 stun.wait_log("ready")

@@ -4,6 +4,7 @@ import socket
 import struct
 
 from lib import *
+from natlib import behind
 from veil import Guardian, Node
 
 need("nft")
@@ -11,25 +12,8 @@ net = Net()
 srv, nat1, nat2, pub, evil, a, b = (net.machine(n) for n in ("srv", "nat1", "nat2", "pub", "evil", "a", "b"))
 net.switch([srv, nat1, nat2, pub, evil], "10.9.0", "fd09")
 
-
-def behind(router, inside, subnet):
-    """As home routers do: one outer address, ports kept where free, nothing let in unasked."""
-    net.cable(router, inside, f"{subnet}.1/24", f"{subnet}.2/24", a_if="lan", b_if="eth0")
-    inside.ip("route", "add", "default", "via", f"{subnet}.1")
-    router.run(["sysctl", "-qw", "net.ipv4.ip_forward=1"])
-    rules = router.dir / "nat.nft"
-    rules.write_text("""
-table ip nat {
-    chain post { type nat hook postrouting priority srcnat; oifname "eth0" masquerade; }
-    chain in { type filter hook input priority filter; iifname "eth0" ct state new drop; }
-    chain forward { type filter hook forward priority filter; iifname "eth0" ct state new drop; }
-}
-""")
-    router.run(["nft", "-f", rules])
-
-
-behind(nat1, a, "10.1.0")
-behind(nat2, b, "10.2.0")
+behind(nat1, a, "10.1.0", "port")
+behind(nat2, b, "10.2.0", "port")
 g = Guardian(srv, "10.9.0.1")
 PORTS = (3478, 3479)
 BINDING = struct.pack(">HHI", 1, 0, 0x2112A442) + b"transaction1"
