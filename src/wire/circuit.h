@@ -10,8 +10,8 @@
  *   FAILED     type1 count2 ‖ count × label4                    the same for many circuits at once:
  *                                                               a tether further on is lost
  *   NEED_DESC  type1 request4 mark16                            upstream: the descriptor of the
- * node that the slot with this mark names DESC       type1 request4 mark16 ‖ u16,sealed downstream,
- * the answer
+ *                                                               node in the slot with this mark
+ *   DESC       type1 request4 mark16 ‖ u16,sealed               downstream, the answer
  *
  * And for each circuit with a blob, hop by hop, behind a hop header of type VN_HOP_CREDIT:
  *

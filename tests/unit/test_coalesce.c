@@ -36,7 +36,10 @@ static vn_status take_offload(void *self, const struct vn_span *parts, size_t co
     writes++;
     assert_true(vn_packet_parse(bytes, &p));
     assert_true(vn_offload_check_own(&p, bytes, o->kind, o->gso_size, o->l4_offset, &own));
-    assert_memory_equal(&own, o, sizeof(own));
+    assert_int_equal(own.kind, o->kind);
+    assert_int_equal(own.csum_offset, o->csum_offset);
+    assert_int_equal(own.header_len, o->header_len);
+    assert_int_equal(own.gso_size, o->gso_size);
     if (o->kind == VN_PKT_CSUM) {
         vn_offload_finish(&p, whole, n, o);
         vn_pktqueue_push(&s->written, vn_inner_copy(bytes));
