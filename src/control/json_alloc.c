@@ -6,11 +6,15 @@
 #include "base/secret.h"
 
 static _Thread_local bool exhausted;
+static _Thread_local unsigned failures;
 
 static void *noting_malloc(size_t n)
 {
     void *p = malloc(n);
-    exhausted |= p == NULL;
+    if (!p) {
+        exhausted = true;
+        failures++;
+    }
     return p;
 }
 
@@ -30,6 +34,11 @@ void vn_json_begin(void)
 bool vn_json_exhausted(void)
 {
     return exhausted;
+}
+
+unsigned vn_json_failures(void)
+{
+    return failures;
 }
 
 json_t *vn_json_load(struct vn_span text, json_error_t *ret_err)

@@ -16,6 +16,9 @@ void vn_json_begin(void);
 /** An allocation of jansson has failed on this thread since vn_json_begin, vn_json_load or
  * vn_json_dump. */
 bool vn_json_exhausted(void);
+/** How many allocations of jansson have failed on this thread so far: for who must know of a whole
+ * stretch of work, with loads and dumps in it. */
+unsigned vn_json_failures(void);
 
 /** Any value, duplicates refused; NULL: no JSON, or exhausted. A new reference; ret_err may be
  * NULL. */

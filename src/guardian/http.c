@@ -1,6 +1,4 @@
-#include "guardian/http.h"
-
-#include <stdarg.h>
+#include "guardian/dispatch.h"
 
 #include <libwebsockets.h>
 
@@ -8,14 +6,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "control/json_alloc.h"
-#include "crypto/rng.h"
 #include "crypto/tls.h"
 
 #define HEADER_BYTES_MAX 8192 /* of one request */
 #define KEEPALIVE_S 30
 #define CHUNK 16384
-#define PROBLEM "application/problem+json"
 #define DISCARD_MAX (1u << 20) /* bytes of a refused body that are still read */
 
 /* SSL_OP_NO_TLSv1, _1 and _2 of OpenSSL's ABI: TLS 1.3 alone, because a login binds its exporter.
@@ -30,14 +25,11 @@ struct vn_web {
 };
 
 /* Lives as long as the TLS connection, over all its requests. */
-struct vn_web_conn {
+struct conn {
+    struct vn_web_conn web;
     struct lws *wsi;
-    bool has_nonce;
-    uint8_t nonce[32];
-    uint64_t nonce_until_ms; /* monotonic */
 
     /* the request at hand */
-    struct vn_request *req; /* from dispatch to answer */
     bool receiving;
     bool close_after;
     bool too_large; /* the body is read to its end, so that the refusal arrives, but not kept */
@@ -56,172 +48,59 @@ struct vn_web_conn {
 
 /* ---- answering ---- */
 
-static void request_free(struct vn_request *r)
-{
-    json_decref(r->body);
-    vn_wipe(r, sizeof(*r));
-    free(r);
-}
-
-static struct vn_metrics *metrics_of(struct vn_web_conn *c)
+static struct vn_metrics *metrics_of(struct conn *c)
 {
     struct vn_web *h = lws_context_user(lws_get_context(c->wsi));
     return &h->g->metrics;
 }
 
-/* Takes text (malloc'ed; NULL for none). */
-static void conn_answer(struct vn_web_conn *c, unsigned status, char *take_text)
+static void conn_answer(struct vn_web_conn *web, const struct vn_answer *take)
 {
-    c->status = status;
+    struct conn *c = VN_CONTAINER_OF(web, struct conn, web);
+    VN_CLEANUP(vn_secret_strp) char *text = take->text; /* may hold credentials */
+    size_t n = text ? strlen(text) : 0;
+    c->status = take->status;
+    c->type = take->type;
+    c->retry_after_s = take->retry_after_s;
     c->receiving = false;
     c->head_sent = false;
-    c->type = "application/json";
-    metrics_of(c)->requests[VN_MIN(status / 100, 5u)]++;
-    c->retry_after_s = 0;
     c->out_sent = c->out_n = 0;
     free(c->out);
-    c->out = NULL;
-    size_t n = take_text ? strlen(take_text) : 0;
-    c->out = malloc(LWS_PRE + n + 1);
-    if (c->out && take_text) {
-        memcpy(c->out + LWS_PRE, take_text, n);
+    c->out = n ? malloc(LWS_PRE + n) : NULL;
+    if (c->out) {
+        memcpy(c->out + LWS_PRE, text, n);
         c->out_n = n;
+    } else if (n && c->status < 300) {
+        c->status = 503; /* without a word, but not "all is well" without what was asked for */
     }
-    if (take_text)
-        vn_wipe(take_text, n); /* may hold credentials */
-    free(take_text);
+    metrics_of(c)->requests[VN_MIN(c->status / 100, 5u)]++;
     lws_set_timer_usecs(c->wsi, LWS_SET_TIMER_USEC_CANCEL);
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, VN_WEB_ANSWER_S);
     lws_callback_on_writable(c->wsi);
 }
 
-static const char *title_of(unsigned status)
+static void conn_error(struct conn *c, unsigned status, const char *detail)
 {
-    static const struct {
-        unsigned status;
-        const char *title;
-    } TITLES[] = {
-        {400, "Bad Request"},     {401, "Unauthorized"},        {403, "Forbidden"},
-        {404, "Not Found"},       {405, "Method Not Allowed"},  {409, "Conflict"},
-        {411, "Length Required"}, {413, "Content Too Large"},   {429, "Too Many Requests"},
-        {502, "Bad Gateway"},     {503, "Service Unavailable"}, {504, "Gateway Timeout"},
-    };
-    for (size_t i = 0; i < VN_ARRAY_LEN(TITLES); i++)
-        if (TITLES[i].status == status)
-            return TITLES[i].title;
-    return "Internal Server Error";
-}
-
-/* RFC 9457. NULL: detail is no UTF-8, or out of memory. */
-static json_t *problem(unsigned status, const char *detail)
-{
-    return json_pack("{s:s, s:i, s:s}", "title", title_of(status), "status", (int)status, "detail",
-                     detail);
-}
-
-static void conn_error(struct vn_web_conn *c, unsigned status, const char *detail)
-{
+    const struct vn_answer a = vn_web_problem(status, detail);
     c->close_after = true;
-    json_t *o = problem(status, detail);
-    conn_answer(c, status, o ? vn_json_dump(o, JSON_COMPACT) : NULL);
-    c->type = PROBLEM;
-    json_decref(o);
+    conn_answer(&c->web, &a);
 }
 
-void vn_request_reply(struct vn_request *r, unsigned status, json_t *take_body)
+static vn_status conn_binding(struct vn_web_conn *web, uint8_t ret[32])
 {
-    struct vn_web_conn *c = r->conn;
-    if (c) {
-        c->req = NULL;
-        char *text = take_body ? vn_json_dump(take_body, JSON_COMPACT) : NULL;
-        if (take_body && !text)
-            conn_error(c, 500, "out of memory: try again");
-        else
-            conn_answer(c, status, text);
-    }
-    json_decref(take_body);
-    request_free(r);
+    struct conn *c = VN_CONTAINER_OF(web, struct conn, web);
+    return vn_tls_binding(lws_get_ssl(c->wsi), ret);
 }
 
-void vn_request_reply_text(struct vn_request *r, char *take_text)
+static vn_status conn_peer(struct vn_web_conn *web, struct vn_ip *ret)
 {
-    struct vn_web_conn *c = r->conn;
-    if (c) {
-        c->req = NULL;
-        conn_answer(c, 200, take_text);
-        c->type = r->route->media;
-    } else {
-        free(take_text);
-    }
-    request_free(r);
-}
-
-static void answer_problem(struct vn_request *r, unsigned status, const char *detail,
-                           unsigned retry_after_s)
-{
-    /* What the caller sent may be quoted in it; jansson refuses text that is no UTF-8. */
-    json_t *o = problem(status, detail);
-    if (!o)
-        o = problem(status, "the request holds text that is not UTF-8: correct it");
-    struct vn_web_conn *c = r->conn;
-    vn_request_reply(r, status, o);
-    if (c) {
-        c->type = PROBLEM;
-        c->retry_after_s = retry_after_s;
-    }
-}
-
-void vn_request_error(struct vn_request *r, unsigned status, const char *fmt, ...)
-{
-    char detail[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(detail, sizeof(detail), fmt, ap);
-    va_end(ap);
-    answer_problem(r, status, detail, 0);
-}
-
-void vn_request_later(struct vn_request *r, unsigned retry_after_s, const char *detail)
-{
-    answer_problem(r, 429, detail, retry_after_s);
-}
-
-void vn_request_fail(struct vn_request *r, vn_status st, const char *what)
-{
-    vn_log(VN_LOG_ERROR, "request_failed", VN_KV_STR("what", what), VN_KV_STATUS(st));
-    vn_request_error(
-        r, st == VN_ERR_NOMEM ? 503 : 500,
-        st == VN_ERR_IO
-            ? "Guardian could not do it (%s: %s): see its log; its disk may be full or read-only"
-            : "Guardian could not do it (%s: %s): try again; if it stays so, see Guardian's log",
-        what, vn_status_name(st));
-}
-
-const char *vn_request_actor(const struct vn_request *r, char ret[VN_USER_NAME_MAX + 8])
-{
-    char id[VN_ID_TEXT] = "";
-    switch (r->route->role) {
-    case VN_WEB_PUBLIC:
-        return "anyone";
-    default:
-        if (vn_id_is_zero(&r->user.id))
-            return "host";
-        snprintf(ret, VN_USER_NAME_MAX + 8, "user %s", r->user.name);
-        return ret;
-    case VN_WEB_REGISTRATION:
-        vn_id_format(&r->registration.id, id);
-        break;
-    case VN_WEB_CONFLUX:
-        vn_id_format(&r->conflux.id, id);
-        break;
-    }
-    snprintf(ret, VN_USER_NAME_MAX + 8, "%s %s",
-             r->route->role == VN_WEB_CONFLUX ? "conflux" : "token", id);
-    return ret;
+    struct conn *c = VN_CONTAINER_OF(web, struct conn, web);
+    char text[VN_IP_TEXT];
+    return lws_get_peer_simple(c->wsi, text, sizeof(text)) ? vn_ip_parse(text, ret) : VN_ERR_IO;
 }
 
 /* Returns nonzero when the connection shall end. */
-static int conn_write(struct vn_web_conn *c)
+static int conn_write(struct conn *c)
 {
     if (!c->status)
         return 0;
@@ -279,140 +158,25 @@ static int conn_write(struct vn_web_conn *c)
     return lws_http_transaction_completed(c->wsi) ? -1 : 0;
 }
 
-/* ---- dispatch ---- */
-
-/* Returns false after answering. */
-static bool read_body(struct vn_request *r, struct vn_span body)
-{
-    char why[160];
-    if (!r->route->body) {
-        if (body.n == 0)
-            return true;
-        /* Some clients send {} with every POST. */
-        r->body = vn_json_load(body, NULL);
-        if (json_is_object(r->body) && json_object_size(r->body) == 0)
-            return true;
-        vn_request_error(r, 400, "this endpoint takes no body: send none");
-        return false;
-    }
-    json_error_t err;
-    r->body = vn_json_load(body, &err);
-    if (!r->body && vn_json_exhausted()) {
-        vn_request_fail(r, VN_ERR_NOMEM, "body");
-        return false;
-    }
-    if (!r->body) {
-        vn_request_error(r, 400, "the body is no valid JSON (line %d, column %d): correct it",
-                         err.line, err.column);
-        return false;
-    }
-    if (vn_json_check(r->body, r->route->body, why, sizeof(why)) != VN_OK) {
-        vn_request_error(r, 400, "%s", why);
-        return false;
-    }
-    return true;
-}
-
-/* Returns false after answering. */
-static bool read_query(struct vn_request *r)
-{
-    const struct vn_query_param *list = r->route->query;
-    for (const char *p = r->query; *p; p += strlen(p) + 1) {
-        const size_t n = strcspn(p, "=");
-        const struct vn_query_param *q = list;
-        while (q && q->name && (strlen(q->name) != n || strncmp(q->name, p, n) != 0))
-            q++;
-        if (!q || !q->name) {
-            vn_request_error(r, 400, "this endpoint has no parameter \"%.*s\": leave it out",
-                             (int)VN_MIN(n, (size_t)40), p);
-            return false;
-        }
-    }
-    for (const struct vn_query_param *q = list; q && q->name; q++) {
-        if (q->required && !vn_request_query(r, q->name)) {
-            vn_request_error(r, 400, "say which %s: ?%s=…", q->name, q->name);
-            return false;
-        }
-    }
-    const char *realm = vn_request_query(r, "realm");
-    if (realm && vn_id_parse(VN_SPAN_STR(realm), &r->realm) != VN_OK) {
-        vn_request_error(r, 400, "realm must be a realm's id (22 characters): see GET /realms");
-        return false;
-    }
-    return true;
-}
-
-/* Who pays for the request: the one that the token names, or the address. */
-static struct vn_span payer(struct vn_request *r, struct vn_ip *room)
-{
-    switch (r->route->role) {
-    case VN_WEB_REGISTRATION:
-        return VN_SPAN_ARRAY(r->registration.id.b);
-    case VN_WEB_CONFLUX:
-        return VN_SPAN_ARRAY(r->conflux.id.b);
-    case VN_WEB_PUBLIC:
-        break;
-    default:
-        return VN_SPAN_ARRAY(r->user.id.b);
-    }
-    if (vn_request_peer(r, room) != VN_OK)
-        memset(room, 0, sizeof(*room));
-    return VN_SPAN(room->b, vn_ip_is_v4(room) ? sizeof(room->b) : 8);
-}
-
-/* Returns false after answering. */
-static bool within_rate(struct vn_request *r, struct vn_web *h)
-{
-    struct vn_ip room;
-    const struct vn_span who = payer(r, &room);
-    const struct vn_id nobody = {{0}};
-    if (vn_span_equal(who, VN_SPAN_ARRAY(nobody.b))) /* Guardian's own host */
-        return true;
-    unsigned wait_s = vn_rates_take(h->rates, r->route->rate, who, vn_clock_mono_us() / 1000);
-    if (!wait_s)
-        return true;
-    r->g->metrics.rate_limited++;
-    vn_request_later(r, wait_s, "you ask too often: wait as long as Retry-After says");
-    return false;
-}
-
-/* Who may not, does not learn what the body should have been. Returns false after answering. */
-static bool check(struct vn_request *r, struct vn_span body)
-{
-    return r->route->on == VN_ON_REALM_BODY ? read_body(r, body) && vn_request_authorize(r)
-                                            : vn_request_authorize(r) && read_body(r, body);
-}
-
-static void dispatch(struct vn_web_conn *c, struct vn_web *h)
+static void dispatch(struct conn *c, struct vn_web *h)
 {
     c->receiving = false;
     lws_set_timer_usecs(c->wsi, LWS_SET_TIMER_USEC_CANCEL);
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, VN_WEB_ANSWER_S);
-    struct vn_request *r = calloc(1, sizeof(*r));
-    if (!r) {
-        conn_error(c, 503, "out of memory: try again");
-        return;
-    }
-    r->g = h->g;
-    r->conn = c;
-    r->route = c->route;
-    r->now_ms = vn_clock_wall_ms();
-    memcpy(r->path_id, c->path_id, sizeof(r->path_id));
-    memcpy(r->query, c->query, sizeof(r->query));
-    c->req = r;
-    bool ok = vn_request_authenticate(r, c->bearer);
+    const struct vn_web_call call = {.route = c->route,
+                                     .path_id = c->path_id,
+                                     .query = c->query,
+                                     .bearer = c->bearer,
+                                     .body = vn_buf_span(&c->body)};
+    vn_web_dispatch(h->g, h->rates, &c->web, &call);
     vn_wipe(c->bearer, sizeof(c->bearer));
-    if (ok && within_rate(r, h) && read_query(r) && check(r, vn_buf_span(&c->body)))
-        r->route->handle(r);
 }
 
 /* ---- libwebsockets ---- */
 
-static void conn_reset(struct vn_web_conn *c)
+static void conn_reset(struct conn *c)
 {
-    if (c->req)
-        c->req->conn = NULL; /* finishes without us */
-    c->req = NULL;
+    vn_web_forget(&c->web);
     vn_buf_done(&c->body);
     vn_buf_init(&c->body, VN_WEB_BODY_MAX);
     c->receiving = c->too_large = false;
@@ -422,12 +186,14 @@ static void conn_reset(struct vn_web_conn *c)
     c->out = NULL;
 }
 
-static struct vn_web_conn *conn_of(struct lws *wsi, bool make)
+static struct conn *conn_of(struct lws *wsi, bool make)
 {
-    struct vn_web_conn *c = lws_get_opaque_user_data(wsi);
+    struct conn *c = lws_get_opaque_user_data(wsi);
     if (!c && make) {
         c = calloc(1, sizeof(*c));
         if (c) {
+            c->web = (struct vn_web_conn){
+                .answer = conn_answer, .peer = conn_peer, .binding = conn_binding};
             c->wsi = wsi;
             vn_buf_init(&c->body, VN_WEB_BODY_MAX);
             lws_set_opaque_user_data(wsi, c);
@@ -465,7 +231,7 @@ static unsigned read_method(struct lws *wsi, enum vn_web_method *ret)
 }
 
 /* Finds the route. Returns false after answering. */
-static bool find_route(struct vn_web_conn *c, const char *uri, size_t uri_n)
+static bool find_route(struct conn *c, const char *uri, size_t uri_n)
 {
     char path[256];
     unsigned allowed = 0;
@@ -491,7 +257,7 @@ static bool find_route(struct vn_web_conn *c, const char *uri, size_t uri_n)
 }
 
 /* Returns false after answering. */
-static bool read_args(struct vn_web_conn *c)
+static bool read_args(struct conn *c)
 {
     size_t used = 0;
     memset(c->query, 0, sizeof(c->query));
@@ -513,7 +279,7 @@ static bool read_args(struct vn_web_conn *c)
 }
 
 /* Of the body to come. Returns false after answering. */
-static bool read_length(struct vn_web_conn *c, unsigned long *ret)
+static bool read_length(struct conn *c, unsigned long *ret)
 {
     char value[32], *end;
     *ret = 0;
@@ -533,7 +299,7 @@ static bool read_length(struct vn_web_conn *c, unsigned long *ret)
 }
 
 /* Returns false after answering. */
-static bool read_bearer(struct vn_web_conn *c)
+static bool read_bearer(struct conn *c)
 {
     char auth[sizeof(c->bearer) + 8];
     c->bearer[0] = 0;
@@ -555,7 +321,7 @@ static size_t body_max(const struct vn_route *route)
     return route->body_max ? route->body_max : VN_WEB_BODY_USUAL;
 }
 
-static void refuse_body(struct vn_web_conn *c)
+static void refuse_body(struct conn *c)
 {
     char detail[80];
     snprintf(detail, sizeof(detail), "the body may have %zu bytes at most: send less",
@@ -566,7 +332,7 @@ static void refuse_body(struct vn_web_conn *c)
 /* The head of a request is there. */
 static int on_head(struct vn_web *h, struct lws *wsi, const char *uri, size_t uri_n)
 {
-    struct vn_web_conn *c = conn_of(wsi, true);
+    struct conn *c = conn_of(wsi, true);
     unsigned long length;
     if (!c)
         return -1;
@@ -594,7 +360,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 {
     (void)user;
     struct vn_web *h = lws_context_user(lws_get_context(wsi));
-    struct vn_web_conn *c;
+    struct conn *c;
     switch (reason) {
     case LWS_CALLBACK_HTTP:
         return on_head(h, wsi, in, n);
@@ -717,82 +483,4 @@ void vn_web_free(struct vn_web *h)
     if (h)
         vn_rates_free(h->rates);
     free(h);
-}
-
-/* ---- what handlers use ---- */
-
-struct job {
-    uv_work_t work;
-    struct vn_request *r;
-    void (*fn)(void *arg);
-    void (*done)(struct vn_request *r, void *arg);
-    void (*free_fn)(void *arg);
-    void *arg;
-};
-
-static void job_run(uv_work_t *w)
-{
-    struct job *j = VN_CONTAINER_OF(w, struct job, work);
-    j->fn(j->arg);
-}
-
-static void job_done(uv_work_t *w, int status)
-{
-    struct job *j = VN_CONTAINER_OF(w, struct job, work);
-    if (status == UV_ECANCELED) {
-        vn_request_error(j->r, 503, "Guardian is stopping: try again in a moment");
-        j->free_fn(j->arg);
-    } else {
-        j->done(j->r, j->arg);
-    }
-    free(j);
-}
-
-void vn_request_work(struct vn_request *r, void (*work)(void *arg),
-                     void (*done)(struct vn_request *r, void *arg), void (*free_fn)(void *arg),
-                     void *arg)
-{
-    struct job *j = calloc(1, sizeof(*j));
-    if (j) {
-        *j = (struct job){.r = r, .fn = work, .done = done, .free_fn = free_fn, .arg = arg};
-        if (uv_queue_work(r->g->uv, &j->work, job_run, job_done) == 0)
-            return;
-        free(j);
-    }
-    free_fn(arg);
-    vn_request_error(r, 503, "Guardian is short of memory: try again in a moment");
-}
-
-vn_status vn_request_nonce_new(struct vn_request *r, uint8_t ret[32])
-{
-    struct vn_web_conn *c = r->conn;
-    vn_status st = vn_rng_bytes(c->nonce, sizeof(c->nonce));
-    if (st != VN_OK)
-        return st;
-    c->has_nonce = true;
-    c->nonce_until_ms = vn_clock_mono_us() / 1000 + VN_NONCE_LIFE_MS;
-    memcpy(ret, c->nonce, sizeof(c->nonce));
-    return VN_OK;
-}
-
-bool vn_request_nonce_take(struct vn_request *r, const uint8_t nonce[32])
-{
-    struct vn_web_conn *c = r->conn;
-    bool ok = c->has_nonce && vn_clock_mono_us() / 1000 < c->nonce_until_ms &&
-              vn_ct_equal(c->nonce, nonce, sizeof(c->nonce));
-    c->has_nonce = false;
-    vn_wipe(c->nonce, sizeof(c->nonce));
-    return ok;
-}
-
-vn_status vn_request_binding(struct vn_request *r, uint8_t ret[32])
-{
-    return vn_tls_binding(lws_get_ssl(r->conn->wsi), ret);
-}
-
-vn_status vn_request_peer(struct vn_request *r, struct vn_ip *ret)
-{
-    char text[VN_IP_TEXT];
-    return lws_get_peer_simple(r->conn->wsi, text, sizeof(text)) ? vn_ip_parse(text, ret)
-                                                                 : VN_ERR_IO;
 }

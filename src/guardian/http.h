@@ -1,7 +1,7 @@
 /*
  * HTTPS by libwebsockets on Guardian's libuv loop. Reads a request whole (bounded in bytes and
- * time), finds its route, authenticates, checks the body, calls the handler. A handler answers
- * exactly once, at once or later.
+ * time), finds its route and hands it over (dispatch.h), which authenticates, checks the body and
+ * calls the handler. A handler answers exactly once, at once or later.
  */
 #pragma once
 
@@ -104,12 +104,15 @@ struct vn_request {
     struct vn_team_record team;
     enum vn_role role;      /* of the user there */
     uint8_t token_hash[32]; /* of the bearer token */
-    bool answered;
+    /* jansson leaves out what finds no memory: */
+    unsigned json_failures; /* vn_json_failures when the handler began, or began again */
+    bool json_lost;         /* on the pool */
 };
 
 /** Sends a problem (RFC 9457) or the object; both end the request: do not touch r afterwards. */
 void vn_request_error(struct vn_request *r, unsigned status, const char *fmt, ...) VN_PRINTF(3, 4);
-/** Takes body (NULL with 204). */
+/** Takes body (NULL with 204). Without it, or where it lacks a part because jansson was short of
+ * memory since the request began, the answer is vn_request_fail's. */
 void vn_request_reply(struct vn_request *r, unsigned status, json_t *take_body);
 /** The same with the seconds after which to ask again. */
 void vn_request_later(struct vn_request *r, unsigned retry_after_s, const char *detail);
@@ -134,6 +137,7 @@ struct vn_list {
     struct vn_page page; /* for the store: one more than wanted, to see whether there are more */
     struct vn_place last;
     bool more;
+    bool short_of_memory;
 };
 /** Reads ?limit= and ?after=. Returns false after answering. */
 bool vn_list_begin(struct vn_request *r, struct vn_list *ret);
