@@ -312,10 +312,11 @@ void vn_master_close(struct vn_master *m)
 
 bool vn_master_is_up(const struct vn_master *m)
 {
-    return m->up;
+    return m && m->up;
 }
 
 void vn_master_realms_changed(struct vn_master *m)
 {
-    rewrite(m);
+    if (m)
+        rewrite(m);
 }

@@ -12,9 +12,10 @@
 VN_MUST_CHECK vn_status vn_master_open(struct vn_guardian *g, struct vn_master **ret);
 /** Lets go of it; the process stays. */
 void vn_master_close(struct vn_master *m);
-/** It runs and listens. */
+/** It runs and listens; NULL, as Guardian has it when stopping: no. */
 bool vn_master_is_up(const struct vn_master *m);
-/** A realm was made or deleted: tells Master of the accounts. */
+/** A realm was made or deleted: tells Master of the accounts. NULL: nobody to tell, the next
+ * start does. */
 void vn_master_realms_changed(struct vn_master *m);
 
 /** The process that runs with this state's configuration, or 0. */

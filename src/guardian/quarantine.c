@@ -139,8 +139,12 @@ vn_status vn_quarantine_list(struct vn_store *s, const struct vn_conflux_record 
 json_t *vn_quarantine_list_json(const struct vn_quarantine_list *l)
 {
     json_t *a = json_array();
-    for (size_t i = 0; i < l->count; i++)
-        json_array_append_new(a, vn_json_ip(&l->addrs[i]));
+    for (size_t i = 0; a && i < l->count; i++) {
+        if (json_array_append_new(a, vn_json_ip(&l->addrs[i])) != 0) {
+            json_decref(a); /* one address less would be one that is let in */
+            return NULL;
+        }
+    }
     return json_pack("{s:I, s:b, s:o}", "number", (json_int_t)l->number, "all", l->all, "addresses",
                      a);
 }

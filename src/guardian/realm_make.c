@@ -9,21 +9,25 @@
 struct used {
     struct vn_store *s;
     bool octet[256];
+    vn_status st;
 };
 
 static bool mark_used(void *arg, const struct vn_id *id)
 {
     struct used *u = arg;
     VN_CLEANUP(vn_realm_record_done) struct vn_realm_record r = {0};
-    if (vn_store_realm_get(u->s, id, &r) == VN_OK && r.range4.ip.b[12] == 10)
+    u->st = vn_store_realm_get(u->s, id, &r);
+    if (u->st == VN_OK && r.range4.ip.b[12] == 10)
         u->octet[r.range4.ip.b[13]] = true;
-    return true;
+    return u->st == VN_OK;
 }
 
 static vn_status default_range(struct vn_store *s, struct vn_prefix *ret)
 {
     struct used u = {.s = s};
     vn_status st = vn_store_realm_list(s, NULL, mark_used, &u);
+    if (st == VN_OK)
+        st = u.st; /* one that was not looked at could be met again */
     if (st != VN_OK)
         return st;
     unsigned octet = FIRST_OCTET;

@@ -89,11 +89,14 @@ bool vn_list_add(struct vn_list *l, json_t *take_item, uint64_t at_ms, const str
         return false;
     }
     l->last = (struct vn_place){at_ms, *id};
-    return json_array_append_new(l->items, take_item) == 0;
+    l->short_of_memory = json_array_append_new(l->items, take_item) != 0;
+    return !l->short_of_memory;
 }
 
 void vn_list_reply(struct vn_request *r, struct vn_list *l, vn_status st, const char *what)
 {
+    if (st == VN_OK && l->short_of_memory) /* where it ends is not its end */
+        st = VN_ERR_NOMEM;
     if (st != VN_OK) {
         json_decref(l->items);
         vn_request_fail(r, st, what);

@@ -121,8 +121,7 @@ void vn_revoke_tell_broker(struct vn_guardian *g, const struct vn_realm *realm)
         st = vn_links_publish(g->links, NULL, VN_CLAIMS_SUBJECT, VN_SPAN_STR(jwt));
     if (st != VN_OK)
         vn_log(VN_LOG_ERROR, "push_failed", VN_KV_STR("what", "account"), VN_KV_STATUS(st));
-    if (g->master)
-        vn_master_realms_changed(g->master); /* for its next start */
+    vn_master_realms_changed(g->master); /* for its next start */
 }
 
 static void on_done(uv_work_t *w, int status)

@@ -57,19 +57,18 @@ static void creation_done(struct vn_request *r, void *arg)
         st = vn_store_realm_place_set(tx, &id, &c->place);
     if (st == VN_OK)
         st = vn_store_commit(tx);
-    if (st == VN_OK)
-        st = vn_guardian_realm(r->g, &id, &realm);
-    if (st == VN_ERR_EXISTS) {
-        vn_request_error(r, 409, "a realm named %s exists: choose another name", c->name);
-    } else if (st != VN_OK) {
-        vn_request_fail(r, st, "realm");
-    } else {
+    if (st == VN_OK) { /* it is there, whatever becomes of the answer */
         char actor[VN_USER_NAME_MAX + 8];
-        vn_guardian_audit(r->g, &id, vn_request_actor(r, actor), "realm_created", realm->r.name,
-                          "");
+        vn_guardian_audit(r->g, &id, vn_request_actor(r, actor), "realm_created", c->name, "");
         vn_master_realms_changed(r->g->master);
-        vn_request_reply(r, 201, realm_json(r->g, realm));
+        st = vn_guardian_realm(r->g, &id, &realm);
     }
+    if (st == VN_ERR_EXISTS)
+        vn_request_error(r, 409, "a realm named %s exists: choose another name", c->name);
+    else if (st != VN_OK)
+        vn_request_fail(r, st, "realm");
+    else
+        vn_request_reply(r, 201, realm_json(r->g, realm));
     vn_realm_unref(realm);
     creation_free(c);
 }

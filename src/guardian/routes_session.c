@@ -56,6 +56,12 @@ static void login_free(void *arg)
     free(l);
 }
 
+/* Short of memory is Guardian's trouble: who hears that the proof is bad gives up. */
+static vn_status unproven(vn_status st)
+{
+    return st == VN_OK || st == VN_ERR_NOMEM ? st : VN_ERR_AUTH;
+}
+
 /* nonce32 ‖ exporter32 ‖ SHA-256(conflux token)32 ‖ realm16 ‖ u16,sig_pk ‖ u16,session_ek ‖ nkey32
  * ‖ u16,csr */
 static vn_status check_proof(struct login *l)
@@ -81,12 +87,12 @@ static vn_status check_proof(struct login *l)
         st =
             vn_sig_verify(identity, "anchor-pop-v1", vn_writer_span(&w), VN_SPAN(l->sig, l->sig_n));
     if (st != VN_OK)
-        return VN_ERR_AUTH;
+        return unproven(st);
     l->what = "nkey_sig: the Ed25519 signature does not prove possession of the nkey";
     st = vn_sig_pub_new(VN_SIG_ED25519, VN_SPAN_ARRAY(n->nkey), &nkey);
     if (st == VN_OK)
         st = vn_sig_verify(nkey, NULL, vn_writer_span(&w), VN_SPAN_ARRAY(l->nkey_sig));
-    return st == VN_OK ? VN_OK : VN_ERR_AUTH;
+    return unproven(st);
 }
 
 static void login_work(void *arg)

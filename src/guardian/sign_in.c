@@ -62,8 +62,11 @@ struct vn_password_job *vn_password_job(struct vn_request *r)
 
 static void job_free(void *arg)
 {
-    vn_wipe(arg, sizeof(struct vn_password_job));
-    free(arg);
+    struct vn_password_job *j = arg;
+    if (j->counted)
+        j->counted->passwords_running--;
+    vn_wipe(j, sizeof(*j));
+    free(j);
 }
 
 static void job_work(void *arg)
@@ -83,7 +86,6 @@ static void job_work(void *arg)
 static void job_done(struct vn_request *r, void *arg)
 {
     struct vn_password_job *j = arg;
-    r->g->passwords_running--;
     if (j->result == VN_ERR_AUTH)
         r->g->metrics.passwords_refused++;
     if (j->result == VN_ERR_AUTH)
@@ -103,6 +105,7 @@ void vn_password_run(struct vn_request *r, struct vn_password_job *take)
         return;
     }
     r->g->passwords_running++;
+    take->counted = r->g;
     vn_request_work(r, job_work, job_done, job_free, take);
 }
 

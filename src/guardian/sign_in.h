@@ -15,6 +15,7 @@ struct vn_password_job {
     char given[VN_PASSWORD_MAX + 1];
     char made[VN_PASSWORD_MAX + 1];  /* to hash; empty: none */
     char hash[VN_PASSWORD_HASH_MAX]; /* of made */
+    struct vn_guardian *counted;     /* among its passwords_running; NULL: not yet */
     vn_status result;
     /** Answers. The job is freed behind it. */
     void (*then)(struct vn_request *r, struct vn_password_job *j);

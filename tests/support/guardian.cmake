@@ -7,5 +7,5 @@ target_link_libraries(guardian_probe PRIVATE vn_own vn_control vn_loop vn_wire v
 set_target_properties(guardian_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY
                                                 "${PROJECT_BINARY_DIR}/tests")
 
-add_library(vn_test_store STATIC store_world.c)
-target_link_libraries(vn_test_store PRIVATE vn_own PUBLIC vn_guardian vn_test_support)
+add_library(vn_test_store STATIC store_world.c guardian_world.c)
+target_link_libraries(vn_test_store PRIVATE vn_own PUBLIC vn_guardian vn_test_support dep::sqlite)

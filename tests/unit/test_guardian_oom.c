@@ -10,6 +10,7 @@
 #include "guardian/json.h"
 #include "guardian/realm_make.h"
 #include "guardian/token.h"
+#include "support/guardian_world.h"
 #include "support/oom.h"
 #include "support/test.h"
 
@@ -78,17 +79,6 @@ static vn_status taints_answer(void)
     return st;
 }
 
-/* Members of an object or a list and of all in it, empty texts left out. */
-static size_t parts_of(json_t *j)
-{
-    const char *name;
-    json_t *value;
-    size_t i, n = json_is_string(j) ? json_string_length(j) > 0 : 1;
-    json_object_foreach(j, name, value) n += parts_of(value);
-    json_array_foreach(j, i, value) n += parts_of(value);
-    return n;
-}
-
 /* All of it, or it was not made. */
 static vn_status login_answer(void)
 {
@@ -98,9 +88,9 @@ static vn_status login_answer(void)
     if (st != VN_OK)
         return st;
     if (!whole)
-        whole = parts_of(a);
+        whole = vn_json_parts(a);
     assert_in_range(whole, 30, 1000);
-    assert_int_equal(parts_of(a), whole);
+    assert_int_equal(vn_json_parts(a), whole);
     return st;
 }
 
