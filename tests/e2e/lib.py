@@ -347,6 +347,7 @@ def main(*tests):
         print(f"FAILED: {e}", flush=True)
         if _net:
             _net.show_logs()
+            print(f"FAILED: {e}", flush=True)  # again: who cuts the report keeps its end
         sys.exit(1)
 
 
