@@ -111,6 +111,11 @@ static void on_up(void *arg)
     e->r.setup_us = vn_clock_mono_us() - e->started_us;
 }
 
+static void on_move(void *arg)
+{
+    (void)arg; /* addresses stay as they are here */
+}
+
 static void on_down(void *arg, enum vn_tether_down why)
 {
     struct end *e = arg;
@@ -185,6 +190,8 @@ static void open_end(struct end *e)
                                         .gathered = on_gathered,
                                         .up = on_up,
                                         .down = on_down,
+                                        .stranded = on_move,
+                                        .restarted = on_move,
                                         .messages = on_messages,
                                         .writable = on_writable};
     struct vn_tether_config cfg = {

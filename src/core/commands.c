@@ -21,6 +21,13 @@ static void free_tether_start(struct vn_post_msg *m)
     free(c);
 }
 
+static void free_tether_restart(struct vn_post_msg *m)
+{
+    struct vn_cmd_tether_restart *c = (struct vn_cmd_tether_restart *)m;
+    vn_wipe(c->ice, sizeof(c->ice));
+    free(c);
+}
+
 static void free_member_stun(struct vn_post_msg *m)
 {
     struct vn_cmd_member_stun *c = (struct vn_cmd_member_stun *)m;
@@ -91,6 +98,9 @@ vn_status vn_post_msg_new(unsigned type, size_t size, void *ret_msg)
         break;
     case VN_CMD_TETHER_START:
         m->free_fn = free_tether_start;
+        break;
+    case VN_CMD_TETHER_RESTART:
+        m->free_fn = free_tether_restart;
         break;
     case VN_CMD_MEMBER_STUN:
         m->free_fn = free_member_stun;

@@ -20,6 +20,7 @@ enum vn_cmd_type {
     VN_CMD_LOCAL = 1,        /* struct vn_cmd_local */
     VN_CMD_TETHER_OPEN,      /* struct vn_cmd_tether_open */
     VN_CMD_TETHER_START,     /* struct vn_cmd_tether_start */
+    VN_CMD_TETHER_RESTART,   /* struct vn_cmd_tether_restart */
     VN_CMD_TETHER_CANDIDATE, /* struct vn_cmd_tether_candidate */
     VN_CMD_TETHER_SEND,      /* struct vn_cmd_tether_send */
     VN_CMD_TETHER_CLOSE,     /* struct vn_cmd_handle */
@@ -49,6 +50,8 @@ enum vn_ev_type {
     VN_EV_TETHER_CANDIDATE, /* struct vn_ev_tether_candidate */
     VN_EV_TETHER_GATHERED,  /* struct vn_ev_handle */
     VN_EV_TETHER_UP,        /* struct vn_ev_handle */
+    VN_EV_TETHER_STRANDED,  /* struct vn_ev_handle: wants an ICE restart */
+    VN_EV_TETHER_RESTARTED, /* struct vn_ev_handle */
     VN_EV_TETHER_DOWN,      /* struct vn_ev_tether_down; the handle is gone */
     VN_EV_TETHER_MESSAGE, /* struct vn_ev_tether_message: control-class message, hop header first */
     VN_EV_RELAY_IDLE,     /* struct vn_ev_handle: no frame for VN_RELAY_IDLE_MS; told once */
@@ -90,6 +93,12 @@ struct vn_cmd_tether_start {
     struct vn_post_msg msg;
     uint32_t tether;
     struct vn_tether_start start; /* wiped by free_fn */
+};
+struct vn_cmd_tether_restart {
+    struct vn_post_msg msg;
+    uint32_t tether;
+    bool remote; /* the peer's parameters, for the restart that was begun with ours */
+    struct vn_ice_params ice[VN_HOP_PCS]; /* wiped by free_fn */
 };
 struct vn_cmd_tether_candidate {
     struct vn_post_msg msg;

@@ -137,6 +137,18 @@ static void on_credit(struct vn_end *end, uint32_t label, struct vn_span body)
         vn_turn_credit(l->turn, limit);
 }
 
+static void on_stranded(void *arg)
+{
+    struct vn_end *end = arg;
+    vn_worker_tell_handle(end->worker, VN_EV_TETHER_STRANDED, end->handle);
+}
+
+static void on_restarted(void *arg)
+{
+    struct vn_end *end = arg;
+    vn_worker_tell_handle(end->worker, VN_EV_TETHER_RESTARTED, end->handle);
+}
+
 static void on_control(struct vn_end *end, struct vn_pktbuf *b)
 {
     struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
@@ -226,6 +238,8 @@ void vn_end_open(struct vn_worker *w, const struct vn_cmd_tether_open *cmd)
                                   .gathered = on_gathered,
                                   .up = on_up,
                                   .down = on_down,
+                                  .stranded = on_stranded,
+                                  .restarted = on_restarted,
                                   .messages = on_messages,
                                   .writable = on_writable};
     vn_status st = vn_map_put(w->end_by_handle, &end->handle, end);
@@ -254,6 +268,18 @@ void vn_end_start(struct vn_worker *w, const struct vn_cmd_tether_start *cmd)
         vn_log(VN_LOG_WARN, "tether_failed", VN_KV_STATUS(st));
         on_down(end, VN_TETHER_DOWN_INTERNAL);
     }
+}
+
+void vn_end_restart(struct vn_worker *w, const struct vn_cmd_tether_restart *cmd)
+{
+    struct vn_end *end = vn_worker_end(w, cmd->tether);
+    if (!end)
+        return;
+    const struct vn_tether_port *port = w->cfg.tether;
+    const vn_status st =
+        cmd->remote ? port->restart_start(end->port, cmd->ice) : port->restart(end->port, cmd->ice);
+    if (st != VN_OK) /* the node gives it up in time, and makes another tether */
+        vn_log(VN_LOG_DEBUG, "tether_restart_failed", VN_KV_STATUS(st));
 }
 
 void vn_end_candidate(struct vn_worker *w, const struct vn_cmd_tether_candidate *cmd)

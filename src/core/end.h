@@ -5,6 +5,7 @@
 
 void vn_end_open(struct vn_worker *w, const struct vn_cmd_tether_open *cmd);
 void vn_end_start(struct vn_worker *w, const struct vn_cmd_tether_start *cmd);
+void vn_end_restart(struct vn_worker *w, const struct vn_cmd_tether_restart *cmd);
 void vn_end_candidate(struct vn_worker *w, const struct vn_cmd_tether_candidate *cmd);
 /** Takes cmd->buf. */
 void vn_end_send(struct vn_worker *w, struct vn_cmd_tether_send *cmd);

@@ -3,10 +3,10 @@
  * hop.timer    EXPECT_GATHERED (50 ms)                    gathered        signals with the
  * candidates there are EXPECT_ANSWER: offer sent (500 ms)         answer          offer again;
  * after 4 the tether failed EXPECT_UP (10 s)                           up              the tether
- * failed hop.idle     no circuit and no stream wants it          SETUP, stream   closes (0.5 s; 10
- * s if it never had one)
- * hop.report   a circuit failed (at once, or 10 ms after   the tether's    one message with all
- * their the last report)                            end             labels
+ * failed UP, restarting: 50 ms, then every 500 ms until the peer's parameters come; after 10 s the
+ * tether is given up. hop.idle     no circuit and no stream wants it          SETUP, stream closes
+ * (0.5 s; 10 s if it never had one) hop.report   a circuit failed (at once, or 10 ms after   the
+ * tether's    one message with all their the last report)                            end labels
  */
 #include "core/hop.h"
 
@@ -59,6 +59,17 @@ static vn_status ice_text(struct vn_node *n, char *ret, size_t len)
     return VN_OK;
 }
 
+vn_status vn_hop_make_ice(struct vn_node *n, struct vn_ice_params ret[VN_HOP_PCS])
+{
+    vn_status st = VN_OK;
+    for (size_t i = 0; st == VN_OK && i < VN_HOP_PCS; i++) {
+        st = ice_text(n, ret[i].ufrag, VN_ICE_UFRAG_LEN);
+        if (st == VN_OK)
+            st = ice_text(n, ret[i].pwd, VN_ICE_PWD_LEN);
+    }
+    return st;
+}
+
 static void hop_free(struct vn_node *n, struct vn_hop *h)
 {
     vn_timer_disarm(&n->timers, &h->timer);
@@ -87,6 +98,7 @@ vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer, const s
     h->offerer = offerer;
     h->tether = *tether;
     h->handle = vn_next_handle(n);
+    h->generation = 1;
     h->since_ms = n->now_ms;
     vn_list_init(&h->all);
     vn_list_init(&h->circuits);
@@ -98,12 +110,7 @@ vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer, const s
     vn_bucket_init(&h->setups, VN_SETUP_BURST, n->now_ms);
     struct vn_tether_config cfg = {
         .tether = *tether, .controlling = offerer, .dtls_client = !offerer};
-    vn_status st = VN_OK;
-    for (size_t i = 0; st == VN_OK && i < VN_HOP_PCS; i++) {
-        st = ice_text(n, h->local[i].ufrag, VN_ICE_UFRAG_LEN);
-        if (st == VN_OK)
-            st = ice_text(n, h->local[i].pwd, VN_ICE_PWD_LEN);
-    }
+    vn_status st = vn_hop_make_ice(n, h->local);
     if (st == VN_OK)
         st = vn_random_fill(n, &cfg.tie_breaker, sizeof(cfg.tie_breaker));
     if (st == VN_OK)
@@ -320,6 +327,7 @@ static void on_timer(void *arg)
         vn_hop_close(n, h);
         break;
     case VN_HOP_UP:
+        vn_hop_restart_timer(n, h);
         break;
     }
 }
@@ -338,7 +346,7 @@ void vn_hop_event_candidate(struct vn_node *n, uint32_t handle, const struct vn_
     h->candidates[h->candidate_count++] = *c;
     /* Not before the answer: messages are signed side by side, and one that overtakes the offer
      * would name a tether that the peer does not know. */
-    if (h->state == VN_HOP_EXPECT_UP)
+    if (h->state == VN_HOP_EXPECT_UP || (h->restarting && h->remote_known && h->sends > 0))
         vn_hop_signal_candidates(n, h);
 }
 
@@ -350,6 +358,8 @@ void vn_hop_event_gathered(struct vn_node *n, uint32_t handle)
     h->gathered = true;
     if (h->state == VN_HOP_EXPECT_GATHERED)
         signal_now(n, h);
+    else if (h->restarting && h->sends == 0)
+        vn_hop_restart_timer(n, h);
 }
 
 /* Streams whose circuit went through a tether that was replaced. */

@@ -32,9 +32,14 @@ struct vn_hop {
     struct vn_candidate candidates[VN_TETHER_CANDIDATES_MAX];
     size_t candidate_count, signalled; /* found; certain to reach the peer */
     bool gathered;
+    uint32_t generation;    /* 1 the offer's; raised by each ICE restart */
+    bool restarting;        /* a restart is under way; */
+    bool remote_known;      /* the peer's parameters for it are known */
+    uint64_t restart_ms;    /* when it began */
+    unsigned restart_tries; /* unanswered, while the control channel was up */
     unsigned sends;
     uint64_t since_ms, up_ms;
-    struct vn_timer timer;   /* gathering, re-sends, connect, by state */
+    struct vn_timer timer;   /* gathering, re-sends, connect, by state; in UP those of a restart */
     struct vn_timer idle;    /* unused */
     struct vn_list circuits; /* struct vn_circuit */
     size_t circuit_count;
@@ -76,12 +81,25 @@ void vn_hop_event_candidate(struct vn_node *n, uint32_t handle, const struct vn_
 void vn_hop_event_gathered(struct vn_node *n, uint32_t handle);
 void vn_hop_event_up(struct vn_node *n, uint32_t handle);
 void vn_hop_event_down(struct vn_node *n, uint32_t handle, enum vn_tether_down why);
+void vn_hop_event_stranded(struct vn_node *n, uint32_t handle);
+void vn_hop_event_restarted(struct vn_node *n, uint32_t handle);
 void vn_hop_event_message(struct vn_node *n, uint32_t handle, struct vn_span bytes);
 
 /* hop.c, for hop_signal.c */
 VN_MUST_CHECK vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer,
                                    const struct vn_id *tether, struct vn_hop **ret);
+/* Fresh parameters for each peer connection. */
+VN_MUST_CHECK vn_status vn_hop_make_ice(struct vn_node *n, struct vn_ice_params ret[VN_HOP_PCS]);
+/* hop_restart.c */
+/** Begins a restart, as the one of that generation; one under way is given up. */
+void vn_hop_restart_begin(struct vn_node *n, struct vn_hop *h, uint32_t generation);
+/** The peer's parameters came. */
+void vn_hop_restart_answered(struct vn_node *n, struct vn_hop *h,
+                             const struct vn_ice_params remote[VN_HOP_PCS]);
+void vn_hop_restart_timer(struct vn_node *n, struct vn_hop *h);
 /* hop_signal.c: envelopes */
+void vn_hop_signal_restart(struct vn_node *n, struct vn_hop *h);
+void vn_hop_on_restart(struct vn_node *n, struct vn_inbound *in);
 void vn_hop_signal(struct vn_node *n, struct vn_hop *h);
 void vn_hop_signal_candidates(struct vn_node *n, struct vn_hop *h);
 void vn_hop_on_offer(struct vn_node *n, struct vn_inbound *in);

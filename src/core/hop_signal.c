@@ -155,6 +155,24 @@ void vn_hop_signal(struct vn_node *n, struct vn_hop *h)
         send_answer(n, h);
 }
 
+void vn_hop_signal_restart(struct vn_node *n, struct vn_hop *h)
+{
+    struct candidate_list l;
+    struct ice_list ice;
+    Vn__TetherRestart m = VN__TETHER_RESTART__INIT;
+    if (h->sends++ == 0)
+        h->signalled = h->candidate_count;
+    candidates_encode(&l, h->candidates, h->candidate_count);
+    ice_encode(&ice, h->local);
+    m.tether = (ProtobufCBinaryData){VN_ID_LEN, h->tether.b};
+    m.generation = h->generation;
+    m.n_ice = VN_HOP_PCS;
+    m.ice = ice.p;
+    m.n_candidates = l.count;
+    m.candidates = l.p;
+    send_to_peer(n, h->peer, VN_T_RESTART, &m.base);
+}
+
 void vn_hop_signal_candidates(struct vn_node *n, struct vn_hop *h)
 {
     struct candidate_list l;
@@ -165,6 +183,7 @@ void vn_hop_signal_candidates(struct vn_node *n, struct vn_hop *h)
     m.n_candidates = l.count;
     m.candidates = l.p;
     m.end = h->gathered;
+    m.generation = h->generation;
     send_to_peer(n, h->peer, VN_T_CANDIDATES, &m.base);
 }
 
@@ -325,5 +344,34 @@ void vn_hop_on_candidates(struct vn_node *n, struct vn_inbound *in)
         vn_drop(n, VN_NDROP_BODY);
         return;
     }
-    candidates_take(n, h, m->candidates, m->n_candidates);
+    if (m->generation == h->generation) /* else of before a restart */
+        candidates_take(n, h, m->candidates, m->n_candidates);
+}
+
+/*
+ * Both ends send the same message, so it does not matter who began, or that both did: the
+ * parameters of a generation from either end make the pair.
+ */
+void vn_hop_on_restart(struct vn_node *n, struct vn_inbound *in)
+{
+    const Vn__TetherRestart *m = in->body;
+    struct vn_ice_params remote[VN_HOP_PCS];
+    struct vn_hop *h = named(n, in, &m->tether);
+    if (!h || h->state != VN_HOP_UP)
+        return;
+    if (m->n_candidates > VN_TETHER_CANDIDATES_MAX || !ice_decode(m->ice, m->n_ice, remote)) {
+        vn_drop(n, VN_NDROP_BODY);
+        return;
+    }
+    if (m->generation == h->generation + 1)
+        vn_hop_restart_begin(n, h, m->generation);
+    else if (m->generation != h->generation)
+        return; /* late */
+    if (h->remote_known) {
+        vn_hop_signal_restart(n, h); /* ours was lost; perhaps we are done already */
+    } else if (h->restarting) {
+        vn_hop_restart_answered(n, h, remote);
+        candidates_take(n, h, m->candidates, m->n_candidates);
+    }
+    vn_wipe(remote, sizeof(remote));
 }

@@ -22,6 +22,8 @@ static const ProtobufCMessageDescriptor *body_of(uint8_t type)
         return &vn__tether_answer__descriptor;
     case VN_T_CANDIDATES:
         return &vn__tether_candidates__descriptor;
+    case VN_T_RESTART:
+        return &vn__tether_restart__descriptor;
     case VN_T_UPDATE:
         return &vn__identity_update__descriptor;
     case VN_T_COMMAND:
@@ -115,6 +117,9 @@ static void dispatch(struct vn_node *n, uint8_t type, struct vn_inbound *in)
         break;
     case VN_T_CANDIDATES:
         vn_hop_on_candidates(n, in);
+        break;
+    case VN_T_RESTART:
+        vn_hop_on_restart(n, in);
         break;
     case VN_T_UPDATE:
         vn_affinity_on_update(n, in->body);

@@ -90,6 +90,18 @@ void vn_tell_tether_start(struct vn_node *n, uint32_t tether, const struct vn_te
     tell(n, &m->msg);
 }
 
+void vn_tell_tether_restart(struct vn_node *n, uint32_t tether, bool remote,
+                            const struct vn_ice_params ice[VN_HOP_PCS])
+{
+    struct vn_cmd_tether_restart *m = message(VN_CMD_TETHER_RESTART, sizeof(*m));
+    if (!m)
+        return;
+    m->tether = tether;
+    m->remote = remote;
+    memcpy(m->ice, ice, sizeof(m->ice));
+    tell(n, &m->msg);
+}
+
 void vn_tell_tether_candidate(struct vn_node *n, uint32_t tether, const struct vn_candidate *c)
 {
     struct vn_cmd_tether_candidate *m = message(VN_CMD_TETHER_CANDIDATE, sizeof(*m));

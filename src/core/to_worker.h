@@ -17,6 +17,9 @@ void vn_tell_local(struct vn_node *n);
 void vn_tell_member_stun(struct vn_node *n, const struct vn_stun_keys *keys);
 void vn_tell_tether_open(struct vn_node *n, uint32_t tether, const struct vn_tether_config *cfg);
 void vn_tell_tether_start(struct vn_node *n, uint32_t tether, const struct vn_tether_start *start);
+/** remote: the peer's parameters; else our own, which begin the restart. */
+void vn_tell_tether_restart(struct vn_node *n, uint32_t tether, bool remote,
+                            const struct vn_ice_params ice[VN_HOP_PCS]);
 void vn_tell_tether_candidate(struct vn_node *n, uint32_t tether, const struct vn_candidate *c);
 /** body is copied. */
 void vn_tell_tether_send(struct vn_node *n, uint32_t tether, enum vn_hop_type type, uint32_t label,

@@ -253,6 +253,9 @@ void vn_worker_command(struct vn_worker *w, struct vn_post_msg *m, uint64_t now_
     case VN_CMD_TETHER_START:
         vn_end_start(w, (const struct vn_cmd_tether_start *)m);
         break;
+    case VN_CMD_TETHER_RESTART:
+        vn_end_restart(w, (const struct vn_cmd_tether_restart *)m);
+        break;
     case VN_CMD_TETHER_CANDIDATE:
         vn_end_candidate(w, (const struct vn_cmd_tether_candidate *)m);
         break;

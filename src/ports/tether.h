@@ -111,6 +111,11 @@ struct vn_tether_handler {
     void (*gathered)(void *arg);
     void (*up)(void *arg);
     void (*down)(void *arg, enum vn_tether_down why);
+    /** This machine has lost the address that the tether runs from, and there is another way to the
+     * peer: it wants a restart. */
+    void (*stranded)(void *arg);
+    /** The restart is done: the tether runs over the pairs it found. */
+    void (*restarted)(void *arg);
     /** n messages of one class, in order of arrival; takes ownership of each buffer. */
     void (*messages)(void *arg, enum vn_tether_class cls, struct vn_pktbuf **bufs, size_t n);
     /** After a send returned fewer than asked: there is room again. */
@@ -130,7 +135,15 @@ struct vn_tether_port {
     vn_status (*open)(void *self, const struct vn_tether_config *cfg,
                       const struct vn_tether_handler *h, struct vn_tether **ret);
     vn_status (*start)(struct vn_tether *t, const struct vn_tether_start *s);
-    /** Before or after start (trickle). Unusable ones are ignored. */
+    /**
+     * ICE restart (RFC 8445 section 9) of a tether that is up: gathers anew under these
+     * credentials, `candidate` and `gathered` follow; then the peer's, and `restarted` or nothing.
+     * Messages, and what carries them, are as before. A restart under way is given up for it.
+     */
+    vn_status (*restart)(struct vn_tether *t, const struct vn_ice_params local[VN_HOP_PCS]);
+    vn_status (*restart_start)(struct vn_tether *t, const struct vn_ice_params remote[VN_HOP_PCS]);
+    /** Before or after start (trickle); while a restart is under way, of that. Unusable ones are
+     * ignored. */
     void (*add_remote_candidate)(struct vn_tether *t, const struct vn_candidate *c);
     /**
      * Hands over up to n messages; takes ownership of the first *ret_taken, the rest stay the

@@ -35,6 +35,11 @@ void vn_ice_freep(struct vn_ice **ice)
     *ice = vn_ice_free(*ice);
 }
 
+void vn_ice_set_arg(struct vn_ice *ice, void *arg)
+{
+    ice->cfg.arg = arg;
+}
+
 void vn_ice_set_state(struct vn_ice *ice, enum vn_ice_state state)
 {
     static const char *const names[] = {"new", "checking", "selected", "failed"};

@@ -59,6 +59,8 @@ VN_MUST_CHECK vn_status vn_ice_add_local(struct vn_ice *ice, enum vn_candidate_t
                                          struct vn_candidate *ret);
 /** Addresses of the peer's candidates that are known, at most cap; returns how many. */
 size_t vn_ice_remotes(const struct vn_ice *ice, struct vn_addr *ret, size_t cap);
+/** Of cfg, from now on. */
+void vn_ice_set_arg(struct vn_ice *ice, void *arg);
 /** The peer's answer (or offer): checks begin. VN_ERR_STATE when called twice, VN_ERR_ARG for
  * credentials of lengths that are not allowed. */
 VN_MUST_CHECK vn_status vn_ice_start(struct vn_ice *ice, const struct vn_ice_params *remote,

@@ -6,6 +6,7 @@
 void vn_pc_release(struct vn_pc *pc)
 {
     struct vn_transport *tp = pc->transport;
+    pc->next = vn_pc_close(pc->next);
     pc->sctp = vn_sctp_free(pc->sctp); /* sends ABORT, */
     if (pc->dtls)
         vn_dtls_close(pc->dtls); /* close_notify, */
@@ -114,6 +115,7 @@ vn_status vn_pc_start(struct vn_pc *pc, const struct vn_ice_params *remote,
 void vn_pc_add_remote_candidate(struct vn_pc *pc, const struct vn_candidate *c)
 {
     struct vn_netif_filter filter = vn_transport_filter(pc->transport);
+    pc = pc->next ? pc->next : pc;
     if (!vn_pc_is_live(pc) || !vn_netif_usable(&filter, &c->addr) ||
         (vn_addr_is_loopback(&c->addr) && !pc->transport->allow_loopback))
         return;

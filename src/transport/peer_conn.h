@@ -53,6 +53,11 @@ struct vn_pc_handler {
     /** A channel that either end closed is no more, and its stream free again. NULL: a peer that
      * closes one takes the connection down. */
     void (*closed)(void *arg, uint16_t stream);
+    /** The address of its pair is not this machine's any more, and there is another way to the
+     * peer: an ICE restart is wanted. NULL: goes down instead. */
+    void (*stranded)(void *arg);
+    /** An ICE restart has selected a pair: datagrams take it from now on. */
+    void (*restarted)(void *arg);
 };
 
 struct vn_pc_config {
@@ -90,7 +95,17 @@ VN_MUST_CHECK vn_status vn_pc_open(struct vn_transport *tp, const struct vn_pc_c
 /** The peer's parameters are known. keys are copied, and wiped after use. VN_ERR_STATE: twice. */
 VN_MUST_CHECK vn_status vn_pc_start(struct vn_pc *pc, const struct vn_ice_params *remote,
                                     const struct vn_pc_keys *keys);
-/** Before or after start (trickle). Unusable ones are ignored. */
+/**
+ * ICE restart (RFC 8445 section 9): gathers anew under these credentials; `candidate` and
+ * `gathered` follow. The pair that is selected carries on until the restart has another one; when
+ * the restart fails it still does, if it can. A restart under way is given up for this one.
+ * VN_ERR_STATE: not open.
+ */
+VN_MUST_CHECK vn_status vn_pc_restart(struct vn_pc *pc, const struct vn_ice_params *local);
+/** The peer's new parameters: checks begin, at most 10 s. VN_ERR_STATE: no restart awaits them. */
+VN_MUST_CHECK vn_status vn_pc_restart_start(struct vn_pc *pc, const struct vn_ice_params *remote);
+/** Of the restart, while there is one. Before or after start (trickle). Unusable ones are ignored.
+ */
 void vn_pc_add_remote_candidate(struct vn_pc *pc, const struct vn_candidate *c);
 
 /**

@@ -1,7 +1,8 @@
 /*
  * A peer connection, for its own files: peer_conn.c (life), peer_conn_run.c (states and time),
  * peer_conn_gather.c (sockets and candidates), peer_conn_relay.c (TURN), peer_conn_tx.c and
- * peer_conn_rx.c (datagrams), peer_conn_channel.c (channels and messages).
+ * peer_conn_rx.c (datagrams), peer_conn_channel.c (channels and messages), peer_conn_restart.c (ICE
+ * restart).
  */
 #pragma once
 
@@ -61,6 +62,8 @@ struct vn_pc {
     struct vn_list link;
     struct vn_grave grave;
     struct vn_transport *transport;
+    struct vn_pc *next;   /* of an ICE restart; see peer_conn_restart.c */
+    struct vn_pc *before; /* this is the `next` of that one */
     struct vn_pc_config cfg;
     char identity[VN_DTLS_IDENTITY_MAX + 1];
     struct vn_pc_handler handler;
@@ -141,8 +144,14 @@ void vn_pc_follow_sctp(struct vn_pc *pc);
 void vn_pc_fit_to_path(struct vn_pc *pc);
 /** The handshake's beginning, on the pair. */
 void vn_pc_make_dtls(struct vn_pc *pc);
-/** Goes down at once: the address of its pair is gone, and the silence need not be waited for. */
-void vn_pc_lost_address(struct vn_pc *pc);
+/** The address of its pair is gone, and the silence need not be waited for: the user is told that
+ * it wants a restart. Where there can be none it fails, with the next callback. */
+void vn_pc_lose_pair(struct vn_pc *pc);
+
+/* ---- peer_conn_restart.c ---- */
+
+/** A pair of `next` is selected: the connection before it takes over, and `next` is closed. */
+void vn_pc_adopt(struct vn_pc *next);
 
 /* ---- peer_conn_gather.c ---- */
 
@@ -176,6 +185,8 @@ void vn_pc_permit(struct vn_pc *pc, const struct vn_addr *peer);
 struct vn_relay *vn_pc_relay_of(const struct vn_pc *pc, size_t local);
 /** The pair is final: gives back all that it does not use. */
 void vn_pc_settle_relays(struct vn_pc *pc);
+/** Takes over those of `from`, in place of its own. */
+VN_MUST_CHECK vn_status vn_pc_move_relays(struct vn_pc *pc, struct vn_pc *from);
 void vn_pc_close_relays(struct vn_pc *pc);
 
 /* ---- peer_conn_tx.c ---- */

@@ -95,8 +95,10 @@ static void lose(struct vn_pc *pc, struct vn_pc_relay *slot)
     const bool used = pc->has_pair && slot->local == pc->pair.local;
     complain(pc->transport, vn_relay_server(slot->relay), why, code);
     slot->relay = vn_relay_close(slot->relay);
-    if (used) /* the address that the peer sends to is gone, as when an interface goes */
+    if (used && !pc->next) /* nothing goes on, and a new connection finds another server sooner */
         vn_pc_fail(pc, VN_TETHER_DOWN_ADDRESS_GONE);
+    else if (used)
+        vn_pc_lose_pair(pc); /* it is being moved away from just now */
     else if (slot->local == SIZE_MAX && pc->state <= VN_PC_EXPECT_PAIR && !vn_pc_has_relay(pc))
         pc->relay_next_us = vn_pc_now(pc); /* the next one need not wait any longer */
 }
@@ -166,6 +168,29 @@ void vn_pc_close_relays(struct vn_pc *pc)
 {
     for (size_t i = 0; i < pc->relay_count; i++)
         pc->relays[i].relay = vn_relay_close(pc->relays[i].relay);
+}
+
+/* Watches and sockets know where their relay is kept. Sockets have been moved already. */
+vn_status vn_pc_move_relays(struct vn_pc *pc, struct vn_pc *from)
+{
+    vn_status st = VN_OK;
+    vn_pc_close_relays(pc);
+    for (size_t i = 0; i < from->relay_count; i++) {
+        struct vn_pc_relay *slot = &pc->relays[i];
+        *slot = (struct vn_pc_relay){
+            .pc = pc, .relay = VN_TAKE(from->relays[i].relay), .local = from->relays[i].local};
+        if (slot->local != SIZE_MAX)
+            pc->sockets[slot->local].relay = slot;
+        const vn_status moved = slot->relay ? vn_relay_hand_over(slot->relay, slot) : VN_OK;
+        if (moved != VN_OK)
+            slot->relay = vn_relay_close(slot->relay);
+        st = st == VN_OK ? moved : st;
+    }
+    pc->relay_count = from->relay_count;
+    pc->relay_at = from->relay_at;
+    pc->relay_next_us = UINT64_MAX; /* a pair is there */
+    from->relay_count = 0;
+    return st;
 }
 
 /* ---- what arrives ---- */

@@ -45,8 +45,8 @@ static size_t sure_payload(const struct vn_pc *pc)
 {
     if (!pc->cfg.foreign && vn_ip_is_v4(&pc->pair.remote_addr.ip))
         return VN_UDP_PAYLOAD_MIN_BYTES;
-    /* A TURN server's channel adds its header between it and us. */
-    return VN_UDP_PAYLOAD_BYTES - (vn_pc_pair_relay(pc) ? VN_TURN_CHANNEL_HEADER : 0);
+    /* A TURN server's channel adds its header between it and us; a restart may find one later. */
+    return VN_UDP_PAYLOAD_BYTES - VN_TURN_CHANNEL_HEADER;
 }
 
 void vn_pc_make_dtls(struct vn_pc *pc)
@@ -130,6 +130,8 @@ void vn_pc_follow_ice(struct vn_pc *pc)
         if (vn_pc_pair_relay(pc))
             vn_relay_bind(vn_pc_pair_relay(pc), &pair.remote_addr);
     }
+    if (pc->before)
+        return; /* the connection before it takes over */
     if (pc->state == VN_PC_EXPECT_PAIR) {
         vn_pc_set_state(pc, VN_PC_EXPECT_DTLS);
         vn_consent_init(&pc->consent, pc->transport->random, vn_pc_now(pc));
@@ -205,6 +207,10 @@ void vn_pc_progress(struct vn_pc *pc)
         vn_pc_follow_relays(pc);
     if (vn_pc_is_live(pc) && !pc->failure && pc->state > VN_PC_EXPECT_START)
         vn_pc_follow_ice(pc);
+    if (vn_pc_is_live(pc) && !pc->failure && pc->before && pc->has_pair) {
+        vn_pc_adopt(pc);
+        return;
+    }
     if (vn_pc_is_live(pc) && pc->dtls)
         vn_pc_follow_dtls(pc);
     if (vn_pc_is_live(pc) && pc->sctp) {
@@ -246,6 +252,12 @@ static bool is_outstanding(struct vn_pc *pc)
     return vn_pc_queued(pc) > 0 || (pc->sctp && vn_sctp_outstanding(pc->sctp) > 0);
 }
 
+/* While a restart looks for another pair, the silence of this one decides nothing. */
+static bool watches_consent(const struct vn_pc *pc)
+{
+    return pc->state > VN_PC_EXPECT_PAIR && !pc->next;
+}
+
 void vn_pc_arm(struct vn_pc *pc)
 {
     uint64_t now_us = vn_pc_now(pc), due = UINT64_MAX;
@@ -265,7 +277,7 @@ void vn_pc_arm(struct vn_pc *pc)
         due = VN_MIN(due, vn_sctp_due_us(pc->sctp));
     if (vn_pc_is_connecting(pc))
         due = VN_MIN(due, pc->started_us + VN_TETHER_CONNECT_MS * 1000ull);
-    if (pc->state > VN_PC_EXPECT_PAIR)
+    if (watches_consent(pc))
         due = VN_MIN(due, vn_consent_deadline(&pc->consent));
     /* A timer that fires early just looks again: moving it at every packet would cost more. */
     if (due == UINT64_MAX || pc->due_us <= due)
@@ -306,7 +318,7 @@ void vn_pc_on_timer(void *arg)
             vn_dtls_timeout(pc->dtls);
         if (pc->sctp && now_us >= vn_sctp_due_us(pc->sctp))
             vn_sctp_tick(pc->sctp, now_us);
-        if (pc->state > VN_PC_EXPECT_PAIR)
+        if (watches_consent(pc))
             watch_consent(pc, now_us);
         if (vn_pc_is_connecting(pc) && now_us >= pc->started_us + VN_TETHER_CONNECT_MS * 1000ull)
             vn_pc_fail(pc, late_reason(pc));
@@ -315,10 +327,12 @@ void vn_pc_on_timer(void *arg)
     vn_transport_leave(tp);
 }
 
-void vn_pc_lost_address(struct vn_pc *pc)
+void vn_pc_lose_pair(struct vn_pc *pc)
 {
-    if (vn_pc_is_live(pc)) {
+    if (pc->next)
+        return; /* a restart is under way */
+    if (pc->state == VN_PC_OPEN && pc->handler.stranded)
+        pc->handler.stranded(pc->handler.arg);
+    else
         vn_pc_fail(pc, VN_TETHER_DOWN_ADDRESS_GONE);
-        vn_pc_progress(pc);
-    }
 }

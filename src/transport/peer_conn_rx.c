@@ -94,7 +94,7 @@ void vn_pc_take(struct vn_pc *pc, size_t local, const struct vn_addr *from,
         const uint8_t kind = d[i].p[0];
         c->rx_datagrams++;
         c->rx_bytes += d[i].n;
-        if (kind >= 20 && kind <= 63) {
+        if (kind >= 20 && kind <= 63 && !pc->before) {
             if (from_pair(pc, local, from) || admit(pc, local, from))
                 continue;
             c->drop_stranger++;
@@ -106,6 +106,8 @@ void vn_pc_take(struct vn_pc *pc, size_t local, const struct vn_addr *from,
             take_stun(pc, local, from, VN_SPAN(d[i].p, d[i].n), now_us);
         else if (kind < 20 || kind > 63)
             c->drop_kind++;
+        else if (pc->before)
+            c->drop_early++;
     }
     if (n > first)
         take_dtls(pc, d + first, n - first, now_us);

@@ -17,6 +17,7 @@ struct vn_relay {
     struct vn_addr server;
     int fd;
     struct vn_io_watch *watch;
+    void (*on_ready)(void *arg, unsigned events);
     bool watch_write, connected;
     struct vn_tls_client *tls; /* TURN over TLS */
     struct vn_turn *turn;
@@ -47,10 +48,15 @@ bool vn_relay_is_udp(const struct vn_relay *r)
 
 /* ---- sending ---- */
 
+static unsigned wanted(const struct vn_relay *r)
+{
+    const bool write = r->watch_write || !r->connected || r->out.len > 0;
+    return write ? VN_IO_READ | VN_IO_WRITE : VN_IO_READ;
+}
+
 static void update_watch(struct vn_relay *r)
 {
-    const bool want = r->watch_write || !r->connected || r->out.len > 0;
-    r->io->rewatch(r->watch, want ? VN_IO_READ | VN_IO_WRITE : VN_IO_READ);
+    r->io->rewatch(r->watch, wanted(r));
 }
 
 void vn_relay_watch_write(struct vn_relay *r, bool on)
@@ -333,6 +339,13 @@ static vn_status open_datagrams(struct vn_relay *r, uint32_t so_mark)
     return st == VN_OK ? vn_udp_connect(r->fd, &r->server) : st;
 }
 
+vn_status vn_relay_hand_over(struct vn_relay *r, void *arg)
+{
+    r->io->unwatch(r->watch);
+    r->watch = NULL;
+    return r->io->watch(r->io->self, r->fd, wanted(r), r->on_ready, arg, &r->watch);
+}
+
 vn_status vn_relay_open(const struct vn_relay_config *cfg, struct vn_relay **ret)
 {
     const struct vn_ice_server *s = cfg->server;
@@ -340,6 +353,7 @@ vn_status vn_relay_open(const struct vn_relay_config *cfg, struct vn_relay **ret
     if (!r)
         return VN_ERR_NOMEM;
     r->io = cfg->io;
+    r->on_ready = cfg->on_ready;
     r->kind = s->kind;
     r->server = s->addr;
     r->fd = -1;
@@ -359,8 +373,7 @@ vn_status vn_relay_open(const struct vn_relay_config *cfg, struct vn_relay **ret
     if (st == VN_OK && s->kind == VN_ICE_SERVER_TURN_TLS)
         st = vn_tls_client_new(&tls, &r->tls);
     if (st == VN_OK)
-        st = r->io->watch(r->io->self, r->fd, r->connected ? VN_IO_READ : VN_IO_READ | VN_IO_WRITE,
-                          cfg->on_ready, cfg->arg, &r->watch);
+        st = vn_relay_hand_over(r, cfg->arg);
     if (st != VN_OK) {
         (void)vn_relay_close(r);
         return st;

@@ -33,6 +33,10 @@ VN_MUST_CHECK vn_status vn_relay_open(const struct vn_relay_config *cfg, struct 
 /** Gives the allocation back as far as that goes without waiting. Returns NULL. */
 struct vn_relay *vn_relay_close(struct vn_relay *r);
 
+/** Another owner's from now on: arg is that of vn_relay_config. Also from inside its own event,
+ * once vn_relay_input has returned. VN_ERR_NOMEM, VN_ERR_IO: no events will come; close it. */
+VN_MUST_CHECK vn_status vn_relay_hand_over(struct vn_relay *r, void *arg);
+
 enum vn_relay_state vn_relay_state(const struct vn_relay *r);
 /** Why it failed: a short static text, and the server's error code, 0: none. */
 const char *vn_relay_why(const struct vn_relay *r, unsigned *ret_code);

@@ -29,10 +29,12 @@ static void look(struct vn_pc *pc)
     const int fd = relay ? vn_relay_fd(relay) : pc->sockets[pc->pair.local].fd;
     if (!vn_addr_watch_gone(fd))
         return;
-    if (has_way(tp, relay ? vn_relay_server(relay) : &pc->pair.remote_addr))
-        vn_pc_lost_address(pc);
-    else
+    if (has_way(tp, relay ? vn_relay_server(relay) : &pc->pair.remote_addr)) {
+        vn_pc_lose_pair(pc);
+        vn_pc_progress(pc);
+    } else {
         tp->io->timer_arm(tp->addr_timer, VN_ROAM_RETRY_US);
+    }
 }
 
 static void on_timer(void *arg)

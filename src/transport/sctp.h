@@ -85,6 +85,10 @@ enum vn_sctp_state vn_sctp_state(const struct vn_sctp *s);
 /** Bytes that may be sent and not acknowledged, or waiting. VN_SCTP_SNDBUF_BYTES at first. */
 void vn_sctp_set_window(struct vn_sctp *s, size_t bytes);
 
+/** Datagrams take another path now: what is in flight is taken for lost with the old one, what the
+ * timers learned of it is forgotten, and it is sent again at once. */
+void vn_sctp_path_changed(struct vn_sctp *s, uint64_t now_us);
+
 /** All that arrived together: the answer is at most one SACK. */
 void vn_sctp_input(struct vn_sctp *s, const struct vn_dgram *packets, size_t n, uint64_t now_us);
 /** Up to cap complete messages and resets, in order of completion. Call until it returns 0. */

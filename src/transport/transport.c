@@ -66,6 +66,8 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
                                        .member_stun = member_stun,
                                        .open = vn_tether_open,
                                        .start = vn_tether_start,
+                                       .restart = vn_tether_restart,
+                                       .restart_start = vn_tether_restart_start,
                                        .add_remote_candidate = vn_tether_add_remote_candidate,
                                        .send = vn_tether_send,
                                        .stats = vn_tether_stats,

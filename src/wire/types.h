@@ -20,6 +20,7 @@ enum vn_wire_type {
     VN_T_OFFER = 0x05,        /* tether offer; body vn.TetherOffer */
     VN_T_OFFER_ANSWER = 0x06, /* body vn.TetherAnswer */
     VN_T_CANDIDATES = 0x07,   /* trickled; body vn.TetherCandidates */
+    VN_T_RESTART = 0x09,      /* ICE restart of a tether, by either end; body vn.TetherRestart */
     /* to Guardian */
     VN_T_COMMAND_ANSWER = 0x08, /* body vn.CommandAnswer */
     /* envelopes of Guardian */

@@ -18,8 +18,9 @@ for number, kind in enumerate(kinds, 1):
     place(net, inside[kind], routers[kind], number, kind)
 inside["none"] = plain
 g = Guardian(srv, "10.9.0.1")
-Node(pub1, g, register=["--public"])
-nodes = {kind: Node(m, g) for kind, m in inside.items()}
+# What passes directly is to be seen, so nobody relays for others.
+Node(pub1, g, register=["--public"], run_words=["--no-relay"])
+nodes = {kind: Node(m, g, run_words=["--no-relay"]) for kind, m in inside.items()}
 
 # RFC 5128 section 3: a mapping that depends on the peer meets a filter by port, or another such mapping, and both guess in vain.
 DEPENDENT = {"address", "symmetric"}

@@ -1,5 +1,7 @@
 """Nodes that cannot reach each other talk through a TURN server: by UDP, TCP and TLS, with both kinds of credentials."""
 # timeout: 180
+import os
+import pathlib
 import re
 
 from lib import *
@@ -12,6 +14,7 @@ srv, turn, a, b = (net.machine(n) for n in ("srv", "turn", "a", "b"))
 net.switch([srv, turn, a, b], "10.9.0")
 SERVER = "10.9.0.2"
 HOSTS = {"a": "10.9.0.3", "b": "10.9.0.4"}
+MOVED = "10.9.0.33"  # of a, later
 
 coturn = Coturn(turn, SERVER)
 secret = srv.dir / "turn.secret"
@@ -29,7 +32,7 @@ def run_guardian(*words):
 def block(what):
     """Drops what a and b send by UDP: to each other ("peers"), or at all ("udp")."""
     for machine in (a, b):
-        others = ", ".join(HOSTS.values())
+        others = ", ".join([*HOSTS.values(), MOVED])
         rules = (f"ip daddr {{ {others} }} " if what == "peers" else "") + "meta l4proto udp drop;"
         path = machine.dir / "block.nft"
         path.write_text(f"""
@@ -40,6 +43,11 @@ table ip t {{
 }}
 """)
         machine.run(["nft", "-f", path])
+
+
+def sockets(node):
+    fds = pathlib.Path(f"/proc/{node.daemon.pid}/fd")
+    return sum(os.readlink(fds / fd).startswith("socket:") for fd in os.listdir(fds))
 
 
 def tether_of(node):
@@ -60,7 +68,7 @@ def relayed(*candidates):
     sink.log_path.unlink()
     for n in (na, nb):
         t = tether_of(n)
-        check("relay" in (t["local_type"], t["remote_type"]), f"{n.tag} is relayed: {t}")
+        check(any(t[end].startswith(f"{SERVER}:") for end in ("local", "remote")), f"{n.tag} is relayed: {t}")
     check(len(coturn.allocations()) > before, "the server made allocations")
     na.stop(), nb.stop()
 
@@ -80,6 +88,32 @@ def udp_between_peers_is_blocked():
     relayed()
     check(SECRET not in g.daemon.log_text(), "the secret is in no log")
     wait_until(lambda: coturn.count("refreshed, .*lifetime=0") >= 1, 5, "the allocation was given back")
+
+
+def a_relayed_tether_moves_with_its_address():
+    """The restarted one has an allocation of its own, from the new address; that of before is given back."""
+    na.start(), nb.start()
+    na.reaches(nb.ip4, within=15)
+    before = [sockets(n) for n in (na, nb)]
+    created = na.daemon.log_text().count("tether_created")
+    made = len(coturn.allocations())
+    a.ip("address", "del", f"{HOSTS['a']}/24", "dev", "eth0")
+    a.ip("address", "add", f"{MOVED}/24", "dev", "eth0")
+    wait_until(lambda: "tether_moved" in na.daemon.log_text(), 10, "the tether has moved")
+    na.reaches(nb.ip4, within=5)
+    check(na.daemon.log_text().count("tether_created") == created, "it is the tether of before")
+    for n in (na, nb):
+        t = tether_of(n)
+        check(any(t[end].startswith(f"{SERVER}:") for end in ("local", "remote")), f"{n.tag} is relayed: {t}")
+    check(len(coturn.allocations()) > made, "the server made another allocation")
+    a.ip("address", "del", f"{MOVED}/24", "dev", "eth0")
+    a.ip("address", "add", f"{HOSTS['a']}/24", "dev", "eth0")
+    wait_until(lambda: na.daemon.log_text().count("tether_moved") >= 2, 10, "and back")
+    na.reaches(nb.ip4, within=5)
+    wait_until(lambda: [sockets(n) for n in (na, nb)] == before, 5, "no socket is left over")
+    given_back = coturn.count("refreshed, .*lifetime=0")
+    na.stop(), nb.stop()
+    wait_until(lambda: coturn.count("refreshed, .*lifetime=0") > given_back, 5, "the last is given back")
 
 
 def direct_where_possible():
@@ -159,5 +193,5 @@ def one_user_for_all():
     check("long-term-password" not in na.daemon.log_text() + g.daemon.log_text(), "the password is in no log")
 
 
-main(refuses_bad_settings, udp_between_peers_is_blocked, direct_where_possible, no_udp_at_all, another_key_is_refused,
-     relay_alone_tells_no_address, one_user_for_all)
+main(refuses_bad_settings, udp_between_peers_is_blocked, a_relayed_tether_moves_with_its_address, direct_where_possible,
+     no_udp_at_all, another_key_is_refused, relay_alone_tells_no_address, one_user_for_all)

@@ -5,7 +5,15 @@
 
 #include "base/list.h"
 
-enum event_kind { EV_CANDIDATE, EV_GATHERED, EV_UP, EV_DOWN, EV_MESSAGE };
+enum event_kind {
+    EV_CANDIDATE,
+    EV_GATHERED,
+    EV_UP,
+    EV_DOWN,
+    EV_MESSAGE,
+    EV_STRANDED,
+    EV_RESTARTED
+};
 
 struct event {
     uint64_t due_us, order;
@@ -32,6 +40,8 @@ struct vn_tether {
     bool started, heard, up, down_due;
     bool dying;   /* cut: goes down in a while */
     bool stalled; /* as receiver */
+    /* ICE restart: its own parameters are in cfg.local, the peer's in start.remote */
+    bool restarting, answered;
     struct vn_tether *peer;
     struct vn_candidate candidate; /* its own */
     size_t in_flight[3];           /* sent by this end, not yet delivered */
@@ -219,6 +229,50 @@ static vn_status mem_start(struct vn_tether *t, const struct vn_tether_start *s)
     return VN_OK;
 }
 
+/* Both know each other's new parameters: done after a round trip. */
+static void try_restart(struct vn_tether *t)
+{
+    struct vn_tether *p = t->peer;
+    if (!p || !t->answered || !p->answered || !names(t, p) || !names(p, t))
+        return;
+    t->answered = p->answered = t->restarting = p->restarting = false;
+    at(t, 4 * t->net->cfg.delay_us, EV_RESTARTED);
+    at(p, 4 * t->net->cfg.delay_us, EV_RESTARTED);
+}
+
+static vn_status mem_restart(struct vn_tether *t, const struct vn_ice_params local[VN_HOP_PCS])
+{
+    if (!t->stats.local.port || t->down_due)
+        return VN_ERR_STATE;
+    memcpy(t->cfg.local, local, sizeof(t->cfg.local));
+    t->restarting = true;
+    t->answered = false;
+    at(t, 1 + t->net->cfg.candidate_us, EV_CANDIDATE);
+    at(t, 2 + t->net->cfg.candidate_us, EV_GATHERED);
+    return VN_OK;
+}
+
+static vn_status mem_restart_start(struct vn_tether *t,
+                                   const struct vn_ice_params remote[VN_HOP_PCS])
+{
+    if (!t->restarting)
+        return VN_ERR_STATE;
+    memcpy(t->start.remote, remote, sizeof(t->start.remote));
+    t->answered = true;
+    try_restart(t);
+    return VN_OK;
+}
+
+void vn_mem_net_strand(struct vn_mem_net *n, bool controlling)
+{
+    VN_LIST_EACH(it, &n->ends)
+    {
+        struct vn_tether *t = VN_LIST_ENTRY(it, struct vn_tether, link);
+        if (t->cfg.controlling == controlling)
+            at(t, 1, EV_STRANDED);
+    }
+}
+
 static void mem_add_candidate(struct vn_tether *t, const struct vn_candidate *c)
 {
     /* Only the peer's own address leads to it. */
@@ -357,6 +411,8 @@ vn_status vn_mem_net_new(const struct vn_mem_net_config *cfg, uint64_t now_us,
                                                    .member_stun = mem_member_stun,
                                                    .open = mem_open,
                                                    .start = mem_start,
+                                                   .restart = mem_restart,
+                                                   .restart_start = mem_restart_start,
                                                    .add_remote_candidate = mem_add_candidate,
                                                    .send = mem_send,
                                                    .stats = mem_stats,
@@ -411,6 +467,12 @@ static void deliver(struct vn_mem_net *n, struct event e)
     case EV_DOWN:
         t->stats.local.port = 0;
         t->h.down(t->h.arg, e.why);
+        return;
+    case EV_STRANDED:
+        t->h.stranded(t->h.arg);
+        return;
+    case EV_RESTARTED:
+        t->h.restarted(t->h.arg);
         return;
     case EV_MESSAGE:
         break;

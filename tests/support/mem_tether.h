@@ -51,5 +51,7 @@ uint64_t vn_mem_net_next(const struct vn_mem_net *n);
 size_t vn_mem_net_count(const struct vn_mem_net *n);
 /** Every tether that is open goes down at both ends at the next run. */
 void vn_mem_net_break(struct vn_mem_net *n, enum vn_tether_down why);
+/** The ends with this role lose their address at the next run. */
+void vn_mem_net_strand(struct vn_mem_net *n, bool controlling);
 /** Messages wait undelivered until resumed: a slow neighbour. */
 void vn_mem_net_stall(struct vn_mem_net *n, const struct vn_id *tether, bool stalled);

@@ -40,6 +40,16 @@ static void on_down(void *arg, enum vn_tether_down why)
         tether_end_close(e);
 }
 
+static void on_stranded(void *arg)
+{
+    ((struct tether_end *)arg)->stranded++;
+}
+
+static void on_restarted(void *arg)
+{
+    ((struct tether_end *)arg)->restarted++;
+}
+
 static void on_messages(void *arg, enum vn_tether_class cls, struct vn_pktbuf **bufs, size_t n)
 {
     struct tether_end *e = arg;
@@ -93,7 +103,9 @@ static void open_end(struct tether_pair *p, struct tether_end *e, bool offers,
                                         .up = on_up,
                                         .down = on_down,
                                         .messages = on_messages,
-                                        .writable = on_writable};
+                                        .writable = on_writable,
+                                        .stranded = on_stranded,
+                                        .restarted = on_restarted};
     e->pair = p;
     e->peer = offers ? &p->b : &p->a;
     if (!e->transport && vn_transport_new(&cfg, &e->transport) != VN_OK)
@@ -263,4 +275,30 @@ bool tether_end_send(struct tether_end *e, enum vn_tether_class cls, size_t n, u
     if (!taken)
         (void)vn_pktbuf_free(b);
     return taken == 1;
+}
+
+void tether_end_restart(struct tether_end *e)
+{
+    for (size_t i = 0; i < VN_HOP_PCS; i++)
+        fill_params(&e->cfg.local[i]);
+    e->candidate_count = 0;
+    e->gathered = false;
+    if (e->port->restart(e->tether, e->cfg.local) != VN_OK)
+        abort();
+}
+
+bool tether_pair_restart(struct tether_pair *p)
+{
+    tether_end_restart(&p->a);
+    tether_end_restart(&p->b);
+    if (!tether_pair_until(p, both_gathered, p, 5000))
+        return false;
+    struct tether_end *const ends[] = {&p->a, &p->b};
+    for (size_t i = 0; i < 2; i++) {
+        if (ends[i]->port->restart_start(ends[i]->tether, ends[i]->peer->cfg.local) != VN_OK)
+            abort();
+        for (size_t k = 0; k < ends[i]->peer->candidate_count; k++)
+            ends[i]->port->add_remote_candidate(ends[i]->tether, &ends[i]->peer->candidates[k]);
+    }
+    return true;
 }

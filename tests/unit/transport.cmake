@@ -1,4 +1,4 @@
-foreach(name IN ITEMS consent crc dcep dtls dtls_cert dtls_interop dtls_records ice pc reflex roam stun
+foreach(name IN ITEMS consent crc dcep dtls dtls_cert dtls_interop dtls_records ice pc reflex restart roam stun
                       stun_server tether turn)
     vn_unit_test(transport_${name} SOURCES test_transport_${name}.c LINKS vn_test_transport
                  TIMEOUT 180)

@@ -176,6 +176,25 @@ static void time_out(struct vn_sctp *s, uint64_t now_us)
     vn_sctp_pmtu_lost(s, now_us);
 }
 
+void vn_sctp_path_changed(struct vn_sctp *s, uint64_t now_us)
+{
+    struct vn_sctp_tx *tx = &s->tx;
+    if (!vn_sctp_has_data_phase(s))
+        return;
+    while (tx->sent.head)
+        vn_sctp_mark_lost(s, tx->sent.head);
+    tx->rto_us = VN_SCTP_RTO_INITIAL_MS * 1000ull;
+    tx->timeout_due_us = tx->probe_due_us = tx->rack_due_us = VN_SCTP_NEVER;
+    tx->next_send_ns = 0;
+    s->errors = 0;
+    s->pmtu.suspicions = 0;
+    vn_sctp_pmtu_start(s, now_us);
+    if (s->reset.due_us != VN_SCTP_NEVER)
+        s->reset.due_us = now_us;
+    vn_sctp_advance_forward(s);
+    vn_sctp_output(s, now_us);
+}
+
 static void probe(struct vn_sctp *s, uint64_t now_us)
 {
     s->tx.probed = true;

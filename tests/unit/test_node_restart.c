@@ -1,0 +1,73 @@
+/* A tether whose end has lost its address is restarted: what runs through it is as before. */
+#include "base/limits.h"
+#include "support/node_world.h"
+#include "support/test.h"
+
+static void start(struct vn_world *w, struct vn_world_node **a, struct vn_world_node **b)
+{
+    vn_world_init(w, VN_SUITE_DEFAULT);
+    *a = vn_world_add(w, "alice", "home");
+    *b = vn_world_add(w, "bob", "home");
+    assert_int_not_equal(vn_world_ping(*a, *b, false, 5000), UINT64_MAX);
+}
+
+static uint32_t tether_of(const struct vn_world_node *n)
+{
+    struct vn_node_link l;
+    assert_int_equal(vn_node_links(n->node, &l, 1), 1);
+    assert_true(l.tether_up);
+    return l.tether;
+}
+
+/* Either end, or both at once, and again. */
+static void the_tether_stays(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b;
+    start(&w, &a, &b);
+    const uint32_t at_a = tether_of(a), at_b = tether_of(b);
+    for (unsigned who = 1; who <= 3; who++) {
+        if (who & 1)
+            vn_mem_net_strand(w.net, true);
+        if (who & 2)
+            vn_mem_net_strand(w.net, false);
+        vn_world_run(&w, 1000);
+        assert_int_equal(tether_of(a), at_a);
+        assert_int_equal(tether_of(b), at_b);
+        assert_in_range(vn_world_ping(a, b, false, 1000), 0, 50);
+    }
+    /* nothing of it is left: beyond the time that a restart may take */
+    for (unsigned i = 0; i < 15; i++) {
+        vn_world_run(&w, 1000);
+        assert_int_not_equal(vn_world_ping(a, b, false, 1000), UINT64_MAX);
+    }
+    assert_int_equal(tether_of(a), at_a);
+    vn_world_done(&w);
+}
+
+/* Nobody answers: another tether is made, as it would be without restarts. */
+static void an_end_that_is_gone(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b;
+    start(&w, &a, &b);
+    const uint32_t before = tether_of(a);
+    vn_world_kill(b);
+    vn_mem_net_strand(w.net, true);
+    vn_mem_net_strand(w.net, false);
+    vn_world_run(&w, VN_TETHER_CONNECT_MS + 2000);
+    struct vn_node_link l;
+    assert_true(vn_node_links(a->node, &l, 1) == 0 || l.tether != before);
+    vn_world_done(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_tether_stays),
+        cmocka_unit_test(an_end_that_is_gone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
