@@ -15,7 +15,7 @@ def npm_program(package, version, program):
         skip("npm is not installed")
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-save", "--prefix", folder,
-                           f"{package}@{version}"], capture_output=True, text=True, timeout=100, check=False)
+                           f"{package}@{version}"], capture_output=True, text=True, timeout=240, check=False)
     if done.returncode != 0 or not path.exists():
         skip(f"{package} cannot be had from npm: {done.stderr.strip()[-200:]}")
     return path

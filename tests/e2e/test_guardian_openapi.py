@@ -1,5 +1,5 @@
 """The OpenAPI document that Guardian serves: a public linter accepts it, and it tells the truth about who may call."""
-# timeout: 120
+# timeout: 300
 from guardian_rig import *
 from lib import *
 from npm import npm_program

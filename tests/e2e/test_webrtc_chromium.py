@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Our peer connection against headless Chromium: every kind of channel, both directions, both roles in DTLS.
 
-timeout: 240
+timeout: 400
 """
 from webrtc_rig import *
 

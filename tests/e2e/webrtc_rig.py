@@ -35,7 +35,7 @@ def modules():
             log("npm ci")
             # What cannot be installed is a failure: these tests exist for these packages.
             run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=at,
-                timeout=100)
+                timeout=240)
             (at / "done").touch()
     return at
 
