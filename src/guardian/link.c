@@ -11,6 +11,7 @@
 #include "guardian/command.h"
 #include "guardian/issue.h"
 #include "guardian/json.h"
+#include "guardian/master.h"
 #include "guardian/revoke.h"
 #include "loop/io.h"
 #include "loop/loop.h"
@@ -205,6 +206,7 @@ static void drain(struct link *k)
 static void on_state(void *arg, enum vn_control_state state, const char *reason)
 {
     struct link *k = arg;
+    const bool was_up = k->state == VN_CONTROL_UP;
     k->state = state;
     vn_log(VN_LOG_DEBUG, "link_state", VN_KV_STR("realm", name_of(k)), VN_KV_U64("state", state),
            VN_KV_STR("detail", reason ? reason : ""));
@@ -212,6 +214,8 @@ static void on_state(void *arg, enum vn_control_state state, const char *reason)
         k->reconnect = true; /* with new credentials, at the next tick */
     else if (state == VN_CONTROL_UP)
         drain(k);
+    if (was_up && state != VN_CONTROL_UP && !k->realm)
+        vn_master_missed(k->all->g->master);
 }
 
 static void on_message(void *arg, const char *subject, struct vn_span payload)

@@ -230,14 +230,20 @@ static void check_up(struct vn_master *m)
     m->up = up;
 }
 
-static void rewrite(struct vn_master *m)
+static void reload(struct vn_master *m)
+{
+    if (m->pidfd >= 0 && pidfd_send_signal(m->pidfd, SIGHUP, NULL, 0) == 0)
+        vn_log(VN_LOG_INFO, "master_reloaded", VN_KV_U64("pid", m->pid));
+}
+
+/* True if there is something new in it. */
+static bool rewrite(struct vn_master *m)
 {
     bool changed = false;
     vn_status st = vn_master_config_write(m->g, &m->paths, &changed);
     if (st != VN_OK)
         vn_log(VN_LOG_ERROR, "master_config_failed", VN_KV_STATUS(st));
-    else if (changed && m->pidfd >= 0 && pidfd_send_signal(m->pidfd, SIGHUP, NULL, 0) == 0)
-        vn_log(VN_LOG_INFO, "master_reloaded", VN_KV_U64("pid", m->pid));
+    return st == VN_OK && changed;
 }
 
 static void on_timer(uv_timer_t *t)
@@ -254,7 +260,7 @@ static void on_timer(uv_timer_t *t)
         check_up(m);
     /* `veilnet-guardian realm create` works on the store beside us */
     if (vn_store_changed_outside(m->g->store)) {
-        rewrite(m);
+        vn_master_realms_changed(m);
         vn_push_outbox(m->g);
         vn_revoke_publish(m->g);
         vn_quarantine_push(m->g);
@@ -278,8 +284,7 @@ vn_status vn_master_open(struct vn_guardian *g, struct vn_master **ret)
     pid_t running = vn_master_find(g->dir.master);
     if (running && watch(m, running)) {
         vn_log(VN_LOG_INFO, "master_adopted", VN_KV_U64("pid", m->pid));
-        if (changed)
-            (void)pidfd_send_signal(m->pidfd, SIGHUP, NULL, 0);
+        reload(m); /* what the last Guardian told it may not have arrived */
     } else {
         st = spawn(m);
         if (st != VN_OK) {
@@ -317,6 +322,18 @@ bool vn_master_is_up(const struct vn_master *m)
 
 void vn_master_realms_changed(struct vn_master *m)
 {
+    if (m && rewrite(m))
+        reload(m);
+}
+
+void vn_master_was_told(struct vn_master *m)
+{
     if (m)
-        rewrite(m);
+        (void)rewrite(m);
+}
+
+void vn_master_missed(struct vn_master *m)
+{
+    if (m)
+        reload(m);
 }

@@ -119,9 +119,12 @@ void vn_revoke_tell_broker(struct vn_guardian *g, const struct vn_realm *realm)
     vn_status st = vn_master_account_jwt(g, realm, &jwt);
     if (st == VN_OK)
         st = vn_links_publish(g->links, NULL, VN_CLAIMS_SUBJECT, VN_SPAN_STR(jwt));
-    if (st != VN_OK)
-        vn_log(VN_LOG_ERROR, "push_failed", VN_KV_STR("what", "account"), VN_KV_STATUS(st));
-    vn_master_realms_changed(g->master); /* for its next start */
+    if (st == VN_OK) {
+        vn_master_was_told(g->master);
+        return;
+    }
+    vn_log(VN_LOG_ERROR, "push_failed", VN_KV_STR("what", "account"), VN_KV_STATUS(st));
+    vn_master_realms_changed(g->master);
 }
 
 static void on_done(uv_work_t *w, int status)

@@ -74,6 +74,7 @@ def a_deaf_node_revoked():
     check("revoked" in out, out.strip())
     cut_within(2, began, "revoked to cut at both")
     wait_until(lambda: not at_master(), 5, "Master has ended c's connection")
+    check("master_reloaded" not in g.daemon.log_text(), "told by a message: reloads would make it grow")
     check(not any(x["tag"] == "c" for x in na.links() + nb.links()), "no tether is left")
     for d in pings:
         d.stop()
