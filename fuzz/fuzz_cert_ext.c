@@ -1,9 +1,6 @@
 /* The private extension of identity certificates: what is accepted encodes to the same bytes. */
-#include <stdlib.h>
-
 #include "crypto/x509_ext.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -12,8 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n;
     if (vn_x509_ext_decode(VN_SPAN(data, size), &id) != VN_OK)
         return 0;
-    if (vn_x509_ext_encode(&id, again, sizeof(again), &n) != VN_OK || n != size ||
-        memcmp(again, data, n) != 0)
-        abort();
+    FUZZ_ASSERT(vn_x509_ext_encode(&id, again, sizeof(again), &n) == VN_OK && n == size &&
+                memcmp(again, data, n) == 0);
     return 0;
 }

@@ -1,9 +1,6 @@
 /* DCEP: what decodes encodes to the same bytes. */
-#include <stdlib.h>
-
+#include "support/fuzz.h"
 #include "transport/dcep.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -13,7 +10,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct vn_writer w = vn_writer_of(buf, sizeof(buf));
     vn_dcep_encode(&w, &m);
-    if (!vn_span_equal(vn_writer_span(&w), VN_SPAN(data, size)))
-        abort();
+    FUZZ_ASSERT(vn_span_equal(vn_writer_span(&w), VN_SPAN(data, size)));
     return 0;
 }

@@ -7,12 +7,9 @@
  *     0: raw datagram, var16    1: seal: type u8, text var8, kept    2: deliver a kept one: which
  * u8, position u16, mask u8     3: time passes: 10 ms times u8
  */
-#include <stdlib.h>
-
 #include "base/reader.h"
+#include "support/fuzz.h"
 #include "transport/dtls_epoch1.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { KEPT = 8, BYTES = 512 };
 
@@ -33,12 +30,6 @@ struct end {
 
 static const uint8_t flight[] = "a flight";
 
-static void check(bool good)
-{
-    if (!good)
-        abort();
-}
-
 static uint8_t *room(void *arg, size_t n)
 {
     struct end *e = arg;
@@ -52,7 +43,7 @@ static void keep(void *arg, size_t n)
     if (n == sizeof(flight))
         e->answers++;
     else
-        check(n == 2 + VN_DTLS_OVERHEAD_BYTES && e->e.state == VN_DTLS_CLOSED);
+        FUZZ_ASSERT(n == 2 + VN_DTLS_OVERHEAD_BYTES && e->e.state == VN_DTLS_CLOSED);
 }
 
 /* True: data came out, and was what the record that `of` describes was sealed from. */
@@ -63,15 +54,15 @@ static void deliver(struct end *to, struct vn_span datagram, struct kept *of, ui
     struct vn_dtls_record r;
     memcpy(copy, datagram.p, rest.n);
     while (rest.n > 0 && vn_dtls_record_cut(&rest, &r)) {
-        check(r.whole.p >= copy && r.body.p + r.body.n <= copy + datagram.n);
+        FUZZ_ASSERT(r.whole.p >= copy && r.body.p + r.body.n <= copy + datagram.n);
         const bool good = vn_dtls_epoch1_take(&to->e, &r, now_us, &plain);
-        check(good || plain.n == 0);
-        check(!good || (of && !of->delivered));
+        FUZZ_ASSERT(good || plain.n == 0);
+        FUZZ_ASSERT(!good || (of && !of->delivered));
         if (!good)
             continue;
         of->delivered = true;
-        check(plain.n == (of->is_data ? of->text_len : 0));
-        check(plain.n == 0 || memcmp(plain.p, of->text, plain.n) == 0);
+        FUZZ_ASSERT(plain.n == (of->is_data ? of->text_len : 0));
+        FUZZ_ASSERT(plain.n == 0 || memcmp(plain.p, of->text, plain.n) == 0);
     }
 }
 
@@ -97,7 +88,7 @@ static bool step(struct end *ends, struct vn_reader *in, uint64_t *now_us)
                            .text_len = block.left,
                            .is_data = type == VN_DTLS_DATA};
         memcpy(k->text, block.cur, block.left);
-        check(vn_dtls_tx_seal(&from->e.tx, type, vn_reader_rest(&block), k->b) == VN_OK);
+        FUZZ_ASSERT(vn_dtls_tx_seal(&from->e.tx, type, vn_reader_rest(&block), k->b) == VN_OK);
         from->kept_at++;
         return true;
     case 2:
@@ -133,12 +124,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                   .keys = &keys,
                                                   .flight = VN_SPAN_ARRAY(flight),
                                                   .out = {&ends[i], room, keep}};
-        check(vn_dtls_epoch1_init(&ends[i].e, &cfg) == VN_OK);
+        FUZZ_ASSERT(vn_dtls_epoch1_init(&ends[i].e, &cfg) == VN_OK);
     }
     while (step(ends, &in, &now_us))
         ;
-    check(ends[0].answers == 0);
-    check(ends[1].answers <= VN_DTLS_ANSWERS_MAX && ends[1].answers <= 1 + now_us / 200000);
+    FUZZ_ASSERT(ends[0].answers == 0);
+    FUZZ_ASSERT(ends[1].answers <= VN_DTLS_ANSWERS_MAX && ends[1].answers <= 1 + now_us / 200000);
     for (size_t i = 0; i < 2; i++)
         vn_dtls_epoch1_done(&ends[i].e);
     return 0;

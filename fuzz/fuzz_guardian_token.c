@@ -7,8 +7,7 @@
 #include "guardian/http.h"
 #include "guardian/taints.h"
 #include "guardian/token.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 /* Taints that were read and written again are the same set. */
 static void check_taints(const char *text)
@@ -18,8 +17,7 @@ static void check_taints(const char *text)
     if (vn_taints_parse(text, &a) != VN_OK)
         return;
     vn_taints_format(&a, again);
-    if (vn_taints_parse(again, &b) != VN_OK || !vn_taints_equal(&a, &b))
-        abort();
+    FUZZ_ASSERT(vn_taints_parse(again, &b) == VN_OK && vn_taints_equal(&a, &b));
 }
 
 static void check_body(const char *text, size_t n)
@@ -50,8 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int passed = 0;
     for (int type = 0; type < VN_TOKEN_TYPES; type++)
         passed += vn_token_check(&keys, (enum vn_token_type)type, text, 1, &t) == VN_OK;
-    if (passed > 1)
-        abort();
+    FUZZ_ASSERT(passed <= 1);
     char host[VN_HOST_MAX];
     uint16_t port;
     struct vn_id ids[2];

@@ -4,14 +4,11 @@
  * lies behind them is reached. After each step the agent still sends within its limits and wants to
  * be called at a sane time.
  */
-#include <stdlib.h>
-
 #include "base/reader.h"
+#include "support/fuzz.h"
 #include "transport/ice.h"
 #include "transport/limits.h"
 #include "transport/stun.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct vn_ice_params ours = {"oursours", "ourpasswordourpasswordou"};
 static const struct vn_ice_params theirs = {"theirsth", "theirpasswordtheirpasswo"};
@@ -25,27 +22,12 @@ struct fuzz {
     uint64_t counter;
 };
 
-static void check(bool good)
-{
-    if (!good)
-        abort();
-}
-
-static vn_status fill(void *self, void *ret, size_t n)
-{
-    struct fuzz *f = self;
-    memset(ret, 0, n);
-    f->counter++;
-    memcpy(ret, &f->counter, VN_MIN(n, sizeof(f->counter)));
-    return VN_OK;
-}
-
 static void on_send(void *arg, size_t local, const struct vn_addr *to, struct vn_span datagram)
 {
     struct fuzz *f = arg;
     struct vn_stun_msg m;
     (void)to;
-    check(local < 2 && vn_stun_decode(datagram, &m) == VN_OK && m.has_fingerprint);
+    FUZZ_ASSERT(local < 2 && vn_stun_decode(datagram, &m) == VN_OK && m.has_fingerprint);
     f->sent++;
     if (m.cls == VN_STUN_REQUEST)
         f->last = m.txid;
@@ -93,7 +75,7 @@ static void step(struct fuzz *f, uint8_t op, uint8_t from, struct vn_span rest)
     }
     case 6:
         f->started += vn_ice_start(f->ice, &theirs, f->now_us) == VN_OK;
-        check(f->started == 1);
+        FUZZ_ASSERT(f->started == 1);
         break;
     case 8:
         vn_ice_consent_check(f->ice, f->now_us);
@@ -111,16 +93,16 @@ static void step(struct fuzz *f, uint8_t op, uint8_t from, struct vn_span rest)
             f->now_us += from * 1000u;
         vn_ice_tick(f->ice, f->now_us);
         /* What was due is done: the agent does not spin. */
-        check(vn_ice_deadline(f->ice) > f->now_us);
+        FUZZ_ASSERT(vn_ice_deadline(f->ice) > f->now_us);
     }
     }
-    check(f->sent - before <= VN_ICE_PAIRS_MAX + 3);
+    FUZZ_ASSERT(f->sent - before <= VN_ICE_PAIRS_MAX + 3);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz f = {.now_us = 1000000};
-    const struct vn_random random = {&f, fill};
+    const struct vn_random random = {&f.counter, fuzz_count};
     struct vn_reader r = vn_reader_of(VN_SPAN(data, size));
     uint8_t flags, op, from;
     struct vn_reader rest;
@@ -133,16 +115,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                       .random = &random,
                                       .arg = &f,
                                       .send = on_send};
-    check(vn_ice_new(&cfg, &f.ice) == VN_OK);
+    FUZZ_ASSERT(vn_ice_new(&cfg, &f.ice) == VN_OK);
     for (uint8_t i = 0; i < 2; i++) {
         struct vn_addr a = addr_of((uint8_t)(i + 14));
-        check(vn_ice_add_local(f.ice, VN_CAND_HOST, &a, (uint16_t)(100 - i), &c) == VN_OK);
+        FUZZ_ASSERT(vn_ice_add_local(f.ice, VN_CAND_HOST, &a, (uint16_t)(100 - i), &c) == VN_OK);
     }
     for (int i = 0;
          i < 200 && vn_read_u8(&r, &op) && vn_read_u8(&r, &from) && vn_read_block8(&r, &rest); i++)
         step(&f, op, from, vn_reader_rest(&rest));
     struct vn_ice_selected pair;
-    check(vn_ice_selected(f.ice, &pair) == (vn_ice_state(f.ice) == VN_ICE_SELECTED));
+    FUZZ_ASSERT(vn_ice_selected(f.ice, &pair) == (vn_ice_state(f.ice) == VN_ICE_SELECTED));
     f.ice = vn_ice_free(f.ice);
     return 0;
 }

@@ -1,11 +1,8 @@
 /* The local API as bytes on its socket: frames, then requests. What is accepted is within the
  * limits and encodes again. */
-#include <stdlib.h>
-
 #include "conflux/config.h"
 #include "conflux/local_frame.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 static void again(const Vn__Local__Request *r)
 {
@@ -14,11 +11,9 @@ static void again(const Vn__Local__Request *r)
     size_t used;
     vn_buf_init(&b, VN_LOCAL_HEAD + VN_LOCAL_MAX);
     if (vn_local_put(&b, &r->base) == VN_OK) {
-        if (vn_local_next(vn_buf_span(&b), &bytes, &used) != VN_OK || used != b.len)
-            abort();
+        FUZZ_ASSERT(vn_local_next(vn_buf_span(&b), &bytes, &used) == VN_OK && used == b.len);
         Vn__Local__Request *r2 = vn_local_request(bytes);
-        if (!r2 || r2->id != r->id || r2->kind_case != r->kind_case)
-            abort();
+        FUZZ_ASSERT(r2 && r2->id == r->id && r2->kind_case == r->kind_case);
         vn__local__request__free_unpacked(r2, NULL);
     }
     vn_buf_done(&b);

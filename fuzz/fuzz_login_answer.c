@@ -2,8 +2,7 @@
 #include <stdlib.h>
 
 #include "control/login_answer.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -14,8 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n;
     char detail[64];
     if (vn_login_answer_parse(in, &c) == VN_OK) {
-        if (c->identity_count > VN_ARRAY_LEN(c->identities) || c->realm.master_url_count == 0)
-            abort();
+        FUZZ_ASSERT(c->identity_count <= VN_ARRAY_LEN(c->identities) &&
+                    c->realm.master_url_count > 0);
         vn_credentials_free(c);
     }
     if (vn_taint_answer_parse(in, &t) == VN_OK)
@@ -23,7 +22,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (vn_peers_answer_parse(in, &peers, &n) == VN_OK)
         free(peers);
     vn_error_detail(400, in, detail, sizeof(detail));
-    if (strlen(detail) >= sizeof(detail))
-        abort();
+    FUZZ_ASSERT(strlen(detail) < sizeof(detail));
     return 0;
 }

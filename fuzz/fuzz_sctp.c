@@ -4,9 +4,8 @@
  * added.
  */
 #include <assert.h>
-#include <stdlib.h>
-
 #include "base/reader.h"
+#include "support/fuzz.h"
 #include "transport/sctp.h"
 #include "transport/sctp/wire.h"
 
@@ -65,15 +64,12 @@ static void queue(struct vn_sctp *s, bool unordered, uint64_t now_us)
 {
     const struct vn_sctp_how how = {unordered, VN_SCTP_RETRANSMITS, 1};
     struct vn_pktbuf *b;
-    if (vn_pktbuf_new(5000, &b) != VN_OK)
-        abort();
+    FUZZ_ASSERT(vn_pktbuf_new(5000, &b) == VN_OK);
     memset(vn_pktbuf_put(b, 5000), 0, 5000);
     if (vn_sctp_send(s, unordered, 53, &how, b, now_us) != VN_OK)
         (void)vn_pktbuf_free(b);
     vn_sctp_flush(s, now_us);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -93,11 +89,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                            .mtu = MTU,
                                            .message_max = 66560,
                                            .foreign = mode & 2};
-        if (vn_sctp_new(&cfg, now_us, &e->s) != VN_OK)
-            abort();
+        FUZZ_ASSERT(vn_sctp_new(&cfg, now_us, &e->s) == VN_OK);
     }
-    if (vn_sctp_connect(a.s, now_us) != VN_OK)
-        abort();
+    FUZZ_ASSERT(vn_sctp_connect(a.s, now_us) == VN_OK);
     if (mode & 1) {
         exchange(&a, now_us);
         assert(vn_sctp_state(a.s) == VN_SCTP_OPEN && vn_sctp_state(b.s) == VN_SCTP_OPEN);

@@ -1,17 +1,8 @@
 /* Whatever comes to a public node: an answer is no longer than its question, a success for whoever
  * knew the key. The first byte says which key the rest is signed anew with, if any. */
-#include <stdlib.h>
-
+#include "support/fuzz.h"
 #include "transport/stun.h"
 #include "transport/stun_server.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool good)
-{
-    if (!good)
-        abort();
-}
 
 static vn_status zeros(void *self, void *ret, size_t n)
 {
@@ -44,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool other;
     if (size == 0)
         return 0;
-    check(vn_stun_server_init(&s, &random, 0) == VN_OK);
+    FUZZ_ASSERT(vn_stun_server_init(&s, &random, 0) == VN_OK);
     s.keys =
         (struct vn_stun_keys){.keys = {{.generation = 3, .hour = 500, .key = {{1}}}}, .count = 1};
     in = VN_SPAN(data + 1, size - 1);
@@ -52,10 +43,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         in = sign(in, &s.keys.keys[0], buf, sizeof(buf));
     if (vn_stun_server_input(&s, &from, in, 0, room, &out, &other) != VN_STUN_ANSWER)
         return 0;
-    check(vn_stun_decode(in, &m) == VN_OK);
-    check(vn_stun_verify(&m, VN_SPAN_ARRAY(s.keys.keys[0].key.b)) == VN_OK);
-    check(out.n <= in.n && vn_stun_decode(out, &m) == VN_OK);
-    check(m.cls == VN_STUN_SUCCESS && m.has_mapped && m.mapped.port == 7);
-    check(vn_stun_verify(&m, VN_SPAN_ARRAY(s.keys.keys[0].key.b)) == VN_OK);
+    FUZZ_ASSERT(vn_stun_decode(in, &m) == VN_OK);
+    FUZZ_ASSERT(vn_stun_verify(&m, VN_SPAN_ARRAY(s.keys.keys[0].key.b)) == VN_OK);
+    FUZZ_ASSERT(out.n <= in.n && vn_stun_decode(out, &m) == VN_OK);
+    FUZZ_ASSERT(m.cls == VN_STUN_SUCCESS && m.has_mapped && m.mapped.port == 7);
+    FUZZ_ASSERT(vn_stun_verify(&m, VN_SPAN_ARRAY(s.keys.keys[0].key.b)) == VN_OK);
     return 0;
 }

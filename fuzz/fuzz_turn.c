@@ -4,15 +4,12 @@
  * so that what lies behind them is reached. The first byte says whether the way is a stream, whose
  * messages are cut as the transport cuts them.
  */
-#include <stdlib.h>
-
 #include "base/reader.h"
 #include "crypto/kdf.h"
 #include "crypto/md5.h"
+#include "support/fuzz.h"
 #include "transport/stun.h"
 #include "transport/turn.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct fuzz {
     struct vn_turn *turn;
@@ -24,31 +21,16 @@ struct fuzz {
     uint8_t key[VN_MD5_LEN];
 };
 
-static void check(bool good)
-{
-    if (!good)
-        abort();
-}
-
-static vn_status fill(void *self, void *ret, size_t n)
-{
-    struct fuzz *f = self;
-    memset(ret, 0, n);
-    f->counter++;
-    memcpy(ret, &f->counter, VN_MIN(n, sizeof(f->counter)));
-    return VN_OK;
-}
-
 static void on_send(void *arg, struct vn_span message)
 {
     struct fuzz *f = arg;
     struct vn_stun_msg m;
     size_t n;
     f->sent++;
-    check(!f->stream || (vn_turn_frame_len(message, &n) == VN_OK && n == message.n));
+    FUZZ_ASSERT(!f->stream || (vn_turn_frame_len(message, &n) == VN_OK && n == message.n));
     if (message.p[0] >= 0x40)
         return;
-    check(vn_stun_decode(message, &m) == VN_OK && m.unknown_count == 0);
+    FUZZ_ASSERT(vn_stun_decode(message, &m) == VN_OK && m.unknown_count == 0);
     if (m.cls == VN_STUN_REQUEST) {
         f->last = m.txid;
         f->method = m.method;
@@ -68,7 +50,7 @@ static void give(struct fuzz *f, struct vn_span in)
         memcpy(bytes, in.p, n);
     if (vn_turn_input(f->turn, (struct vn_dgram){bytes, n}, f->now_us, &from, &data) ==
         VN_TURN_IN_DATA)
-        check(data.n > 0 && data.p > bytes && data.p + data.n <= bytes + n);
+        FUZZ_ASSERT(data.n > 0 && data.p > bytes && data.p + data.n <= bytes + n);
 }
 
 static void answer(struct fuzz *f, uint8_t op, struct vn_span attributes)
@@ -109,7 +91,7 @@ static void step(struct fuzz *f, uint8_t op, uint8_t argument, struct vn_span re
             f->now_us = due;
         vn_turn_tick(f->turn, f->now_us);
         /* What was due is done: the client does not spin. */
-        check(vn_turn_deadline(f->turn) > f->now_us);
+        FUZZ_ASSERT(vn_turn_deadline(f->turn) > f->now_us);
     }
     }
 }
@@ -117,13 +99,13 @@ static void step(struct fuzz *f, uint8_t op, uint8_t argument, struct vn_span re
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz f = {.now_us = 1000000};
-    const struct vn_random random = {&f, fill};
+    const struct vn_random random = {&f.counter, fuzz_count};
     struct vn_reader r = vn_reader_of(VN_SPAN(data, size)), rest;
     uint8_t flags, op, argument;
     if (!vn_read_u8(&r, &flags))
         return 0;
     f.stream = flags & 1;
-    check(vn_md5(VN_PARTS(VN_SPAN_LIT("user:realm:secret")), f.key) == VN_OK);
+    FUZZ_ASSERT(vn_md5(VN_PARTS(VN_SPAN_LIT("user:realm:secret")), f.key) == VN_OK);
     const struct vn_turn_config cfg = {.username = "user",
                                        .password = "secret",
                                        .stream = f.stream,
@@ -131,12 +113,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                        .random = &random,
                                        .arg = &f,
                                        .send = on_send};
-    check(vn_turn_new(&cfg, f.now_us, &f.turn) == VN_OK);
+    FUZZ_ASSERT(vn_turn_new(&cfg, f.now_us, &f.turn) == VN_OK);
     vn_turn_tick(f.turn, f.now_us);
     while (vn_read_u8(&r, &op) && vn_read_u8(&r, &argument) && vn_read_block8(&r, &rest)) {
         const size_t before = f.sent;
         step(&f, op, argument, vn_reader_rest(&rest));
-        check(f.sent - before <= VN_TURN_PERMISSIONS_MAX + VN_TURN_CHANNELS_MAX + 1);
+        FUZZ_ASSERT(f.sent - before <= VN_TURN_PERMISSIONS_MAX + VN_TURN_CHANNELS_MAX + 1);
     }
     f.turn = vn_turn_free(f.turn);
     return 0;

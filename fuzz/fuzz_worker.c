@@ -14,22 +14,13 @@
  * either counted or delivered, and a frame opens when its epoch is the present one, never when it
  * is out of reach or too old.
  */
-#include <stdlib.h>
-
 #include "core/offload.h"
 #include "core/packet.h"
 #include "core/worker.h"
+#include "support/fuzz.h"
 #include "wire/frame.h"
 
 #define LABEL 0x01020304u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool good)
-{
-    if (!good)
-        abort();
-}
 
 static struct vn_tether_handler handler;
 static struct vn_ip own, peer;
@@ -79,15 +70,15 @@ static vn_status tun_write(void *self, struct vn_span packet)
 {
     (void)self;
     struct vn_packet p, q;
-    check(vn_packet_parse(packet, &p));
-    check(vn_ip_equal(&p.dst, &own));
+    FUZZ_ASSERT(vn_packet_parse(packet, &p));
+    FUZZ_ASSERT(vn_ip_equal(&p.dst, &own));
     enum vn_icmp_kind kind = vn_packet_icmp_kind(&p, packet);
-    check(kind != VN_ICMP_LINK);
+    FUZZ_ASSERT(kind != VN_ICMP_LINK);
     if (kind == VN_ICMP_ERROR)
-        check(vn_packet_icmp_quoted(&p, packet, &q) && vn_ip_equal(&q.src, &own) &&
-              vn_ip_equal(&q.dst, &peer));
+        FUZZ_ASSERT(vn_packet_icmp_quoted(&p, packet, &q) && vn_ip_equal(&q.src, &own) &&
+                    vn_ip_equal(&q.dst, &peer));
     else
-        check(vn_ip_equal(&p.src, &peer));
+        FUZZ_ASSERT(vn_ip_equal(&p.src, &peer));
     return VN_OK;
 }
 
@@ -99,12 +90,13 @@ static vn_status tun_write_offload(void *self, const struct vn_span *parts, size
     struct vn_tun_offload seen;
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        check(parts[i].n <= sizeof(whole) - n);
+        FUZZ_ASSERT(parts[i].n <= sizeof(whole) - n);
         memcpy(whole + n, parts[i].p, parts[i].n);
         n += parts[i].n;
     }
-    check(vn_packet_parse(VN_SPAN(whole, n), &p));
-    check(vn_offload_check_own(&p, VN_SPAN(whole, n), o->kind, o->gso_size, o->l4_offset, &seen));
+    FUZZ_ASSERT(vn_packet_parse(VN_SPAN(whole, n), &p));
+    FUZZ_ASSERT(
+        vn_offload_check_own(&p, VN_SPAN(whole, n), o->kind, o->gso_size, o->l4_offset, &seen));
     return tun_write(self, VN_SPAN(whole, n));
 }
 
@@ -114,7 +106,7 @@ static vn_status post_send(void *self, struct vn_post_msg *m)
     if (m->type == VN_EV_STATS)
         opened = ((const struct vn_ev_stats *)m)->counters.frames_opened;
     if (m->type == VN_EV_RX_KEM_BEGUN)
-        check(kem_taken && ((const struct vn_ev_epoch *)m)->epoch == kem_taken);
+        FUZZ_ASSERT(kem_taken && ((const struct vn_ev_epoch *)m)->epoch == kem_taken);
     vn_post_msg_free(m);
     return VN_OK;
 }
@@ -158,8 +150,8 @@ static uint64_t rx_epoch_us;
 static struct epoch epoch_of(uint32_t number, const struct vn_secret32 *ck)
 {
     struct epoch e = {.number = number, .ck = *ck};
-    check(vn_lane_keys_derive(VN_SHA256, ck, 0, &e.keys) == VN_OK);
-    check(vn_aead_new(&e.keys.key, &e.aead) == VN_OK);
+    FUZZ_ASSERT(vn_lane_keys_derive(VN_SHA256, ck, 0, &e.keys) == VN_OK);
+    FUZZ_ASSERT(vn_aead_new(&e.keys.key, &e.aead) == VN_OK);
     return e;
 }
 
@@ -173,7 +165,7 @@ static void move_on(const struct vn_secret32 *ck)
 static void symmetric_step(void)
 {
     struct vn_secret32 ck;
-    check(vn_chain_step(VN_SHA256, &present.ck, &ck) == VN_OK);
+    FUZZ_ASSERT(vn_chain_step(VN_SHA256, &present.ck, &ck) == VN_OK);
     move_on(&ck);
 }
 
@@ -183,7 +175,7 @@ static void kem_step(void)
     struct vn_ctl_keys ctl;
     if (!announced_epoch || announced_epoch != present.number + 1)
         return;
-    check(vn_chain_kem(VN_SHA256, &present.ck, &announced, &ck, &ctl) == VN_OK);
+    FUZZ_ASSERT(vn_chain_kem(VN_SHA256, &present.ck, &announced, &ck, &ctl) == VN_OK);
     kem_taken = announced_epoch;
     move_on(&ck);
 }
@@ -191,8 +183,7 @@ static void kem_step(void)
 static void *command(unsigned type, size_t size)
 {
     void *m;
-    if (vn_post_msg_new(type, size, &m) != VN_OK)
-        abort();
+    FUZZ_ASSERT(vn_post_msg_new(type, size, &m) == VN_OK);
     return m;
 }
 
@@ -210,7 +201,7 @@ static struct vn_worker *make_worker(void)
     struct vn_worker_config cfg = {
         .tether = &tether, .tun = &tun, .to_node = &post, .random = &random};
     struct vn_worker *w;
-    check(vn_worker_new(&cfg, 1, &w) == VN_OK);
+    FUZZ_ASSERT(vn_worker_new(&cfg, 1, &w) == VN_OK);
     struct vn_cmd_local *l = command(VN_CMD_LOCAL, sizeof(*l));
     l->addrs[l->addr_count++] = own;
     vn_worker_command(w, &l->msg, 1);
@@ -233,7 +224,7 @@ static struct vn_worker *make_worker(void)
 static struct vn_pktbuf *message(struct vn_span s)
 {
     struct vn_pktbuf *b;
-    check(vn_pktbuf_new(s.n, &b) == VN_OK);
+    FUZZ_ASSERT(vn_pktbuf_new(s.n, &b) == VN_OK);
     memcpy(vn_pktbuf_put(b, s.n), s.p, s.n);
     return b;
 }
@@ -248,7 +239,7 @@ static void announce(struct vn_worker *w, struct vn_span bytes, uint64_t now_us)
     }
     announced_epoch = present.number + 1;
     announced = (struct vn_kem_step){.ss = {.n = 64}};
-    check(vn_hash(VN_SHA256, &bytes, 1, &announced.digest) == VN_OK);
+    FUZZ_ASSERT(vn_hash(VN_SHA256, &bytes, 1, &announced.digest) == VN_OK);
     memcpy(announced.ss.b, announced.digest.b, announced.digest.n);
     c->handle = 2;
     c->epoch = announced_epoch;
@@ -260,15 +251,15 @@ static struct vn_pktbuf *sealed(const struct epoch *e, struct vn_span plain, uin
 {
     struct vn_pktbuf *b;
     size_t head = VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN;
-    check(vn_pktbuf_new(head + plain.n + VN_AEAD_TAG_LEN, &b) == VN_OK);
+    FUZZ_ASSERT(vn_pktbuf_new(head + plain.n + VN_AEAD_TAG_LEN, &b) == VN_OK);
     uint8_t *p = vn_pktbuf_put(b, head + plain.n + VN_AEAD_TAG_LEN);
     struct vn_writer w = vn_writer_of(p, head);
     vn_hop_encode(&w, &(struct vn_hop_header){.type = VN_HOP_FRAME, .label = LABEL});
     vn_e2e_encode(&w, &(struct vn_e2e_header){.epoch = e->number, .seq = seq});
     uint8_t nonce[12];
     vn_lane_nonce(e->keys.iv, seq, nonce);
-    check(vn_aead_seal(e->aead, nonce, VN_SPAN(p + VN_HOP_HEADER_LEN, VN_E2E_HEADER_LEN), plain,
-                       p + head, p + head + plain.n) == VN_OK);
+    FUZZ_ASSERT(vn_aead_seal(e->aead, nonce, VN_SPAN(p + VN_HOP_HEADER_LEN, VN_E2E_HEADER_LEN),
+                             plain, p + head, p + head + plain.n) == VN_OK);
     return b;
 }
 
@@ -279,11 +270,11 @@ static void judge(struct vn_worker *w, uint32_t epoch, bool fresh, uint64_t now_
     struct vn_cmd_handle *c = command(VN_CMD_STATS, sizeof(*c));
     vn_worker_command(w, &c->msg, now_us);
     const bool now_open = opened != so_far;
-    check(!fresh || epoch != rx_epoch || now_open);
+    FUZZ_ASSERT(!fresh || epoch != rx_epoch || now_open);
     if (!now_open)
         return;
-    check(epoch <= rx_epoch + VN_REKEY_AHEAD_MAX);
-    check(epoch >= rx_epoch || now_us < rx_epoch_us + VN_EPOCH_KEEP_MS * UINT64_C(1000));
+    FUZZ_ASSERT(epoch <= rx_epoch + VN_REKEY_AHEAD_MAX);
+    FUZZ_ASSERT(epoch >= rx_epoch || now_us < rx_epoch_us + VN_EPOCH_KEEP_MS * UINT64_C(1000));
     if (epoch > rx_epoch) {
         rx_epoch = epoch;
         rx_epoch_us = now_us;
@@ -301,7 +292,8 @@ static void input(struct vn_worker *w, enum vn_tether_class cls, struct vn_pktbu
 static void begin(void)
 {
     static const struct vn_secret32 first;
-    check(vn_ip_parse("10.66.0.2", &own) == VN_OK && vn_ip_parse("10.66.0.1", &peer) == VN_OK);
+    FUZZ_ASSERT(vn_ip_parse("10.66.0.2", &own) == VN_OK &&
+                vn_ip_parse("10.66.0.1", &peer) == VN_OK);
     present = epoch_of(0, &first);
     before = epoch_of(0, &first);
     announced_epoch = kem_taken = rx_epoch = 0;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arguments.h"
 #include "base/attr.h"
 #include "cycle.h"
 #include "policy.h"
@@ -146,15 +147,6 @@ static _Noreturn void usage(const char *why)
     exit(2);
 }
 
-static uint64_t number(const char *text, uint64_t least, uint64_t most, const char *why)
-{
-    char *end;
-    uint64_t v = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || v < least || v > most)
-        usage(why);
-    return v;
-}
-
 int main(int argc, char **argv)
 {
     static const struct option options[] = {{"model", required_argument, NULL, 'm'},
@@ -177,16 +169,16 @@ int main(int argc, char **argv)
             data = optarg;
             break;
         case 'n':
-            nodes = number(optarg, SIM_NODES_MIN, NODES_MAX, "--nodes is 20 to 5000");
+            nodes = sim_number(optarg, SIM_NODES_MIN, NODES_MAX, usage, "--nodes is 20 to 5000");
             break;
         case 's':
-            seed = number(optarg, 0, UINT64_MAX, "--seed is a number");
+            seed = sim_number(optarg, 0, UINT64_MAX, usage, "--seed is a number");
             break;
         case 'p':
-            pairs = number(optarg, 1, 1000000, "--pairs is 1 to 1000000");
+            pairs = sim_number(optarg, 1, 1000000, usage, "--pairs is 1 to 1000000");
             break;
         case 't':
-            slice_ms = number(optarg, 1, 3600000, "--slice-ms is 1 to 3600000");
+            slice_ms = sim_number(optarg, 1, 3600000, usage, "--slice-ms is 1 to 3600000");
             break;
         default:
             usage("unknown option");

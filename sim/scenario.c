@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arguments.h"
 #include "base/attr.h"
 
 #define SITES 200
@@ -36,15 +37,6 @@ static _Noreturn void usage(const char *why)
         fprintf(stderr, " %s", sim_scenarios[i].name);
     fprintf(stderr, "\n");
     exit(2);
-}
-
-static uint64_t number(const char *text, uint64_t least, uint64_t most, const char *why)
-{
-    char *end;
-    uint64_t v = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || v < least || v > most)
-        usage(why);
-    return v;
 }
 
 static struct sim_config scenario(const char *name)
@@ -109,16 +101,16 @@ int sim_net_main(int argc, char **argv)
             name = optarg;
             break;
         case 'n':
-            nodes = number(optarg, 100, NODES_MAX, "--nodes is 100 to 1000000");
+            nodes = sim_number(optarg, 100, NODES_MAX, usage, "--nodes is 100 to 1000000");
             break;
         case 's':
-            seed = number(optarg, 0, UINT64_MAX, "--seed is a number");
+            seed = sim_number(optarg, 0, UINT64_MAX, usage, "--seed is a number");
             break;
         case 'p':
             how = policy(optarg);
             break;
         case 't':
-            seconds = number(optarg, SIM_SAMPLE_S, 5120, "--seconds is 10 to 5120");
+            seconds = sim_number(optarg, SIM_SAMPLE_S, 5120, usage, "--seconds is 10 to 5120");
             break;
         case 'd':
             data = optarg;

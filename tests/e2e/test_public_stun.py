@@ -104,8 +104,8 @@ print(n, flush=True)
 
 def a_taken_port_is_named():
     np.stop()
-    blocker = pub.daemon([sys.executable, "-c", "import socket,time; s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
-                          "s.bind(('0.0.0.0', 3478)); print('ready', flush=True); time.sleep(60)"], name="blocker")
+    blocker = pub.daemon([sys.executable, "-c", "import signal,socket; s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+                          "s.bind(('0.0.0.0', 3478)); print('ready', flush=True); signal.pause()"], name="blocker")
     blocker.wait_log("ready")
     out = np.cli("run", ok=False)
     check(out.returncode != 0 and "another program uses UDP port 3478" in out.stdout, out.stdout.strip()[-200:])

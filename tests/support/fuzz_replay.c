@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 static size_t files_fed;
 

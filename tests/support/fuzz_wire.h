@@ -8,15 +8,8 @@
 
 #include "base/reader.h"
 #include "base/writer.h"
+#include "support/fuzz.h"
 #include "support/realm.h"
-
-#define FUZZ_ASSERT(cond)                                                                          \
-    do {                                                                                           \
-        if (!(cond)) {                                                                             \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);                             \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 enum fuzz_mode { FUZZ_RECEIVED = 0, FUZZ_SEALED = 1 };
 
@@ -36,5 +29,3 @@ bool fuzz_mode(struct vn_span *in, enum fuzz_mode *ret);
 const struct vn_suite_info *fuzz_suite(struct vn_span in);
 /** A buffer of the size that any message needs; one for all. */
 uint8_t *fuzz_scratch(void);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

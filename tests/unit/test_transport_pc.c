@@ -177,6 +177,16 @@ static bool b_has_messages(void *arg)
     const struct state *s = arg;
     return s->b.msg_count >= s->want;
 }
+static void a_gets(struct state *s, size_t messages)
+{
+    s->want = messages;
+    assert_true(test_io_until(s->io, a_has_messages, s, 10000));
+}
+static void b_gets(struct state *s, size_t messages)
+{
+    s->want = messages;
+    assert_true(test_io_until(s->io, b_has_messages, s, 10000));
+}
 static bool a_dropped(void *arg)
 {
     struct vn_transport_counters c;
@@ -247,19 +257,17 @@ static void the_peer_opens_any_channel(void **state)
     assert_status(VN_ERR_ARG, vn_pc_open_channel(s->b.pc, 6, &odd));
     assert_status(VN_ERR_ARG, vn_pc_open_channel(s->b.pc, VN_SCTP_STREAMS, &odd));
     assert_true(send_one(&s->b, 6, 10, 1));
-    s->want = 1;
-    assert_true(test_io_until(s->io, a_has_messages, s, 5000));
+    a_gets(s, 1);
     assert_true(s->a.channels == 1u << 6 && s->a.streams[0] == 6);
     assert_string_equal(s->a.label, "odd");
     assert_int_equal(s->a.pc->channels[6].cfg.reliability, 3);
     assert_true(send_one(&s->a, 6, 0, 0)); /* and back, an empty one */
-    assert_true(test_io_until(s->io, b_has_messages, s, 5000));
+    b_gets(s, 1);
     assert_int_equal(s->b.msgs[0]->len, 0);
     /* Both ends may open channels, each on streams of its own. */
     assert_ok(vn_pc_open_channel(s->a.pc, 1, &plain));
     assert_true(send_one(&s->a, 1, 4096, 2));
-    s->want = 2;
-    assert_true(test_io_until(s->io, b_has_messages, s, 5000));
+    b_gets(s, 2);
     assert_true(s->b.streams[1] == 1 && s->b.msgs[1]->len == 4096);
     assert_false(send_one(&s->a, 1, 4097, 2));
 }
@@ -302,8 +310,7 @@ static void an_expected_channel_is_taken_as_it_was_agreed(void **state)
     assert_true(test_io_until(s->io, a_dropped, s, 5000));
     assert_ok(vn_pc_open_channel(s->b.pc, 2, &plain));
     assert_true(send_one(&s->b, 2, 1, 1));
-    s->want = 1;
-    assert_true(test_io_until(s->io, a_has_messages, s, 5000));
+    a_gets(s, 1);
     assert_int_equal(s->a.channels, 1u << 2);
     assert_int_equal(s->a.offers, 0);
     assert_false(vn_pc_is_connecting(s->a.pc));
@@ -315,15 +322,13 @@ static void what_arrives_while_held_comes_after(void **state)
     connect_ends(s);
     assert_ok(vn_pc_open_channel(s->b.pc, 0, &plain));
     assert_true(send_one(&s->b, 0, 1, 1));
-    s->want = 1;
-    assert_true(test_io_until(s->io, a_has_messages, s, 5000));
+    a_gets(s, 1);
     vn_pc_hold(s->a.pc, true);
     assert_true(send_one(&s->b, 0, 1, 2));
     (void)test_io_until(s->io, never, s, 100);
     assert_int_equal(s->a.msg_count, 1);
     vn_pc_hold(s->a.pc, false);
-    s->want = 2;
-    assert_true(test_io_until(s->io, a_has_messages, s, 1000));
+    a_gets(s, 2);
     assert_int_equal(s->a.msgs[1]->data[0], 2);
 }
 
@@ -340,8 +345,7 @@ static void the_higher_priority_goes_first(void **state)
     while (send_one(&s->b, 0, 4096, 1))
         sent++;
     assert_true(send_one(&s->b, 2, 1, 2));
-    s->want = sent + 1;
-    assert_true(test_io_until(s->io, a_has_messages, s, 10000));
+    a_gets(s, sent + 1);
     size_t at = 0;
     while (s->a.streams[at] != 2)
         at++;
@@ -363,8 +367,7 @@ static void certificates_instead_of_a_key(void **state)
     connect_ends(s);
     assert_ok(vn_pc_open_channel(s->a.pc, 1, &plain));
     assert_true(send_one(&s->a, 1, 1000, 3));
-    s->want = 1;
-    assert_true(test_io_until(s->io, b_has_messages, s, 5000));
+    b_gets(s, 1);
     assert_int_equal(s->b.msgs[0]->len, 1000);
 }
 
@@ -403,9 +406,8 @@ static void a_closed_channel_leaves_its_stream_free(void **state)
         assert_ok(vn_pc_open_channel(s->b.pc, stream, &plain));
         for (uint8_t i = 0; i < 20; i++)
             assert_true(send_one(&s->b, stream, 3000, i));
-        s->want = 20;
         if (closer == &s->a)
-            assert_true(test_io_until(s->io, a_has_messages, s, 5000));
+            a_gets(s, 20);
         assert_ok(vn_pc_close_channel(closer->pc, stream));
         assert_status(VN_ERR_STATE, vn_pc_close_channel(closer->pc, stream));
         assert_false(send_one(closer, stream, 1, 1));
@@ -429,8 +431,7 @@ static void a_channel_is_not_closed_unheard(void **state)
     connect_ends(s);
     assert_ok(vn_pc_open_channel(s->b.pc, 0, &plain));
     assert_true(send_one(&s->b, 0, 1, 1));
-    s->want = 1;
-    assert_true(test_io_until(s->io, a_has_messages, s, 5000));
+    a_gets(s, 1);
     s->a.pc->handler.closed = NULL;
     assert_ok(vn_pc_close_channel(s->b.pc, 0));
     assert_true(test_io_until(s->io, a_is_down, s, 5000));
@@ -453,8 +454,7 @@ static void strings_are_told_from_bytes(void **state)
         assert_ok(vn_pc_send(s->b.pc, 0, &b, 1, &taken));
         assert_int_equal(taken, 1);
     }
-    s->want = 4;
-    assert_true(test_io_until(s->io, a_has_messages, s, 5000));
+    a_gets(s, 4);
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(s->a.msgs[i]->text, i & 1);
         assert_int_equal(s->a.msgs[i]->len, i & 2 ? 4 : 0);
