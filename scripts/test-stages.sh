@@ -160,7 +160,8 @@ stage_tidy() {
 }
 
 # What the tests reach, with floors by layer. Some of the daemons' code runs end to end only.
-covered_e2e=(two_nodes taints registration revocation guardian_api guardian_master admin generations)
+covered_e2e=(two_nodes taints registration revocation guardian_api guardian_master guardian_people guardian_roles guardian_audit
+    guardian_openapi teams admin generations relay turn netcheck)
 stage_coverage() {
     local b=$here/build/coverage
     built coverage || return 0
