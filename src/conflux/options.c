@@ -511,9 +511,10 @@ static vn_status take_option(struct parse *p, const struct option *opt, char *va
         return VN_OK;
     if (p->o->exhausted)
         return exhausted(p);
-    char text[128];
-    snprintf(text, sizeof(text), "--%s %s", opt->name, opt->value ? opt->value : "");
-    return bad(p, "the value of %s is missing or out of range", text);
+    char text[224];
+    snprintf(text, sizeof(text), "--%s %s is missing or out of range: %s", opt->name,
+             opt->value ? opt->value : "", opt->help);
+    return bad(p, "the value of %s", text);
 }
 
 static vn_status take_long(struct parse *p, char **argv, int argc, int *i)

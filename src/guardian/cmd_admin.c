@@ -71,16 +71,6 @@ void vn_admin_finish(struct vn_admin *c)
     json_decref(c->items);
 }
 
-void vn_admin_print_time(uint64_t ms)
-{
-    time_t t = (time_t)(ms / 1000);
-    struct tm tm;
-    char text[32];
-    gmtime_r(&t, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%d %H:%MZ", &tm);
-    fputs(text, stdout);
-}
-
 int vn_admin_print_items(struct vn_admin *c)
 {
     json_t *o = json_pack("{s:O}", "items", c->items);

@@ -42,12 +42,6 @@ int vn_admin_dispatch(int argc, char **argv, const struct vn_admin_sub *subs, si
  */
 VN_MUST_CHECK vn_status vn_admin_call(struct vn_guardian *g, const char *method, const char *path,
                                       json_t *body, json_t **ret, char *why, size_t why_n);
-/** Text of others, without what moves a cursor. */
-void vn_admin_print_text(const char *s);
-/** "2026-11-20 18:00Z" */
-void vn_admin_print_time(uint64_t ms);
-/** Prints what it answered, under a title; with --json as it is. */
-void vn_admin_print(const struct vn_admin *c, const char *title, json_t *answer);
 /** POST /conflux/{id}/commands. Returns an exit code after saying what is wrong. */
 int vn_admin_order(struct vn_guardian *g, const struct vn_id *node, json_t *take_body,
                    json_t **ret);
@@ -58,6 +52,16 @@ int vn_cmd_node_quarantine(int argc, char **argv);
 int vn_cmd_node_release(int argc, char **argv);
 int vn_cmd_node_invalidate(int argc, char **argv);
 int vn_cmd_node_shutdown(int argc, char **argv);
+
+/* cmd_print.c */
+
+/** Text of others, without what moves a cursor. */
+void vn_admin_print_text(const char *s);
+/** "2026-11-20 18:00Z" */
+void vn_admin_print_time(uint64_t ms);
+/** Prints what it answered: a list as a table, else its members under a title; with --json as it
+ * is. */
+void vn_admin_print(const struct vn_admin *c, const char *title, json_t *answer);
 
 /* cmd_node.c */
 
