@@ -59,6 +59,12 @@ class Bench:
         pairs = zip(self.values[(metric, subject)], self.values[(metric, other)])
         self.values[(metric, f"{subject}/{other}")] = [a / b for a, b in pairs if b]
 
+    def difference(self, metric, subject, other):
+        """What the subject adds to the other, round by round."""
+        pairs = zip(self.values[(metric, subject)], self.values[(metric, other)])
+        self.units[f"{metric}_added"] = self.units[metric]
+        self.values[(f"{metric}_added", subject)] = [a - b for a, b in pairs]
+
     def print(self, **parameters):
         for (metric, subject), values in self.values.items():
             unit = "ratio" if "/" in subject else self.units[metric]
