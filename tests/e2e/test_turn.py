@@ -3,10 +3,11 @@
 import os
 import pathlib
 import re
+import signal
 
 from lib import *
 from turn_rig import SECRET, Coturn
-from veil import Guardian, Node
+from veil import Guardian, Node, Traffic
 
 need("nft", "turnserver", "openssl")
 net = Net()
@@ -193,5 +194,31 @@ def one_user_for_all():
     check("long-term-password" not in na.daemon.log_text() + g.daemon.log_text(), "the password is in no log")
 
 
+def another_server_takes_over():
+    """The server falls silent while it carries a tether: traffic goes on by the next one, without a word to users."""
+    globals()["coturn"] = Coturn(turn, SERVER, name="coturn3")
+    second = Coturn(srv, "10.9.0.1", name="coturn-second")
+    run_guardian("--turn", f"turn:{SERVER},turn:10.9.0.1", "--turn-secret-file", secret)
+    na.start(), nb.start()
+    na.reaches(nb.ip4, within=15)
+    t = tether_of(na)
+    check(any(t[end].startswith(f"{SERVER}:") for end in ("local", "remote")), f"by the first: {t}")
+    traffic = Traffic(a, nb.ip4)
+    traffic.steady()
+    os.kill(coturn.daemon.pid, signal.SIGSTOP)
+    traffic.back_within(6, "the first server is silent")
+    check(not traffic.unreachable(), "nobody was told that the other is away")
+    t = tether_of(na)
+    check(any(t[end].startswith("10.9.0.1:") for end in ("local", "remote")), f"by the second: {t}")
+    check(len(second.allocations()) > 0, "which made allocations")
+    os.kill(coturn.daemon.pid, signal.SIGCONT)
+    coturn.daemon.stop()
+    na.stop(), nb.stop()
+    na.start(), nb.start()
+    na.reaches(nb.ip4, within=8)
+    traffic.stop()
+
+
 main(refuses_bad_settings, udp_between_peers_is_blocked, a_relayed_tether_moves_with_its_address, direct_where_possible,
-     no_udp_at_all, another_key_is_refused, relay_alone_tells_no_address, one_user_for_all)
+     no_udp_at_all, another_key_is_refused, relay_alone_tells_no_address, one_user_for_all,
+     another_server_takes_over)
