@@ -51,12 +51,29 @@ def jwt_of(join):
     return json.loads(base64.urlsafe_b64decode(join[4:] + "=="))["r"]
 
 
-g = Guardian(srv, "10.9.0.1")
+TURN_PASSWORD = "turn-password-north-tree"
+password_path = srv.dir / "turn.password"
+password_path.write_text(TURN_PASSWORD + "\n")
+password_path.chmod(0o600)
+
+g = Guardian(srv, "10.9.0.1", start=False)
+
+
+def run_guardian(*words):
+    if g.daemon:
+        g.daemon.stop()
+    g.daemon = srv.daemon(["veilnet-guardian", "run", *words], name="guardian", env=g.env)
+    wait_until(lambda: g.health().get("master") == "up", 20, "Guardian answers")
+
+
+# Nobody is there; a direct pair is found first.
+run_guardian("--turn", "turn:10.9.0.99", "--turn-user", "veil", "--turn-password-file", password_path)
 other_join = g.token("--uses", "1")
 na, nb = WatchedNode(a, g), WatchedNode(b, g)
 CONFLUX_TOKENS = [json.loads((n.dir / "conflux.json").read_text())["conflux_token"] for n in (na, nb)]
 TEXTS = {"administrator's password": g.info["admin_password"].encode(), "registration token": signature(jwt_of(g.join)),
          "second registration token": signature(jwt_of(other_join)),
+         "TURN password": TURN_PASSWORD.encode(),
          **{f"conflux token {i}": signature(t) for i, t in enumerate(CONFLUX_TOKENS)}}
 
 
@@ -160,15 +177,35 @@ def after_a_taint_was_removed():
         memory_holds(n.daemon.pid, gone, alive, f"{n.tag}, streams closed")
 
 
+def after_the_turn_server_was_changed():
+    """Nodes keep a TURN server's password as long as Guardian names that server."""
+    held = {"TURN password": [TURN_PASSWORD.encode()]}
+    for n in (na, nb):
+        memory_holds(n.daemon.pid, {}, held, f"{n.tag}, with a TURN server")
+    new = srv.dir / "turn.secret"
+    new.write_text("turn-secret-south-tree")
+    new.chmod(0o600)
+    run_guardian("--turn", "turn:10.9.0.99", "--turn-secret-file", new)
+    for n in (na, nb):
+        renew(n)
+        memory_holds(n.daemon.pid, {**held, "TURN secret": [new.read_bytes()]}, {"identity": n.keys().all("identity")},
+                     f"{n.tag}, with another TURN user")
+    memory_holds(g.daemon.pid, held, {"TURN secret": [new.read_bytes()]}, "Guardian, with another TURN user")
+    TEXTS["TURN secret"] = new.read_bytes()
+
+
+def renew(n):
+    renewed = n.events("session_renewed")
+    os.kill(int((g.dir / "master/nats-server.pid").read_text()), signal.SIGKILL)
+    wait_until(lambda: n.events("session_renewed") > renewed, 30, f"{n.tag} renewed its session")
+    n.wait_online()
+
+
 def after_renewals():
     """Two renewals later the KEM keys announced first are gone, and the shares of the connections that ended."""
     early = nb.keys()
     for _ in range(2):
-        renewed = nb.events("session_renewed")
-        pid = int((g.dir / "master/nats-server.pid").read_text())
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda n=renewed: nb.events("session_renewed") > n, 30, "b renewed its session")
-        nb.wait_online()
+        renew(nb)
     late = nb.keys()
     # A session key, then one announced key after the other; three values each.
     announced, now = early.all("kem")[3:6], late.all("kem")
@@ -182,7 +219,8 @@ def guardian_forgets_what_it_was_told():
     seeds = store.execute("SELECT command_seed, affinity_root, hour_root FROM realm").fetchone()
     store.close()
     check(len(g.api("GET", "/realms")["items"]) == 1, "the administrator used the API")
-    memory_holds(g.daemon.pid, {k: [v] for k, v in TEXTS.items()}, {"seeds and roots": list(seeds)}, "Guardian")
+    told = {k: [v] for k, v in TEXTS.items() if k != "TURN secret"}  # that it needs
+    memory_holds(g.daemon.pid, told, {"seeds and roots": list(seeds)}, "Guardian")
 
 
 def a_node_forgets_the_token_it_came_with():
@@ -205,11 +243,13 @@ def nothing_on_disk():
         for path in [folder, *folder.rglob("*")]:
             if not path.is_socket() and not path.is_symlink():
                 check_mode(path)
-    files = [p for p in [*net.dir.rglob("*")] if p.is_file() and not p.name.startswith("keys")]
+    files = [p for p in [*net.dir.rglob("*")] if p.is_file() and not p.name.startswith(("keys", "turn."))]
     for path in files:
         text = path.read_bytes()
         for name, value in TEXTS.items():
-            if value in text and not (path.name == "conflux.json" and name.startswith("conflux token")):
+            kept = path.name == "conflux.json" and name.startswith("conflux token") or \
+                g.dir in path.parents and name == "TURN secret"  # who has it names servers' users
+            if value in text and not kept:
                 raise Failed(f"{path} holds the {name}")
     secrets = [v for n in (na, nb) for k, vs in n.keys().by_kind.items() if k != "share" for _, v in vs]
     for path in files:
@@ -257,5 +297,6 @@ def a_crash_leaves_nothing():
               f"{d.name} crashed and dumped no core")
 
 
-main(while_streams_live, after_a_change_of_keys, after_a_taint_was_removed, after_renewals, guardian_forgets_what_it_was_told,
-     a_node_forgets_the_token_it_came_with, nothing_is_said, a_crash_leaves_nothing, nothing_on_disk)
+main(while_streams_live, after_a_change_of_keys, after_the_turn_server_was_changed, after_a_taint_was_removed, after_renewals,
+     guardian_forgets_what_it_was_told, a_node_forgets_the_token_it_came_with, nothing_is_said, a_crash_leaves_nothing,
+     nothing_on_disk)
