@@ -27,9 +27,9 @@ vn_status vn_store_audit_add(struct vn_store *s, uint64_t at_ms, const struct vn
     return st;
 }
 
-static const char *text_of(sqlite3_stmt *q, int column)
+static const char *text_of(struct vn_query *q, int column)
 {
-    const char *text = (const char *)sqlite3_column_text(q, column);
+    const char *text = vn_sql_col_str(q, column);
     return text ? text : "";
 }
 
@@ -52,7 +52,7 @@ vn_status vn_store_audit_list(struct vn_store *s, const struct vn_audit_filter *
         vn_sql_bind_text(q, 5, f->action);
     if (f->actor)
         vn_sql_bind_text(q, 6, f->actor);
-    sqlite3_bind_int64(q, 7, f->limit ? (int64_t)f->limit : -1);
+    vn_sql_bind_i64(q, 7, f->limit ? (int64_t)f->limit : -1);
     vn_status st;
     while ((st = vn_sql_row(s, q, "audit list")) == VN_OK) {
         struct vn_audit_entry e = {
@@ -82,7 +82,7 @@ vn_status vn_store_api_token_add(struct vn_store *s, const struct vn_api_token *
     vn_sql_bind_id(q, 2, &t->user);
     vn_sql_bind_text(q, 3, t->name);
     vn_sql_bind_blob(q, 4, VN_SPAN_ARRAY(t->hash));
-    sqlite3_bind_int64(q, 5, t->scopes);
+    vn_sql_bind_i64(q, 5, t->scopes);
     if (t->has_realm)
         vn_sql_bind_id(q, 6, &t->realm);
     vn_sql_bind_u64(q, 7, t->created_ms);
@@ -93,10 +93,10 @@ vn_status vn_store_api_token_add(struct vn_store *s, const struct vn_api_token *
 #define API_TOKEN_COLUMNS                                                                          \
     "SELECT id, user, name, hash, scopes, realm, created_at, expires_at FROM api_token "
 
-static vn_status api_token_of(sqlite3_stmt *q, struct vn_api_token *t)
+static vn_status api_token_of(struct vn_query *q, struct vn_api_token *t)
 {
     *t = (struct vn_api_token){
-        .scopes = (unsigned)sqlite3_column_int(q, 4),
+        .scopes = (unsigned)vn_sql_col_i64(q, 4),
         .created_ms = vn_sql_col_u64(q, 6),
         .expires_ms = vn_sql_col_u64(q, 7),
     };

@@ -17,7 +17,7 @@ vn_status vn_store_identity_lost(struct vn_store *s, const struct vn_id *realm, 
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, realm);
-    sqlite3_bind_int(q, 2, kind);
+    vn_sql_bind_i64(q, 2, kind);
     vn_sql_bind_text(q, 3, label);
     return vn_sql_run(s, q, "identity lost", NULL);
 }
@@ -39,12 +39,12 @@ vn_status vn_store_key_change_want(struct vn_store *s, const struct vn_id *realm
     return vn_sql_run(s, q, "key change want", NULL);
 }
 
-static bool change_of(sqlite3_stmt *q, struct vn_key_change *ret)
+static bool change_of(struct vn_query *q, struct vn_key_change *ret)
 {
     *ret = (struct vn_key_change){
         .due_ms = vn_sql_col_u64(q, 1),
         .due_spread_ms = vn_sql_col_u64(q, 2),
-        .other = (uint32_t)sqlite3_column_int64(q, 3),
+        .other = (uint32_t)vn_sql_col_i64(q, 3),
         .began_ms = vn_sql_col_u64(q, 4),
         .spread_ms = vn_sql_col_u64(q, 5),
         .until_ms = vn_sql_col_u64(q, 6),
@@ -59,7 +59,7 @@ vn_status vn_store_key_change_list(struct vn_store *s, struct vn_key_change *ret
                                    " FROM key_change WHERE due <> 0 OR other <> 0 LIMIT ?");
     if (!q)
         return VN_ERR_IO;
-    sqlite3_bind_int64(q, 1, (sqlite3_int64)cap);
+    vn_sql_bind_i64(q, 1, (int64_t)cap);
     size_t n = 0;
     vn_status st = VN_OK;
     while (n < cap && (st = vn_sql_row(s, q, "key changes")) == VN_OK)
@@ -71,7 +71,7 @@ vn_status vn_store_key_change_list(struct vn_store *s, struct vn_key_change *ret
     return VN_OK;
 }
 
-static vn_status with_realm(struct vn_store *s, sqlite3_stmt *q, const struct vn_id *realm,
+static vn_status with_realm(struct vn_store *s, struct vn_query *q, const struct vn_id *realm,
                             const char *what)
 {
     if (!q)
@@ -120,7 +120,7 @@ static vn_status raise_lost(struct vn_store *s, const struct vn_id *realm, uint3
         return st;
     vn_sql_bind_id(many, 1, realm);
     vn_sql_bind_u64(many, 2, generation);
-    sqlite3_bind_int(many, 3, RAISED_MAX);
+    vn_sql_bind_i64(many, 3, RAISED_MAX);
     st = vn_sql_run(s, many, "identities raise all", NULL);
     return st == VN_OK ? with_realm(s, forget, realm, "lost identities") : st;
 }
@@ -189,7 +189,7 @@ vn_status vn_store_realm_raised(struct vn_store *s, struct vn_realm_record *r)
     vn_sql_bind_id(other, 1, &r->id);
     vn_status st = vn_sql_row(s, other, "key change");
     if (st == VN_OK) {
-        r->other_generation = (uint32_t)sqlite3_column_int64(other, 0);
+        r->other_generation = (uint32_t)vn_sql_col_i64(other, 0);
         r->other_until_ms = vn_sql_col_u64(other, 1);
     } else if (st != VN_ERR_NOTFOUND) {
         return st;
@@ -204,8 +204,8 @@ vn_status vn_store_realm_raised(struct vn_store *s, struct vn_realm_record *r)
             r->raised = more;
         }
         struct vn_raised_identity *e = &r->raised[r->raised_n++];
-        *e = (struct vn_raised_identity){.kind = sqlite3_column_int(q, 0),
-                                         .generation = (uint32_t)sqlite3_column_int64(q, 2)};
+        *e = (struct vn_raised_identity){.kind = (int)vn_sql_col_i64(q, 0),
+                                         .generation = (uint32_t)vn_sql_col_i64(q, 2)};
         if (!vn_sql_col_text(q, 1, e->label, sizeof(e->label)))
             return vn_sql_corrupt("identity generation");
     }
@@ -223,13 +223,13 @@ vn_status vn_store_conflux_behind(struct vn_store *s, const struct vn_id *realm,
                                    " AND node IS NOT NULL AND not_after > ? LIMIT ?");
     if (!count || !q)
         return VN_ERR_IO;
-    sqlite3_stmt *const both[] = {count, q};
+    struct vn_query *const both[] = {count, q};
     for (size_t i = 0; i < VN_ARRAY_LEN(both); i++) {
         vn_sql_bind_id(both[i], 1, realm);
         vn_sql_bind_u64(both[i], 2, generation);
         vn_sql_bind_u64(both[i], 3, now_ms);
     }
-    sqlite3_bind_int64(q, 4, (sqlite3_int64)cap);
+    vn_sql_bind_i64(q, 4, (int64_t)cap);
     vn_status st = vn_sql_row(s, count, "nodes behind");
     if (st != VN_OK)
         return st;

@@ -12,7 +12,7 @@ vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_recor
     char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT], teams[VN_NODE_TEAMS_TEXT];
     vn_sql_teams_format(&c->teams, teams);
     vn_sql_bind_text(q, 12, teams);
-    sqlite3_bind_int(q, 13, c->ephemeral);
+    vn_sql_bind_i64(q, 13, c->ephemeral);
     vn_taints_format(&c->taints, taints);
     vn_allowed_format(&c->allowed, allowed);
     vn_sql_bind_id(q, 1, &c->id);
@@ -21,7 +21,7 @@ vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_recor
     vn_sql_bind_id(q, 4, &c->owner);
     vn_sql_bind_text(q, 5, allowed);
     vn_sql_bind_text(q, 6, c->tag);
-    sqlite3_bind_int64(q, 7, c->ip4);
+    vn_sql_bind_i64(q, 7, c->ip4);
     vn_sql_bind_blob(q, 8, VN_SPAN_ARRAY(c->ip6.b));
     vn_sql_bind_text(q, 9, taints);
     vn_sql_bind_u64(q, 10, c->created_ms);
@@ -35,20 +35,20 @@ vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_recor
     " last_login_at, node, sig_pk, session_ek, nkey, serial, generation, quarantine,"              \
     " quarantine_number, teams, ephemeral FROM conflux "
 
-static vn_status conflux_of(sqlite3_stmt *q, struct vn_conflux_record *c)
+static vn_status conflux_of(struct vn_query *q, struct vn_conflux_record *c)
 {
     char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT], quarantine[VN_QUARANTINE_RULES_TEXT];
     char teams[VN_NODE_TEAMS_TEXT];
     memset(c, 0, sizeof(*c));
-    c->ip4 = (uint32_t)sqlite3_column_int64(q, 6);
+    c->ip4 = (uint32_t)vn_sql_col_i64(q, 6);
     c->created_ms = vn_sql_col_u64(q, 9);
     c->statement_number = vn_sql_col_u64(q, 10);
     c->quarantine_number = vn_sql_col_u64(q, 20);
     c->session.not_after_ms = vn_sql_col_u64(q, 11);
     c->session.login_ms = vn_sql_col_u64(q, 12);
-    c->session.generation = (uint32_t)sqlite3_column_int64(q, 18);
-    c->ephemeral = sqlite3_column_int(q, 22) != 0;
-    c->has_session = sqlite3_column_type(q, 13) != SQLITE_NULL;
+    c->session.generation = (uint32_t)vn_sql_col_i64(q, 18);
+    c->ephemeral = vn_sql_col_bool(q, 22);
+    c->has_session = !vn_sql_col_null(q, 13);
     if (!vn_sql_col_id(q, 0, &c->id) || !vn_sql_col_id(q, 1, &c->realm) ||
         !vn_sql_col_id(q, 2, &c->token) || !vn_sql_col_id(q, 3, &c->owner) ||
         !vn_sql_col_text(q, 4, allowed, sizeof(allowed)) ||
@@ -81,7 +81,7 @@ vn_status vn_store_conflux_get(struct vn_store *s, const struct vn_id *id,
     return st == VN_OK ? conflux_of(q, ret) : st;
 }
 
-static vn_status conflux_rows(struct vn_store *s, sqlite3_stmt *q,
+static vn_status conflux_rows(struct vn_store *s, struct vn_query *q,
                               bool (*fn)(void *arg, const struct vn_conflux_record *c), void *arg)
 {
     vn_status st;
@@ -119,7 +119,7 @@ vn_status vn_store_conflux_silent(struct vn_store *s, uint64_t now_ms, uint64_t 
         return VN_ERR_IO;
     vn_sql_bind_u64(q, 1, now_ms);
     vn_sql_bind_u64(q, 2, now_ms - grace_ms);
-    sqlite3_bind_int64(q, 3, (int64_t)cap);
+    vn_sql_bind_i64(q, 3, (int64_t)cap);
     *ret_n = 0;
     vn_status st;
     while ((st = vn_sql_row(s, q, "silent nodes")) == VN_OK)
@@ -146,7 +146,7 @@ vn_status vn_store_conflux_delete(struct vn_store *s, const struct vn_conflux_re
         return st;
     vn_sql_bind_u64(give_up, 1, c->session.not_after_ms);
     vn_sql_bind_id(give_up, 2, &c->realm);
-    sqlite3_bind_int64(give_up, 3, c->ip4);
+    vn_sql_bind_i64(give_up, 3, c->ip4);
     st = vn_sql_run(s, give_up, "lease give up", NULL);
     if (st != VN_OK)
         return st;
@@ -233,7 +233,8 @@ vn_status vn_store_outbox_add(struct vn_store *s, const struct vn_id *conflux)
 }
 
 /* Runs a statement that changes one record and returns its id. VN_ERR_NOTFOUND: there was none. */
-static vn_status take_id(struct vn_store *s, sqlite3_stmt *q, const char *what, struct vn_id *ret)
+static vn_status take_id(struct vn_store *s, struct vn_query *q, const char *what,
+                         struct vn_id *ret)
 {
     if (!q)
         return VN_ERR_IO;
@@ -241,9 +242,7 @@ static vn_status take_id(struct vn_store *s, sqlite3_stmt *q, const char *what, 
     if (st == VN_OK && !vn_sql_col_id(q, 0, ret))
         return vn_sql_corrupt(what);
     /* the change is made when the statement is done */
-    if (st == VN_OK && sqlite3_step(q) != SQLITE_DONE)
-        return vn_sql_fail(s, what);
-    return st;
+    return st == VN_OK ? vn_sql_run(s, q, what, NULL) : st;
 }
 
 vn_status vn_store_outbox_take(struct vn_store *s, uint64_t now_ms, struct vn_id *ret)
@@ -291,7 +290,7 @@ vn_status vn_store_quarantine_bump(struct vn_store *s, const struct vn_id *confl
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_u64(q, 1, now_ms);
-    sqlite3_bind_int(q, 2, !push);
+    vn_sql_bind_i64(q, 2, !push);
     vn_sql_bind_id(q, 3, conflux);
     return vn_sql_run(s, q, "quarantine bump", NULL);
 }
@@ -325,13 +324,13 @@ vn_status vn_store_lease_find(struct vn_store *s, const struct vn_id *realm, uin
     if (st != VN_OK)
         return st;
     vn_sql_bind_id(q, 1, realm);
-    sqlite3_bind_int64(q, 2, first);
-    sqlite3_bind_int64(q, 3, last);
+    vn_sql_bind_i64(q, 2, first);
+    vn_sql_bind_i64(q, 3, last);
     st = vn_sql_row(s, q, "lease find");
     if (st == VN_ERR_NOTFOUND)
         return VN_ERR_LIMIT;
     if (st == VN_OK)
-        *ret = (uint32_t)sqlite3_column_int64(q, 0);
+        *ret = (uint32_t)vn_sql_col_i64(q, 0);
     return st;
 }
 
@@ -347,19 +346,19 @@ vn_status vn_store_lease_take(struct vn_store *s, const struct vn_id *realm, uin
     if (!holder || !take)
         return VN_ERR_IO;
     vn_sql_bind_id(holder, 1, realm);
-    sqlite3_bind_int64(holder, 2, ip4);
+    vn_sql_bind_i64(holder, 2, ip4);
     vn_sql_bind_u64(holder, 3, now_ms);
     vn_status st = vn_sql_row(s, holder, "lease");
     if (st == VN_OK) {
         if (!vn_sql_col_text(holder, 0, ret_holder, 64))
             return vn_sql_corrupt("lease");
-        *ret_until_ms = sqlite3_column_int(holder, 1) ? vn_sql_col_u64(holder, 2) : 0;
+        *ret_until_ms = vn_sql_col_bool(holder, 1) ? vn_sql_col_u64(holder, 2) : 0;
         return VN_ERR_EXISTS;
     }
     if (st != VN_ERR_NOTFOUND)
         return st;
     vn_sql_bind_id(take, 1, realm);
-    sqlite3_bind_int64(take, 2, ip4);
+    vn_sql_bind_i64(take, 2, ip4);
     vn_sql_bind_id(take, 3, conflux);
     vn_sql_bind_text(take, 4, tag);
     return vn_sql_run(s, take, "lease take", NULL);

@@ -16,7 +16,7 @@ vn_status vn_store_org_add(struct vn_store *s, const struct vn_org_record *o)
     return vn_sql_run(s, q, "organisation add", NULL);
 }
 
-static vn_status org_of(sqlite3_stmt *q, struct vn_org_record *o)
+static vn_status org_of(struct vn_query *q, struct vn_org_record *o)
 {
     *o = (struct vn_org_record){.created_ms = vn_sql_col_u64(q, 2)};
     if (!vn_sql_col_id(q, 0, &o->id) || !vn_sql_col_text(q, 1, o->name, sizeof(o->name)))
@@ -101,7 +101,7 @@ vn_status vn_store_member_role(struct vn_store *s, const struct vn_id *org,
     vn_sql_bind_id(q, 2, user);
     vn_status st = vn_sql_row(s, q, "member");
     if (st == VN_OK || st == VN_ERR_NOTFOUND)
-        *ret = st == VN_OK ? (enum vn_role)sqlite3_column_int(q, 0) : VN_ROLE_NONE;
+        *ret = st == VN_OK ? (enum vn_role)vn_sql_col_i64(q, 0) : VN_ROLE_NONE;
     return st == VN_ERR_NOTFOUND ? VN_OK : st;
 }
 
@@ -115,7 +115,7 @@ vn_status vn_store_member_put(struct vn_store *s, const struct vn_id *org, const
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, org);
     vn_sql_bind_id(q, 2, user);
-    sqlite3_bind_int(q, 3, (int)role);
+    vn_sql_bind_i64(q, 3, (int)role);
     vn_sql_bind_u64(q, 4, now_ms);
     return vn_sql_run(s, q, "member put", NULL);
 }
@@ -136,7 +136,7 @@ vn_status vn_store_member_remove(struct vn_store *s, const struct vn_id *org,
     return st == VN_OK ? vn_sql_change(s, q, "member remove") : st;
 }
 
-static vn_status members(struct vn_store *s, sqlite3_stmt *q, const struct vn_id *org,
+static vn_status members(struct vn_store *s, struct vn_query *q, const struct vn_id *org,
                          const struct vn_page *page,
                          bool (*fn)(void *arg, const struct vn_member_record *m), void *arg)
 {
@@ -145,7 +145,7 @@ static vn_status members(struct vn_store *s, sqlite3_stmt *q, const struct vn_id
     vn_status st;
     while ((st = vn_sql_row(s, q, "member list")) == VN_OK) {
         struct vn_member_record m = {.org = *org,
-                                     .role = (enum vn_role)sqlite3_column_int(q, 3),
+                                     .role = (enum vn_role)vn_sql_col_i64(q, 3),
                                      .created_ms = vn_sql_col_u64(q, 4)};
         if (!vn_sql_col_id(q, 0, &m.user) || !vn_sql_col_text(q, 1, m.name, sizeof(m.name)) ||
             !vn_sql_col_text(q, 2, m.display_name, sizeof(m.display_name)))
@@ -187,10 +187,10 @@ vn_status vn_store_owner_count(struct vn_store *s, const struct vn_id *org, unsi
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, org);
-    sqlite3_bind_int(q, 2, VN_ROLE_OWNER);
+    vn_sql_bind_i64(q, 2, VN_ROLE_OWNER);
     vn_status st = vn_sql_row(s, q, "owners");
     if (st == VN_OK)
-        *ret = (unsigned)sqlite3_column_int(q, 0);
+        *ret = (unsigned)vn_sql_col_i64(q, 0);
     return st;
 }
 
@@ -205,7 +205,7 @@ vn_status vn_store_invitation_add(struct vn_store *s, const struct vn_invitation
     vn_sql_bind_id(q, 1, &i->id);
     vn_sql_bind_id(q, 2, &i->org);
     vn_sql_bind_id(q, 3, &i->user);
-    sqlite3_bind_int(q, 4, (int)i->role);
+    vn_sql_bind_i64(q, 4, (int)i->role);
     vn_sql_bind_text(q, 5, i->inviter);
     vn_sql_bind_u64(q, 6, i->created_ms);
     return vn_sql_run(s, q, "invitation add", NULL);
@@ -216,9 +216,9 @@ vn_status vn_store_invitation_add(struct vn_store *s, const struct vn_invitation
     " FROM invitation AS i JOIN organisation ON organisation.id = i.org"                           \
     " JOIN user ON user.id = i.user "
 
-static vn_status invitation_of(sqlite3_stmt *q, struct vn_invitation_record *i)
+static vn_status invitation_of(struct vn_query *q, struct vn_invitation_record *i)
 {
-    *i = (struct vn_invitation_record){.role = (enum vn_role)sqlite3_column_int(q, 5),
+    *i = (struct vn_invitation_record){.role = (enum vn_role)vn_sql_col_i64(q, 5),
                                        .created_ms = vn_sql_col_u64(q, 7)};
     if (!vn_sql_col_id(q, 0, &i->id) || !vn_sql_col_id(q, 1, &i->org) ||
         !vn_sql_col_id(q, 2, &i->user) ||

@@ -8,7 +8,7 @@ vn_status vn_store_public_set(struct vn_store *s, const struct vn_id *conflux,
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, conflux);
     vn_sql_bind_blob(q, 2, VN_SPAN_ARRAY(addr->ip.b));
-    sqlite3_bind_int(q, 3, addr->port);
+    vn_sql_bind_i64(q, 3, addr->port);
     return vn_sql_run(s, q, "public node", NULL);
 }
 
@@ -27,7 +27,7 @@ vn_status vn_store_public_list(struct vn_store *s, const struct vn_conflux_recor
     size_t n = 0;
     vn_status st;
     while ((st = vn_sql_row(s, q, "public nodes")) == VN_OK && n < cap) {
-        const int port = sqlite3_column_int(q, 1);
+        const int64_t port = vn_sql_col_i64(q, 1);
         if (!vn_sql_col_copy(q, 0, ret[n].ip.b, sizeof(ret[n].ip.b)) || port < 1 ||
             port > UINT16_MAX)
             return vn_sql_corrupt("public node");

@@ -34,11 +34,11 @@ vn_status vn_store_realm_add(struct vn_store *s, const struct vn_realm_record *r
     vn_prefix_format(&r->range6, range6);
     vn_sql_bind_id(q, 1, &r->id);
     vn_sql_bind_text(q, 2, r->name);
-    sqlite3_bind_int(q, 3, (int)r->suite);
-    sqlite3_bind_int(q, 4, (int)r->access);
+    vn_sql_bind_i64(q, 3, (int)r->suite);
+    vn_sql_bind_i64(q, 4, (int)r->access);
     vn_sql_bind_text(q, 5, range4);
     vn_sql_bind_text(q, 6, range6);
-    sqlite3_bind_int64(q, 7, r->session_lifetime_s);
+    vn_sql_bind_i64(q, 7, r->session_lifetime_s);
     vn_sql_bind_u64(q, 8, r->created_ms);
     vn_sql_bind_secret(q, 9, &r->root_seed);
     vn_sql_bind_secret(q, 10, &r->issuing_seed);
@@ -49,7 +49,7 @@ vn_status vn_store_realm_add(struct vn_store *s, const struct vn_realm_record *r
     vn_sql_bind_blob(q, 15, VN_SPAN(r->kem_dk.p, r->kem_dk.n));
     vn_sql_bind_secret(q, 16, &r->affinity_root);
     vn_sql_bind_secret(q, 17, &r->hour_root);
-    sqlite3_bind_int64(q, 18, r->hour_generation);
+    vn_sql_bind_i64(q, 18, r->hour_generation);
     vn_sql_bind_secret(q, 19, &r->name_key);
     vn_sql_bind_secret(q, 20, &r->address_key);
     vn_sql_bind_secret(q, 21, &r->nats_account_seed);
@@ -73,11 +73,11 @@ vn_status vn_store_realm_get(struct vn_store *s, const struct vn_id *id,
         return st;
     VN_CLEANUP(vn_realm_record_done) struct vn_realm_record r = {.id = *id};
     char range4[VN_PREFIX_TEXT], range6[VN_PREFIX_TEXT];
-    r.suite = (enum vn_suite)sqlite3_column_int(q, 1);
-    r.access = (enum vn_access_rule)sqlite3_column_int(q, 2);
-    r.session_lifetime_s = (uint32_t)sqlite3_column_int64(q, 5);
+    r.suite = (enum vn_suite)vn_sql_col_i64(q, 1);
+    r.access = (enum vn_access_rule)vn_sql_col_i64(q, 2);
+    r.session_lifetime_s = (uint32_t)vn_sql_col_i64(q, 5);
     r.created_ms = vn_sql_col_u64(q, 6);
-    r.hour_generation = (uint32_t)sqlite3_column_int64(q, 16);
+    r.hour_generation = (uint32_t)vn_sql_col_i64(q, 16);
     if (!vn_sql_col_text(q, 0, r.name, sizeof(r.name)) ||
         !vn_sql_col_text(q, 3, range4, sizeof(range4)) ||
         !vn_sql_col_text(q, 4, range6, sizeof(range6)) ||

@@ -24,7 +24,7 @@ vn_status vn_store_revocation_add(struct vn_store *s, const struct vn_id *realm,
     /* Each by its index: there may be thousands. */
     VN_QUERY replace = vn_sql_prepare(s, "DELETE FROM revocation WHERE realm = ? AND node = ?");
     VN_QUERY clean = vn_sql_prepare(s, "DELETE FROM revocation WHERE realm = ? AND until <= ?");
-    uint64_t number;
+    uint64_t number = 0;
     if (!add || !replace || !clean)
         return VN_ERR_IO;
     vn_status st = next_number(s, realm, now_ms, &number);
@@ -40,7 +40,7 @@ vn_status vn_store_revocation_add(struct vn_store *s, const struct vn_id *realm,
         return st;
     vn_sql_bind_id(add, 1, realm);
     vn_sql_bind_u64(add, 2, number);
-    sqlite3_bind_int(add, 3, (int)r->e.kind);
+    vn_sql_bind_i64(add, 3, (int)r->e.kind);
     vn_sql_bind_id(add, 4, &r->e.node);
     vn_sql_bind_blob(add, 5, VN_SPAN_ARRAY(r->e.serial));
     vn_sql_bind_u64(add, 6, r->e.minimum);
@@ -50,15 +50,15 @@ vn_status vn_store_revocation_add(struct vn_store *s, const struct vn_id *realm,
     return vn_sql_run(s, add, "revocation add", NULL);
 }
 
-static bool revocation_of(sqlite3_stmt *q, struct vn_revocation_row *ret)
+static bool revocation_of(struct vn_query *q, struct vn_revocation_row *ret)
 {
     *ret = (struct vn_revocation_row){
         .e = {.number = vn_sql_col_u64(q, 0),
-              .kind = (enum vn_revocation_kind)sqlite3_column_int(q, 1),
+              .kind = (enum vn_revocation_kind)vn_sql_col_i64(q, 1),
               .minimum = vn_sql_col_u64(q, 4),
               .until_ms = vn_sql_col_u64(q, 5)},
-        .has_nkey = sqlite3_column_type(q, 6) != SQLITE_NULL,
-        .published = sqlite3_column_int(q, 7) != 0,
+        .has_nkey = !vn_sql_col_null(q, 6),
+        .published = vn_sql_col_bool(q, 7),
     };
     return vn_sql_col_id(q, 2, &ret->e.node) &&
            vn_sql_col_copy(q, 3, ret->e.serial, sizeof(ret->e.serial)) &&

@@ -10,7 +10,7 @@ vn_status vn_store_realm_signing(struct vn_store *s, struct vn_realm_record *r)
     vn_status st = vn_sql_row(s, q, "signing key");
     if (st != VN_OK)
         return st == VN_ERR_NOTFOUND ? VN_OK : st;
-    r->nats_has_next = sqlite3_column_type(q, 0) != SQLITE_NULL;
+    r->nats_has_next = !vn_sql_col_null(q, 0);
     if (r->nats_has_next && !vn_sql_col_copy(q, 0, r->nats_next_seed.b, 32))
         return vn_sql_corrupt("signing key");
     if (!vn_sql_col_text(q, 1, r->nats_before, sizeof(r->nats_before)))
@@ -28,14 +28,14 @@ vn_status vn_store_signing_list(struct vn_store *s, struct vn_signing_change *re
                                    " WHERE next_seed IS NOT NULL OR before <> '' LIMIT ?");
     if (!q)
         return VN_ERR_IO;
-    sqlite3_bind_int64(q, 1, (int64_t)cap);
+    vn_sql_bind_i64(q, 1, (int64_t)cap);
     size_t n = 0;
     vn_status st;
     while ((st = vn_sql_row(s, q, "signing keys")) == VN_OK) {
         struct vn_signing_change *c = &ret[n++];
         if (!vn_sql_col_id(q, 0, &c->realm))
             return vn_sql_corrupt("signing key");
-        c->announced = sqlite3_column_int(q, 1) != 0;
+        c->announced = vn_sql_col_bool(q, 1);
         c->step_ms = vn_sql_col_u64(q, 2);
     }
     *ret_n = n;

@@ -9,14 +9,17 @@
 
 #define VN_STORE_STATEMENTS 192
 
-struct vn_store_statement {
+/** A prepared statement. Its parameters are given to it by vn_sql_bind_…, which remember the first
+ * that fails: it is then not run, and whoever runs it hears of that. */
+struct vn_query {
     const char *sql; /* identity of the literal */
     sqlite3_stmt *stmt;
+    int unbound; /* SQLite's code for that failure, or SQLITE_OK */
 };
 
 struct vn_store {
     sqlite3 *db;
-    struct vn_store_statement cache[VN_STORE_STATEMENTS];
+    struct vn_query cache[VN_STORE_STATEMENTS];
     size_t cached;
     bool in_tx;
     bool relaxed; /* what is committed may wait for the next change to reach the disk */
@@ -29,67 +32,78 @@ vn_status vn_sql_exec(struct vn_store *s, const char *sql);
 /** Between transactions. */
 vn_status vn_sql_relax(struct vn_store *s, bool relaxed);
 /** Prepares once per SQL literal, which must live as long as the store; hold it in a VN_QUERY. */
-sqlite3_stmt *vn_sql_prepare(struct vn_store *s, const char *sql);
+struct vn_query *vn_sql_prepare(struct vn_store *s, const char *sql);
 /** Runs a statement that returns no rows; ret_changes may be NULL. */
-vn_status vn_sql_run(struct vn_store *s, sqlite3_stmt *q, const char *what, int *ret_changes);
+vn_status vn_sql_run(struct vn_store *s, struct vn_query *q, const char *what, int *ret_changes);
 /** Runs one that changes a row: VN_ERR_NOTFOUND when there is none. */
-vn_status vn_sql_change(struct vn_store *s, sqlite3_stmt *q, const char *what);
+vn_status vn_sql_change(struct vn_store *s, struct vn_query *q, const char *what);
 /** VN_OK with a row, VN_ERR_NOTFOUND without. */
-vn_status vn_sql_row(struct vn_store *s, sqlite3_stmt *q, const char *what);
+vn_status vn_sql_row(struct vn_store *s, struct vn_query *q, const char *what);
 /** A record that does not fit its struct: the file was changed by something else. */
 vn_status vn_sql_corrupt(const char *what);
 /** Comma list of a node's teams. */
 void vn_sql_teams_format(const struct vn_team_set *t, char ret[VN_NODE_TEAMS_TEXT]);
 bool vn_sql_teams_parse(const char *text, struct vn_team_set *ret);
-bool vn_sql_col_blob(sqlite3_stmt *q, int i, struct vn_blob *ret); /* the caller frees ret->p */
+bool vn_sql_col_blob(struct vn_query *q, int i, struct vn_blob *ret); /* the caller frees ret->p */
 
-static inline void vn_sql_done(sqlite3_stmt **q)
+static inline void vn_sql_done(struct vn_query **q)
 {
-    if (*q) {
-        sqlite3_reset(*q);
-        sqlite3_clear_bindings(*q);
-    }
+    if (!*q)
+        return;
+    sqlite3_reset((*q)->stmt);
+    sqlite3_clear_bindings((*q)->stmt);
+    (*q)->unbound = SQLITE_OK;
 }
 /** A prepared statement that is reset at the end of its block. */
-#define VN_QUERY VN_CLEANUP(vn_sql_done) sqlite3_stmt *
+#define VN_QUERY VN_CLEANUP(vn_sql_done) struct vn_query *
 
-static inline void vn_sql_bind_blob(sqlite3_stmt *q, int i, struct vn_span v)
+static inline void vn_sql_bound(struct vn_query *q, int rc)
+{
+    if (q->unbound == SQLITE_OK)
+        q->unbound = rc;
+}
+static inline void vn_sql_bind_blob(struct vn_query *q, int i, struct vn_span v)
 {
     /* A NULL pointer would bind NULL, which is not the empty blob. */
-    sqlite3_bind_blob(q, i, v.n ? (const void *)v.p : "", (int)v.n, SQLITE_TRANSIENT);
+    vn_sql_bound(
+        q, sqlite3_bind_blob64(q->stmt, i, v.n ? (const void *)v.p : "", v.n, SQLITE_TRANSIENT));
 }
-static inline void vn_sql_bind_id(sqlite3_stmt *q, int i, const struct vn_id *id)
+static inline void vn_sql_bind_id(struct vn_query *q, int i, const struct vn_id *id)
 {
     vn_sql_bind_blob(q, i, VN_SPAN_ARRAY(id->b));
 }
-static inline void vn_sql_bind_secret(sqlite3_stmt *q, int i, const struct vn_secret32 *v)
+static inline void vn_sql_bind_secret(struct vn_query *q, int i, const struct vn_secret32 *v)
 {
     vn_sql_bind_blob(q, i, VN_SPAN_ARRAY(v->b));
 }
-static inline void vn_sql_bind_text(sqlite3_stmt *q, int i, const char *v)
+static inline void vn_sql_bind_text(struct vn_query *q, int i, const char *v)
 {
-    sqlite3_bind_text(q, i, v, -1, SQLITE_TRANSIENT);
+    vn_sql_bound(q, sqlite3_bind_text(q->stmt, i, v, -1, SQLITE_TRANSIENT));
 }
-static inline void vn_sql_bind_u64(sqlite3_stmt *q, int i, uint64_t v)
+static inline void vn_sql_bind_i64(struct vn_query *q, int i, int64_t v)
 {
-    sqlite3_bind_int64(q, i, (sqlite3_int64)v);
+    vn_sql_bound(q, sqlite3_bind_int64(q->stmt, i, v));
+}
+static inline void vn_sql_bind_u64(struct vn_query *q, int i, uint64_t v)
+{
+    vn_sql_bind_i64(q, i, (int64_t)v);
 }
 /** For "(time, id) > (?, ?) … LIMIT ?", from parameter i on. */
-static inline void vn_sql_bind_page(sqlite3_stmt *q, int i, const struct vn_page *page)
+static inline void vn_sql_bind_page(struct vn_query *q, int i, const struct vn_page *page)
 {
     static const struct vn_place BEGINNING = {0};
     const struct vn_place *after = page ? &page->after : &BEGINNING;
     vn_sql_bind_u64(q, i, after->at_ms);
     vn_sql_bind_id(q, i + 1, &after->id);
-    sqlite3_bind_int64(q, i + 2, page ? (int64_t)page->limit : -1);
+    vn_sql_bind_i64(q, i + 2, page ? (int64_t)page->limit : -1);
 }
-static inline struct vn_span vn_sql_col_span(sqlite3_stmt *q, int i)
+static inline struct vn_span vn_sql_col_span(struct vn_query *q, int i)
 {
-    const void *p = sqlite3_column_blob(q, i);
-    int n = sqlite3_column_bytes(q, i);
+    const void *p = sqlite3_column_blob(q->stmt, i);
+    int n = sqlite3_column_bytes(q->stmt, i);
     return p ? VN_SPAN(p, (size_t)n) : VN_SPAN_NONE;
 }
-static inline bool vn_sql_col_copy(sqlite3_stmt *q, int i, void *dst, size_t n)
+static inline bool vn_sql_col_copy(struct vn_query *q, int i, void *dst, size_t n)
 {
     struct vn_span v = vn_sql_col_span(q, i);
     if (v.n != n)
@@ -97,11 +111,12 @@ static inline bool vn_sql_col_copy(sqlite3_stmt *q, int i, void *dst, size_t n)
     memcpy(dst, v.p, n);
     return true;
 }
-static inline bool vn_sql_col_id(sqlite3_stmt *q, int i, struct vn_id *ret)
+static inline bool vn_sql_col_id(struct vn_query *q, int i, struct vn_id *ret)
 {
     return vn_sql_col_copy(q, i, ret->b, sizeof(ret->b));
 }
-static inline bool vn_sql_col_up_to(sqlite3_stmt *q, int i, uint8_t *dst, size_t cap, size_t *ret_n)
+static inline bool vn_sql_col_up_to(struct vn_query *q, int i, uint8_t *dst, size_t cap,
+                                    size_t *ret_n)
 {
     struct vn_span v = vn_sql_col_span(q, i);
     if (v.n > cap)
@@ -111,12 +126,29 @@ static inline bool vn_sql_col_up_to(sqlite3_stmt *q, int i, uint8_t *dst, size_t
     *ret_n = v.n;
     return true;
 }
-static inline bool vn_sql_col_text(sqlite3_stmt *q, int i, char *dst, size_t cap)
+/** NULL where the column is, and without memory. Until the next step. */
+static inline const char *vn_sql_col_str(struct vn_query *q, int i)
 {
-    const char *v = (const char *)sqlite3_column_text(q, i);
+    return (const char *)sqlite3_column_text(q->stmt, i);
+}
+static inline bool vn_sql_col_text(struct vn_query *q, int i, char *dst, size_t cap)
+{
+    const char *v = vn_sql_col_str(q, i);
     return v && (size_t)snprintf(dst, cap, "%s", v) < cap;
 }
-static inline uint64_t vn_sql_col_u64(sqlite3_stmt *q, int i)
+static inline bool vn_sql_col_null(struct vn_query *q, int i)
 {
-    return (uint64_t)sqlite3_column_int64(q, i);
+    return sqlite3_column_type(q->stmt, i) == SQLITE_NULL;
+}
+static inline int64_t vn_sql_col_i64(struct vn_query *q, int i)
+{
+    return sqlite3_column_int64(q->stmt, i);
+}
+static inline uint64_t vn_sql_col_u64(struct vn_query *q, int i)
+{
+    return (uint64_t)vn_sql_col_i64(q, i);
+}
+static inline bool vn_sql_col_bool(struct vn_query *q, int i)
+{
+    return vn_sql_col_i64(q, i) != 0;
 }

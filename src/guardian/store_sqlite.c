@@ -8,16 +8,19 @@
 
 #define BUSY_WAIT_MS 5000
 
-vn_status vn_sql_fail(struct vn_store *s, const char *what)
+static vn_status fail_as(int rc, const char *error, const char *what)
 {
-    int rc = sqlite3_extended_errcode(s->db);
     if (rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_UNIQUE)
         return VN_ERR_EXISTS;
     if (rc == SQLITE_CONSTRAINT_FOREIGNKEY)
         return VN_ERR_STATE;
-    vn_log(VN_LOG_ERROR, "store_failed", VN_KV_STR("what", what),
-           VN_KV_STR("error", sqlite3_errmsg(s->db)));
+    vn_log(VN_LOG_ERROR, "store_failed", VN_KV_STR("what", what), VN_KV_STR("error", error));
     return rc == SQLITE_NOMEM ? VN_ERR_NOMEM : VN_ERR_IO;
+}
+
+vn_status vn_sql_fail(struct vn_store *s, const char *what)
+{
+    return fail_as(sqlite3_extended_errcode(s->db), sqlite3_errmsg(s->db), what);
 }
 
 vn_status vn_sql_exec(struct vn_store *s, const char *sql)
@@ -25,22 +28,22 @@ vn_status vn_sql_exec(struct vn_store *s, const char *sql)
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? VN_OK : vn_sql_fail(s, sql);
 }
 
-sqlite3_stmt *vn_sql_prepare(struct vn_store *s, const char *sql)
+struct vn_query *vn_sql_prepare(struct vn_store *s, const char *sql)
 {
     for (size_t i = 0; i < s->cached; i++)
         if (s->cache[i].sql == sql)
-            return s->cache[i].stmt;
+            return &s->cache[i];
     sqlite3_stmt *stmt = NULL;
     if (s->cached == VN_STORE_STATEMENTS ||
         sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL) != SQLITE_OK) {
         vn_sql_fail(s, sql);
         return NULL;
     }
-    s->cache[s->cached++] = (struct vn_store_statement){sql, stmt};
-    return stmt;
+    s->cache[s->cached] = (struct vn_query){.sql = sql, .stmt = stmt};
+    return &s->cache[s->cached++];
 }
 
-bool vn_sql_col_blob(sqlite3_stmt *q, int i, struct vn_blob *ret)
+bool vn_sql_col_blob(struct vn_query *q, int i, struct vn_blob *ret)
 {
     struct vn_span v = vn_sql_col_span(q, i);
     ret->p = malloc(v.n ? v.n : 1);
@@ -58,25 +61,11 @@ vn_status vn_sql_corrupt(const char *what)
     return VN_ERR_MALFORMED;
 }
 
-vn_status vn_sql_run(struct vn_store *s, sqlite3_stmt *q, const char *what, int *ret_changes)
+vn_status vn_sql_row(struct vn_store *s, struct vn_query *q, const char *what)
 {
-    if (sqlite3_step(q) != SQLITE_DONE)
-        return vn_sql_fail(s, what);
-    if (ret_changes)
-        *ret_changes = sqlite3_changes(s->db);
-    return VN_OK;
-}
-
-vn_status vn_sql_change(struct vn_store *s, sqlite3_stmt *q, const char *what)
-{
-    int changes;
-    vn_status st = vn_sql_run(s, q, what, &changes);
-    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
-}
-
-vn_status vn_sql_row(struct vn_store *s, sqlite3_stmt *q, const char *what)
-{
-    switch (sqlite3_step(q)) {
+    if (q->unbound != SQLITE_OK)
+        return fail_as(q->unbound, sqlite3_errstr(q->unbound), what);
+    switch (sqlite3_step(q->stmt)) {
     case SQLITE_ROW:
         return VN_OK;
     case SQLITE_DONE:
@@ -86,17 +75,33 @@ vn_status vn_sql_row(struct vn_store *s, sqlite3_stmt *q, const char *what)
     }
 }
 
+vn_status vn_sql_run(struct vn_store *s, struct vn_query *q, const char *what, int *ret_changes)
+{
+    vn_status st = vn_sql_row(s, q, what);
+    if (st != VN_ERR_NOTFOUND)
+        return st == VN_OK ? vn_sql_fail(s, what) : st;
+    if (ret_changes)
+        *ret_changes = sqlite3_changes(s->db);
+    return VN_OK;
+}
+
+vn_status vn_sql_change(struct vn_store *s, struct vn_query *q, const char *what)
+{
+    int changes;
+    vn_status st = vn_sql_run(s, q, what, &changes);
+    return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
+}
+
 /* ---- open, migrate, transactions ---- */
 
 static vn_status schema_version(struct vn_store *s, int *ret)
 {
-    sqlite3_stmt *q = NULL;
-    if (sqlite3_prepare_v2(s->db, "PRAGMA user_version", -1, &q, NULL) != SQLITE_OK)
-        return vn_sql_fail(s, "user_version");
+    VN_QUERY q = vn_sql_prepare(s, "PRAGMA user_version");
+    if (!q)
+        return VN_ERR_IO;
     vn_status st = vn_sql_row(s, q, "user_version");
     if (st == VN_OK)
-        *ret = sqlite3_column_int(q, 0);
-    sqlite3_finalize(q);
+        *ret = (int)vn_sql_col_i64(q, 0);
     return st;
 }
 
@@ -225,7 +230,7 @@ bool vn_store_changed_outside(struct vn_store *s)
     VN_QUERY q = vn_sql_prepare(s, "PRAGMA data_version");
     if (!q || vn_sql_row(s, q, "data_version") != VN_OK)
         return false;
-    int64_t now = sqlite3_column_int64(q, 0);
+    int64_t now = vn_sql_col_i64(q, 0);
     bool changed = now != s->data_version;
     s->data_version = now;
     return changed;

@@ -96,6 +96,18 @@ vn_status vn_store_conflux_next(struct vn_store *s, const struct vn_id *owner,
     return st;
 }
 
+/* For a statement whose first parameters are two ids. NULL when it cannot be prepared. */
+static struct vn_query *with_pair(struct vn_store *s, const char *sql, const struct vn_id *first,
+                                  const struct vn_id *second)
+{
+    struct vn_query *q = vn_sql_prepare(s, sql);
+    if (q) {
+        vn_sql_bind_id(q, 1, first);
+        vn_sql_bind_id(q, 2, second);
+    }
+    return q;
+}
+
 /* ---- teams ---- */
 
 vn_status vn_store_team_add(struct vn_store *s, const struct vn_team_record *t)
@@ -111,7 +123,7 @@ vn_status vn_store_team_add(struct vn_store *s, const struct vn_team_record *t)
     return vn_sql_run(s, q, "team add", NULL);
 }
 
-static vn_status team_of(sqlite3_stmt *q, struct vn_team_record *t)
+static vn_status team_of(struct vn_query *q, struct vn_team_record *t)
 {
     *t = (struct vn_team_record){.created_ms = vn_sql_col_u64(q, 3)};
     if (!vn_sql_col_id(q, 0, &t->id) || !vn_sql_col_id(q, 1, &t->org) ||
@@ -120,7 +132,7 @@ static vn_status team_of(sqlite3_stmt *q, struct vn_team_record *t)
     return VN_OK;
 }
 
-static vn_status team_rows(struct vn_store *s, sqlite3_stmt *q,
+static vn_status team_rows(struct vn_store *s, struct vn_query *q,
                            bool (*fn)(void *arg, const struct vn_team_record *t), void *arg)
 {
     vn_status st;
@@ -179,12 +191,12 @@ vn_status vn_store_team_list(struct vn_store *s, const struct vn_id *org,
 vn_status vn_store_team_member_put(struct vn_store *s, const struct vn_id *team,
                                    const struct vn_id *user, uint64_t now_ms)
 {
-    VN_QUERY q = vn_sql_prepare(s, "INSERT INTO team_member (team, user, created_at)"
-                                   " VALUES (?, ?, ?) ON CONFLICT DO NOTHING");
+    VN_QUERY q = with_pair(s,
+                           "INSERT INTO team_member (team, user, created_at)"
+                           " VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                           team, user);
     if (!q)
         return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, team);
-    vn_sql_bind_id(q, 2, user);
     vn_sql_bind_u64(q, 3, now_ms);
     return vn_sql_run(s, q, "team member put", NULL);
 }
@@ -192,12 +204,8 @@ vn_status vn_store_team_member_put(struct vn_store *s, const struct vn_id *team,
 vn_status vn_store_team_member_remove(struct vn_store *s, const struct vn_id *team,
                                       const struct vn_id *user)
 {
-    VN_QUERY q = vn_sql_prepare(s, "DELETE FROM team_member WHERE team = ? AND user = ?");
-    if (!q)
-        return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, team);
-    vn_sql_bind_id(q, 2, user);
-    return vn_sql_change(s, q, "team member remove");
+    VN_QUERY q = with_pair(s, "DELETE FROM team_member WHERE team = ? AND user = ?", team, user);
+    return q ? vn_sql_change(s, q, "team member remove") : VN_ERR_IO;
 }
 
 /* ---- realms ---- */
@@ -212,7 +220,7 @@ vn_status vn_store_realm_place(struct vn_store *s, const struct vn_id *realm,
     vn_status st = vn_sql_row(s, q, "realm place");
     if (st != VN_OK)
         return st;
-    *ret = (struct vn_realm_place){.public = sqlite3_column_int(q, 1) != 0};
+    *ret = (struct vn_realm_place){.public = vn_sql_col_bool(q, 1)};
     return vn_sql_col_id(q, 0, &ret->org) ? VN_OK : vn_sql_corrupt("realm");
 }
 
@@ -223,7 +231,7 @@ vn_status vn_store_realm_place_set(struct vn_store *s, const struct vn_id *realm
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, &p->org);
-    sqlite3_bind_int(q, 2, p->public);
+    vn_sql_bind_i64(q, 2, p->public);
     vn_sql_bind_id(q, 3, realm);
     return vn_sql_change(s, q, "realm place");
 }
@@ -241,12 +249,12 @@ vn_status vn_store_realm_role(struct vn_store *s, const struct vn_id *realm,
         *ret = VN_ROLE_MEMBER;
         return VN_OK;
     }
-    VN_QUERY q = vn_sql_prepare(s, "SELECT 1 FROM realm_team JOIN team_member USING (team)"
-                                   " WHERE realm = ? AND user = ?");
+    VN_QUERY q = with_pair(s,
+                           "SELECT 1 FROM realm_team JOIN team_member USING (team)"
+                           " WHERE realm = ? AND user = ?",
+                           realm, user);
     if (!q)
         return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, realm);
-    vn_sql_bind_id(q, 2, user);
     st = vn_sql_row(s, q, "realm role");
     if (st == VN_OK)
         *ret = VN_ROLE_MEMBER;
@@ -256,24 +264,17 @@ vn_status vn_store_realm_role(struct vn_store *s, const struct vn_id *realm,
 vn_status vn_store_realm_team_put(struct vn_store *s, const struct vn_id *realm,
                                   const struct vn_id *team)
 {
-    VN_QUERY q = vn_sql_prepare(
-        s, "INSERT INTO realm_team (realm, team) VALUES (?, ?) ON CONFLICT DO NOTHING");
-    if (!q)
-        return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, realm);
-    vn_sql_bind_id(q, 2, team);
-    return vn_sql_run(s, q, "realm team put", NULL);
+    VN_QUERY q =
+        with_pair(s, "INSERT INTO realm_team (realm, team) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                  realm, team);
+    return q ? vn_sql_run(s, q, "realm team put", NULL) : VN_ERR_IO;
 }
 
 vn_status vn_store_realm_team_remove(struct vn_store *s, const struct vn_id *realm,
                                      const struct vn_id *team)
 {
-    VN_QUERY q = vn_sql_prepare(s, "DELETE FROM realm_team WHERE realm = ? AND team = ?");
-    if (!q)
-        return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, realm);
-    vn_sql_bind_id(q, 2, team);
-    return vn_sql_change(s, q, "realm team remove");
+    VN_QUERY q = with_pair(s, "DELETE FROM realm_team WHERE realm = ? AND team = ?", realm, team);
+    return q ? vn_sql_change(s, q, "realm team remove") : VN_ERR_IO;
 }
 
 vn_status vn_store_realm_team_list(struct vn_store *s, const struct vn_id *realm,

@@ -20,10 +20,10 @@ vn_status vn_store_token_add(struct vn_store *s, const struct vn_token_record *t
     vn_sql_bind_u64(q, 5, t->created_ms);
     vn_sql_bind_u64(q, 6, t->expires_ms);
     if (t->uses_left >= 0)
-        sqlite3_bind_int64(q, 7, t->uses_left);
+        vn_sql_bind_i64(q, 7, t->uses_left);
     vn_sql_bind_text(q, 8, taints);
     vn_sql_bind_text(q, 9, allowed);
-    sqlite3_bind_int(q, 10, t->ephemeral);
+    vn_sql_bind_i64(q, 10, t->ephemeral);
     return vn_sql_run(s, q, "token add", NULL);
 }
 
@@ -32,15 +32,15 @@ vn_status vn_store_token_add(struct vn_store *s, const struct vn_token_record *t
     "revoked, ephemeral"                                                                           \
     " FROM registration_token "
 
-static vn_status token_of(sqlite3_stmt *q, struct vn_token_record *t)
+static vn_status token_of(struct vn_query *q, struct vn_token_record *t)
 {
     char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT];
     *t = (struct vn_token_record){
         .created_ms = vn_sql_col_u64(q, 4),
         .expires_ms = vn_sql_col_u64(q, 5),
-        .uses_left = sqlite3_column_type(q, 6) == SQLITE_NULL ? -1 : sqlite3_column_int64(q, 6),
-        .revoked = sqlite3_column_int(q, 9) != 0,
-        .ephemeral = sqlite3_column_int(q, 10) != 0,
+        .uses_left = vn_sql_col_null(q, 6) ? -1 : vn_sql_col_i64(q, 6),
+        .revoked = vn_sql_col_bool(q, 9),
+        .ephemeral = vn_sql_col_bool(q, 10),
     };
     if (!vn_sql_col_id(q, 0, &t->id) || !vn_sql_col_id(q, 1, &t->realm) ||
         !vn_sql_col_id(q, 2, &t->owner) || !vn_sql_col_copy(q, 3, t->hash, sizeof(t->hash)) ||

@@ -58,9 +58,9 @@ vn_status vn_store_user_add(struct vn_store *s, const struct vn_user_record *u)
     vn_sql_bind_text(q, 3, u->password);
     vn_sql_bind_u64(q, 4, u->created_ms);
     vn_sql_bind_text(q, 5, u->display_name);
-    sqlite3_bind_int(q, 6, u->superuser);
-    sqlite3_bind_int(q, 7, u->disabled);
-    sqlite3_bind_int(q, 8, u->must_change);
+    vn_sql_bind_i64(q, 6, u->superuser);
+    vn_sql_bind_i64(q, 7, u->disabled);
+    vn_sql_bind_i64(q, 8, u->must_change);
     return vn_sql_run(s, q, "user add", NULL);
 }
 
@@ -72,9 +72,9 @@ vn_status vn_store_user_set(struct vn_store *s, const struct vn_user_record *u)
         return VN_ERR_IO;
     vn_sql_bind_text(q, 1, u->password);
     vn_sql_bind_text(q, 2, u->display_name);
-    sqlite3_bind_int(q, 3, u->superuser);
-    sqlite3_bind_int(q, 4, u->disabled);
-    sqlite3_bind_int(q, 5, u->must_change);
+    vn_sql_bind_i64(q, 3, u->superuser);
+    vn_sql_bind_i64(q, 4, u->disabled);
+    vn_sql_bind_i64(q, 5, u->must_change);
     vn_sql_bind_id(q, 6, &u->id);
     return vn_sql_change(s, q, "user set");
 }
@@ -97,16 +97,16 @@ vn_status vn_store_user_delete(struct vn_store *s, const struct vn_id *id)
     "SELECT id, name, password, created_at, display_name, superuser, disabled, must_change"        \
     " FROM user "
 
-static vn_status user_of(struct vn_store *s, sqlite3_stmt *q, struct vn_user_record *ret)
+static vn_status user_of(struct vn_store *s, struct vn_query *q, struct vn_user_record *ret)
 {
     vn_status st = vn_sql_row(s, q, "user");
     if (st != VN_OK)
         return st;
     struct vn_user_record u = {
         .created_ms = vn_sql_col_u64(q, 3),
-        .superuser = sqlite3_column_int(q, 5) != 0,
-        .disabled = sqlite3_column_int(q, 6) != 0,
-        .must_change = sqlite3_column_int(q, 7) != 0,
+        .superuser = vn_sql_col_bool(q, 5),
+        .disabled = vn_sql_col_bool(q, 6),
+        .must_change = vn_sql_col_bool(q, 7),
     };
     if (!vn_sql_col_id(q, 0, &u.id) || !vn_sql_col_text(q, 1, u.name, sizeof(u.name)) ||
         !vn_sql_col_text(q, 2, u.password, sizeof(u.password)) ||
@@ -158,7 +158,7 @@ vn_status vn_store_superuser_count(struct vn_store *s, unsigned *ret)
         return VN_ERR_IO;
     vn_status st = vn_sql_row(s, q, "superusers");
     if (st == VN_OK)
-        *ret = (unsigned)sqlite3_column_int(q, 0);
+        *ret = (unsigned)vn_sql_col_i64(q, 0);
     return st;
 }
 

@@ -231,7 +231,8 @@ static uint64_t sum_of(struct vn_guardian_world *w, const char *columns)
         assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &rows, NULL), SQLITE_OK);
         while (sqlite3_step(rows) == SQLITE_ROW)
             for (int i = 0; i < sqlite3_column_count(rows); i++)
-                sum = add(add(sum, vn_sql_col_span(rows, i)), VN_SPAN_LIT("|"));
+                sum = add(add(sum, vn_sql_col_span(&(struct vn_query){.stmt = rows}, i)),
+                          VN_SPAN_LIT("|"));
         sqlite3_finalize(rows);
     }
     sqlite3_finalize(tables);

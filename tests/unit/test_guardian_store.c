@@ -3,7 +3,7 @@
 
 #include "guardian/config.h"
 #include "guardian/realm.h"
-#include "guardian/store.h"
+#include "guardian/store_sql.h"
 #include "support/test.h"
 
 #define NOW 1700000000000ull
@@ -366,6 +366,30 @@ static void public_nodes(void **state)
     assert_int_equal(n, 0);
 }
 
+/* A statement whose parameter could not be given to it would run with NULL in its place. */
+static void unbound_statements_do_not_run(void **state)
+{
+    struct world *w = *state;
+    static const char *const DELETE = "DELETE FROM setting WHERE name IS NOT ?";
+    char *text = NULL;
+    size_t n;
+    assert_ok(vn_store_put(w->s, "kept", VN_SPAN_LIT("v")));
+    {
+        VN_QUERY q = vn_sql_prepare(w->s, DELETE);
+        assert_non_null(q);
+        vn_sql_bind_text(q, 2, "kept");  /* there is no second one */
+        vn_sql_bind_text(q, 1, "other"); /* that this one is well changes nothing */
+        assert_status(VN_ERR_IO, vn_sql_run(w->s, q, "test", NULL));
+        assert_status(VN_ERR_IO, vn_sql_row(w->s, q, "test"));
+    }
+    assert_ok(vn_store_get(w->s, "kept", &text, &n));
+    free(text);
+    VN_QUERY q = vn_sql_prepare(w->s, DELETE);
+    assert_non_null(q);
+    assert_ok(vn_sql_run(w->s, q, "test", NULL)); /* its next use begins anew */
+    assert_status(VN_ERR_NOTFOUND, vn_store_get(w->s, "kept", &text, &n));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +404,7 @@ int main(void)
         TEST(leases),
         TEST(stun_servers),
         TEST(public_nodes),
+        TEST(unbound_statements_do_not_run),
         TEST(notices_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
