@@ -418,6 +418,8 @@ int vn_cmd_token(int argc, char **argv)
 int vn_cmd_realm(int argc, char **argv)
 {
     static const struct vn_admin_sub SUBS[] = {
-        {"create", realm_create}, {"list", realm_list}, {"rekey", realm_rekey}};
+        {"create", realm_create},   {"list", realm_list},         {"rekey", realm_rekey},
+        {"show", vn_cmd_realm_ask}, {"change", vn_cmd_realm_ask}, {"delete", vn_cmd_realm_ask},
+        {"teams", vn_cmd_realm_ask}};
     return vn_admin_dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
 }

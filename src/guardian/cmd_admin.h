@@ -63,6 +63,12 @@ void vn_admin_print_time(uint64_t ms);
  * is. */
 void vn_admin_print(const struct vn_admin *c, const char *title, json_t *answer);
 
+/** A new array of the words of a comma list. */
+json_t *vn_admin_words(const char *list);
+
+/* cmd_realm.c */
+int vn_cmd_realm_ask(int argc, char **argv);
+
 /* cmd_node.c */
 
 struct vn_admin_search {

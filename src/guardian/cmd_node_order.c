@@ -212,7 +212,7 @@ int vn_cmd_node_shutdown(int argc, char **argv)
 
 /* ---- quarantine ---- */
 
-static json_t *words(const char *list)
+json_t *vn_admin_words(const char *list)
 {
     json_t *a = json_array();
     while (*list) {
@@ -227,7 +227,7 @@ static json_t *words(const char *list)
 static json_t *peer_ids(struct vn_admin *c, const char *list)
 {
     static struct vn_admin_search s;
-    json_t *names = words(list), *ids = json_array();
+    json_t *names = vn_admin_words(list), *ids = json_array();
     for (size_t i = 0; i < json_array_size(names); i++) {
         s = (struct vn_admin_search){.name = json_string_value(json_array_get(names, i))};
         if (!s.name || vn_admin_search(c, &s) != 0) {
@@ -253,9 +253,9 @@ static int keep_apart(int argc, char **argv, const char *command)
     if (peers)
         json_object_set_new(body, "peers", peers);
     if (v.scopes)
-        json_object_set_new(body, "scopes", words(v.scopes));
+        json_object_set_new(body, "scopes", vn_admin_words(v.scopes));
     if (v.taints)
-        json_object_set_new(body, "taints", words(v.taints));
+        json_object_set_new(body, "taints", vn_admin_words(v.taints));
     if (!code)
         code = vn_admin_order(&v.c.g, &v.s.found.id, json_incref(body), &answer);
     if (!code)

@@ -16,6 +16,7 @@
 #include "guardian/options.h"
 #include "guardian/push.h"
 #include "guardian/quarantine.h"
+#include "guardian/realm_rule.h"
 #include "guardian/revoke.h"
 #include "guardian/signing.h"
 #include "loop/loop.h"
@@ -101,6 +102,7 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     if (st == VN_OK) {
         vn_push_outbox(&s.g);
         vn_revoke_publish(&s.g);
+        vn_realm_rule_publish(&s.g);
         vn_quarantine_push(&s.g);
         uv_signal_init(s.g.uv, &s.term);
         uv_signal_init(s.g.uv, &s.interrupt);

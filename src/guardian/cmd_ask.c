@@ -1,0 +1,335 @@
+#include "guardian/cmd_ask.h"
+
+#include <stdio.h>
+
+#include "guardian/json.h"
+#include "guardian/options.h"
+#include "guardian/store_orgs.h"
+
+#define FIXED_OPTIONS 5 /* --state-dir, --json, --org, --realm and the word */
+
+struct ask {
+    struct vn_admin c;
+    const struct vn_ask_verb *verb;
+    const char *word, *org;
+    const char *values[VN_ASK_OPTIONS_MAX];
+    bool flags[VN_ASK_OPTIONS_MAX];
+    char about[VN_ID_TEXT], org_id[VN_ID_TEXT], user_id[VN_ID_TEXT], realm_id[VN_ID_TEXT];
+    unsigned orgs;
+    json_t *body;
+};
+
+/* ---- names ---- */
+
+static bool count_org(void *arg, const struct vn_org_record *o)
+{
+    struct ask *a = arg;
+    vn_id_format(&o->id, a->org_id);
+    return ++a->orgs < 2;
+}
+
+static int find_org(struct ask *a, const char *name)
+{
+    struct vn_id id;
+    if (name && vn_store_org_by_name(a->c.g.store, name, &id) != VN_OK)
+        return vn_die("there is no organisation %s (veilnet-guardian org list shows them)", name);
+    if (name)
+        vn_id_format(&id, a->org_id);
+    else if (vn_store_org_list(a->c.g.store, NULL, NULL, count_org, a) != VN_OK || a->orgs != 1)
+        return vn_die("name the organisation with --org NAME (veilnet-guardian org list)");
+    return 0;
+}
+
+static int find_user(struct ask *a, const char *name, char ret[VN_ID_TEXT])
+{
+    struct vn_user_record u;
+    if (vn_store_user_by_name(a->c.g.store, name, &u) != VN_OK)
+        return vn_die("there is no user %s (veilnet-guardian user list shows them)", name);
+    vn_id_format(&u.id, ret);
+    return 0;
+}
+
+struct team_search {
+    const char *name;
+    size_t n;
+    char *ret;
+    bool found;
+};
+
+static bool match_team(void *arg, const struct vn_team_record *t)
+{
+    struct team_search *s = arg;
+    s->found = strlen(t->name) == s->n && memcmp(t->name, s->name, s->n) == 0;
+    if (s->found)
+        vn_id_format(&t->id, s->ret);
+    return !s->found;
+}
+
+/* Of the organisation of --org, or of the realm that the verb is about. */
+static int find_team(struct ask *a, const char *name, size_t n, char ret[VN_ID_TEXT])
+{
+    struct vn_realm_place place = {.public = false};
+    struct team_search s = {.name = name, .n = n, .ret = ret};
+    vn_status st = a->org_id[0] ? vn_id_parse(VN_SPAN_STR(a->org_id), &place.org)
+                                : vn_store_realm_place(a->c.g.store, &a->c.realm_id, &place);
+    if (st == VN_OK)
+        st = vn_store_team_list(a->c.g.store, &place.org, NULL, match_team, &s);
+    if (st != VN_OK || !s.found)
+        return vn_die("there is no team %.*s (veilnet-guardian team list shows them)", (int)n,
+                      name);
+    return 0;
+}
+
+static int find_node(struct ask *a)
+{
+    static struct vn_admin_search s;
+    s = (struct vn_admin_search){.name = a->word};
+    int code = vn_admin_search(&a->c, &s);
+    if (!code) {
+        vn_id_format(&s.found.id, a->about);
+        a->c.realm_id = s.found.realm;
+    }
+    return code;
+}
+
+static int find_word(struct ask *a)
+{
+    switch (a->verb->word) {
+    case VN_ASK_A_USER:
+        return find_user(a, a->word, a->about);
+    case VN_ASK_AN_ORG:
+        snprintf(a->about, sizeof(a->about), "%s", a->org_id);
+        return 0;
+    case VN_ASK_A_TEAM:
+        return find_team(a, a->word, strlen(a->word), a->about);
+    case VN_ASK_A_REALM:
+        vn_id_format(&a->c.realm_id, a->about);
+        return 0;
+    case VN_ASK_A_NODE:
+        return find_node(a);
+    case VN_ASK_NEW:
+    case VN_ASK_NOTHING:
+        break;
+    }
+    return 0;
+}
+
+/* ---- the body ---- */
+
+static bool set(struct ask *a, const char *member, json_t *take)
+{
+    return json_object_set_new(a->body, member, take) == 0;
+}
+
+static int set_teams(struct ask *a, const char *member, const char *list)
+{
+    json_t *ids = json_array();
+    while (*list) {
+        char id[VN_ID_TEXT];
+        const size_t n = strcspn(list, ",");
+        int code = find_team(a, list, n, id);
+        if (code) {
+            json_decref(ids);
+            return code;
+        }
+        json_array_append_new(ids, json_string(id));
+        list += n + (list[n] == ',');
+    }
+    set(a, member, ids);
+    return 0;
+}
+
+static int set_value(struct ask *a, const struct vn_ask_option *o, const char *text)
+{
+    uint64_t seconds;
+    int code = 0;
+    switch (o->kind) {
+    case VN_ASK_TRUE:
+    case VN_ASK_FALSE:
+        set(a, o->member, json_boolean(o->kind == VN_ASK_TRUE));
+        break;
+    case VN_ASK_TEXT:
+        set(a, o->member, json_string(text));
+        break;
+    case VN_ASK_SWITCH:
+        if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
+            return vn_die("%s is on or off", o->flag);
+        set(a, o->member, json_boolean(strcmp(text, "on") == 0));
+        break;
+    case VN_ASK_DURATION:
+        if (vn_duration_parse(text, &seconds) != VN_OK || seconds > INT64_MAX)
+            return vn_die("%s is a duration, such as 30m or 12h", o->flag);
+        set(a, o->member, json_integer((json_int_t)seconds));
+        break;
+    case VN_ASK_WORDS:
+        set(a, o->member, vn_admin_words(text));
+        break;
+    case VN_ASK_USER:
+        code = find_user(a, text, a->user_id);
+        if (!code && o->member)
+            set(a, o->member, json_string(a->user_id));
+        break;
+    case VN_ASK_TEAMS:
+        code = set_teams(a, o->member, text);
+        break;
+    }
+    return code;
+}
+
+static int make_body(struct ask *a)
+{
+    const struct vn_ask_verb *v = a->verb;
+    a->body = v->body ? json_loads(v->body, 0, NULL) : json_object();
+    if (v->word == VN_ASK_NEW)
+        set(a, v->member, json_string(a->word));
+    int code = 0;
+    for (size_t i = 0; !code && i < VN_ASK_OPTIONS_MAX && v->options[i].flag; i++)
+        if (a->flags[i] || a->values[i])
+            code = set_value(a, &v->options[i], a->values[i]);
+    return code;
+}
+
+/* ---- asking ---- */
+
+static void path_of(const struct ask *a, char *ret, size_t cap)
+{
+    const struct {
+        const char *name, *id;
+    } IDS[] = {{"{about}", a->about},
+               {"{org}", a->org_id},
+               {"{user}", a->user_id},
+               {"{realm}", a->realm_id}};
+    const char *pattern = a->verb->path;
+    size_t n = 0;
+    while (*pattern && n + VN_ID_TEXT < cap) {
+        size_t i = 0;
+        while (i < VN_ARRAY_LEN(IDS) && strncmp(pattern, IDS[i].name, strlen(IDS[i].name)) != 0)
+            i++;
+        if (i < VN_ARRAY_LEN(IDS)) {
+            n += (size_t)snprintf(ret + n, cap - n, "%s", IDS[i].id);
+            pattern += strlen(IDS[i].name);
+        } else {
+            ret[n++] = *pattern++;
+        }
+    }
+    ret[n] = 0;
+}
+
+/* A list has pages; all of it is wanted here. */
+static int ask(struct ask *a, json_t **ret)
+{
+    char path[160], page[320], why[400];
+    json_t *all = NULL, *next = NULL;
+    json_t *body =
+        strcmp(a->verb->method, "POST") == 0 && (json_object_size(a->body) || a->verb->body)
+            ? a->body
+            : NULL;
+    path_of(a, path, sizeof(path));
+    snprintf(page, sizeof(page), "%s", path);
+    do {
+        json_t *answer = NULL;
+        vn_status st =
+            vn_admin_call(&a->c.g, a->verb->method, page, body, &answer, why, sizeof(why));
+        if (st != VN_OK) {
+            json_decref(all);
+            return st == VN_ERR_AGAIN
+                       ? vn_die("no Guardian answers here: start it with veilnet-guardian run")
+                       : vn_die("%s", why);
+        }
+        if (all)
+            json_array_extend(json_object_get(all, "items"), json_object_get(answer, "items"));
+        next = json_object_get(answer, "next");
+        if (next)
+            snprintf(page, sizeof(page), "%s%climit=1000&after=%s", path,
+                     strchr(path, '?') ? '&' : '?', json_string_value(next));
+        if (all)
+            json_decref(answer);
+        else
+            all = answer;
+        if (!next)
+            json_object_del(all, "next");
+    } while (next);
+    *ret = all;
+    return 0;
+}
+
+/* Everything by its id. */
+static int resolve(struct ask *a)
+{
+    const struct vn_ask_verb *v = a->verb;
+    const bool in_realm = strstr(v->path, "{realm}") || v->word == VN_ASK_A_REALM;
+    if (v->word == VN_ASK_A_REALM)
+        a->c.realm = a->word;
+    int code = vn_admin_begin(&a->c, in_realm || a->c.realm);
+    if (!code && in_realm)
+        vn_id_format(&a->c.realm_id, a->realm_id);
+    if (!code && v->word == VN_ASK_AN_ORG)
+        code = find_org(a, a->word);
+    else if (!code && (strstr(v->path, "{org}") || v->word == VN_ASK_A_TEAM))
+        code = find_org(a, a->org);
+    if (!code)
+        code = find_word(a);
+    return code ? code : make_body(a);
+}
+
+/* Returns NULL, or what is wrong with the words. */
+static const char *check(const struct ask *a)
+{
+    const struct vn_ask_verb *v = a->verb;
+    const bool in_org = strstr(v->path, "{org}") || v->word == VN_ASK_A_TEAM;
+    const bool in_realm = strstr(v->path, "{realm}") || v->word == VN_ASK_A_NODE;
+    if (v->word != VN_ASK_NOTHING && !a->word)
+        return "say which one: its name";
+    if (v->word == VN_ASK_NOTHING && a->word)
+        return "this takes no name";
+    if (a->org && !in_org)
+        return "this takes no --org";
+    if (a->c.realm && !in_realm)
+        return "this takes no --realm";
+    for (size_t i = 0; i < VN_ASK_OPTIONS_MAX && v->options[i].flag; i++)
+        if (v->options[i].needed && !a->values[i] && !a->flags[i])
+            return v->options[i].needed;
+    return NULL;
+}
+
+static int run(int argc, char **argv, const struct vn_ask_verb *v)
+{
+    struct ask a = {.verb = v};
+    struct vn_option options[FIXED_OPTIONS + VN_ASK_OPTIONS_MAX + 1] = {
+        {"--state-dir", &a.c.dir_option, NULL},
+        {"--json", NULL, &a.c.json},
+        {"--org", &a.org, NULL},
+        {"--realm", &a.c.realm, NULL},
+        {"", &a.word, NULL}};
+    for (size_t i = 0; i < VN_ASK_OPTIONS_MAX && v->options[i].flag; i++) {
+        const bool flag = v->options[i].kind == VN_ASK_TRUE || v->options[i].kind == VN_ASK_FALSE;
+        options[FIXED_OPTIONS + i] = (struct vn_option){
+            v->options[i].flag, flag ? NULL : &a.values[i], flag ? &a.flags[i] : NULL};
+    }
+    if (vn_options_parse(argc, argv, options) != VN_OK)
+        return 2;
+    const char *wrong = check(&a);
+    if (wrong)
+        return vn_admin_usage(wrong);
+    VN_CLEANUP(vn_json_freep) json_t *answer = NULL;
+    int code = resolve(&a);
+    if (!code)
+        code = ask(&a, &answer);
+    if (!code && answer)
+        vn_admin_print(&a.c, a.word ? a.word : argv[0], answer);
+    json_decref(a.body);
+    vn_admin_finish(&a.c);
+    return code;
+}
+
+int vn_ask_dispatch(int argc, char **argv, const struct vn_ask_verb *verbs, size_t count)
+{
+    for (size_t i = 0; argc >= 2 && i < count; i++)
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return run(argc - 1, argv + 1, &verbs[i]);
+    char what[240];
+    size_t n = (size_t)snprintf(what, sizeof(what), "say what to do: %s", argv[0]);
+    for (size_t i = 0; i < count && n < sizeof(what); i++)
+        n += (size_t)snprintf(what + n, sizeof(what) - n, "%s %s", i ? " |" : "", verbs[i].name);
+    return vn_admin_usage(what);
+}

@@ -1,0 +1,51 @@
+/*
+ * Verbs on Guardian's host that are one request to the running Guardian, in the name of its host:
+ * each is a row that says what it takes and what it asks.
+ */
+#pragma once
+
+#include "guardian/cmd_admin.h"
+
+#define VN_ASK_OPTIONS_MAX 10
+
+/** How the text of an option becomes a value of the body. */
+enum vn_ask_kind {
+    VN_ASK_TEXT,
+    VN_ASK_TRUE,     /* takes no value: true when it is there */
+    VN_ASK_FALSE,    /* likewise: false */
+    VN_ASK_SWITCH,   /* "on" or "off" */
+    VN_ASK_DURATION, /* seconds of "12h" */
+    VN_ASK_WORDS,    /* a comma list */
+    VN_ASK_USER,     /* the id of the user of that name */
+    VN_ASK_TEAMS,    /* ids of a comma list of teams' names: of the organisation, or the realm's */
+};
+struct vn_ask_option {
+    const char *flag;   /* "--role"; NULL ends a list */
+    const char *member; /* of the body; NULL: it stands in the path as {user} */
+    enum vn_ask_kind kind;
+    const char *needed; /* what to say where it is missing; NULL: it may be */
+};
+
+/** What the word behind a verb names. */
+enum vn_ask_word {
+    VN_ASK_NOTHING,
+    VN_ASK_NEW, /* a name to be given: `member` of the body */
+    VN_ASK_A_USER,
+    VN_ASK_AN_ORG,
+    VN_ASK_A_TEAM,
+    VN_ASK_A_REALM,
+    VN_ASK_A_NODE, /* tag or id; takes --realm */
+};
+
+struct vn_ask_verb {
+    const char *name, *method;
+    const char *path; /* {about}: what the word names; {org}: --org or the only one; {realm}:
+                         --realm or the only one; {user} */
+    enum vn_ask_word word;
+    const char *member; /* for VN_ASK_NEW */
+    const char *body;   /* JSON of what it always says; NULL: nothing */
+    struct vn_ask_option options[VN_ASK_OPTIONS_MAX];
+};
+
+/** argv[1] names the verb. Returns an exit code after printing the answer, or what is wrong. */
+int vn_ask_dispatch(int argc, char **argv, const struct vn_ask_verb *verbs, size_t count);
