@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "support/fuzz_wire.h"
 #include "wire/bundle.h"
+#include "wire/realm_rule.h"
 
 static void key_set(struct vn_span in)
 {
@@ -35,22 +36,50 @@ static void bundle(struct vn_span in, const struct vn_suite_info *suite)
         FUZZ_ASSERT(set.n <= VN_KEY_SET_MAX);
 }
 
-static void in_force(struct vn_span in, const struct vn_suite_info *suite)
+/* A notice, as far as its kind's own members go: they are written again behind the header. */
+static void notice(struct vn_span in, const struct vn_suite_info *suite,
+                   const struct vn_notice_kind *kind, const struct vn_id *realm,
+                   struct vn_span members)
 {
-    const struct test_realm *r = fuzz_wire()->r;
-    struct vn_keys_now k;
-    struct vn_span signed_part, sig;
-    if (vn_keys_now_decode(in, suite, &k, &signed_part, &sig) != VN_OK)
-        return;
+    struct vn_notice n;
+    FUZZ_ASSERT(vn_notice_decode(in, suite, kind, &n) == VN_OK);
     struct vn_writer w = vn_writer_of(fuzz_scratch(), in.n);
     vn_write_bytes(&w, in.p, 3);
-    vn_write_bytes(&w, k.realm.b, VN_ID_LEN);
+    vn_write_bytes(&w, realm->b, VN_ID_LEN);
+    vn_write_bytes(&w, members.p, members.n);
+    FUZZ_ASSERT(vn_span_equal(n.signed_part, vn_writer_span(&w)));
+    vn_write_block16(&w, n.sig);
+    FUZZ_ASSERT(vn_span_equal(in, vn_writer_span(&w)));
+}
+
+static void in_force(struct vn_span in, const struct vn_suite_info *suite)
+{
+    const struct vn_notice_kind kind = {.type = VN_T_KEYS_NOW, .body_n = VN_KEYS_NOW_BODY};
+    const struct test_realm *r = fuzz_wire()->r;
+    uint8_t members[VN_KEYS_NOW_BODY];
+    struct vn_writer w = vn_writer_of(members, sizeof(members));
+    struct vn_keys_now k;
+    if (vn_keys_now_decode(in, suite, &k) != VN_OK)
+        return;
     vn_write_u32(&w, k.generation);
     vn_write_u64(&w, k.until_ms);
-    FUZZ_ASSERT(vn_span_equal(signed_part, vn_writer_span(&w)));
-    vn_write_block16(&w, sig);
-    FUZZ_ASSERT(vn_span_equal(in, vn_writer_span(&w)));
+    notice(in, suite, &kind, &k.realm, vn_writer_span(&w));
     (void)!vn_keys_now_check(in, r->command_pub, suite, &r->id, &k);
+}
+
+static void rule(struct vn_span in, const struct vn_suite_info *suite)
+{
+    const struct vn_notice_kind kind = {.type = VN_T_REALM_RULE, .body_n = VN_REALM_RULE_BODY};
+    const struct test_realm *r = fuzz_wire()->r;
+    uint8_t members[VN_REALM_RULE_BODY];
+    struct vn_writer w = vn_writer_of(members, sizeof(members));
+    struct vn_realm_rule k;
+    if (vn_realm_rule_decode(in, suite, &k) != VN_OK)
+        return;
+    vn_write_u64(&w, k.number);
+    vn_write_u8(&w, (uint8_t)k.access);
+    notice(in, suite, &kind, &k.realm, vn_writer_span(&w));
+    (void)!vn_realm_rule_check(in, r->command_pub, suite, &r->id, &k);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -66,5 +95,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct vn_suite_info *suite = fuzz_suite(in);
     bundle(in, suite);
     in_force(in, suite);
+    rule(in, suite);
     return 0;
 }

@@ -186,8 +186,8 @@ static bool parse_realm(const json_t *root, struct vn_realm_info *ret)
     ret->suite = info->id;
     return vn_jread_id(j, "id", &ret->id) &&
            vn_jread_text(j, "name", ret->name, sizeof(ret->name)) &&
-           parse_access(j, &ret->access) && vn_jread_prefix(j, "ipv4", &ret->range4) &&
-           vn_jread_prefix(j, "ipv6", &ret->range6) &&
+           parse_access(j, &ret->access) && vn_jread_u64(j, "rule", INT64_MAX, &ret->rule_number) &&
+           vn_jread_prefix(j, "ipv4", &ret->range4) && vn_jread_prefix(j, "ipv6", &ret->range6) &&
            vn_jread_bytes(j, "name_key", ret->name_key.b, sizeof(ret->name_key.b)) &&
            vn_jread_id(j, "guardian_id", &ret->gid) &&
            vn_jread_blob(j, "guardian_ek", VN_EK_MAX, &ret->guardian_ek) &&

@@ -166,15 +166,6 @@ void vn_generations_install(struct vn_node *n, struct vn_span set)
         vn_log(VN_LOG_WARN, "keys_failed", VN_KV_STATUS(st));
 }
 
-static bool may_cost_a_signature(struct vn_node *n)
-{
-    struct vn_source *s = vn_source_get(n, &n->session.cred->realm.gid);
-    if (s && vn_bucket_take(&s->envelopes, VN_ENVELOPE_SRC_RATE, VN_ENVELOPE_SRC_BURST, n->now_ms))
-        return true;
-    vn_drop(n, VN_NDROP_RATE);
-    return false;
-}
-
 void vn_generations_on_bundle(struct vn_node *n, struct vn_span bytes)
 {
     struct vn_bundle_view v;
@@ -194,7 +185,7 @@ void vn_generations_on_bundle(struct vn_node *n, struct vn_span bytes)
         vn_drop(n, VN_NDROP_SEAL);
         return;
     }
-    if (!may_cost_a_signature(n))
+    if (!vn_source_guardian_takes(n))
         return;
     vn_turns_spend(n, VN_TURN_SIGNATURE);
     if (vn_bundle_verify(&v, n->suite, n->session.command) != VN_OK) {
@@ -252,12 +243,11 @@ void vn_generations_on_now(struct vn_node *n, struct vn_span bytes)
 {
     struct vn_generations *g = &n->generations;
     struct vn_keys_now k;
-    struct vn_span signed_part, sig;
-    if (vn_keys_now_decode(bytes, n->suite, &k, &signed_part, &sig) != VN_OK) {
+    if (vn_keys_now_decode(bytes, n->suite, &k) != VN_OK) {
         vn_drop(n, VN_NDROP_MALFORMED);
         return;
     }
-    if (k.generation <= vn_generation_now(n) || !may_cost_a_signature(n))
+    if (k.generation <= vn_generation_now(n) || !vn_source_guardian_takes(n))
         return; /* said again, for those who missed it */
     vn_turns_spend(n, VN_TURN_SIGNATURE);
     if (vn_keys_now_check(bytes, n->session.command, n->suite, &n->cfg.realm, &k) != VN_OK) {

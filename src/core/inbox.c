@@ -358,6 +358,8 @@ void vn_inbox_message(struct vn_node *n, const char *subject, struct vn_span pay
         vn_drop(n, VN_NDROP_MALFORMED);
     else if (subj.kind == VN_SUBJ_REV && payload.p[2] == VN_T_KEYS_NOW)
         vn_generations_on_now(n, payload);
+    else if (subj.kind == VN_SUBJ_REV && payload.p[2] == VN_T_REALM_RULE)
+        vn_realm_rule_on_message(n, payload);
     else if (subj.kind == VN_SUBJ_REV)
         vn_revocations_on_message(n, payload);
     else if (subj.kind == VN_SUBJ_ADM && payload.p[2] == VN_T_KEYS)

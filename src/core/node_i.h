@@ -31,6 +31,7 @@
 #include "core/peer.h"
 #include "core/quarantine.h"
 #include "core/query.h"
+#include "core/realm_rule.h"
 #include "core/relay.h"
 #include "core/revocation.h"
 #include "core/route.h"

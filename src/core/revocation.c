@@ -328,13 +328,9 @@ void vn_revocations_on_login(struct vn_node *n)
 
 void vn_revocations_on_message(struct vn_node *n, struct vn_span bytes)
 {
-    struct vn_source *s = vn_source_get(n, &n->session.cred->realm.gid);
     uint64_t to = 0;
-    if (!s ||
-        !vn_bucket_take(&s->envelopes, VN_ENVELOPE_SRC_RATE, VN_ENVELOPE_SRC_BURST, n->now_ms)) {
-        vn_drop(n, VN_NDROP_RATE);
+    if (!vn_source_guardian_takes(n))
         return;
-    }
     vn_status st = take(n, bytes, &to);
     count_bad(n, st);
     if (st == VN_OK && n->revocations.number < to)

@@ -91,6 +91,15 @@ struct vn_source *vn_source_get(struct vn_node *n, const struct vn_id *id)
     return src;
 }
 
+bool vn_source_guardian_takes(struct vn_node *n)
+{
+    struct vn_source *s = vn_source_get(n, &n->session.cred->realm.gid);
+    if (s && vn_bucket_take(&s->envelopes, VN_ENVELOPE_SRC_RATE, VN_ENVELOPE_SRC_BURST, n->now_ms))
+        return true;
+    vn_drop(n, VN_NDROP_RATE);
+    return false;
+}
+
 void vn_source_prove(struct vn_node *n, const struct vn_id *id)
 {
     struct vn_seen *s = &n->seen;

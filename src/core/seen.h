@@ -39,6 +39,8 @@ void vn_seen_done(struct vn_node *n);
 /** The buckets of a source, made when new; the least recently used one of its kind goes. NULL
  * without memory. */
 struct vn_source *vn_source_get(struct vn_node *n, const struct vn_id *id);
+/** May what seems to come from Guardian cost a signature's check? Counts it where not. */
+bool vn_source_guardian_takes(struct vn_node *n);
 /** A signature of this source was right. */
 void vn_source_prove(struct vn_node *n, const struct vn_id *id);
 /** Forgets the sources that are revoked: nothing of theirs is read any more. */

@@ -204,6 +204,7 @@ static vn_status install(struct vn_node *n, struct vn_credentials *cred, bool *r
         free(own);
         return st;
     }
+    vn_realm_rule_keep(s->cred, c);
     *ret_same = s->cred && same_identities(s->cred, c);
     free(s->own);
     s->own = own;

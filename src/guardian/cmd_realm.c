@@ -3,7 +3,7 @@
 #include "guardian/cmd_ask.h"
 
 static const struct vn_ask_verb VERBS[] = {
-    {"show", "GET", "/realms/{about}", VN_ASK_A_REALM, NULL, NULL, {{NULL}}},
+    {"show", "GET", "/realms/{about}", VN_ASK_A_REALM, NULL, NULL, {{.flag = NULL}}},
     {"change",
      "POST",
      "/realms/{about}",
@@ -15,7 +15,7 @@ static const struct vn_ask_verb VERBS[] = {
       {"--session-lifetime", "session_lifetime_s", VN_ASK_DURATION, NULL},
       {"--public", "public", VN_ASK_TRUE, NULL},
       {"--private", "public", VN_ASK_FALSE, NULL}}},
-    {"delete", "DELETE", "/realms/{about}", VN_ASK_A_REALM, NULL, NULL, {{NULL}}},
+    {"delete", "DELETE", "/realms/{about}", VN_ASK_A_REALM, NULL, NULL, {{.flag = NULL}}},
     {"teams",
      "POST",
      "/realms/{about}/teams",

@@ -40,6 +40,7 @@ struct vn_guardian {
     struct vn_signing *signing;         /* NULL when stopping */
     struct vn_ephemerals *ephemerals;   /* NULL when stopping */
     bool revoking;                      /* a list is being signed */
+    bool telling_rule;                  /* of a realm: it is being signed */
     struct vn_metrics metrics;
     unsigned passwords_running; /* Argon2 under way: each holds 19 MiB */
 };

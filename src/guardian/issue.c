@@ -494,11 +494,11 @@ static json_t *realm_json(const struct vn_guardian_config *cfg, const struct vn_
     vn_prefix_format(&realm->r.range6, range6);
     vn_config_master_url(cfg, master);
     return json_pack(
-        "{s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:[s], s:s}", "id",
+        "{s:o, s:s, s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:[s], s:s}", "id",
         vn_json_id(&realm->r.id), "name", realm->r.name, "suite", realm->suite->name, "access",
-        vn_access_name(realm->r.access), "ipv4", range4, "ipv6", range6, "name_key",
-        vn_json_b64(VN_SPAN_ARRAY(realm->r.name_key.b)), "guardian_id", vn_json_id(&realm->gid),
-        "guardian_ek", vn_json_b64(vn_kem_ek(realm->kem)), "root_cert",
+        vn_access_name(realm->r.access), "rule", (json_int_t)realm->r.rule_number, "ipv4", range4,
+        "ipv6", range6, "name_key", vn_json_b64(VN_SPAN_ARRAY(realm->r.name_key.b)), "guardian_id",
+        vn_json_id(&realm->gid), "guardian_ek", vn_json_b64(vn_kem_ek(realm->kem)), "root_cert",
         blob_json(&realm->r.root_cert), "issuing_cert", blob_json(&realm->r.issuing_cert),
         "command_cert", blob_json(&realm->r.command_cert), "masters", master, "master_ca",
         cfg->ca_cert_pem);

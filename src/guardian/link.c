@@ -12,6 +12,7 @@
 #include "guardian/issue.h"
 #include "guardian/json.h"
 #include "guardian/master.h"
+#include "guardian/realm_rule.h"
 #include "guardian/revoke.h"
 #include "loop/io.h"
 #include "loop/loop.h"
@@ -201,6 +202,7 @@ static void drain(struct link *k)
         return;
     k->awaited = false;
     vn_revoke_publish(k->all->g);
+    vn_realm_rule_publish(k->all->g);
 }
 
 static void on_state(void *arg, enum vn_control_state state, const char *reason)

@@ -14,6 +14,7 @@
 #include "guardian/master_config.h"
 #include "guardian/push.h"
 #include "guardian/quarantine.h"
+#include "guardian/realm_rule.h"
 #include "guardian/revoke.h"
 
 #define ERR_TEXT_MAX 65536
@@ -263,6 +264,7 @@ static void on_timer(uv_timer_t *t)
         vn_master_realms_changed(m);
         vn_push_outbox(m->g);
         vn_revoke_publish(m->g);
+        vn_realm_rule_publish(m->g);
         vn_quarantine_push(m->g);
     }
 }

@@ -139,7 +139,7 @@ const struct vn_route vn_routes[] = {
     {GET("/realms"), FOR(USER), .query = PAGE, ANSWER(realms), DO(realm_list, "My realms")},
     {GET("/realms/{id}"), FOR(MEMBER), ON(REALM), ANSWER(realm), DO(realm_get, "One realm")},
     {POST("/realms/{id}"), FOR(ADMIN), ON(REALM), BODY(realm_change), ANSWER(realm),
-     DO(realm_change, "Make a realm public or private")},
+     DO(realm_change, "Rename a realm; change who may talk to whom, its sessions, who sees it")},
     {DELETE("/realms/{id}"), FOR(OWNER), ON(REALM),
      DO(realm_delete, "Delete a realm without nodes")},
     {GET("/realms/{id}/teams"), FOR(MEMBER), ON(REALM), ANSWER(teams),

@@ -1,9 +1,12 @@
+#include <inttypes.h>
 #include <limits.h>
+#include <stdarg.h>
 
 #include "base/clock.h"
 #include "guardian/http.h"
 #include "guardian/master.h"
 #include "guardian/realm_make.h"
+#include "guardian/realm_rule.h"
 #include "guardian/routes.h"
 
 static json_t *realm_json(struct vn_guardian *g, const struct vn_realm *r)
@@ -204,23 +207,121 @@ void vn_route_realm_get(struct vn_request *r)
         vn_request_reply(r, 200, realm_json(r->g, realm));
 }
 
+static void note(char *text, size_t cap, const char *fmt, ...) VN_PRINTF(3, 4);
+
+/* One more, behind a comma. */
+static void note(char *text, size_t cap, const char *fmt, ...)
+{
+    size_t n = strlen(text);
+    va_list ap;
+    va_start(ap, fmt);
+    if (n && n + 2 < cap)
+        n += (size_t)snprintf(text + n, cap - n, ", ");
+    vsnprintf(text + n, cap - n, fmt, ap);
+    va_end(ap);
+}
+
+/* What the audit says of a change. */
+static void describe(const struct vn_realm_record *before, const struct vn_realm_record *now,
+                     bool was_public, bool public, char *ret, size_t cap)
+{
+    ret[0] = 0;
+    if (strcmp(before->name, now->name) != 0)
+        note(ret, cap, "name %s -> %s", before->name, now->name);
+    if (before->access != now->access)
+        note(ret, cap, "access %s", vn_access_name(now->access));
+    if (before->session_lifetime_s != now->session_lifetime_s)
+        note(ret, cap, "session lifetime %" PRIu32 " s", now->session_lifetime_s);
+    if (was_public != public)
+        note(ret, cap, "%s", public ? "public" : "private");
+}
+
+/* In one transaction. */
+static vn_status store_change(struct vn_store *s, const struct vn_realm_record *now,
+                              const struct vn_realm_place *place, bool publish)
+{
+    vn_status st = vn_store_begin(s, true);
+    VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = s;
+    if (st == VN_OK)
+        st = vn_store_realm_set(tx, now, publish);
+    if (st == VN_OK)
+        st = vn_store_realm_place_set(tx, &now->id, place);
+    return st == VN_OK ? vn_store_commit(tx) : st;
+}
+
+/* The body over what the realm is now. Borrows from r and before. Returns false after answering. */
+static bool read_change(struct vn_request *r, const struct vn_realm_record *before,
+                        struct vn_realm_record *ret)
+{
+    const char *name = vn_request_text(r, "name"), *access = vn_request_text(r, "access");
+    const json_t *lifetime = json_object_get(r->body, "session_lifetime_s");
+    char range4[VN_PREFIX_TEXT], why[200];
+    struct vn_realm_init init;
+    vn_prefix_format(&before->range4, range4);
+    const struct vn_realm_wish wish = {
+        .name = name ? name : before->name,
+        .ipv4 = range4,
+        .access = access ? access : vn_access_name(before->access),
+        .session_lifetime_s = lifetime ? json_integer_value(lifetime) : before->session_lifetime_s,
+    };
+    vn_status st = vn_realm_wish_check(r->g->store, &wish, &init, why, sizeof(why));
+    if (st == VN_ERR_ARG)
+        vn_request_error(r, 400, "%s", why);
+    else if (st != VN_OK)
+        vn_request_fail(r, st, "realm");
+    if (st != VN_OK)
+        return false;
+    *ret = *before;
+    snprintf(ret->name, sizeof(ret->name), "%s", wish.name);
+    ret->access = init.access;
+    ret->session_lifetime_s = init.session_lifetime_s;
+    if (ret->access != before->access)
+        ret->rule_number = VN_MAX(before->rule_number + 1, r->now_ms);
+    return true;
+}
+
+static void borrowed_wipe(struct vn_realm_record *r)
+{
+    vn_wipe(r, sizeof(*r));
+}
+
 void vn_route_realm_change(struct vn_request *r)
 {
+    VN_CLEANUP(vn_realm_unrefp) struct vn_realm *realm = NULL;
+    VN_CLEANUP(borrowed_wipe) struct vn_realm_record now = {.name = ""};
     const json_t *public = json_object_get(r->body, "public");
-    char actor[VN_USER_NAME_MAX + 8], id[VN_ID_TEXT];
     struct vn_realm_place place;
     vn_status st = vn_store_realm_place(r->g->store, &r->realm, &place);
-    if (public)
-        place.public = json_is_true(public);
     if (st == VN_OK)
-        st = vn_store_realm_place_set(r->g->store, &r->realm, &place);
+        st = vn_guardian_realm(r->g, &r->realm, &realm);
     if (st != VN_OK) {
         vn_request_fail(r, st, "realm");
         return;
     }
+    if (!read_change(r, &realm->r, &now))
+        return;
+    const bool was_public = place.public, ruled = now.rule_number != realm->r.rule_number;
+    if (public)
+        place.public = json_is_true(public);
+    st = store_change(r->g->store, &now, &place, ruled);
+    if (st == VN_ERR_EXISTS) {
+        vn_request_error(r, 409, "a realm named %s exists: choose another name", now.name);
+        return;
+    }
+    if (st != VN_OK) {
+        vn_request_fail(r, st, "realm");
+        return;
+    }
+    char actor[VN_USER_NAME_MAX + 8], id[VN_ID_TEXT], detail[256] = "";
+    const bool renamed = strcmp(realm->r.name, now.name) != 0;
+    describe(&realm->r, &now, was_public, place.public, detail, sizeof(detail));
     vn_id_format(&r->realm, id);
-    vn_guardian_audit(r->g, &r->realm, vn_request_actor(r, actor), "realm_changed", id,
-                      place.public ? "public" : "private");
+    vn_guardian_audit(r->g, &r->realm, vn_request_actor(r, actor), "realm_changed", id, detail);
+    vn_guardian_drop_realm(r->g, &r->realm); /* logins that are under way are made anew */
+    if (renamed)
+        vn_master_realms_changed(r->g->master);
+    if (ruled)
+        vn_realm_rule_publish(r->g);
     vn_route_realm_get(r);
 }
 

@@ -53,7 +53,8 @@ SCHEMA(name, "Name", STR("name"));
 SCHEMA(member_put, "MemberRole", STR("user"), ENUM("role", ROLES));
 SCHEMA(invite, "NewInvitation", STR("user"), MAYBE_ENUM("role", ROLES));
 SCHEMA(teams_change, "TeamsChange", MAYBE_STRS("add"), MAYBE_STRS("remove"));
-SCHEMA(realm_change, "RealmChange", MAYBE_BOOL("public"));
+SCHEMA(realm_change, "RealmChange", MAYBE_STR("name"), MAYBE_ENUM("access", RULES),
+       MAYBE_INT("session_lifetime_s"), MAYBE_BOOL("public"));
 SCHEMA(token_new, "NewRegistrationToken", STR("realm"), MAYBE_STR("owner"),
        MAYBE_INT("expires_in_s"), MAYBE_INT("uses"), MAYBE_STRS("taints"),
        MAYBE_STAR("allowed_taints"), MAYBE_BOOL("ephemeral"));
@@ -135,9 +136,10 @@ PART(stun_server, "StunServer", STR("ip"), INT("port"));
 PART(ice_server, "IceServer", STR("url"), STR("ip"), MAYBE_STR("username"), MAYBE_STR("credential"),
      MAYBE_STR("pin"));
 PART(descriptor, "RealmDescriptor", STR("id"), STR("name"), ENUM("suite", SUITES),
-     ENUM("access", RULES), STR("ipv4"), STR("ipv6"), STR("name_key"), STR("guardian_id"),
-     STR("guardian_ek"), STR("root_cert"), STR("issuing_cert"), STR("command_cert"),
-     STRS("masters"), STR("master_ca"), OBJS("ice_servers", vn_schema_ice_server));
+     ENUM("access", RULES), INT("rule"), STR("ipv4"), STR("ipv6"), STR("name_key"),
+     STR("guardian_id"), STR("guardian_ek"), STR("root_cert"), STR("issuing_cert"),
+     STR("command_cert"), STRS("masters"), STR("master_ca"),
+     OBJS("ice_servers", vn_schema_ice_server));
 SCHEMA(nonce, "Nonce", STR("nonce"));
 SCHEMA(session, "SessionCredentials", INT("time"), INT("expires_at"), STR("conflux_id"), STR("tag"),
        STR("ip4"), STR("ip6"), STR("certificate"), STR("statement"),

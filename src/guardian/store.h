@@ -111,6 +111,7 @@ struct vn_realm_record {
     char name[VN_REALM_NAME_MAX + 1];
     enum vn_suite suite;
     enum vn_access_rule access;
+    uint64_t rule_number; /* of the access rule; rises with each change */
     struct vn_prefix range4, range6;
     uint32_t session_lifetime_s;
     uint64_t created_ms;
@@ -137,6 +138,15 @@ VN_MUST_CHECK vn_status vn_store_realm_get(struct vn_store *s, const struct vn_i
                                            struct vn_realm_record *ret);
 VN_MUST_CHECK vn_status vn_store_realm_by_name(struct vn_store *s, const char *name,
                                                struct vn_id *ret);
+/** Sets name, access rule, its number and the sessions' lifetime. publish: nodes are to be told of
+ * the rule. VN_ERR_EXISTS when the name is taken. */
+VN_MUST_CHECK vn_status vn_store_realm_set(struct vn_store *s, const struct vn_realm_record *r,
+                                           bool publish);
+/** A realm whose nodes are to be told of its rule. VN_ERR_NOTFOUND. */
+VN_MUST_CHECK vn_status vn_store_rule_pending(struct vn_store *s, struct vn_id *ret);
+/** They were, of this one or a later one. */
+VN_MUST_CHECK vn_status vn_store_rule_published(struct vn_store *s, const struct vn_id *realm,
+                                                uint64_t number);
 /** fn returns false to stop. */
 VN_MUST_CHECK vn_status vn_store_realm_list(struct vn_store *s, const struct vn_page *page,
                                             bool (*fn)(void *arg, const struct vn_id *id),

@@ -64,7 +64,7 @@ vn_status vn_store_realm_get(struct vn_store *s, const struct vn_id *id,
         s, "SELECT name, suite, access, ipv4, ipv6, session_lifetime_s, created_at,"
            " root_seed, issuing_seed, command_seed, root_cert, issuing_cert, command_cert, kem_dk,"
            " affinity_root, hour_root, hour_generation, name_key, address_key, nats_account_seed,"
-           " nats_signing_seed FROM realm WHERE id = ?");
+           " nats_signing_seed, rule_number FROM realm WHERE id = ?");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, id);
@@ -77,6 +77,7 @@ vn_status vn_store_realm_get(struct vn_store *s, const struct vn_id *id,
     r.access = (enum vn_access_rule)vn_sql_col_i64(q, 2);
     r.session_lifetime_s = (uint32_t)vn_sql_col_i64(q, 5);
     r.created_ms = vn_sql_col_u64(q, 6);
+    r.rule_number = vn_sql_col_u64(q, 21);
     r.hour_generation = (uint32_t)vn_sql_col_i64(q, 16);
     if (!vn_sql_col_text(q, 0, r.name, sizeof(r.name)) ||
         !vn_sql_col_text(q, 3, range4, sizeof(range4)) ||
@@ -103,6 +104,42 @@ vn_status vn_store_realm_get(struct vn_store *s, const struct vn_id *id,
     r.root_cert = r.issuing_cert = r.command_cert = r.kem_dk = (struct vn_blob){0};
     r.raised = NULL;
     return VN_OK;
+}
+
+vn_status vn_store_realm_set(struct vn_store *s, const struct vn_realm_record *r, bool publish)
+{
+    VN_QUERY q = vn_sql_prepare(
+        s, "UPDATE realm SET name = ?, access = ?, session_lifetime_s = ?, rule_number = ?,"
+           " rule_published = rule_published AND NOT ? WHERE id = ?");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_text(q, 1, r->name);
+    vn_sql_bind_i64(q, 2, (int)r->access);
+    vn_sql_bind_i64(q, 3, r->session_lifetime_s);
+    vn_sql_bind_u64(q, 4, r->rule_number);
+    vn_sql_bind_i64(q, 5, publish);
+    vn_sql_bind_id(q, 6, &r->id);
+    return vn_sql_change(s, q, "realm set");
+}
+
+vn_status vn_store_rule_pending(struct vn_store *s, struct vn_id *ret)
+{
+    VN_QUERY q = vn_sql_prepare(s, "SELECT id FROM realm WHERE rule_published = 0 LIMIT 1");
+    if (!q)
+        return VN_ERR_IO;
+    vn_status st = vn_sql_row(s, q, "rule pending");
+    return st == VN_OK && !vn_sql_col_id(q, 0, ret) ? vn_sql_corrupt("realm") : st;
+}
+
+vn_status vn_store_rule_published(struct vn_store *s, const struct vn_id *realm, uint64_t number)
+{
+    VN_QUERY q =
+        vn_sql_prepare(s, "UPDATE realm SET rule_published = 1 WHERE id = ? AND rule_number <= ?");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, realm);
+    vn_sql_bind_u64(q, 2, number);
+    return vn_sql_run(s, q, "rule published", NULL);
 }
 
 vn_status vn_store_realm_by_name(struct vn_store *s, const char *name, struct vn_id *ret)

@@ -315,64 +315,47 @@ vn_status vn_bundle_open(const struct vn_bundle_view *v, const struct vn_suite_i
 
 /* ---- in force ---- */
 
+static const struct vn_notice_kind IN_FORCE = {
+    .type = VN_T_KEYS_NOW, .body_n = VN_KEYS_NOW_BODY, .context = KEYS_CONTEXT};
+
 /*
- *   0 version1   1 suite1   2 type1   3 realm16   19 generation4   23 until8
- *   31 signature var16, over all before
+ *   19 generation4   23 until8
  */
 
 vn_status vn_keys_now_issue(const struct vn_suite_info *suite, const struct vn_keys_now *k,
                             const struct vn_sig_key *command_key, uint8_t *ret, size_t *ret_n)
 {
-    if (vn_sig_alg_of(command_key) != suite->sig)
-        return VN_ERR_ARG;
-    struct vn_writer w = vn_writer_of(ret, VN_KEYS_NOW_MAX);
-    vn_write_u8(&w, VN_WIRE_VERSION);
-    vn_write_u8(&w, (uint8_t)suite->id);
-    vn_write_u8(&w, VN_T_KEYS_NOW);
-    vn_write_bytes(&w, k->realm.b, VN_ID_LEN);
+    uint8_t body[VN_KEYS_NOW_BODY];
+    struct vn_writer w = vn_writer_of(body, sizeof(body));
     vn_write_u32(&w, k->generation);
     vn_write_u64(&w, k->until_ms);
-    struct vn_span to_sign = vn_writer_span(&w);
-    vn_write_u16(&w, (uint16_t)suite->sig_len);
-    uint8_t *sig = vn_write_room(&w, suite->sig_len);
-    if (!sig)
-        return VN_ERR_LIMIT;
-    vn_status st = vn_sig_sign(command_key, KEYS_CONTEXT, to_sign, sig);
-    if (st == VN_OK)
-        *ret_n = w.len;
-    return st;
+    return vn_notice_issue(suite, &IN_FORCE, &k->realm, vn_writer_span(&w), command_key, ret,
+                           ret_n);
+}
+
+static vn_status read_now(const struct vn_notice *n, struct vn_keys_now *ret)
+{
+    struct vn_reader r = vn_reader_of(n->body);
+    struct vn_keys_now k = {.realm = n->realm};
+    if (!vn_read_u32(&r, &k.generation) || !vn_read_u64(&r, &k.until_ms) || !vn_reader_done(&r))
+        return VN_ERR_MALFORMED;
+    *ret = k;
+    return VN_OK;
 }
 
 vn_status vn_keys_now_decode(struct vn_span bytes, const struct vn_suite_info *suite,
-                             struct vn_keys_now *ret, struct vn_span *ret_signed,
-                             struct vn_span *ret_sig)
+                             struct vn_keys_now *ret)
 {
-    struct vn_reader r = vn_reader_of(bytes);
-    struct vn_reader sig;
-    struct vn_keys_now k;
-    uint8_t version, id, type;
-    if (!vn_read_u8(&r, &version) || version != VN_WIRE_VERSION || !vn_read_u8(&r, &id) ||
-        id != suite->id || !vn_read_u8(&r, &type) || type != VN_T_KEYS_NOW ||
-        !vn_read_copy(&r, k.realm.b, VN_ID_LEN) || !vn_read_u32(&r, &k.generation) ||
-        !vn_read_u64(&r, &k.until_ms))
-        return VN_ERR_MALFORMED;
-    *ret_signed = VN_SPAN(bytes.p, bytes.n - r.left);
-    if (!vn_read_block16(&r, &sig) || sig.left != suite->sig_len || !vn_reader_done(&r))
-        return VN_ERR_MALFORMED;
-    *ret_sig = vn_reader_rest(&sig);
-    *ret = k;
-    return VN_OK;
+    struct vn_notice n;
+    vn_status st = vn_notice_decode(bytes, suite, &IN_FORCE, &n);
+    return st == VN_OK ? read_now(&n, ret) : st;
 }
 
 vn_status vn_keys_now_check(struct vn_span bytes, const struct vn_sig_pub *command,
                             const struct vn_suite_info *suite, const struct vn_id *realm,
                             struct vn_keys_now *ret)
 {
-    struct vn_span signed_part, sig;
-    vn_status st = vn_keys_now_decode(bytes, suite, ret, &signed_part, &sig);
-    if (st == VN_OK)
-        st = vn_sig_verify(command, KEYS_CONTEXT, signed_part, sig);
-    if (st == VN_OK && !vn_id_equal(&ret->realm, realm))
-        st = VN_ERR_AUTH;
-    return st;
+    struct vn_notice n;
+    vn_status st = vn_notice_check(bytes, suite, &IN_FORCE, command, realm, &n);
+    return st == VN_OK ? read_now(&n, ret) : st;
 }

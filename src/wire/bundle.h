@@ -10,6 +10,7 @@
 #include "wire/credentials.h"
 #include "wire/envelope.h"
 #include "wire/merkle.h"
+#include "wire/notice.h"
 
 /* ---- the keys of one generation ---- */
 
@@ -82,15 +83,15 @@ struct vn_keys_now {
     uint32_t generation;
     uint64_t until_ms;
 };
-#define VN_KEYS_NOW_MAX (33 + VN_SIG_MAX)
+#define VN_KEYS_NOW_BODY 12
+#define VN_KEYS_NOW_MAX VN_NOTICE_MAX(VN_KEYS_NOW_BODY)
 /** Signs with the command key under "anchor-keys-v1". ret: VN_KEYS_NOW_MAX bytes. */
 VN_MUST_CHECK vn_status vn_keys_now_issue(const struct vn_suite_info *suite,
                                           const struct vn_keys_now *k,
                                           const struct vn_sig_key *command_key, uint8_t *ret,
                                           size_t *ret_n);
 VN_MUST_CHECK vn_status vn_keys_now_decode(struct vn_span bytes, const struct vn_suite_info *suite,
-                                           struct vn_keys_now *ret, struct vn_span *ret_signed,
-                                           struct vn_span *ret_sig);
+                                           struct vn_keys_now *ret);
 /** VN_ERR_MALFORMED, VN_ERR_AUTH (signature or realm). */
 VN_MUST_CHECK vn_status vn_keys_now_check(struct vn_span bytes, const struct vn_sig_pub *command,
                                           const struct vn_suite_info *suite,

@@ -17,6 +17,7 @@ struct vn_realm_info {
     char name[64];
     unsigned suite; /* enum vn_suite */
     enum vn_access_rule access;
+    uint64_t rule_number; /* of that rule; higher ones replace lower ones */
     struct vn_prefix range4, range6;
     struct vn_secret32 name_key;
     struct vn_id gid; /* Guardian's id: SHA3-256(command public key)[0..16) */

@@ -32,7 +32,8 @@ enum vn_wire_type {
     VN_T_HS_RETRY = 0x82,
     VN_T_CONTROL = 0x90, /* stream control under k_ctl; body vn.StreamControl */
     VN_T_REVOCATIONS =
-        0xa0,             /* of Guardian, on a.rev; signed, not sealed: it must reach everybody */
-    VN_T_KEYS = 0xa1,     /* of Guardian, on a.adm: the keys of the next generation */
-    VN_T_KEYS_NOW = 0xa2, /* of Guardian, on a.rev: they are in force */
+        0xa0,               /* of Guardian, on a.rev; signed, not sealed: it must reach everybody */
+    VN_T_KEYS = 0xa1,       /* of Guardian, on a.adm: the keys of the next generation */
+    VN_T_KEYS_NOW = 0xa2,   /* of Guardian, on a.rev: they are in force */
+    VN_T_REALM_RULE = 0xa3, /* of Guardian, on a.rev: the realm's access rule has changed */
 };

@@ -54,6 +54,26 @@ def losing_it_cuts_a_living_stream():
     check(len(a.ping(nc.ip4, wait=3)) == 1, "others did not notice")
 
 
+def the_rule_of_a_living_realm():
+    def rule(**change):
+        return g.api("POST", f"/realms/{realm}", change)
+
+    realm = next(r["id"] for r in g.api("GET", "/realms")["items"] if r["name"] == "work")
+    rule(access="taints")
+    nb.reaches(na.ip4, within=15)
+    traffic = Traffic(b, na.ip4)
+    traffic.steady()
+    check(rule(access="teams", name="labour")["name"] == "labour", "the realm is renamed with it")
+    wait_until(lambda: not linked(na, "b") and not linked(nb, "a"), 2, "cut at both ends within 2 s of the rule's change")
+    check(b.ping(na.ip4, wait=3) == [], "silence under the new rule")
+    traffic.stop()
+    check(len(a.ping(nc.ip4, wait=3)) == 1, "whom it allows it leaves alone")
+    nc.stop()
+    nc.start()
+    wait_until(lambda: nc.json("info", "realm")["name"] == "labour", 15, "who logs in hears the new name")
+    g.cli("realm", "change", "labour", "--name", "work")
+
+
 def both_asks_for_both():
     for node, owner in ((na, "ann"), (nb, "bob")):
         node.stop()
@@ -72,4 +92,5 @@ def both_asks_for_both():
     traffic.stop()
 
 
-main(owners_reach_their_own, a_common_team_joins_them, losing_it_cuts_a_living_stream, both_asks_for_both)
+main(owners_reach_their_own, a_common_team_joins_them, losing_it_cuts_a_living_stream, the_rule_of_a_living_realm,
+     both_asks_for_both)

@@ -7,6 +7,7 @@
 #include "base/writer.h"
 #include "crypto/rng.h"
 #include "wire/names.h"
+#include "wire/realm_rule.h"
 
 #define DAY_MS 86400000ull
 
@@ -41,6 +42,7 @@ struct vn_mem_authority {
     uint64_t other_until_ms;           /* protocol time; 0: to come */
     char lost[VN_IDENTITY_LABEL_MAX + 1];
     uint32_t lost_at; /* generation from which that taint has another key */
+    struct vn_realm_rule rule;
 };
 
 static void *need(void *p)
@@ -67,6 +69,7 @@ struct vn_mem_authority *vn_mem_authority_new(enum vn_suite suite)
     struct vn_mem_authority *a = need(calloc(1, sizeof(*a)));
     a->realm = test_realm_new(suite);
     a->life_ms = DAY_MS / 2;
+    a->rule.access = VN_ACCESS_TAINTS;
     const struct test_realm *r = a->realm;
     TEST_OK(vn_x509_make_authority(VN_AUTHORITY_COMMAND, &r->id, vn_sig_pk(r->command), r->root,
                                    VN_SPAN(r->root_cert, r->root_cert_n), TEST_NOW_MS - DAY_MS,
@@ -229,6 +232,16 @@ void vn_mem_authority_rekey_in_force(struct vn_mem_authority *a, uint64_t until_
     TEST_OK(vn_keys_now_issue(a->realm->suite, &k, a->realm->command, ret->p, &ret->len));
 }
 
+void vn_mem_authority_rule(struct vn_mem_authority *a, enum vn_access_rule rule, struct vn_buf *ret)
+{
+    a->rule.realm = a->realm->id;
+    a->rule.number++;
+    a->rule.access = rule;
+    vn_buf_init(ret, VN_REALM_RULE_MAX);
+    TEST_OK(vn_buf_reserve(ret, VN_REALM_RULE_MAX));
+    TEST_OK(vn_realm_rule_issue(a->realm->suite, &a->rule, a->realm->command, ret->p, &ret->len));
+}
+
 static struct vn_blob certificate(struct vn_mem_authority *a, size_t member, struct vn_span pk)
 {
     struct vn_mem_member *m = &a->members[member];
@@ -258,7 +271,8 @@ static void realm_info(const struct vn_mem_authority *a, struct vn_realm_info *r
     ret->id = r->id;
     snprintf(ret->name, sizeof(ret->name), "test");
     ret->suite = r->suite->id;
-    ret->access = VN_ACCESS_TAINTS;
+    ret->access = a->rule.access;
+    ret->rule_number = a->rule.number;
     TEST_OK(vn_prefix_parse("10.66.0.0/16", &ret->range4));
     TEST_OK(vn_prefix_parse("fd66::/64", &ret->range6));
     ret->name_key = r->name_key;

@@ -28,8 +28,8 @@ static const char GOOD[] =
     "\"member_stun\":[{\"ip\":\"192.0.2.9\",\"port\":3478}],\"mtls_certificate\":\"PEM\",\"nats_"
     "jwt\":\"a.b.c\",\"other_keys\":\"AQIDBA\","
     "\"hour_keys\":{\"generation\":1,\"first_hour\":472222,\"keys\":[\"" KEY "\",\"" KEY "\"]},"
-    "\"realm\":{\"id\":\"" ID
-    "\",\"name\":\"home\",\"suite\":\"default\",\"access\":\"taints\",\"ipv4\":\"10.77.0.0/16\","
+    "\"realm\":{\"id\":\"" ID "\",\"name\":\"home\",\"suite\":\"default\",\"access\":\"taints\","
+    "\"rule\":7,\"ipv4\":\"10.77.0.0/16\","
     "\"ipv6\":\"fd00::/64\",\"name_key\":\"" KEY "\",\"guardian_id\":\"" ID
     "\",\"guardian_ek\":\"AQID\","
     "\"root_cert\":\"AQID\",\"issuing_cert\":\"AQID\",\"command_cert\":\"AQID\",\"ice_servers\":"
@@ -60,6 +60,7 @@ static void test_good(void **state)
     assert_int_equal(c->other_keys.n, 4);
     assert_int_equal(c->hour_keys.first_hour, 472222);
     assert_int_equal(c->realm.suite, VN_SUITE_DEFAULT);
+    assert_int_equal(c->realm.rule_number, 7);
     assert_int_equal(c->realm.range4.bits, 112);
     assert_int_equal(c->certificate.n, 3);
     assert_int_equal(c->revocation_count, 2);
@@ -133,6 +134,7 @@ static void test_out_of_range(void **state)
         {NULL, "tag", "\"0123456789012345678901234567890123456789012345678901234567890123\""},
         {"realm", "suite", "\"none\""},
         {"realm", "access", "\"all\""},
+        {"realm", "rule", "-1"},
         {"realm", "ipv4", "\"10.77.0.1/16\""},
         {"realm", "masters", "[]"},
         {"realm", "masters", "[1]"},

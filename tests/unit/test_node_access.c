@@ -154,6 +154,73 @@ static void test_guardian_takes_a_taint(void **state)
     vn_world_done(&w);
 }
 
+/* The rule itself changes: streams that it forbids end at once, and who is refused asks anew. */
+static void test_guardian_changes_the_rule(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    vn_world_init(&w, VN_SUITE_DEFAULT);
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    struct vn_buf teams, taints;
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
+    vn_mem_authority_rule(w.authority, VN_ACCESS_TEAMS, &teams); /* they have none */
+    for (size_t i = 0; i < teams.len; i += 97) {
+        const uint64_t drops = vn_world_drops(a);
+        teams.p[i] ^= 1;
+        vn_mem_broker_inject(w.broker, "a.rev", teams.p, teams.len);
+        vn_world_run(&w, 20);
+        teams.p[i] ^= 1;
+        assert_int_equal(vn_world_drops(a), drops + 1);
+    }
+    assert_false(no_streams(a) || no_streams(b));
+    vn_mem_broker_inject(w.broker, "a.rev", teams.p, teams.len);
+    assert_true(vn_world_until(&w, no_streams, a, 100));
+    assert_true(vn_world_until(&w, no_streams, b, 100));
+    assert_true(vn_world_ping(a, b, false, 5000) == UINT64_MAX);
+    vn_mem_authority_rule(w.authority, VN_ACCESS_TAINTS, &taints);
+    vn_mem_broker_inject(w.broker, "a.rev", taints.p, taints.len);
+    vn_world_run(&w, 10);
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
+    /* The one before, kept by whoever: it has a lower number. */
+    const uint64_t replays = vn_world_status(a).drops[VN_NDROP_REPLAY];
+    vn_mem_broker_inject(w.broker, "a.rev", teams.p, teams.len);
+    vn_world_run(&w, 10);
+    assert_int_equal(vn_world_status(a).drops[VN_NDROP_REPLAY], replays + 1);
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
+    vn_buf_done(&teams);
+    vn_buf_done(&taints);
+    vn_world_done(&w);
+}
+
+static void forget_rule(struct vn_credentials *c)
+{
+    c->realm.access = VN_ACCESS_TAINTS;
+    c->realm.rule_number = 0;
+}
+
+/* An answer that was made before the word came does not take it back; else the word is followed by
+ * a renewal, for what it does not say. */
+static void test_the_word_outlives_an_older_answer(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    vn_world_init(&w, VN_SUITE_DEFAULT);
+    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
+    struct vn_mem_member *m = vn_mem_authority_member(w.authority, a->member);
+    struct vn_buf word;
+    const unsigned renewals = m->renewals;
+    vn_mem_authority_rule(w.authority, VN_ACCESS_BOTH, &word);
+    m->change = forget_rule;
+    vn_mem_broker_inject(w.broker, "a.rev", word.p, word.len);
+    vn_world_run(&w, 605000);
+    assert_int_equal(m->renewals, renewals + 1);
+    assert_int_equal(vn_world_status(a).cred->realm.access, VN_ACCESS_BOTH);
+    assert_int_equal(vn_world_status(a).cred->realm.rule_number, 1);
+    vn_buf_done(&word);
+    vn_world_done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +230,8 @@ int main(void)
         cmocka_unit_test(test_lost_taint_stops_both_ends),
         cmocka_unit_test(test_harmless_change_keeps_streams),
         cmocka_unit_test(test_guardian_takes_a_taint),
+        cmocka_unit_test(test_guardian_changes_the_rule),
+        cmocka_unit_test(test_the_word_outlives_an_older_answer),
     };
     if (getenv("VN_TEST_ONLY"))
         cmocka_set_test_filter(getenv("VN_TEST_ONLY"));
