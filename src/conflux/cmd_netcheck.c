@@ -1,7 +1,6 @@
 /* netcheck: what stands between this machine and others, and what would mend it. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
@@ -13,11 +12,10 @@
 #include "base/clock.h"
 #include "base/host_port.h"
 #include "conflux/cli.h"
-#include "conflux/netcheck.h"
+#include "conflux/netcheck_stream.h"
 #include "control/http.h"
 #include "host/host.h"
 
-#define CONNECT_MS 3000
 #define MASTERS_MAX 8
 
 /* One service over TCP. */
@@ -94,32 +92,9 @@ static bool hears_info(int fd)
 {
     char word[5];
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    return poll(&p, 1, CONNECT_MS) == 1 && recv(fd, word, sizeof(word), 0) == sizeof(word) &&
+    return poll(&p, 1, VN_NETCHECK_CONNECT_MS) == 1 &&
+           recv(fd, word, sizeof(word), 0) == sizeof(word) &&
            memcmp(word, "INFO ", sizeof(word)) == 0;
-}
-
-static bool connected(const struct addrinfo *a, uint32_t mark, int *ret_fd)
-{
-    const int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int err = 0;
-    socklen_t n = sizeof(err);
-    if (fd < 0)
-        return false;
-    struct pollfd p = {.fd = fd, .events = POLLOUT};
-    if ((mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0) ||
-        (connect(fd, a->ai_addr, a->ai_addrlen) != 0 && errno != EINPROGRESS))
-        err = errno;
-    else if (poll(&p, 1, CONNECT_MS) != 1)
-        err = ETIMEDOUT;
-    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) != 0)
-        err = errno;
-    if (err) {
-        close(fd);
-        errno = err;
-        return false;
-    }
-    *ret_fd = fd;
-    return true;
 }
 
 static void ask_master(struct reach *m, const char *url, uint32_t mark)
@@ -142,7 +117,7 @@ static void ask_master(struct reach *m, const char *url, uint32_t mark)
         return;
     }
     const uint64_t began = vn_clock_mono_us();
-    if (!connected(list, mark, &fd)) {
+    if (!vn_netcheck_connect(list->ai_addr, list->ai_addrlen, mark, &fd)) {
         snprintf(m->detail, sizeof(m->detail), "%s", strerror(errno));
     } else {
         m->ms = (double)(vn_clock_mono_us() - began) / 1000;
@@ -161,11 +136,17 @@ static void take_servers(struct vn_netcheck *net, const Vn__Local__Netcheck *n)
     for (size_t i = 0; i < n->n_servers && net->count < VN_ARRAY_LEN(net->servers); i++) {
         const Vn__Local__StunServer *s = n->servers[i];
         struct vn_netcheck_server *out = &net->servers[net->count];
-        if (s->ip.len != sizeof(out->addr.ip.b) || s->port == 0 || s->port > UINT16_MAX)
+        if (s->ip.len != sizeof(out->addr.ip.b) || s->port == 0 || s->port > UINT16_MAX ||
+            s->kind < VN_ICE_SERVER_STUN || s->kind > VN_ICE_SERVER_TURN_TLS)
             continue;
         memcpy(out->addr.ip.b, s->ip.data, s->ip.len);
         out->addr.port = (uint16_t)s->port;
         out->member = s->member;
+        out->kind = (enum vn_ice_server_kind)s->kind;
+        snprintf(out->host, sizeof(out->host), "%s", s->host);
+        out->pinned = s->pin.len == sizeof(out->pin);
+        if (out->pinned)
+            memcpy(out->pin, s->pin.data, s->pin.len);
         net->count++;
     }
     if (n->key.len == sizeof(net->key.key.b)) {
@@ -205,10 +186,18 @@ static int ask_node(const struct vn_cli *c, struct report *r)
 
 /* ---- the verdict ---- */
 
-static bool any_answered(const struct report *r)
+static bool any_answered(const struct report *r, bool udp)
 {
     for (size_t i = 0; i < r->net.count; i++)
-        if (r->net.servers[i].answered)
+        if (r->net.servers[i].answered && vn_netcheck_is_udp(&r->net.servers[i]) == udp)
+            return true;
+    return false;
+}
+
+static bool any_udp(const struct report *r)
+{
+    for (size_t i = 0; i < r->net.count; i++)
+        if (vn_netcheck_is_udp(&r->net.servers[i]))
             return true;
     return false;
 }
@@ -236,10 +225,14 @@ static const char *verdict(const struct report *r, bool *ret_good)
     if (!any_master(r))
         return "no Master can be reached: open its port (4222/tcp) in its firewall, or let this "
                "machine out to it";
-    if (r->net.count == 0)
+    if (!any_udp(r))
         return "no server is known that tells outer addresses: register a node that others can "
                "send to with --public, or name a STUN server with 'veilnet-guardian run --stun'";
-    if (!any_answered(r))
+    if (!any_answered(r, true) && any_answered(r, false))
+        return "no answer over UDP: every peer is reached through a TURN server over TCP, slower "
+               "than need be; allow outgoing UDP (and answers to it) in this machine's or "
+               "network's firewall";
+    if (!any_answered(r, true))
         return "no answer over UDP: allow outgoing UDP (and answers to it) in this machine's or "
                "network's firewall; without it only a relay over TCP helps";
     switch (r->net.mapping) {
@@ -273,15 +266,24 @@ static json_t *reach_json(const struct reach *m)
                      m->reached ? json_real(m->ms) : json_null(), "detail", m->detail);
 }
 
+static const char *kind_name(const struct vn_netcheck_server *s)
+{
+    static const char *const names[] = {[VN_ICE_SERVER_STUN] = "STUN",
+                                        [VN_ICE_SERVER_TURN_UDP] = "TURN",
+                                        [VN_ICE_SERVER_TURN_TCP] = "TURN TCP",
+                                        [VN_ICE_SERVER_TURN_TLS] = "TURN TLS"};
+    return s->member ? "public node" : names[s->kind];
+}
+
 static json_t *server_json(const struct vn_netcheck_server *s)
 {
     char at[VN_IP_TEXT + 16], outer[VN_IP_TEXT + 16];
     addr_text(&s->addr, at, sizeof(at));
     addr_text(&s->mapped, outer, sizeof(outer));
-    return json_pack("{s:s, s:s, s:b, s:o, s:s?}", "address", at, "kind",
-                     s->member ? "public node" : "stun", "answered", s->answered, "ms",
+    return json_pack("{s:s, s:s, s:b, s:o, s:s?, s:s?}", "address", at, "kind", kind_name(s),
+                     "answered", s->answered, "ms",
                      s->answered ? json_real(s->rtt_us / 1000.0) : json_null(), "outer",
-                     s->answered ? outer : NULL);
+                     s->mapped.port ? outer : NULL, "detail", s->answered ? NULL : s->why);
 }
 
 static json_t *hairpin_json(enum vn_nat_hairpin h)
@@ -337,11 +339,13 @@ static void print_report(const struct report *r)
         char at[VN_IP_TEXT + 16], outer[VN_IP_TEXT + 16];
         addr_text(&s->addr, at, sizeof(at));
         addr_text(&s->mapped, outer, sizeof(outer));
-        printf("  %-11s %s", s->member ? "public node" : "STUN", at);
-        if (s->answered)
+        printf("  %-11s %s", kind_name(s), at);
+        if (!s->answered)
+            printf(": %s\n", s->why ? s->why : "no answer");
+        else if (s->mapped.port)
             printf(", %.1f ms, sees %s\n", s->rtt_us / 1000.0, outer);
         else
-            puts(": no answer");
+            printf(", %.1f ms\n", s->rtt_us / 1000.0);
     }
     if (r->running) {
         printf("  %-11s mapping %s, filtering %s, hairpin %s\n", "NAT",

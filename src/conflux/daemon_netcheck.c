@@ -7,9 +7,11 @@ struct answer {
     Vn__Local__StunServer servers[SERVERS_MAX];
     Vn__Local__StunServer *list[SERVERS_MAX];
     uint8_t ips[SERVERS_MAX][16];
+    char hosts[SERVERS_MAX][VN_ICE_HOST_MAX];
+    uint8_t pins[SERVERS_MAX][32];
 };
 
-static void add(struct answer *a, const struct vn_addr *server, bool member)
+static Vn__Local__StunServer *add(struct answer *a, const struct vn_addr *server)
 {
     const size_t i = a->body.n_servers++;
     Vn__Local__StunServer *s = a->list[i] = &a->servers[i];
@@ -17,15 +19,26 @@ static void add(struct answer *a, const struct vn_addr *server, bool member)
     memcpy(a->ips[i], server->ip.b, sizeof(a->ips[i]));
     s->ip = (ProtobufCBinaryData){sizeof(a->ips[i]), a->ips[i]};
     s->port = server->port;
-    s->member = member;
+    s->kind = VN_ICE_SERVER_STUN;
+    return s;
 }
 
-/* Over UDP, at an address that is known. A TURN server answers STUN too (RFC 8656 section 3). */
-static bool answers_stun(const struct vn_ice_server *s)
+/* Without its credentials: a TURN server answers STUN too (RFC 8656 section 3). */
+static void add_named(struct answer *a, const struct vn_ice_server *server)
 {
     static const struct vn_ip none;
-    return (s->kind == VN_ICE_SERVER_STUN || s->kind == VN_ICE_SERVER_TURN_UDP) &&
-           !vn_ip_equal(&s->addr.ip, &none);
+    const size_t i = a->body.n_servers;
+    if (vn_ip_equal(&server->addr.ip, &none))
+        return; /* its name was not resolved */
+    Vn__Local__StunServer *s = add(a, &server->addr);
+    s->kind = server->kind;
+    if (server->kind != VN_ICE_SERVER_TURN_TLS)
+        return;
+    memcpy(a->hosts[i], server->host, sizeof(a->hosts[i]));
+    s->host = a->hosts[i];
+    memcpy(a->pins[i], server->pin, sizeof(a->pins[i]));
+    if (server->pinned)
+        s->pin = (ProtobufCBinaryData){sizeof(a->pins[i]), a->pins[i]};
 }
 
 void vn_daemon_netcheck(const struct vn_node *node, struct vn_local_call *call)
@@ -35,10 +48,9 @@ void vn_daemon_netcheck(const struct vn_node *node, struct vn_local_call *call)
     struct vn_node_status ns;
     vn_node_get_status(node, &ns);
     for (size_t i = 0; ns.cred && i < ns.cred->realm.ice_count; i++)
-        if (answers_stun(&ns.cred->realm.ice[i]))
-            add(&a, &ns.cred->realm.ice[i].addr, false);
+        add_named(&a, &ns.cred->realm.ice[i]);
     for (size_t i = 0; ns.cred && i < ns.cred->realm.member_stun_count; i++)
-        add(&a, &ns.cred->realm.member_stun[i], true);
+        add(&a, &ns.cred->realm.member_stun[i])->member = true;
     a.body.servers = a.list;
     if (vn_node_stun_keys(node, &keys) == VN_OK && keys.count > 0) {
         a.body.key = (ProtobufCBinaryData){sizeof(keys.keys[0].key.b), keys.keys[0].key.b};

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "conflux/netcheck_stream.h"
 #include "crypto/rng.h"
 #include "transport/stun.h"
 #include "transport/udp.h"
@@ -165,6 +166,11 @@ const char *vn_nat_filtering_name(enum vn_nat_filtering f)
 
 /* ---- the tests ---- */
 
+bool vn_netcheck_is_udp(const struct vn_netcheck_server *s)
+{
+    return s->kind != VN_ICE_SERVER_TURN_TCP && s->kind != VN_ICE_SERVER_TURN_TLS;
+}
+
 static const struct vn_stun_key *key_of(const struct vn_netcheck *c,
                                         const struct vn_netcheck_server *s)
 {
@@ -186,7 +192,7 @@ static const struct vn_netcheck_server *ask_servers(struct vn_netcheck *c, bool 
     int fd = -1;
     for (size_t i = 0; i < c->count; i++) {
         struct vn_netcheck_server *s = &c->servers[i];
-        if (vn_ip_is_v4(&s->addr.ip) != v4 || (s->member && !c->has_key))
+        if (!vn_netcheck_is_udp(s) || vn_ip_is_v4(&s->addr.ip) != v4 || (s->member && !c->has_key))
             continue;
         if (fd < 0)
             fd = open_towards(&s->addr, c->so_mark, &local);
@@ -271,6 +277,9 @@ static void test_hairpin(struct vn_netcheck *c, const struct vn_netcheck_server 
 
 void vn_netcheck_run(struct vn_netcheck *c)
 {
+    for (size_t i = 0; i < c->count; i++)
+        if (!vn_netcheck_is_udp(&c->servers[i]))
+            vn_netcheck_ask_stream(&c->servers[i], c->so_mark);
     const struct vn_netcheck_server *second = ask_servers(c, true);
     (void)ask_servers(c, false);
     if (c->mapping == VN_NAT_NONE)
@@ -278,7 +287,8 @@ void vn_netcheck_run(struct vn_netcheck *c)
     if (second)
         test_filtering(c, second);
     for (size_t i = 0; i < c->count; i++)
-        if (c->servers[i].answered && vn_ip_is_v4(&c->servers[i].addr.ip)) {
+        if (c->servers[i].answered && vn_netcheck_is_udp(&c->servers[i]) &&
+            vn_ip_is_v4(&c->servers[i].addr.ip)) {
             test_hairpin(c, &c->servers[i]);
             break;
         }

@@ -7,6 +7,7 @@
 
 #include "base/id.h"
 #include "base/limits.h"
+#include "wire/ice_server.h"
 #include "wire/member_stun.h"
 
 #define VN_NETCHECK_SERVERS_MAX (VN_ICE_SERVERS_MAX + VN_MEMBER_STUN_MAX)
@@ -38,10 +39,16 @@ struct vn_nat_answer {
 struct vn_netcheck_server {
     struct vn_addr addr;
     bool member; /* a public node: it answers under the realm's key, on the port above too */
+    enum vn_ice_server_kind kind; /* STUN for a member */
+    /* of TLS, as in struct vn_ice_server */
+    char host[VN_ICE_HOST_MAX];
+    bool pinned;
+    uint8_t pin[32];
     /* results */
     bool answered;
     uint32_t rtt_us;
-    struct vn_addr mapped;
+    struct vn_addr mapped; /* port 0: it did not say */
+    const char *why;       /* TCP and TLS: why it did not answer; valid until the next one fails */
 };
 
 struct vn_netcheck {
@@ -57,6 +64,9 @@ struct vn_netcheck {
     /* and of IPv6: somebody answered */
     bool ipv6_answered;
 };
+
+/** Asked by datagrams, so that it tells of the NAT. */
+bool vn_netcheck_is_udp(const struct vn_netcheck_server *s);
 
 /** Asks. Servers, key and mark are set; fills in the results. */
 void vn_netcheck_run(struct vn_netcheck *c);

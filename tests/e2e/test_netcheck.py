@@ -2,9 +2,10 @@
 # timeout: 180
 from lib import *
 from natlib import KINDS, place
+from turn_rig import Coturn
 from veil import Guardian, Node
 
-need("nft")
+need("nft", "turnserver", "openssl")
 net = Net()
 kinds = [k for k in KINDS if k != "none"]
 routers = {k: net.machine(f"r{k}") for k in kinds}
@@ -63,8 +64,43 @@ def each_kind():
         if kind == "none":
             check(said["ipv6"]["answered"] is False, "public nodes were seen over IPv4")
     check(not wrong, f"each kind is told: {wrong or 'all'}")
+    globals().update(nblocked=nodes["blocked"])
     text = nodes["symmetric"].cli("netcheck").stdout
     check("! this NAT takes another port for every peer" in text and "public node" in text, text)
+
+
+def turn_servers():
+    """Each way to a TURN server is tried, with its key; without UDP those over TCP are what is left."""
+    coturn = Coturn(srv, "10.9.0.1")
+    password = srv.dir / "turn.password"
+    password.write_text("netcheck")
+
+    def servers(node, cert):
+        g.daemon.stop()
+        g.daemon = srv.daemon(
+            ["veilnet-guardian", "run", "--turn", "turn:10.9.0.1,turn:10.9.0.1?transport=tcp,turns:10.9.0.1:443",
+             "--turn-user", "veil", "--turn-password-file", password, "--turn-cert", cert], name="guardian", env=g.env)
+        wait_until(lambda: g.health().get("master") == "up", 20, "Guardian answers")
+        node.stop()
+        node.start()
+        said = node.json("netcheck")
+        return said, {s["kind"]: s for s in said["servers"] if s["kind"] != "public node"}
+
+    said, by = servers(nplain, coturn.cert)
+    check(list(by) == ["TURN", "TURN TCP", "TURN TLS"] and all(s["answered"] for s in by.values()), f"all answer: {by}")
+    check(all(s["outer"].startswith("10.9.0.4:") for s in by.values()), "and tell our address")
+    check("netcheck" not in json.dumps(said), "the password is not shown")
+    said, by = servers(nblocked, coturn.cert)
+    check(not by["TURN"]["answered"] and by["TURN TCP"]["answered"] and by["TURN TLS"]["answered"], f"two answer: {by}")
+    check(said["verdict"].startswith("no answer over UDP: every peer is reached through a TURN server"), said["verdict"])
+    other = srv.dir / "other.crt"
+    srv.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+             srv.dir / "other.key", "-out", other, "-days", "2", "-subj", "/CN=turn.test"])
+    _, by = servers(nblocked, other)
+    check(not by["TURN TLS"]["answered"] and "pinned" in by["TURN TLS"]["detail"], f"another key is said: {by['TURN TLS']}")
+    coturn.daemon.stop()
+    text = nblocked.cli("netcheck").stdout
+    check("TURN TCP    10.9.0.1:3478: Connection refused" in text, text)
 
 
 def without_guardian():
@@ -73,4 +109,4 @@ def without_guardian():
     check(not said["guardian"]["reached"] and said["verdict"].startswith("Guardian cannot be reached"), said["verdict"])
 
 
-main(without_servers, each_kind, without_guardian)
+main(without_servers, each_kind, turn_servers, without_guardian)
