@@ -98,6 +98,16 @@ static vn_status fill(int fd, struct vn_span content, mode_t mode)
     return st;
 }
 
+vn_status vn_file_rename(const char *from, const char *to)
+{
+    /* Before anything is changed: what fails after the rename could not be taken back. */
+    VN_CLEANUP(close_fd) int folder = -1;
+    vn_status st = open_folder_of(to, &folder);
+    if (st != VN_OK)
+        return st;
+    return rename(from, to) == 0 && fsync(folder) == 0 ? VN_OK : VN_ERR_IO;
+}
+
 vn_status vn_file_write_atomic(const char *path, struct vn_span content, mode_t mode)
 {
     uint8_t salt[8];
@@ -110,25 +120,29 @@ vn_status vn_file_write_atomic(const char *path, struct vn_span content, mode_t 
         tmp = NULL;
         return VN_ERR_NOMEM;
     }
-    /* Before anything is changed: what fails after the rename could not be taken back. */
-    VN_CLEANUP(close_fd) int folder = -1;
-    vn_status st = open_folder_of(path, &folder);
-    if (st != VN_OK)
-        return st;
     VN_CLEANUP(close_fd)
     const int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0)
         return VN_ERR_IO;
-    st = fill(fd, content, mode);
-    if (st == VN_OK && rename(tmp, path) != 0)
-        st = VN_ERR_IO;
+    vn_status st = fill(fd, content, mode);
+    if (st == VN_OK)
+        st = vn_file_rename(tmp, path);
     if (st != VN_OK) {
         const int saved = errno;
-        unlink(tmp);
+        unlink(tmp); /* unless it has its name already */
         errno = saved;
-        return st;
     }
-    return fsync(folder) == 0 ? VN_OK : VN_ERR_IO;
+    return st;
+}
+
+/* Its name is on the disk, too, when it is used. */
+static vn_status make_folder(const char *path, mode_t mode)
+{
+    if (mkdir(path, mode) != 0)
+        return errno == EEXIST ? VN_OK : VN_ERR_IO;
+    VN_CLEANUP(close_fd) int above = -1;
+    vn_status st = open_folder_of(path, &above);
+    return st == VN_OK && fsync(above) != 0 ? VN_ERR_IO : st;
 }
 
 vn_status vn_file_mkdirs(const char *path, mode_t mode)
@@ -141,8 +155,9 @@ vn_status vn_file_mkdirs(const char *path, mode_t mode)
             continue;
         const char end = *c;
         *c = '\0';
-        if (*p && mkdir(p, mode) != 0 && errno != EEXIST)
-            return VN_ERR_IO;
+        const vn_status st = *p ? make_folder(p, mode) : VN_OK;
+        if (st != VN_OK)
+            return st;
         *c = end;
         if (end == '\0')
             break;

@@ -294,7 +294,7 @@ static int realm_create(int argc, char **argv)
         if (st == VN_OK)
             st = vn_realm_generate(&init, vn_clock_wall_ms(), &record);
         if (st == VN_OK)
-            st = vn_store_begin(c.g.store, true);
+            st = vn_store_begin(c.g.store);
         VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = st == VN_OK ? c.g.store : NULL;
         if (st == VN_OK)
             st = vn_store_realm_add(tx, &record);
@@ -370,7 +370,7 @@ static int realm_rekey(int argc, char **argv)
                    within_s > VN_KEY_CHANGE_SPREAD_MAX_MS / 1000))
         return vn_admin_usage("--within is a duration of 1s to 60m");
     int code = vn_admin_begin(&c, true);
-    vn_status st = code ? VN_ERR_STATE : vn_store_begin(c.g.store, true);
+    vn_status st = code ? VN_ERR_STATE : vn_store_begin(c.g.store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = st == VN_OK ? c.g.store : NULL;
     if (st == VN_OK && identities)
         st = vn_store_identity_lost(tx, &c.realm_id, 0, "");

@@ -212,7 +212,7 @@ static vn_status make_all(struct vn_store *s, const struct plan *p,
         .tls_key_pem = p->tls_key_pem,
     };
     struct vn_id owner;
-    vn_status st = vn_store_begin(s, true);
+    vn_status st = vn_store_begin(s);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = s;
     if (st == VN_OK)
         st = vn_config_create(tx, &config, now_ms);
@@ -272,8 +272,8 @@ static int create(const struct vn_statedir *dir, const struct wish *w, const str
     if (st == VN_OK)
         st = make_all(s, p, &realm, m);
     s = vn_store_close(s); /* the last connection: folds the WAL into the file */
-    if (st == VN_OK && rename(path, dir->db))
-        st = VN_ERR_IO;
+    if (st == VN_OK)
+        st = vn_file_rename(path, dir->db);
     if (st == VN_OK)
         return 0;
     remove_store(path);

@@ -78,7 +78,7 @@ static vn_status store_change(struct vn_admin *c, const struct vn_conflux_record
 {
     static struct vn_conflux_record before;
     uint64_t now_ms = vn_clock_wall_ms();
-    vn_status st = vn_store_begin(c->g.store, true);
+    vn_status st = vn_store_begin(c->g.store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = c->g.store;
     uint64_t number = VN_MAX(n->statement_number + 1, now_ms);
     if (st == VN_OK)
@@ -121,7 +121,7 @@ static vn_status revoke_node(struct vn_admin *c, const struct vn_id *id)
 {
     static struct vn_conflux_record n;
     uint64_t now_ms = vn_clock_wall_ms();
-    vn_status st = vn_store_begin(c->g.store, true);
+    vn_status st = vn_store_begin(c->g.store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = c->g.store;
     if (st == VN_OK)
         st = vn_store_conflux_get(tx, id, &n); /* it may have logged in just now */

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "guardian/ack.h"
 #include "guardian/command.h"
 #include "guardian/commands.h"
 #include "guardian/ephemeral.h"
@@ -39,6 +40,7 @@ static void on_signal(uv_signal_t *h, int number)
     s->stopping = true;
     vn_log(VN_LOG_INFO, "guardian_stopping", VN_KV_I64("signal", number));
     vn_commands_free(VN_TAKE(s->g.commands)); /* answers who waits */
+    vn_acks_free(VN_TAKE(s->g.acks));         /* and these wait no longer */
     vn_web_close(s->g.http);
     vn_master_close(VN_TAKE(s->g.master));
     vn_signing_free(VN_TAKE(s->g.signing));
@@ -83,10 +85,13 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     if (vn_loop_new(&s.g.loop) != VN_OK)
         return vn_die("cannot make an event loop: out of memory or descriptors");
     s.g.uv = vn_loop_uv(s.g.loop);
-    int code = 0;
-    st = vn_web_open(&s.g, &s.g.http);
-    if (st != VN_OK)
-        code = explain_http(&s.g, st);
+    st = vn_acks_new(&s.g, &s.g.acks);
+    int code = st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
+    if (st == VN_OK) {
+        st = vn_web_open(&s.g, &s.g.http);
+        if (st != VN_OK)
+            code = explain_http(&s.g, st);
+    }
     if (st == VN_OK) {
         st = vn_master_open(&s.g, &s.g.master);
         if (st != VN_OK)
@@ -113,6 +118,7 @@ int vn_guardian_serve(const struct vn_statedir *dir)
                VN_KV_U64("port", s.g.cfg.listen_port),
                VN_KV_U64("master_port", s.g.cfg.master_port));
     } else {
+        vn_acks_free(VN_TAKE(s.g.acks));
         vn_web_close(s.g.http);
     }
     vn_loop_run(s.g.loop);
@@ -120,7 +126,10 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     s.g.loop = vn_loop_free(s.g.loop);
     vn_guardian_close(&s.g);
     vn_log(VN_LOG_INFO, "guardian_stopped");
-    return code;
+    return s.g.disk_failed ? vn_die("the disk of %s failed: look at what the kernel says (dmesg), "
+                                    "and start Guardian again",
+                                    dir->dir)
+                           : code;
 }
 
 /* Kept: the next run need not be told again. */

@@ -6,28 +6,53 @@
 #include "base/log.h"
 #include "control/json_alloc.h"
 #include "crypto/rng.h"
+#include "guardian/ack.h"
 
 #define PROBLEM "application/problem+json"
 
 /* ---- answering ---- */
 
-static void request_free(struct vn_request *r)
+struct request {
+    struct vn_request r;
+    /* once answered */
+    struct vn_ack ack;
+    struct vn_answer answer;
+};
+
+static void request_free(struct request *q)
 {
-    json_decref(r->body);
-    vn_wipe(r, sizeof(*r));
-    free(r);
+    json_decref(q->r.body);
+    vn_secret_strp(&q->answer.text); /* may hold credentials */
+    vn_wipe(q, sizeof(*q));
+    free(q);
 }
 
-/* Takes the text. */
+static void on_disk(struct vn_ack *ack, vn_status st)
+{
+    struct request *q = VN_CONTAINER_OF(ack, struct request, ack);
+    struct vn_web_conn *c = q->r.conn;
+    if (st != VN_OK) {
+        vn_secret_strp(&q->answer.text);
+        q->answer = vn_web_problem(500, "Guardian's disk failed, and Guardian ends: see its log");
+    }
+    if (c) {
+        c->req = NULL;
+        c->answer(c, &q->answer);
+        q->answer.text = NULL;
+    }
+    request_free(q);
+}
+
+/* Takes the text. Nothing is said to be so before it is on the disk, whoever's doing it is; but who
+ * only asks (GET) hears what is so now. */
 static void finish(struct vn_request *r, const struct vn_answer *take)
 {
-    if (r->conn) {
-        r->conn->req = NULL;
-        r->conn->answer(r->conn, take);
-    } else {
-        vn_secret_strp(&(char *){take->text}); /* may hold credentials */
-    }
-    request_free(r);
+    struct request *q = VN_CONTAINER_OF(r, struct request, r);
+    q->answer = *take;
+    if (r->route->method == VN_WEB_GET)
+        on_disk(&q->ack, VN_OK);
+    else
+        vn_acks_wait(r->g->acks, r->g, &q->ack, on_disk);
 }
 
 static const char *title_of(unsigned status)
@@ -250,12 +275,13 @@ static bool check(struct vn_request *r, struct vn_span body)
 void vn_web_dispatch(struct vn_guardian *g, struct vn_rates *rates, struct vn_web_conn *c,
                      const struct vn_web_call *call)
 {
-    struct vn_request *r = calloc(1, sizeof(*r));
-    if (!r) {
+    struct request *q = calloc(1, sizeof(*q));
+    if (!q) {
         const struct vn_answer a = vn_web_problem(503, "out of memory: try again");
         c->answer(c, &a);
         return;
     }
+    struct vn_request *r = &q->r;
     r->g = g;
     r->conn = c;
     r->route = call->route;

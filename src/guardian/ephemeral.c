@@ -21,7 +21,7 @@ uint64_t vn_ephemeral_lifetime_ms(const struct vn_conflux_record *c, uint64_t re
 static vn_status remove_one(struct vn_guardian *g, const struct vn_id *id, uint64_t now_ms)
 {
     struct vn_conflux_record c;
-    vn_status st = vn_store_begin(g->store, true);
+    vn_status st = vn_store_begin(g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = g->store;
     if (st == VN_OK)
         st = vn_store_conflux_get(tx, id, &c);

@@ -11,6 +11,7 @@
 #include "guardian/store.h"
 
 struct vn_web;
+struct vn_acks;
 struct vn_master;
 struct vn_links;
 struct vn_key_changes;
@@ -33,6 +34,7 @@ struct vn_guardian {
     struct vn_store *store;
     struct vn_map *realms; /* id → struct vn_realm *, loaded on first use, a reference each */
     struct vn_web *http;
+    struct vn_acks *acks; /* NULL when starting or stopping */
     struct vn_master *master;
     struct vn_links *links;
     struct vn_commands *commands;       /* NULL when stopping, as links */
@@ -41,6 +43,7 @@ struct vn_guardian {
     struct vn_ephemerals *ephemerals;   /* NULL when stopping */
     bool revoking;                      /* a list is being signed */
     bool telling_rule;                  /* of a realm: it is being signed */
+    bool disk_failed;                   /* we are stopping because of it */
     struct vn_metrics metrics;
     unsigned passwords_running; /* Argon2 under way: each holds 19 MiB */
 };

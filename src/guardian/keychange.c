@@ -250,7 +250,7 @@ static void word_done(uv_work_t *work, int status)
 static vn_status begin(struct vn_guardian *g, const struct vn_key_change *c, uint64_t now_ms)
 {
     uint32_t generation = 0;
-    vn_status st = vn_store_begin(g->store, true);
+    vn_status st = vn_store_begin(g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = g->store;
     if (st == VN_OK)
         st = vn_store_key_change_begin(tx, &c->realm, now_ms, &generation);
@@ -291,7 +291,7 @@ static vn_status in_force(struct vn_guardian *g, const struct vn_key_change *c)
     VN_CLEANUP(vn_realm_unrefp) struct vn_realm *realm = NULL;
     vn_status st = vn_guardian_realm(g, &c->realm, &realm);
     if (st == VN_OK)
-        st = vn_store_begin(g->store, true);
+        st = vn_store_begin(g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = g->store;
     if (st == VN_OK)
         st = vn_store_key_change_in_force(tx, &c->realm, c->other, realm->r.hour_generation,
@@ -369,7 +369,7 @@ static vn_status announce(struct vn_guardian *g, struct handing *h, const struct
 
 static vn_status end(struct vn_guardian *g, const struct vn_key_change *c)
 {
-    vn_status st = vn_store_begin(g->store, true);
+    vn_status st = vn_store_begin(g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = g->store;
     if (st == VN_OK)
         st = vn_store_key_change_end(tx, &c->realm);
@@ -403,6 +403,8 @@ static void on_timer(uv_timer_t *t)
     static struct vn_key_change changes[CHANGES_MAX];
     size_t n = 0;
     vn_status st = vn_store_key_change_list(k->g->store, changes, CHANGES_MAX, &n);
+    if (st == VN_OK && n) /* what the last tick changed, nodes are told in this one */
+        st = vn_store_sync(k->g->store);
     for (size_t i = 0; st == VN_OK && i < n; i++)
         st = drive(k, &changes[i], vn_clock_wall_ms());
     if (st != VN_OK)

@@ -109,8 +109,11 @@ static void publication_free(struct publication *p)
 static void on_work(uv_work_t *w)
 {
     struct publication *p = VN_CONTAINER_OF(w, struct publication, work);
-    p->result = issue(p->realm, p->rows, p->from, p->n, p->from ? p->rows[p->from - 1].e.number : 0,
-                      p->list, &p->list_n);
+    /* Before any node has it, or a power cut would let its numbers be given again. */
+    p->result = vn_store_sync(p->g->store);
+    if (p->result == VN_OK)
+        p->result = issue(p->realm, p->rows, p->from, p->n,
+                          p->from ? p->rows[p->from - 1].e.number : 0, p->list, &p->list_n);
 }
 
 void vn_revoke_tell_broker(struct vn_guardian *g, const struct vn_realm *realm)

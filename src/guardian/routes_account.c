@@ -113,7 +113,7 @@ void vn_route_profile_change(struct vn_request *r)
 static void password_then(struct vn_request *r, struct vn_password_job *j)
 {
     struct vn_user_record u;
-    vn_status st = vn_store_begin(r->g->store, true);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_store_user_get(tx, &j->user.id, &u);

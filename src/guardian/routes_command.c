@@ -177,7 +177,7 @@ static bool store_rules(struct vn_request *r, const struct vn_conflux_record *be
     size_t total = 0;
     if (before->quarantine.all != c->quarantine.all)
         c->statement_number = VN_MAX(c->statement_number + 1, r->now_ms);
-    vn_status st = vn_store_begin(r->g->store, true);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_store_quarantine_set(tx, c);

@@ -118,7 +118,7 @@ bool vn_node_store_taints(struct vn_request *r, struct vn_conflux_record *c)
         return false;
     /* Also when nothing changed: a node that asks has perhaps lost the answer before. */
     c->statement_number = VN_MAX(c->statement_number + 1, r->now_ms);
-    vn_status st = vn_store_begin(r->g->store, true);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_store_conflux_set_taints(tx, &c->id, &c->taints, c->statement_number);
@@ -205,7 +205,7 @@ void vn_route_node_get(struct vn_request *r)
 
 bool vn_node_remove(struct vn_request *r, const struct vn_conflux_record *c, const char *action)
 {
-    vn_status st = vn_store_begin(r->g->store, true);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_revoke_session(tx, c, r->now_ms);

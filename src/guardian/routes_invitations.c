@@ -129,7 +129,7 @@ void vn_route_invitation_accept(struct vn_request *r)
     struct vn_invitation_record i;
     if (!find(r, &r->path_id[0], NULL, &i))
         return;
-    vn_status st = vn_store_begin(r->g->store, true);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_store_invitation_delete(tx, &i.id);

@@ -45,7 +45,7 @@ void vn_route_org_create(struct vn_request *r)
     snprintf(o.name, sizeof(o.name), "%s", name);
     vn_status st = vn_rng_bytes(o.id.b, sizeof(o.id.b));
     if (st == VN_OK)
-        st = vn_store_begin(r->g->store, true);
+        st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_store_org_add(tx, &o);
@@ -203,7 +203,7 @@ void vn_route_member_put(struct vn_request *r)
     }
     if (!vn_org_may_give(r, before, after))
         return;
-    st = vn_store_begin(r->g->store, true);
+    st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_store_member_put(tx, &r->org, &user, after, r->now_ms);
@@ -234,7 +234,7 @@ void vn_route_member_remove(struct vn_request *r)
     }
     if (!vn_org_may_give(r, before, VN_ROLE_NONE))
         return;
-    st = vn_store_begin(r->g->store, true);
+    st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_store_member_remove(tx, &r->org, &user);

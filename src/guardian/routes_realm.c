@@ -52,7 +52,7 @@ static void creation_done(struct vn_request *r, void *arg)
     struct vn_realm *realm = NULL;
     vn_status st = c->result;
     if (st == VN_OK)
-        st = vn_store_begin(r->g->store, true);
+        st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_store_realm_add(tx, &c->record);
@@ -240,7 +240,7 @@ static void describe(const struct vn_realm_record *before, const struct vn_realm
 static vn_status store_change(struct vn_store *s, const struct vn_realm_record *now,
                               const struct vn_realm_place *place, bool publish)
 {
-    vn_status st = vn_store_begin(s, true);
+    vn_status st = vn_store_begin(s);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = s;
     if (st == VN_OK)
         st = vn_store_realm_set(tx, now, publish);

@@ -260,7 +260,7 @@ void vn_route_register(struct vn_request *r)
         return;
     }
     /* The token's use, the address and the node are taken together or not at all. */
-    st = vn_store_begin(store, true);
+    st = vn_store_begin(store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = store;
     if (st != VN_OK) {
         vn_request_fail(r, st, "store");
@@ -293,7 +293,7 @@ void vn_route_register(struct vn_request *r)
 void vn_route_unregister(struct vn_request *r)
 {
     char actor[VN_USER_NAME_MAX + 8];
-    vn_status st = vn_store_begin(r->g->store, true);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_revoke_session(tx, &r->conflux, r->now_ms);

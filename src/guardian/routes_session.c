@@ -140,8 +140,7 @@ static void login_start(struct vn_request *r, struct login *l)
 static vn_status record(struct vn_request *r, struct login *l)
 {
     struct vn_store *s = r->g->store;
-    /* Not durable: a session lost in a power cut costs its node a login. */
-    vn_status st = vn_store_begin(s, false);
+    vn_status st = vn_store_begin(s);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = s;
     struct vn_conflux_record now;
     if (st == VN_OK)
@@ -389,7 +388,7 @@ void vn_route_session_logout(struct vn_request *r)
             vn_request_reply(r, 204, NULL);
         return;
     }
-    vn_status st = vn_store_begin(r->g->store, false);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_revoke_session(tx, &r->conflux, r->now_ms); /* its certificate lives on */

@@ -119,7 +119,7 @@ static vn_status check_members(struct vn_store *tx, const struct vn_id *team,
 
 void vn_route_team_delete(struct vn_request *r)
 {
-    vn_status st = vn_store_begin(r->g->store, true);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = check_members(tx, &r->team.id, NULL, r->now_ms);
@@ -186,7 +186,7 @@ void vn_route_team_member_remove(struct vn_request *r)
         vn_request_error(r, 403, "only an administrator may do this: ask one");
         return;
     }
-    vn_status st = vn_store_begin(r->g->store, true);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_store_team_member_remove(tx, &r->team.id, &user);
@@ -258,7 +258,7 @@ void vn_route_realm_teams_change(struct vn_request *r)
     struct vn_team_set add, remove;
     if (!read_change(r, &add, &remove))
         return;
-    vn_status st = vn_store_begin(r->g->store, true);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     for (size_t i = 0; st == VN_OK && i < add.n; i++)
         st = vn_store_realm_team_put(tx, &r->realm, &add.t[i]);
@@ -299,7 +299,7 @@ void vn_route_node_teams(struct vn_request *r)
     teams = c.teams;
     for (size_t i = 0; i < remove.n; i++)
         vn_team_set_remove(&teams, &remove.t[i]);
-    vn_status st = vn_store_begin(r->g->store, true);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     for (size_t i = 0; st == VN_OK && i < add.n; i++) {
         st = vn_store_realm_team_of_user(tx, &c.realm, &c.owner, &add.t[i], NULL, &team);

@@ -34,7 +34,7 @@ static json_t *shown(const struct vn_user_record *u, const char *password)
 static void create_then(struct vn_request *r, struct vn_password_job *j)
 {
     snprintf(j->user.password, sizeof(j->user.password), "%s", j->hash);
-    vn_status st = vn_store_begin(r->g->store, true);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_store_user_add(tx, &j->user);
@@ -162,7 +162,7 @@ void vn_route_user_change(struct vn_request *r)
         u.superuser = json_is_true(superuser);
     if (disabled)
         u.disabled = json_is_true(disabled);
-    vn_status st = vn_store_begin(r->g->store, true);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_store_user_set(tx, &u);
@@ -188,7 +188,7 @@ void vn_route_user_delete(struct vn_request *r)
     struct vn_user_record u;
     if (!find(r, &u))
         return;
-    vn_status st = vn_store_begin(r->g->store, true);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_store_user_delete(tx, &u.id);
@@ -212,7 +212,7 @@ void vn_route_user_delete(struct vn_request *r)
 static void reset_then(struct vn_request *r, struct vn_password_job *j)
 {
     snprintf(j->user.password, sizeof(j->user.password), "%s", j->hash);
-    vn_status st = vn_store_begin(r->g->store, true);
+    vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_store_user_set(tx, &j->user);

@@ -160,7 +160,7 @@ void vn_sign_in(struct vn_request *r, const struct vn_user_record *u)
     if (st == VN_OK)
         st = make_refresh(&s.id, s.hash, refresh, sizeof(refresh));
     if (st == VN_OK)
-        st = vn_store_begin(r->g->store, false);
+        st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     if (st == VN_OK)
         st = vn_store_session_add(tx, &s);

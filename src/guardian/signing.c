@@ -43,6 +43,8 @@ static vn_status announce(struct vn_guardian *g, const struct vn_id *realm, uint
         st = vn_store_signing_announce(g->store, realm, &next, now_ms,
                                        now_ms + VN_SIGNING_ANNOUNCE_MS);
     if (st == VN_OK)
+        st = vn_store_sync(g->store); /* the broker will know the key */
+    if (st == VN_OK)
         changed(g, realm, "signing_key_announced");
     return st;
 }
@@ -52,7 +54,7 @@ static vn_status use(struct vn_guardian *g, const struct vn_id *id, uint64_t now
     VN_CLEANUP(vn_realm_unrefp) struct vn_realm *realm = NULL;
     vn_status st = vn_guardian_realm(g, id, &realm);
     if (st == VN_OK)
-        st = vn_store_begin(g->store, true);
+        st = vn_store_begin(g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = g->store;
     if (st == VN_OK)
         st = vn_store_signing_use(tx, id, realm->signing.public, now_ms,
@@ -61,6 +63,8 @@ static vn_status use(struct vn_guardian *g, const struct vn_id *id, uint64_t now
         st = vn_store_outbox_spread(tx, id, now_ms, VN_SIGNING_SPREAD_MS);
     if (st == VN_OK)
         st = vn_store_commit(tx);
+    if (st == VN_OK)
+        st = vn_store_sync(g->store);
     if (st != VN_OK)
         return st;
     changed(g, id, "signing_key_used");

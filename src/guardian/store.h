@@ -1,6 +1,7 @@
 /*
- * The only door to SQL. Loop thread only (a second process, such as `veilnet-guardian token
- * create`, may work on the same file). Records are copied out. Functions that change something
+ * The only door to SQL. Loop thread only, but for vn_store_sync (a second process, such as
+ * `veilnet-guardian token create`, may work on the same file). Records are copied out. Functions
+ * that change something
  * leave no trace when they fail; several changes that belong together stand between vn_store_begin
  * and vn_store_commit.
  */
@@ -31,9 +32,19 @@ VN_MUST_CHECK vn_status vn_store_open(const char *path, bool create, struct vn_s
 struct vn_store *vn_store_close(struct vn_store *s); /* returns NULL */
 void vn_store_closep(struct vn_store **s);
 
-/** durable: on disk at commit. Without it a power cut may lose the change, but never tear it. */
-VN_MUST_CHECK vn_status vn_store_begin(struct vn_store *s, bool durable);
+VN_MUST_CHECK vn_status vn_store_begin(struct vn_store *s);
 VN_MUST_CHECK vn_status vn_store_commit(struct vn_store *s);
+/**
+ * From now on a change is in the file when it is committed, so that a killed process loses nothing,
+ * but on the disk only after vn_store_sync: many changes for one fsync. A power cut takes whole
+ * changes, the latest first. Not undone.
+ */
+VN_MUST_CHECK vn_status vn_store_defer(struct vn_store *s);
+/** Rises with every change committed since vn_store_defer; 0 without that. */
+uint64_t vn_store_changes(const struct vn_store *s);
+/** When it returns VN_OK, what was committed before the call is on the disk. From any thread.
+ * VN_ERR_IO: some of it may never be, and no later call can tell. */
+VN_MUST_CHECK vn_status vn_store_sync(const struct vn_store *s);
 /** Harmless when no transaction is open. */
 void vn_store_rollback(struct vn_store *s);
 /** For VN_CLEANUP: rolls back what was not committed. */

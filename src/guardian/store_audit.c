@@ -18,13 +18,7 @@ vn_status vn_store_audit_add(struct vn_store *s, uint64_t at_ms, const struct vn
     vn_sql_bind_text(q, 4, action);
     vn_sql_bind_text(q, 5, subject);
     vn_sql_bind_text(q, 6, detail);
-    if (s->in_tx)
-        return vn_sql_run(s, q, "audit", NULL);
-    vn_status st = vn_sql_relax(s, true);
-    if (st == VN_OK)
-        st = vn_sql_run(s, q, "audit", NULL);
-    (void)vn_sql_relax(s, false);
-    return st;
+    return vn_sql_run(s, q, "audit", NULL);
 }
 
 static const char *text_of(struct vn_query *q, int column)

@@ -22,15 +22,15 @@ struct vn_store {
     struct vn_query cache[VN_STORE_STATEMENTS];
     size_t cached;
     bool in_tx;
-    bool relaxed; /* what is committed may wait for the next change to reach the disk */
+    bool deferred;
+    int wal_fd;       /* constant once deferred */
+    uint64_t changes; /* since deferred */
     int64_t data_version;
 };
 
 /** What SQLite's last error means here; logs what is nobody's business but the operator's. */
 vn_status vn_sql_fail(struct vn_store *s, const char *what);
 vn_status vn_sql_exec(struct vn_store *s, const char *sql);
-/** Between transactions. */
-vn_status vn_sql_relax(struct vn_store *s, bool relaxed);
 /** Prepares once per SQL literal, which must live as long as the store; hold it in a VN_QUERY. */
 struct vn_query *vn_sql_prepare(struct vn_store *s, const char *sql);
 /** Runs a statement that returns no rows; ret_changes may be NULL. */

@@ -7,6 +7,7 @@
 #include "guardian/store_sql.h"
 
 #define BUSY_WAIT_MS 5000
+#define CHECKPOINT_PAGES 1000 /* of the log, as SQLite has it */
 
 static vn_status fail_as(int rc, const char *error, const char *what)
 {
@@ -92,7 +93,7 @@ vn_status vn_sql_change(struct vn_store *s, struct vn_query *q, const char *what
     return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
 }
 
-/* ---- open, migrate, transactions ---- */
+/* ---- open, migrate ---- */
 
 static vn_status schema_version(struct vn_store *s, int *ret)
 {
@@ -110,7 +111,7 @@ static vn_status migrate(struct vn_store *s)
     int count = 0;
     while (vn_migrations[count])
         count++;
-    vn_status st = vn_store_begin(s, true);
+    vn_status st = vn_store_begin(s);
     int version = 0;
     if (st == VN_OK)
         st = schema_version(s, &version);
@@ -168,6 +169,8 @@ struct vn_store *vn_store_close(struct vn_store *s)
     for (size_t i = 0; i < s->cached; i++)
         sqlite3_finalize(s->cache[i].stmt);
     sqlite3_close(s->db);
+    if (s->deferred)
+        close(s->wal_fd);
     free(s);
     return NULL;
 }
@@ -177,24 +180,50 @@ void vn_store_closep(struct vn_store **s)
     *s = vn_store_close(*s);
 }
 
-/* Whatever is not said to be less is on the disk when it is done. */
-vn_status vn_sql_relax(struct vn_store *s, bool relaxed)
+/* ---- waiting for the disk ---- */
+
+/* In place of SQLite's own hook, so it does what that one does. */
+static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
 {
-    if (s->relaxed == relaxed)
-        return VN_OK;
-    vn_status st =
-        vn_sql_exec(s, relaxed ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
-    if (st == VN_OK)
-        s->relaxed = relaxed;
-    return st;
+    struct vn_store *s = arg;
+    s->changes++;
+    if (pages >= CHECKPOINT_PAGES) /* what fails is tried again at the next change */
+        (void)sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return SQLITE_OK;
 }
 
-vn_status vn_store_begin(struct vn_store *s, bool durable)
+/*
+ * SQLite can wait for the disk at every commit or at none. At none it still waits where the order
+ * of writes matters (a log begun anew, a checkpoint), so the file stays whole; and the log alone,
+ * which has no locks on it that closing a descriptor would drop, is for us to sync.
+ */
+vn_status vn_store_defer(struct vn_store *s)
 {
-    vn_status st = vn_sql_relax(s, !durable);
+    const char *path = sqlite3_filename_wal(sqlite3_db_filename(s->db, "main"));
+    s->wal_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (s->wal_fd < 0)
+        return VN_ERR_IO;
+    s->deferred = true;
+    sqlite3_wal_hook(s->db, on_commit, s);
+    return vn_sql_exec(s, "PRAGMA synchronous = NORMAL");
+}
+
+uint64_t vn_store_changes(const struct vn_store *s)
+{
+    return s->changes;
+}
+
+vn_status vn_store_sync(const struct vn_store *s)
+{
+    return !s->deferred || fdatasync(s->wal_fd) == 0 ? VN_OK : VN_ERR_IO;
+}
+
+/* ---- transactions ---- */
+
+vn_status vn_store_begin(struct vn_store *s)
+{
     /* IMMEDIATE: a reader that becomes a writer later could fail with SQLITE_BUSY. */
-    if (st == VN_OK)
-        st = vn_sql_exec(s, "BEGIN IMMEDIATE");
+    vn_status st = vn_sql_exec(s, "BEGIN IMMEDIATE");
     s->in_tx = st == VN_OK;
     return st;
 }
@@ -202,10 +231,8 @@ vn_status vn_store_begin(struct vn_store *s, bool durable)
 vn_status vn_store_commit(struct vn_store *s)
 {
     vn_status st = vn_sql_exec(s, "COMMIT");
-    if (st == VN_OK) {
+    if (st == VN_OK)
         s->in_tx = false;
-        (void)vn_sql_relax(s, false); /* cannot fail but by memory; the next begin sets it again */
-    }
     return st;
 }
 
@@ -216,7 +243,6 @@ void vn_store_rollback(struct vn_store *s)
     s->in_tx = false;
     if (sqlite3_get_autocommit(s->db) == 0)
         (void)vn_sql_exec(s, "ROLLBACK");
-    (void)vn_sql_relax(s, false);
 }
 
 void vn_store_rollbackp(struct vn_store **s)

@@ -59,7 +59,7 @@ static struct vn_key_change only_change(const struct vn_store_world *w)
 static uint32_t begin(const struct vn_store_world *w, uint64_t now_ms)
 {
     uint32_t generation = 0;
-    assert_ok(vn_store_begin(w->s, true));
+    assert_ok(vn_store_begin(w->s));
     assert_ok(vn_store_key_change_begin(w->s, &w->realm->r.id, now_ms, &generation));
     assert_ok(vn_store_commit(w->s));
     return generation;
@@ -68,14 +68,14 @@ static uint32_t begin(const struct vn_store_world *w, uint64_t now_ms)
 static void in_force(const struct vn_store_world *w, uint32_t now, uint32_t before,
                      uint64_t until_ms)
 {
-    assert_ok(vn_store_begin(w->s, true));
+    assert_ok(vn_store_begin(w->s));
     assert_ok(vn_store_key_change_in_force(w->s, &w->realm->r.id, now, before, until_ms));
     assert_ok(vn_store_commit(w->s));
 }
 
 static void end(const struct vn_store_world *w)
 {
-    assert_ok(vn_store_begin(w->s, true));
+    assert_ok(vn_store_begin(w->s));
     assert_ok(vn_store_key_change_end(w->s, &w->realm->r.id));
     assert_ok(vn_store_commit(w->s));
 }
@@ -198,7 +198,7 @@ static void all_identities(void **state)
     in_force(w, g, 1, NOW + 1);
     end(w);
 
-    assert_ok(vn_store_begin(w->s, false));
+    assert_ok(vn_store_begin(w->s));
     for (int i = 0; i < 1024; i++) {
         char label[16];
         snprintf(label, sizeof(label), "t%d", i);

@@ -1,5 +1,6 @@
 /* Organisations in the store, an old store brought up to date, and what leaving does to nodes. */
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "guardian/ephemeral.h"
@@ -247,24 +248,51 @@ static int synchronous(const struct vn_store *s)
     return level;
 }
 
+static void add_entry(struct vn_store *s)
+{
+    assert_ok(vn_store_audit_add(s, NOW, NULL, "a", "b", "c", "d"));
+}
+
 static void changes_reach_the_disk(void **state)
 {
-    const struct vn_store_world *w = *state;
+    (void)state;
     enum { NORMAL = 1, FULL = 2 };
-    assert_int_equal(synchronous(w->s), FULL);
-    assert_ok(vn_store_begin(w->s, false));
-    assert_int_equal(synchronous(w->s), NORMAL);
-    assert_ok(vn_store_commit(w->s));
-    assert_int_equal(synchronous(w->s), FULL); /* for a change without a transaction, too */
-    assert_ok(vn_store_begin(w->s, false));
-    vn_store_rollback(w->s);
-    assert_int_equal(synchronous(w->s), FULL);
-    assert_ok(vn_store_audit_add(w->s, NOW, NULL, "a", "b", "c", "d"));
-    assert_int_equal(synchronous(w->s), FULL);
-    assert_ok(vn_store_begin(w->s, true));
-    assert_ok(vn_store_audit_add(w->s, NOW, NULL, "a", "b", "c", "d"));
-    assert_int_equal(synchronous(w->s), FULL);
-    assert_ok(vn_store_commit(w->s));
+    char path[] = "/tmp/vn-disk-XXXXXX", log[32], shm[32];
+    struct stat sb;
+    struct vn_store *s;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    snprintf(log, sizeof(log), "%s-wal", path);
+    snprintf(shm, sizeof(shm), "%s-shm", path);
+    assert_ok(vn_store_open(path, true, &s));
+    assert_int_equal(synchronous(s), FULL);
+    add_entry(s);
+    assert_int_equal(vn_store_changes(s), 0);
+    assert_ok(vn_store_sync(s));
+    assert_ok(vn_store_defer(s));
+    assert_int_equal(synchronous(s), NORMAL);
+    add_entry(s);
+    assert_int_equal(vn_store_changes(s), 1);
+    assert_ok(vn_store_begin(s));
+    add_entry(s);
+    add_entry(s);
+    assert_int_equal(vn_store_changes(s), 1);
+    assert_ok(vn_store_commit(s));
+    assert_int_equal(vn_store_changes(s), 2); /* together */
+    assert_ok(vn_store_begin(s));
+    add_entry(s);
+    vn_store_rollback(s);
+    assert_int_equal(vn_store_changes(s), 2);
+    assert_ok(vn_store_sync(s));
+    for (int i = 0; i < 1200; i++) /* the log is begun anew when it is long */
+        add_entry(s);
+    assert_int_equal(stat(log, &sb), 0);
+    assert_in_range(sb.st_size, 1, 1100 * 4200);
+    s = vn_store_close(s);
+    unlink(path);
+    unlink(log);
+    unlink(shm);
 }
 
 /* ---- a store of the version before ---- */

@@ -94,7 +94,7 @@ static void rows_of_a_node(void **state)
 
 static void revoke_nodes(const struct vn_store_world *w, uint16_t count)
 {
-    assert_ok(vn_store_begin(w->s, false));
+    assert_ok(vn_store_begin(w->s));
     for (uint16_t i = 0; i < count; i++) {
         struct vn_conflux_record c = node(w, i);
         assert_ok(vn_revoke_session(w->s, &c, NOW));

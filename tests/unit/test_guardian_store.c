@@ -166,11 +166,11 @@ static void rollback_undoes(void **state)
     struct world *w = *state;
     const struct vn_id one = id_of(3);
     add_token(w->s, 3, 1, 1);
-    assert_ok(vn_store_begin(w->s, true));
+    assert_ok(vn_store_begin(w->s));
     assert_ok(vn_store_token_use(w->s, &one, NOW));
     vn_store_rollback(w->s);
     vn_store_rollback(w->s);
-    assert_ok(vn_store_begin(w->s, false));
+    assert_ok(vn_store_begin(w->s));
     assert_ok(vn_store_token_use(w->s, &one, NOW));
     assert_ok(vn_store_commit(w->s));
     assert_status(VN_ERR_LIMIT, vn_store_token_use(w->s, &one, NOW));
