@@ -54,6 +54,7 @@ struct vn_mem_net {
     struct vn_mem_net_config cfg;
     struct mem_port ports[1 + VN_MEM_OWNERS];
     bool cut[1 + VN_MEM_OWNERS][1 + VN_MEM_OWNERS];
+    uint64_t slow_us[1 + VN_MEM_OWNERS];
     struct vn_list ends;
     uint64_t now_us, order, random;
     struct event *events; /* binary heap */
@@ -106,13 +107,25 @@ static void sift_down(struct vn_mem_net *n, size_t at)
     }
 }
 
-static void remove_event(struct vn_mem_net *n, size_t at)
+static void remove_first(struct vn_mem_net *n)
 {
-    n->events[at] = n->events[--n->count];
-    if (at < n->count) {
-        sift_up(n, at);
-        sift_down(n, at);
+    n->events[0] = n->events[--n->count];
+    sift_down(n, 0);
+}
+
+/* What is on its way to t. */
+static void forget_events(struct vn_mem_net *n, const struct vn_tether *t)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n->count; i++) {
+        if (n->events[i].to == t)
+            vn_pktbuf_free(n->events[i].buf);
+        else
+            n->events[kept++] = n->events[i];
     }
+    n->count = kept;
+    for (size_t i = kept / 2; i-- > 0;)
+        sift_down(n, i);
 }
 
 static vn_status schedule(struct vn_mem_net *n, struct event e)
@@ -263,6 +276,11 @@ static vn_status mem_restart_start(struct vn_tether *t,
     return VN_OK;
 }
 
+void vn_mem_net_slow(struct vn_mem_net *n, unsigned owner, uint64_t us)
+{
+    n->slow_us[owner] = us;
+}
+
 void vn_mem_net_strand(struct vn_mem_net *n, bool controlling)
 {
     VN_LIST_EACH(it, &n->ends)
@@ -311,7 +329,8 @@ static vn_status mem_send(struct vn_tether *t, enum vn_tether_class cls, struct 
             vn_pktbuf_free(b);
             continue;
         }
-        uint64_t due = net->now_us + net->cfg.delay_us;
+        uint64_t due =
+            net->now_us + net->cfg.delay_us + net->slow_us[t->owner] + net->slow_us[t->peer->owner];
         if (net->cfg.jitter_us)
             due += net_random(net) % (net->cfg.jitter_us + 1);
         if (lost)
@@ -341,14 +360,7 @@ static void mem_close(struct vn_tether *t)
         return;
     struct vn_mem_net *n = t->net;
     struct vn_tether *p = t->peer;
-    for (size_t i = 0; i < n->count;) {
-        if (n->events[i].to == t) {
-            vn_pktbuf_free(n->events[i].buf);
-            remove_event(n, i);
-        } else {
-            i++;
-        }
-    }
+    forget_events(n, t);
     if (p) {
         p->peer = NULL;
         /* What it had sent before arrives first. */
@@ -514,7 +526,7 @@ void vn_mem_net_run(struct vn_mem_net *n, uint64_t now_us)
             sift_down(n, 0);
             continue;
         }
-        remove_event(n, 0);
+        remove_first(n);
         n->now_us = VN_MAX(n->now_us, e.due_us);
         deliver(n, e);
     }

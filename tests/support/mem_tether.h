@@ -40,6 +40,8 @@ const struct vn_tether_port *vn_mem_net_port_of(struct vn_mem_net *n, unsigned o
  * VN_MEM_SILENT_US later both ends go down. */
 #define VN_MEM_SILENT_US 3000000
 void vn_mem_net_cut(struct vn_mem_net *n, unsigned a, unsigned b, bool cut);
+/** What this owner sends and gets takes so much longer, on each of its tethers. */
+void vn_mem_net_slow(struct vn_mem_net *n, unsigned owner, uint64_t us);
 /** Every tether of this owner goes down at both ends at the next run. */
 void vn_mem_net_break_of(struct vn_mem_net *n, unsigned owner, enum vn_tether_down why);
 
