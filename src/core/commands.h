@@ -28,6 +28,8 @@ enum vn_cmd_type {
     VN_CMD_TX_CLOSE,         /* struct vn_cmd_handle */
     VN_CMD_RX_OPEN,          /* struct vn_cmd_rx_open */
     VN_CMD_RX_CLOSE,         /* struct vn_cmd_handle */
+    VN_CMD_TX_WATCH,         /* struct vn_cmd_watch */
+    VN_CMD_LABEL_CLOSE,      /* struct vn_cmd_label: its circuit is gone */
     VN_CMD_TX_KEM,           /* struct vn_cmd_kem: the answer to VN_EV_TX_KEM_DUE */
     VN_CMD_RX_KEM,           /* struct vn_cmd_kem: a KEM step that the source may take */
     VN_CMD_RELAY_OPEN,       /* struct vn_cmd_relay_open */
@@ -41,6 +43,7 @@ enum vn_ev_type {
     VN_EV_DEST_WANTED = 64, /* struct vn_ev_dest: first packet for an address without egresser */
     VN_EV_DEST_IDLE,        /* struct vn_ev_dest: its egresser is gone */
     VN_EV_TX_IDLE,      /* struct vn_ev_handle: no packet for idle_ms; stays open until TX_CLOSE */
+    VN_EV_TX_SENT,      /* struct vn_ev_sent: the answer to TX_WATCH */
     VN_EV_TX_KEM_DUE,   /* struct vn_ev_epoch: asks for a KEM step that begins this epoch */
     VN_EV_TX_KEM,       /* struct vn_ev_kem: it was taken */
     VN_EV_RX_KEM,       /* struct vn_ev_kem: its frames will open */
@@ -112,7 +115,8 @@ struct vn_cmd_tether_send { /* on the control channel of the tether */
 };
 
 /** Opens the sending side of a stream on a circuit, or moves it to another one (keys and sequence
- * go on). The chain key comes with the first one only: from then on the worker alone has it. */
+ * go on; what credit there is on the one it leaves is kept until LABEL_CLOSE). The chain key comes
+ * with the first one only: from then on the worker alone has it. */
 struct vn_cmd_tx_open {
     struct vn_post_msg msg;
     uint32_t tx;
@@ -136,6 +140,17 @@ struct vn_cmd_rx_open {
     size_t addr_count;
     struct vn_prefix prefixes[VN_CERT_PREFIXES_MAX];
     size_t prefix_count;
+};
+
+/** Tells once, with the first frame that is sent after_ms or later. */
+struct vn_cmd_watch {
+    struct vn_post_msg msg;
+    uint32_t tx;
+    uint32_t after_ms;
+};
+struct vn_cmd_label {
+    struct vn_post_msg msg;
+    uint32_t tether, label;
 };
 
 /** A circuit of others through this node. */
@@ -178,6 +193,11 @@ struct vn_cmd_dest {
 struct vn_ev_handle {
     struct vn_post_msg msg;
     uint32_t handle;
+};
+struct vn_ev_sent {
+    struct vn_post_msg msg;
+    uint32_t handle;
+    uint32_t frames; /* since TX_WATCH, at least 1 */
 };
 struct vn_ev_epoch {
     struct vn_post_msg msg;

@@ -127,14 +127,16 @@ static void on_down(void *arg, enum vn_tether_down why)
 /* The next hop takes more on a circuit. */
 static void on_credit(struct vn_end *end, uint32_t label, struct vn_span body)
 {
-    const struct vn_label *l = vn_label_find(end, label);
+    struct vn_label *l = vn_label_find(end, label);
     uint64_t limit;
     if (!vn_credit_decode(body, &limit))
         vn_worker_drop(end->worker, VN_DROP_HOP_MALFORMED);
-    else if (!l || !l->turn)
-        vn_worker_drop(end->worker, VN_DROP_LABEL_UNKNOWN);
-    else
+    else if (l && l->turn)
         vn_turn_credit(l->turn, limit);
+    else if (l && l->kept)
+        l->purse.limit = VN_MAX(l->purse.limit, limit);
+    else
+        vn_worker_drop(end->worker, VN_DROP_LABEL_UNKNOWN);
 }
 
 static void on_stranded(void *arg)

@@ -77,6 +77,14 @@ struct vn_label *vn_label_claim(struct vn_end *end, uint32_t label)
     return label_new(end, label);
 }
 
+void vn_label_close(struct vn_worker *w, const struct vn_cmd_label *cmd)
+{
+    struct vn_end *end = vn_worker_end(w, cmd->tether);
+    struct vn_label *l = end ? vn_label_find(end, cmd->label) : NULL;
+    if (l && !l->forward)
+        vn_label_release(l);
+}
+
 static void hold(struct vn_end *end, uint32_t label, struct vn_label *l, struct vn_pktbuf *b)
 {
     struct vn_worker *w = end->worker;
@@ -440,7 +448,7 @@ static void message_input(struct vn_end *end, enum vn_tether_class cls, struct v
         bound_input(l, cls, b);
     } else if (l && l->forward) {
         vn_forward_frame(l->forward, l, cls, b);
-    } else if (l && l->turn) {
+    } else if (l && (l->turn || l->kept)) {
         vn_worker_drop(w, VN_DROP_LABEL_UNKNOWN);
         vn_pktbuf_free(b);
     } else {

@@ -7,6 +7,7 @@
 #include "base/replay.h"
 #include "core/credit.h"
 #include "core/rx_keys.h"
+#include "core/turn.h"
 #include "core/worker_i.h"
 #include "wire/frame.h"
 
@@ -33,7 +34,6 @@ struct vn_rx {
 };
 
 struct vn_forward;
-struct vn_turn;
 
 /** A label of a tether: bound to a stream, or with frames that wait for that; or a circuit's that
  * passes through; or where credit comes on. */
@@ -47,6 +47,8 @@ struct vn_label {
     struct vn_forward *forward; /* who frees it before */
     struct vn_turn *turn;       /* gets the credit */
     struct vn_label **owner;    /* cleared when the tether is gone; may be NULL */
+    bool kept;                  /* its stream sends elsewhere and may come back */
+    struct vn_purse purse;      /* meanwhile */
     struct vn_pktqueue early;
     uint64_t early_until_us;
 };
@@ -56,6 +58,8 @@ struct vn_label *vn_label_find(const struct vn_end *end, uint32_t label);
 /** For what is no stream to us; frames that came before are dropped. NULL without memory. */
 struct vn_label *vn_label_claim(struct vn_end *end, uint32_t label);
 void vn_label_release(struct vn_label *l);
+/** A circuit of a stream is gone. */
+void vn_label_close(struct vn_worker *w, const struct vn_cmd_label *cmd);
 
 void vn_rx_open(struct vn_worker *w, const struct vn_cmd_rx_open *cmd);
 /** A KEM step is under way: tells the control keys it brings. */

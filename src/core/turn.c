@@ -13,14 +13,19 @@ void vn_turn_init(struct vn_turn *t, const struct vn_turn_kind *kind)
         vn_list_init(&t->of_ready[cls]);
 }
 
-void vn_turn_move(struct vn_turn *t, struct vn_end *end, bool credit)
+void vn_turn_return(struct vn_turn *t, struct vn_end *end, const struct vn_purse *purse)
 {
     for (size_t cls = 0; cls < VN_CLASSES; cls++)
         vn_list_remove(&t->of_ready[cls]);
     t->end = end;
-    t->purse = (struct vn_purse){.on = credit, .limit = CREDIT_FIRST};
+    t->purse = *purse;
     for (enum vn_tether_class cls = 0; cls < VN_CLASSES; cls++)
         vn_turn_queue(t, cls);
+}
+
+void vn_turn_move(struct vn_turn *t, struct vn_end *end, bool credit)
+{
+    vn_turn_return(t, end, &(struct vn_purse){.on = credit, .limit = CREDIT_FIRST});
 }
 
 void vn_turn_done(struct vn_turn *t)

@@ -37,6 +37,8 @@ struct vn_turn {
 void vn_turn_init(struct vn_turn *t, const struct vn_turn_kind *kind);
 /** From now on it sends there, with a new purse; NULL: nowhere. */
 void vn_turn_move(struct vn_turn *t, struct vn_end *end, bool credit);
+/** The same to a circuit that it has left before, with the purse that it had there. */
+void vn_turn_return(struct vn_turn *t, struct vn_end *end, const struct vn_purse *purse);
 /** Its owner is freed, perhaps inside a call of the tether. */
 void vn_turn_done(struct vn_turn *t);
 /** It may have something to send of that class. */

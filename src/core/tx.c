@@ -42,15 +42,36 @@ void vn_tx_detach(struct vn_tx *tx)
     vn_turn_move(&tx->turn, NULL, false);
 }
 
+/* It may come back to the circuit: both ends count its credit from SETUP on. */
+static void keep_credit(struct vn_tx *tx)
+{
+    struct vn_label *l = VN_TAKE(tx->rev);
+    if (!l)
+        return;
+    l->owner = NULL;
+    l->turn = NULL;
+    l->kept = true;
+    l->purse = tx->turn.purse;
+}
+
 /* rev: where credit comes on; 0: none is needed. */
 static void attach(struct vn_tx *tx, struct vn_end *end, uint32_t rev)
 {
-    if (rev && (tx->rev = vn_label_claim(end, rev))) {
-        tx->rev->turn = &tx->turn;
-        tx->rev->owner = &tx->rev;
-    }
+    struct vn_label *l = rev ? vn_label_find(end, rev) : NULL;
+    bool back = l && l->kept;
+    if (rev && !back)
+        l = vn_label_claim(end, rev);
     vn_list_append(&end->txs, &tx->of_end);
-    vn_turn_move(&tx->turn, end, rev != 0);
+    if (l) {
+        tx->rev = l;
+        l->turn = &tx->turn;
+        l->owner = &tx->rev;
+        l->kept = false;
+    }
+    if (back)
+        vn_turn_return(&tx->turn, end, &l->purse);
+    else
+        vn_turn_move(&tx->turn, end, rev != 0);
 }
 
 static void tx_free(struct vn_tx *tx)
@@ -109,6 +130,7 @@ void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
         return;
     tx->label = cmd->label;
     relabel(tx);
+    keep_credit(tx);
     vn_tx_detach(tx);
     struct vn_end *end = vn_worker_end(w, cmd->tether);
     if (end)
@@ -123,6 +145,26 @@ void vn_tx_close(struct vn_worker *w, struct vn_tx *tx)
         vn_egress_lost_tx(w, VN_LIST_ENTRY(it, struct vn_egresser, of_tx));
     }
     tx_free(tx);
+}
+
+void vn_tx_watch(struct vn_worker *w, const struct vn_cmd_watch *cmd)
+{
+    struct vn_tx *tx = vn_map_get(w->tx_by_handle, &cmd->tx);
+    if (!tx)
+        return;
+    tx->watch_us = w->now_us + cmd->after_ms * UINT64_C(1000);
+    tx->watch_frames = tx->frames;
+}
+
+static void tell_sent(struct vn_tx *tx)
+{
+    struct vn_ev_sent *ev;
+    if (vn_post_msg_new(VN_EV_TX_SENT, sizeof(*ev), &ev) != VN_OK)
+        return;
+    ev->handle = tx->handle;
+    ev->frames = (uint32_t)VN_MIN(tx->frames - tx->watch_frames, (uint64_t)UINT32_MAX);
+    if (vn_worker_tell(tx->worker, &ev->msg))
+        tx->watch_us = 0;
 }
 
 /* ---- building ---- */
@@ -312,6 +354,8 @@ static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
     }
     tx->frames++;
     tx->worker->counters.frames_sealed++;
+    if (tx->watch_us && tx->worker->now_us >= tx->watch_us)
+        tell_sent(tx);
     return f;
 }
 

@@ -33,9 +33,12 @@ struct vn_tx {
     uint64_t packets, bytes, frames;
     uint64_t active_us;
     bool idle_told;
+    uint64_t watch_us;     /* when to tell of the next frame; 0: not asked */
+    uint64_t watch_frames; /* `frames` when that was asked */
 };
 
 void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd);
+void vn_tx_watch(struct vn_worker *w, const struct vn_cmd_watch *cmd);
 /** The answer to VN_EV_TX_KEM_DUE. */
 void vn_tx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd);
 void vn_tx_close(struct vn_worker *w, struct vn_tx *tx);

@@ -265,6 +265,12 @@ void vn_worker_command(struct vn_worker *w, struct vn_post_msg *m, uint64_t now_
     case VN_CMD_TX_OPEN:
         vn_tx_open(w, (const struct vn_cmd_tx_open *)m);
         break;
+    case VN_CMD_TX_WATCH:
+        vn_tx_watch(w, (const struct vn_cmd_watch *)m);
+        break;
+    case VN_CMD_LABEL_CLOSE:
+        vn_label_close(w, (const struct vn_cmd_label *)m);
+        break;
     case VN_CMD_RX_OPEN:
         vn_rx_open(w, (const struct vn_cmd_rx_open *)m);
         break;
