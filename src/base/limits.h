@@ -160,9 +160,11 @@
 #define VN_DIRECT_WAIT_MS 1000  /* for the tether to a peer, then a relay is tried */
 #define VN_DIRECT_AGAIN_MS 5000 /* while a relay carries the stream; doubles to */
 #define VN_DIRECT_AGAIN_MAX_MS 300000
-#define VN_RELAY_AVOID_MS 10000 /* one that failed is not tried again so soon */
-#define VN_MOVED_LINGER_MS 2000 /* the circuit that a stream has left: frames are on it */
-#define VN_SETUP_RATE 50        /* SETUP per second and neighbour */
+#define VN_RELAY_AVOID_MS 10000   /* one that failed is not tried again so soon */
+#define VN_STREAM_CIRCUITS_MAX 32 /* bound to one stream to us */
+/* Arms with a relay for one destination: each has a tether that costs something by being there. */
+#define VN_LEARN_RELAYS_MAX 8
+#define VN_SETUP_RATE 50 /* SETUP per second and neighbour */
 #define VN_SETUP_BURST 100
 #define VN_SETUP_RESEND_MS 500
 #define VN_SETUP_WAIT_MS 3000

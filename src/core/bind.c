@@ -2,10 +2,8 @@
  * From keys and a circuit to an open stream, and back when the circuit is lost.
  *
  * timer           armed by                               disarmed by        fires
- * stream.timer    tx, moving to another circuit: as      BOUND, end         the same; after 5 it
- * below                                                                     stays where it is
  * stream.timer    tx, EXPECT_BOUND: BIND sent (250 ms,   BOUND, end         BIND again; after 5
- * another circuit doubling) rx: see responder.c
+ * doubling) rx: see responder.c                                             another circuit
  */
 #include "anchor.pb-c.h"
 #include "core/node_i.h"
@@ -13,59 +11,40 @@
 #define LOSSES_MAX 3            /* between two times a stream to the peer was open */
 #define BIND_RESEND_MAX_MS 1000 /* doubling ends here: the tether itself delivers */
 
-static void send_bind(struct vn_node *n, struct vn_stream *s)
+void vn_bind_ask(struct vn_node *n, struct vn_stream *s, struct vn_circuit *c, bool standby)
 {
     Vn__Bind b = VN__BIND__INIT;
     Vn__StreamControl m = VN__STREAM_CONTROL__INIT;
-    const struct vn_circuit *c = s->moving ? s->next : s->circuit;
+    if (++s->bind_request == 0)
+        s->bind_request = 1;
+    c->asks[c->ask_count++ % VN_ASKS_MAX] =
+        (struct vn_ask){.request = s->bind_request, .sent_ms = n->now_ms};
     b.request = s->bind_request;
     b.label = c->bind;
+    b.standby = standby;
     m.kind_case = VN__STREAM_CONTROL__KIND_BIND;
     m.bind = &b;
     vn_ctl_send_on(n, s, c, &m);
+}
+
+uint64_t vn_bind_answered(struct vn_circuit *c, uint32_t request)
+{
+    for (size_t i = 0; request && i < VN_ASKS_MAX; i++) {
+        if (c->asks[i].request == request) {
+            c->asks[i].request = 0;
+            c->bound = true;
+            return c->asks[i].sent_ms;
+        }
+    }
+    return 0;
+}
+
+static void send_bind(struct vn_node *n, struct vn_stream *s)
+{
+    vn_bind_ask(n, s, s->circuit, false);
     uint64_t wait_ms = (uint64_t)VN_STREAM_CTL_RESEND_MS << s->sends++;
     vn_timer_arm(&n->timers, &s->timer, n->now_ms + VN_MIN(wait_ms, (uint64_t)BIND_RESEND_MAX_MS));
 }
-
-/* ---- to another circuit, while the present one goes on ---- */
-
-static void move(struct vn_node *n, struct vn_stream *s)
-{
-    if (s->moving || !s->next || s->next->state != VN_CIRCUIT_UP)
-        return;
-    s->moving = true;
-    s->sends = 0;
-    s->bind_request++;
-    send_bind(n, s);
-}
-
-void vn_tx_stay(struct vn_node *n, struct vn_stream *s)
-{
-    struct vn_circuit *c = s->next;
-    s->next = NULL;
-    if (s->moving)
-        vn_timer_disarm(&n->timers, &s->timer);
-    s->moving = false;
-    if (!c)
-        return;
-    c->stream = NULL;
-    vn_circuit_close(n, c, true);
-}
-
-void vn_tx_moved(struct vn_node *n, struct vn_stream *s)
-{
-    struct vn_circuit *old = s->circuit;
-    s->circuit = s->next;
-    s->next = NULL;
-    s->moving = false;
-    vn_timer_disarm(&n->timers, &s->timer);
-    old->stream = NULL;
-    vn_timer_arm(&n->timers, &old->timer, n->now_ms + VN_MOVED_LINGER_MS);
-    vn_tell_tx_open(n, s);
-    vn_route_took(n, s);
-}
-
-/* ---- */
 
 void vn_tx_advance(struct vn_node *n, struct vn_stream *s)
 {
@@ -84,28 +63,18 @@ void vn_tx_advance(struct vn_node *n, struct vn_stream *s)
         return;
     }
     if (s->state == VN_TX_OPEN) {
-        vn_route_improve(n, s);
-        move(n, s);
+        vn_learn_advance(n, s);
         return;
     }
     if (s->state != VN_TX_EXPECT_CIRCUIT || !s->circuit || s->circuit->state != VN_CIRCUIT_UP)
         return;
     s->sends = 0;
-    s->bind_request++;
     vn_stream_set_state(s, VN_TX_EXPECT_BOUND);
     send_bind(n, s);
 }
 
 void vn_tx_bind_timer(struct vn_node *n, struct vn_stream *s)
 {
-    if (s->moving && s->sends > VN_STREAM_CTL_RESEND_MAX) {
-        vn_tx_stay(n, s);
-        return;
-    }
-    if (s->moving) {
-        send_bind(n, s);
-        return;
-    }
     if (s->state != VN_TX_EXPECT_BOUND)
         return;
     if (s->sends <= VN_STREAM_CTL_RESEND_MAX) {
@@ -121,16 +90,15 @@ void vn_tx_park(struct vn_node *n, struct vn_stream *s)
     if (s->state != VN_TX_EXPECT_BOUND && s->state != VN_TX_OPEN)
         return;
     vn_timer_disarm(&n->timers, &s->timer);
-    s->moving = false;
     vn_stream_set_state(s, VN_TX_EXPECT_CIRCUIT);
-    if (s->next)
-        s->circuit = VN_TAKE(s->next); /* it was there already */
     vn_dests_wait(n, s->peer);
 }
 
 void vn_tx_circuit_lost(struct vn_node *n, struct vn_stream *s)
 {
     struct vn_peer *p = s->peer;
+    if (vn_learn_rescue(n, s))
+        return;
     bool refused = s->state == VN_TX_EXPECT_BOUND;
     /* The tether to it may come up yet. */
     bool trying = s->relayed && p->hop && p->hop->state != VN_HOP_UP;
@@ -150,6 +118,10 @@ void vn_rx_circuit_lost(struct vn_node *n, struct vn_stream *s)
 {
     if (s->state != VN_RX_OPEN)
         return;
+    if (!vn_list_empty(&s->circuits)) { /* its source has others, and will go there */
+        s->circuit = VN_LIST_ENTRY(s->circuits.next, struct vn_circuit, of_stream);
+        return;
+    }
     vn_stream_set_state(s, VN_RX_EXPECT_BIND);
     vn_timer_arm(&n->timers, &s->timer, n->now_ms + 2 * (uint64_t)n->cfg.idle_ms);
 }

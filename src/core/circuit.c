@@ -61,24 +61,28 @@ static void circuit_lost(struct vn_node *n, struct vn_circuit *c, bool tell, enu
                          enum vn_circuit_reason reason)
 {
     struct vn_stream *s = c->stream;
-    bool spare = s && s->next == c;
-    c->stream = NULL;
-    if (s && c->path)
-        vn_route_failed(n, &c->path->nodes[0]);
+    bool carried = s && vn_stream_loses(n, s, c, why != VN_RELAY_TORN);
     vn_relay_half_gone(n, c, why, reason);
     vn_circuit_close(n, c, tell);
-    if (!s)
-        return;
-    if (spare) {
-        s->next = NULL;
-        vn_tx_stay(n, s);
-        return;
-    }
-    s->circuit = NULL;
-    if (s->is_tx)
+    if (carried && s->is_tx)
         vn_tx_circuit_lost(n, s);
-    else
+    else if (carried)
         vn_rx_circuit_lost(n, s);
+}
+
+void vn_circuit_attach(struct vn_circuit *c, struct vn_stream *s)
+{
+    c->stream = s;
+    vn_list_append(&s->circuits, &c->of_stream);
+    s->circuit_count++;
+}
+
+void vn_circuit_detach(struct vn_circuit *c)
+{
+    if (c->stream)
+        c->stream->circuit_count--;
+    c->stream = NULL;
+    vn_list_remove(&c->of_stream);
 }
 
 static void on_timer(void *arg)
@@ -106,6 +110,7 @@ struct vn_circuit *vn_circuit_make(struct vn_node *n, struct vn_hop *h, bool out
     c->state = out ? VN_CIRCUIT_EXPECT_TETHER : VN_CIRCUIT_UP;
     vn_timer_init(&c->timer, on_timer, c);
     vn_list_init(&c->of_hop);
+    vn_list_init(&c->of_stream);
     vn_buf_init(&c->blob, VN_SETUP_BLOB_MAX);
     if (vn_label_make(n, c, out ? &c->rev : &c->fwd) != VN_OK) {
         free(c);
@@ -137,7 +142,7 @@ vn_status vn_circuit_open(struct vn_node *n, struct vn_hop *h, struct vn_stream 
     if (!c)
         return VN_ERR_NOMEM;
     c->hops = vn_circuit_random_hops(n);
-    c->stream = s;
+    vn_circuit_attach(c, s);
     *slot = c;
     vn_circuit_begin(n, c);
     return VN_OK;
@@ -149,6 +154,9 @@ void vn_circuit_close(struct vn_node *n, struct vn_circuit *c, bool tell)
 {
     struct vn_hop *h = c->hop;
     assert(!c->link);
+    vn_circuit_detach(c);
+    if (c->at_worker)
+        vn_tell_label_close(n, h->handle, c->out ? c->rev : c->fwd);
     if (tell && c->state == VN_CIRCUIT_UP)
         vn_circuit_send(n, h,
                         &(struct vn_circuit_msg){.type = VN_CIRCUIT_TEARDOWN,

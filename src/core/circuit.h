@@ -46,6 +46,13 @@ struct vn_onward {
     struct vn_buf blob; /* for the next node */
 };
 
+/** BINDs that are out, the newest in place of the oldest. */
+#define VN_ASKS_MAX 8
+struct vn_ask {
+    uint32_t request; /* 0: none, or answered */
+    uint64_t sent_ms;
+};
+
 struct vn_circuit {
     struct vn_node *node;
     struct vn_hop *hop;
@@ -53,23 +60,27 @@ struct vn_circuit {
     bool out;
     enum vn_circuit_state state;
     uint32_t request;
-    uint32_t fwd, rev;        /* chosen downstream; chosen upstream */
-    uint32_t bind;            /* what BIND names: fwd, or what the blob says */
-    bool sealed;              /* set up with a blob: hops of it grant credit */
-    uint8_t hops;             /* budget of its SETUP */
-    struct vn_buf blob;       /* out: of its SETUP, until that is accepted */
-    struct vn_stream *stream; /* source: always; end: once bound */
-    struct vn_circuit *link;  /* relay: the other half */
-    uint32_t relay;           /* relay, in: its handle at the worker; 0: not there yet */
-    unsigned asked;           /* relay, out: descriptors wanted further on */
-    struct vn_onward *onward; /* relay, in, until there is a link */
-    struct vn_path *path;     /* source, with a blob */
+    uint32_t fwd, rev;               /* chosen downstream; chosen upstream */
+    uint32_t bind;                   /* what BIND names: fwd, or what the blob says */
+    bool sealed;                     /* set up with a blob: hops of it grant credit */
+    uint8_t hops;                    /* budget of its SETUP */
+    struct vn_buf blob;              /* out: of its SETUP, until that is accepted */
+    struct vn_stream *stream;        /* source: always; end: once bound */
+    struct vn_list of_stream;        /* stream->circuits */
+    bool at_worker;                  /* which knows a label of it as that stream's */
+    struct vn_ask asks[VN_ASKS_MAX]; /* source */
+    unsigned ask_count;              /* ever */
+    bool bound;                      /* source: the end has bound the stream to it */
+    struct vn_circuit *link;         /* relay: the other half */
+    uint32_t relay;                  /* relay, in: its handle at the worker; 0: not there yet */
+    unsigned asked;                  /* relay, out: descriptors wanted further on */
+    struct vn_onward *onward;        /* relay, in, until there is a link */
+    struct vn_path *path;            /* source, with a blob */
     unsigned sends;
     struct vn_timer timer;
 };
 
-/** Begins a circuit of one hop for s, in *slot, which is s->circuit or s->next and empty. The
- * tether is up. */
+/** Begins a circuit of one hop for s, in *slot, which is empty. The tether is up. */
 VN_MUST_CHECK vn_status vn_circuit_open(struct vn_node *n, struct vn_hop *h, struct vn_stream *s,
                                         struct vn_circuit **slot);
 /**
@@ -84,6 +95,8 @@ VN_MUST_CHECK vn_status vn_circuit_open_path(struct vn_node *n, struct vn_stream
 /** Frees it; stream and link, if any, must have let go or be told by the caller. tell: TEARDOWN to
  * the other end. */
 void vn_circuit_close(struct vn_node *n, struct vn_circuit *c, bool tell);
+void vn_circuit_attach(struct vn_circuit *c, struct vn_stream *s);
+void vn_circuit_detach(struct vn_circuit *c);
 /** What came on this label belongs to no stream we know: the source must not wait for an answer. */
 void vn_circuit_refuse(struct vn_node *n, struct vn_hop *h, uint32_t label);
 /** A stream came to an incoming circuit. */

@@ -58,7 +58,8 @@ void vn_ctl_send_on(struct vn_node *n, struct vn_stream *s, const struct vn_circ
 
 /* ---- BIND and BOUND ---- */
 
-static void send_bound(struct vn_node *n, struct vn_stream *s, uint32_t request)
+static void send_bound(struct vn_node *n, struct vn_stream *s, const struct vn_circuit *c,
+                       uint32_t request)
 {
     Vn__Bound b = VN__BOUND__INIT;
     Vn__StreamControl m = VN__STREAM_CONTROL__INIT;
@@ -66,7 +67,21 @@ static void send_bound(struct vn_node *n, struct vn_stream *s, uint32_t request)
     b.ok = true;
     m.kind_case = VN__STREAM_CONTROL__KIND_BOUND;
     m.bound = &b;
-    vn_ctl_send(n, s, &m);
+    vn_ctl_send_on(n, s, c, &m);
+}
+
+/* The stream comes by c from now on, or may. */
+static void bind_to(struct vn_node *n, struct vn_stream *s, struct vn_circuit *c)
+{
+    vn_circuit_attach(c, s);
+    vn_circuit_bound(n, c);
+    vn_timer_disarm(&n->timers, &s->timer);
+    if (s->state == VN_RX_EXPECT_BIND)
+        vn_stream_set_state(s, VN_RX_OPEN);
+    vn_stream_opened(n, s);
+    s->at_worker = true;
+    vn_tell_rx_open(n, s, c);
+    vn_dests_retry_peer(n, s->peer);
 }
 
 static void on_bind(struct vn_node *n, struct vn_stream *s, const Vn__Bind *b,
@@ -75,42 +90,32 @@ static void on_bind(struct vn_node *n, struct vn_stream *s, const Vn__Bind *b,
     struct vn_circuit *c = from->hop ? vn_circuit_by_label(n, from->hop, from->label) : NULL;
     /* The label inside the tag must be the one it came on, or a neighbour could bind a stream where
      * it likes. */
-    if (s->is_tx || !c || c->out || c->bind != b->label || (c->stream && c->stream != s)) {
+    if (s->is_tx || !c || c->out || c->bind != b->label || (c->stream && c->stream != s) ||
+        (!c->stream && s->circuit_count >= VN_STREAM_CIRCUITS_MAX)) {
         vn_drop(n, VN_NDROP_CIRCUIT);
         return;
     }
-    if (s->circuit != c) {
-        if (s->circuit)
-            s->circuit->stream = NULL; /* its source tears it down */
+    if (!c->stream)
+        bind_to(n, s, c);
+    if (!b->standby || !s->circuit)
         s->circuit = c;
-        c->stream = s;
-        vn_circuit_bound(n, c);
-        vn_timer_disarm(&n->timers, &s->timer);
-        if (s->state == VN_RX_EXPECT_BIND)
-            vn_stream_set_state(s, VN_RX_OPEN);
-        vn_stream_opened(n, s);
-        s->at_worker = true;
-        vn_tell_rx_open(n, s);
-        vn_dests_retry_peer(n, s->peer);
-    }
-    send_bound(n, s, b->request);
+    send_bound(n, s, c, b->request);
 }
 
 static void on_bound(struct vn_node *n, struct vn_stream *s, const Vn__Bound *b,
                      const struct vn_ctl_from *from)
 {
-    const struct vn_circuit *c = s->moving ? s->next : s->circuit;
-    if (!s->is_tx || !from->hop || !c || from->label != c->rev || from->hop != c->hop ||
-        b->request != s->bind_request) {
+    struct vn_circuit *c = from->hop ? vn_circuit_by_label(n, from->hop, from->label) : NULL;
+    uint64_t sent_ms =
+        s->is_tx && c && c->out && c->stream == s ? vn_bind_answered(c, b->request) : 0;
+    if (!sent_ms) {
         vn_drop(n, VN_NDROP_CIRCUIT);
         return;
     }
-    if (s->moving) {
-        vn_tx_moved(n, s);
+    if (s->state != VN_TX_EXPECT_BOUND || c != s->circuit) {
+        vn_learn_answered(n, s, c, sent_ms);
         return;
     }
-    if (s->state != VN_TX_EXPECT_BOUND)
-        return; /* the answer to a repeated BIND */
     vn_timer_disarm(&n->timers, &s->timer);
     vn_stream_set_state(s, VN_TX_OPEN);
     s->peer->losses = 0;
@@ -119,6 +124,7 @@ static void on_bound(struct vn_node *n, struct vn_stream *s, const Vn__Bound *b,
     vn_tell_tx_open(n, s);
     vn_dests_use(n, s->peer);
     vn_route_took(n, s);
+    vn_learn_answered(n, s, c, sent_ms);
 }
 
 /* ---- the end, as told by the other end ---- */

@@ -159,23 +159,12 @@ static void circuits_gone(struct vn_node *n, struct vn_hop *h, bool tell_peer,
     {
         struct vn_circuit *c = VN_LIST_ENTRY(it, struct vn_circuit, of_hop);
         struct vn_stream *s = c->stream;
-        c->stream = NULL;
+        bool carried = s && vn_stream_loses(n, s, c, true);
         vn_relay_half_gone(n, c, VN_RELAY_FAILED, VN_REFUSE_NO_ROUTE);
-        bool spare = s && s->next == c;
-        if (s && c->path)
-            vn_route_failed(n, &c->path->nodes[0]);
         vn_circuit_close(n, c, tell_peer);
-        if (!s)
-            continue;
-        if (spare) {
-            s->next = NULL;
-            vn_tx_stay(n, s);
-            continue;
-        }
-        s->circuit = NULL;
-        if (s->is_tx)
+        if (carried && s->is_tx)
             vn_list_append(ret_lost, &s->lost);
-        else
+        else if (carried)
             vn_rx_circuit_lost(n, s);
     }
 }
@@ -239,7 +228,8 @@ void vn_hop_replace(struct vn_node *n, struct vn_hop *h)
     while (!vn_list_empty(&lost)) {
         struct vn_stream *s = VN_LIST_ENTRY(lost.next, struct vn_stream, lost);
         vn_list_remove(&s->lost);
-        vn_tx_park(n, s);
+        if (!vn_learn_rescue(n, s))
+            vn_tx_park(n, s);
     }
 }
 
@@ -259,6 +249,7 @@ void vn_hops_done(struct vn_node *n)
             {
                 struct vn_circuit *c = VN_LIST_ENTRY(ct, struct vn_circuit, of_hop);
                 vn_relay_forget(c);
+                c->at_worker = false;
                 vn_circuit_close(n, c, false);
             }
             hop_free(n, h);

@@ -77,6 +77,9 @@ void vn_node_event(struct vn_node *n, struct vn_post_msg *m, uint64_t now_ms)
     case VN_EV_TX_IDLE:
         vn_stream_event_idle(n, ((struct vn_ev_handle *)e)->handle);
         break;
+    case VN_EV_TX_SENT:
+        vn_learn_event_sent(n, (const struct vn_ev_sent *)e);
+        break;
     case VN_EV_TX_KEM_DUE:
         vn_rekey_event_due(n, e);
         break;

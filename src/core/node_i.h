@@ -25,6 +25,7 @@
 #include "core/hop.h"
 #include "core/inbox.h"
 #include "core/job.h"
+#include "core/learn.h"
 #include "core/member_stun.h"
 #include "core/node.h"
 #include "core/outbox.h"

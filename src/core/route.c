@@ -10,6 +10,8 @@
 void vn_routes_init(struct vn_node *n)
 {
     struct vn_routes *r = &n->routes;
+    vn_ccx_budget_init(&r->budget, n->now_ms);
+    r->budget.sharers = 0;
     r->pin_count = VN_MIN(n->cfg.via_count, VN_ARRAY_LEN(r->pins));
     for (size_t i = 0; i < r->pin_count; i++) {
         r->pins[i].node = n;
@@ -111,11 +113,15 @@ void vn_route_failed(struct vn_node *n, const struct vn_id *relay)
         p->relay_failed_ms = n->now_ms;
 }
 
-static bool may_relay(struct vn_node *n, const struct vn_peer *r, const struct vn_peer *to)
+bool vn_route_may_relay(struct vn_node *n, const struct vn_peer *r, const struct vn_peer *to)
 {
-    bool avoid = r->relay_failed_ms && n->now_ms - r->relay_failed_ms < VN_RELAY_AVOID_MS;
-    return r != to && !avoid && r->cert && (r->cert->rights & VN_RIGHT_RELAY) &&
-           vn_peer_fresh(n, r) && !vn_quarantine_refuses(n, r->cert);
+    return r != to && r->cert && (r->cert->rights & VN_RIGHT_RELAY) && vn_peer_fresh(n, r) &&
+           !vn_quarantine_refuses(n, r->cert);
+}
+
+static bool failed_lately(const struct vn_node *n, const struct vn_peer *r)
+{
+    return r->relay_failed_ms && n->now_ms - r->relay_failed_ms < VN_RELAY_AVOID_MS;
 }
 
 /* One by lot, of those with a tether if there are any: so not all choose the same. */
@@ -126,7 +132,7 @@ static struct vn_peer *choose(struct vn_node *n, const struct vn_peer *to)
     VN_LIST_EACH(it, &n->peers.lru)
     {
         struct vn_peer *r = VN_LIST_ENTRY(it, struct vn_peer, lru);
-        if (!may_relay(n, r, to))
+        if (!vn_route_may_relay(n, r, to) || failed_lately(n, r))
             continue;
         bool near = r->hop && r->hop->state == VN_HOP_UP;
         bool best_near = best && best->hop && best->hop->state == VN_HOP_UP;
@@ -155,7 +161,7 @@ static void on_peers(void *arg, const struct vn_peer_entry *list, size_t count,
         (void)!vn_query_ip(n, &list[(lot + i) % count].ip6);
 }
 
-static void discover(struct vn_node *n)
+void vn_route_discover(struct vn_node *n)
 {
     struct vn_routes *r = &n->routes;
     if (r->asking || (r->asked_ms && n->now_ms - r->asked_ms < DISCOVER_EVERY_MS))
@@ -171,7 +177,7 @@ static void begin_relayed(struct vn_node *n, struct vn_stream *s)
     struct vn_peer *r = choose(n, s->peer);
     struct vn_id missing;
     if (!r) {
-        discover(n);
+        vn_route_discover(n);
         return;
     }
     const struct vn_id nodes[2] = {r->id, s->peer->id};
@@ -216,23 +222,13 @@ void vn_route_took(struct vn_node *n, struct vn_stream *s)
     vn_timer_disarm(&n->timers, &s->route);
     if (vn_route_pinned(n, &s->peer->id))
         return;
-    if (!s->circuit->path) {
-        s->relayed = false;
+    s->relayed = s->circuit->path != NULL;
+    if (s->relayed)
+        vn_timer_arm(&n->timers, &s->route, n->now_ms + vn_jitter(n, VN_DIRECT_AGAIN_MS));
+    else
         s->direct_tries = 0;
-        return;
-    }
-    vn_timer_arm(&n->timers, &s->route, n->now_ms + vn_jitter(n, VN_DIRECT_AGAIN_MS));
-    vn_route_improve(n, s);
-}
-
-void vn_route_improve(struct vn_node *n, struct vn_stream *s)
-{
-    if (s->next || !s->circuit || !s->circuit->path || !direct_up(s) ||
-        vn_route_pinned(n, &s->peer->id))
-        return;
-    vn_status st = vn_circuit_open(n, s->peer->hop, s, &s->next);
-    if (st != VN_OK)
-        vn_log(VN_LOG_DEBUG, "route_failed", VN_KV_STATUS(st));
+    vn_learn_took(n, s);
+    vn_learn_advance(n, s);
 }
 
 /* ---- */
@@ -291,7 +287,7 @@ static const char *why_relay(struct vn_node *n, const struct vn_peer *r, const s
         return "overruled";
     if (!vn_peer_fresh(n, r))
         return "unknown_key";
-    if (!may_relay(n, r, to))
+    if (failed_lately(n, r))
         return "failed_lately";
     if (!r->hop)
         return "known";

@@ -7,8 +7,10 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "core/node.h"
+#include "router/ccx.h"
 
 struct vn_stream;
+struct vn_peer;
 
 struct vn_route_pin {
     struct vn_node *node;
@@ -22,8 +24,10 @@ struct vn_route_pin {
 struct vn_routes {
     struct vn_route_pin pins[VN_CIRCUIT_RELAYS_MAX]; /* in the order of the path */
     size_t pin_count;
-    bool asking;       /* Guardian, whom we may reach */
-    uint64_t asked_ms; /* own time */
+    bool asking;                 /* Guardian, whom we may reach */
+    uint64_t asked_ms;           /* own time */
+    struct vn_ccx_budget budget; /* of probes, for all learners; sharers: those that are active */
+    uint64_t probes, heartbeats, moves, failovers; /* ever */
 };
 
 void vn_routes_init(struct vn_node *n);
@@ -32,12 +36,14 @@ void vn_routes_init(struct vn_node *n);
  * for calls vn_tx_advance. VN_ERR_NOTFOUND: the descriptor of its peer is missing.
  */
 VN_MUST_CHECK vn_status vn_route_begin(struct vn_node *n, struct vn_stream *s);
-/** s is open. Begins s->next when there is a better way than the present one. */
-void vn_route_improve(struct vn_node *n, struct vn_stream *s);
 /** s is open on s->circuit. */
 void vn_route_took(struct vn_node *n, struct vn_stream *s);
 /** A circuit of ours through this relay was lost or refused. */
 void vn_route_failed(struct vn_node *n, const struct vn_id *relay);
+/** r's certificate and Guardian allow it to relay to that peer, and it can be asked to. */
+bool vn_route_may_relay(struct vn_node *n, const struct vn_peer *r, const struct vn_peer *to);
+/** Asks for nodes that may relay; they are there some moments later. */
+void vn_route_discover(struct vn_node *n);
 void vn_route_on_timer(void *stream);
 /** A circuit of it was lost or refused: relays and its peer are looked for anew. */
 void vn_route_lost(struct vn_node *n, struct vn_stream *s);

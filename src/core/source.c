@@ -68,7 +68,7 @@ vn_status vn_circuit_open_path(struct vn_node *n, struct vn_stream *s, struct vn
     c->sealed = true;
     c->blob = blob;
     c->path = path;
-    c->stream = s;
+    vn_circuit_attach(c, s);
     *slot = c;
     vn_circuit_begin(n, c);
     return VN_OK;

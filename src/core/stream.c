@@ -125,6 +125,7 @@ vn_status vn_stream_new(struct vn_node *n, struct vn_peer *p, bool is_tx, const 
     s->since_ms = n->now_ms;
     vn_list_init(&s->of_peer);
     vn_list_init(&s->lost);
+    vn_list_init(&s->circuits);
     vn_timer_init(&s->timer, is_tx ? vn_tx_on_timer : rx_on_timer, s);
     vn_timer_init(&s->life, on_life, s);
     vn_timer_init(&s->route, vn_route_on_timer, s);
@@ -157,6 +158,9 @@ vn_status vn_stream_rename(struct vn_node *n, struct vn_stream *s, const struct 
 
 static void stream_free(struct vn_node *n, struct vn_stream *s)
 {
+    s->learner = vn_learn_free(n, s->learner);
+    VN_LIST_EACH(it, &s->circuits)
+    vn_circuit_detach(VN_LIST_ENTRY(it, struct vn_circuit, of_stream));
     vn_timer_disarm(&n->timers, &s->timer);
     vn_timer_disarm(&n->timers, &s->life);
     vn_timer_disarm(&n->timers, &s->route);
@@ -197,16 +201,25 @@ void vn_stream_close(struct vn_node *n, struct vn_stream *s, enum vn_close_reaso
     }
     if (s->at_worker)
         vn_tell_handle(n, s->is_tx ? VN_CMD_TX_CLOSE : VN_CMD_RX_CLOSE, s->handle);
-    vn_tx_stay(n, s);
-    struct vn_circuit *c = s->circuit;
+    s->learner = vn_learn_free(n, s->learner);
     s->circuit = NULL;
-    if (c) {
-        c->stream = NULL;
-        vn_circuit_close(n, c, true);
-    }
+    VN_LIST_EACH(it, &s->circuits)
+    vn_circuit_close(n, VN_LIST_ENTRY(it, struct vn_circuit, of_stream), true);
     stream_free(n, s);
     if (p->hop)
         vn_hop_check_use(n, p->hop);
+}
+
+bool vn_stream_loses(struct vn_node *n, struct vn_stream *s, struct vn_circuit *c, bool failed)
+{
+    bool carried = s->circuit == c;
+    vn_circuit_detach(c);
+    if (c->path)
+        vn_route_failed(n, &c->path->nodes[0]);
+    vn_learn_loses(s, c, failed || carried);
+    if (carried)
+        s->circuit = NULL;
+    return carried;
 }
 
 void vn_tx_failed(struct vn_node *n, struct vn_stream *s, enum vn_close_reason why)

@@ -16,6 +16,7 @@ struct vn_node;
 struct vn_peer;
 struct vn_hop;
 struct vn_circuit;
+struct vn_learner;
 struct vn_map;
 struct vn_subject;
 typedef struct Vn__StreamControl Vn__StreamControl;
@@ -56,14 +57,15 @@ struct vn_stream {
     uint32_t handle; /* tx or rx at the worker */
     struct vn_id sid;
     struct vn_peer *peer;
-    struct vn_list of_peer; /* rx: in peer->rxs */
-    struct vn_circuit *circuit;
-    struct vn_circuit *next; /* tx: takes over when it is bound */
-    bool moving;             /* BIND is out for it */
-    struct vn_timer route;   /* tx: see route.c */
-    bool relayed;            /* a relay is tried or carries it, unless the settings say so */
-    unsigned direct_tries;   /* since a relay carries it */
-    struct vn_list lost;     /* while a tether ends: its circuit was there */
+    struct vn_list of_peer;     /* rx: in peer->rxs */
+    struct vn_circuit *circuit; /* that it goes through at present */
+    struct vn_list circuits;    /* that one, and those it may go through: struct vn_circuit */
+    size_t circuit_count;
+    struct vn_learner *learner; /* tx, once it was open: see learn.h; may be NULL */
+    struct vn_timer route;      /* tx: see route.c */
+    bool relayed;               /* a relay is tried or carries it, unless the settings say so */
+    unsigned direct_tries;      /* since a relay carries it */
+    struct vn_list lost;        /* while a tether ends: its circuit was there */
     uint64_t since_ms, handshake_ms;
     bool at_worker;        /* TX_OPEN or RX_OPEN was sent */
     struct vn_timer timer; /* by state, see initiator.c, responder.c, stream.c */
@@ -147,10 +149,13 @@ void vn_responder_on_m1(struct vn_node *n, const struct vn_subject *subj, struct
 void vn_tx_advance(struct vn_node *n, struct vn_stream *s);
 void vn_tx_on_timer(void *stream);
 void vn_tx_bind_timer(struct vn_node *n, struct vn_stream *s);
-/** BOUND came for s->next: the stream goes that way from now on. */
-void vn_tx_moved(struct vn_node *n, struct vn_stream *s);
-/** Gives up s->next. */
-void vn_tx_stay(struct vn_node *n, struct vn_stream *s);
+/** BIND on a circuit of s that is UP; standby: s does not go there yet. */
+void vn_bind_ask(struct vn_node *n, struct vn_stream *s, struct vn_circuit *c, bool standby);
+/** BOUND came: when that BIND was sent, own time; 0: there was none. */
+uint64_t vn_bind_answered(struct vn_circuit *c, uint32_t request);
+/** c is going: whether s went through it, and has no circuit now. failed: it did not end by the
+ * will of another node. */
+bool vn_stream_loses(struct vn_node *n, struct vn_stream *s, struct vn_circuit *c, bool failed);
 /** Its circuit is gone; another one is on its way. */
 void vn_tx_park(struct vn_node *n, struct vn_stream *s);
 /** Its circuit is gone (already detached). May close s. */

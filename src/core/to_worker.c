@@ -149,20 +149,22 @@ void vn_tell_tx_open(struct vn_node *n, struct vn_stream *s)
     m->keyed = !s->ck_gone;
     m->hash_alg = (uint8_t)n->suite->hash;
     m->ck = s->keys.ck0;
+    s->circuit->at_worker = true;
     tell(n, &m->msg);
     chain_key_gone(s);
 }
 
-void vn_tell_rx_open(struct vn_node *n, struct vn_stream *s)
+void vn_tell_rx_open(struct vn_node *n, struct vn_stream *s, struct vn_circuit *c)
 {
     struct vn_cmd_rx_open *m = message(VN_CMD_RX_OPEN, sizeof(*m));
     if (!m)
         return;
     const struct vn_identity *id = s->peer->cert;
     m->rx = s->handle;
-    m->tether = s->circuit->hop->handle;
-    m->label = s->circuit->fwd;
-    m->rev = s->circuit->sealed ? s->circuit->rev : 0;
+    m->tether = c->hop->handle;
+    m->label = c->fwd;
+    m->rev = c->sealed ? c->rev : 0;
+    c->at_worker = true;
     m->keyed = !s->ck_gone;
     m->hash_alg = (uint8_t)n->suite->hash;
     m->ck = s->keys.ck0;
@@ -172,6 +174,26 @@ void vn_tell_rx_open(struct vn_node *n, struct vn_stream *s)
     m->prefix_count = id->prefix_count;
     tell(n, &m->msg);
     chain_key_gone(s);
+}
+
+void vn_tell_tx_watch(struct vn_node *n, uint32_t tx, uint32_t after_ms)
+{
+    struct vn_cmd_watch *m = message(VN_CMD_TX_WATCH, sizeof(*m));
+    if (!m)
+        return;
+    m->tx = tx;
+    m->after_ms = after_ms;
+    tell(n, &m->msg);
+}
+
+void vn_tell_label_close(struct vn_node *n, uint32_t tether, uint32_t label)
+{
+    struct vn_cmd_label *m = message(VN_CMD_LABEL_CLOSE, sizeof(*m));
+    if (!m)
+        return;
+    m->tether = tether;
+    m->label = label;
+    tell(n, &m->msg);
 }
 
 void vn_tell_relay_open(struct vn_node *n, const struct vn_circuit *in)

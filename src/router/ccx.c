@@ -199,6 +199,13 @@ void vn_ccx_died(struct vn_ccx *c, uint64_t key)
     leave(c);
 }
 
+void vn_ccx_use(struct vn_ccx *c, uint64_t key)
+{
+    const struct vn_ccx_arm *a = find(c, key);
+    if (a)
+        c->current = (size_t)(a - c->arms);
+}
+
 void vn_ccx_headroom(struct vn_ccx *c, uint64_t key, uint32_t headroom_q16)
 {
     struct vn_ccx_arm *a = find(c, key);

@@ -91,6 +91,8 @@ void vn_ccx_measured(struct vn_ccx *c, uint64_t key, uint32_t cost_us);
  * traffic is not believed again and again.
  */
 void vn_ccx_died(struct vn_ccx *c, uint64_t key);
+/** The caller has taken that path by itself: it is in use. */
+void vn_ccx_use(struct vn_ccx *c, uint64_t key);
 /** The arm in use; NULL: there is none. */
 const struct vn_ccx_arm *vn_ccx_current(const struct vn_ccx *c);
 /** The live arms that did best over time, without the one in use, best first. */

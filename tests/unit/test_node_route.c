@@ -88,9 +88,6 @@ static void test_moves_back(void **state)
     assert_int_equal(relayed,
                      vn_world_counters(s.c).frames_relayed + vn_world_counters(s.d).frames_relayed);
     assert_int_equal(1, vn_world_status(s.a).handshakes_started);
-    /* The circuit that it left is torn down. */
-    vn_world_run(&s.w, VN_MOVED_LINGER_MS + 100);
-    assert_int_equal(0, vn_world_status(s.c).relay_count + vn_world_status(s.d).relay_count);
     vn_world_done(&s.w);
 }
 

@@ -240,6 +240,25 @@ static void policy_is_obeyed(void **state)
     assert_null(tick().current);
 }
 
+/* Where the caller went by itself is where the learner is, until it knows better. */
+static void what_the_caller_took_is_in_use(void **state)
+{
+    (void)state;
+    const uint32_t costs[3] = {10000, 10100, 50000};
+    begin(3, 5);
+    measure_tick(costs);
+    assert_int_equal(100, vn_ccx_current(&c)->key);
+    vn_ccx_use(&c, 101);
+    for (int t = 0; t < 20; t++)
+        assert_int_equal(101, measure_tick(costs).current->key); /* 1 % is not worth a move */
+    vn_ccx_use(&c, 102);
+    for (int t = 0; t < 50; t++)
+        measure_tick(costs);
+    assert_int_not_equal(102, vn_ccx_current(&c)->key);
+    vn_ccx_use(&c, 999);
+    assert_int_not_equal(102, vn_ccx_current(&c)->key);
+}
+
 /* A relay that answers probes and drops traffic takes the traffic again and again, but each time
  * only after twice as long; whoever lives on is forgiven. */
 static void what_fails_under_traffic_is_held_off(void **state)
@@ -450,6 +469,7 @@ int main(void)
         cmocka_unit_test(without_headroom_nobody_moves_there),
         cmocka_unit_test(the_herd_spreads_out),
         cmocka_unit_test(policy_is_obeyed),
+        cmocka_unit_test(what_the_caller_took_is_in_use),
         cmocka_unit_test(what_fails_under_traffic_is_held_off),
         cmocka_unit_test(held_is_better_than_dead),
         cmocka_unit_test(probes_are_capped_per_node),

@@ -1,0 +1,405 @@
+/*
+ * timer           armed by                      disarmed by   fires
+ * learner.tick    the stream was open first     its end       every 2 s: costs become weights, and
+ * those a move; while it sends also probes, set-ups and the search for relays
+ * learner.check   see learn_live.c
+ */
+#include "core/learn.h"
+
+#include "core/node_i.h"
+
+#define DIRECT_KEY 0
+#define PROBE_WAIT_MS 2000   /* an arm that has not answered then is dead */
+#define SETUP_AGAIN_MS 10000 /* doubles with each SETUP that comes to nothing, six times */
+#define DISCOVER_MS 5000     /* likewise */
+#define DOUBLINGS_MAX 6u
+/* What any path costs its user beyond the network: differences far below that are not worth a move,
+ * and a quiet LAN does not wander. */
+#define PATH_FIXED_US 5000
+
+/* ---- arms ---- */
+
+static uint64_t key_of(const struct vn_id *relay)
+{
+    uint64_t key = 0;
+    for (size_t i = 0; i < sizeof(key); i++)
+        key = key << 8 | relay->b[i];
+    return key == DIRECT_KEY ? 1 : key;
+}
+
+static struct vn_arm *by_key(struct vn_learner *l, uint64_t key)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->arms[i].key == key)
+            return &l->arms[i];
+    }
+    return NULL;
+}
+
+static struct vn_arm *by_circuit(struct vn_learner *l, const struct vn_circuit *c)
+{
+    for (size_t i = 0; c && i < l->count; i++) {
+        if (l->arms[i].circuit == c)
+            return &l->arms[i];
+    }
+    return NULL;
+}
+
+/* relay: NULL for the direct path. NULL: no room. */
+static struct vn_arm *arm_get(struct vn_learner *l, const struct vn_id *relay)
+{
+    uint64_t key = relay ? key_of(relay) : DIRECT_KEY;
+    struct vn_arm *a = by_key(l, key);
+    if (a || l->count == VN_ARRAY_LEN(l->arms) || vn_ccx_add(&l->ccx, key) != VN_OK)
+        return a;
+    a = &l->arms[l->count++];
+    *a = (struct vn_arm){.key = key};
+    if (relay)
+        a->relay = *relay;
+    return a;
+}
+
+static void drop_circuit(struct vn_node *n, struct vn_arm *a)
+{
+    struct vn_circuit *c = VN_TAKE(a->circuit);
+    if (c)
+        vn_circuit_close(n, c, true);
+}
+
+static bool is_ready(const struct vn_arm *a)
+{
+    return a && a->circuit && a->circuit->state == VN_CIRCUIT_UP && a->circuit->bound;
+}
+
+static uint32_t median(const struct vn_arm *a)
+{
+    const uint32_t *r = a->rtt_us;
+    if (a->samples == 1)
+        return r[0];
+    if (a->samples == 2)
+        return VN_MIN(r[0], r[1]);
+    uint32_t low = VN_MIN(r[0], r[1]), high = VN_MAX(r[0], r[1]);
+    return VN_MAX(low, VN_MIN(high, r[2]));
+}
+
+static uint32_t cost_of(const struct vn_arm *a)
+{
+    uint32_t mid = median(a), off = 0;
+    unsigned count = VN_MIN(a->samples, (unsigned)VN_ARM_SAMPLES);
+    for (unsigned i = 0; i < count; i++)
+        off += a->rtt_us[i] > mid ? a->rtt_us[i] - mid : mid - a->rtt_us[i];
+    /* The largest of three is left out of the median, and here as well. */
+    const struct vn_ccx_sample s = {.delay_us = mid / 2, .jitter_us = off / count / 4};
+    return PATH_FIXED_US + vn_ccx_cost(&s, VN_MTU_DEFAULT);
+}
+
+/* ---- circuits for them ---- */
+
+static bool direct_up(const struct vn_stream *s)
+{
+    const struct vn_hop *h = s->peer->hop;
+    return h && h->state == VN_HOP_UP;
+}
+
+static vn_status open_relayed(struct vn_node *n, struct vn_stream *s, struct vn_arm *a)
+{
+    struct vn_id missing;
+    const struct vn_id nodes[2] = {a->relay, s->peer->id};
+    vn_status st = vn_circuit_open_path(n, s, &a->circuit, nodes, 2, &missing);
+    if (st != VN_ERR_NOTFOUND)
+        return st;
+    const struct vn_peer *p = vn_peer_get(n, &missing);
+    if (vn_id_equal(&missing, &s->peer->id))
+        vn_dests_refresh(n, s->peer);
+    else if (p && p->cert && p->cert->addr_count)
+        (void)!vn_query_ip(n, &p->cert->addrs[0]);
+    return st;
+}
+
+static void set_up(struct vn_learner *l, struct vn_arm *a)
+{
+    struct vn_node *n = l->node;
+    struct vn_stream *s = l->stream;
+    bool direct = a->key == DIRECT_KEY;
+    if (a->circuit || (direct && !direct_up(s)) || (!direct && n->now_ms < a->again_ms))
+        return;
+    a->again_ms = n->now_ms + ((uint64_t)SETUP_AGAIN_MS << VN_MIN(a->fails, DOUBLINGS_MAX));
+    a->fails++;
+    vn_status st =
+        direct ? vn_circuit_open(n, s->peer->hop, s, &a->circuit) : open_relayed(n, s, a);
+    if (st != VN_OK)
+        vn_log(VN_LOG_DEBUG, "route_failed", VN_KV_STATUS(st));
+}
+
+static void probe(struct vn_learner *l, struct vn_arm *a)
+{
+    struct vn_circuit *c = a->circuit;
+    if (!c) {
+        set_up(l, a);
+    } else if (c != l->stream->circuit && c->state == VN_CIRCUIT_UP) {
+        l->node->routes.probes++;
+        vn_bind_ask(l->node, l->stream, c, true);
+    }
+}
+
+void vn_learn_probe(struct vn_learner *l, uint64_t key)
+{
+    struct vn_arm *a = by_key(l, key);
+    if (a)
+        probe(l, a);
+}
+
+void vn_learn_advance(struct vn_node *n, struct vn_stream *s)
+{
+    struct vn_learner *l = s->learner;
+    (void)n;
+    for (size_t i = 0; l && i < l->count; i++) {
+        struct vn_arm *a = &l->arms[i];
+        if (a->circuit ? a->circuit->ask_count == 0 : a->key == DIRECT_KEY)
+            probe(l, a);
+    }
+}
+
+/* ---- the stream's way ---- */
+
+static void use(struct vn_learner *l, struct vn_arm *a)
+{
+    vn_ccx_use(&l->ccx, a->key);
+    vn_live_begin(l, a);
+}
+
+static void move_to(struct vn_learner *l, struct vn_arm *a, const char *why)
+{
+    struct vn_node *n = l->node;
+    struct vn_stream *s = l->stream;
+    vn_log(VN_LOG_DEBUG, "route_moved", VN_KV_ID("peer", &s->peer->id),
+           VN_KV_ID("relay", &a->relay), VN_KV_STR("why", why));
+    n->routes.moves++;
+    s->circuit = a->circuit;
+    vn_tell_tx_open(n, s);
+    vn_bind_ask(n, s, s->circuit, false); /* answers and their control packets take it too */
+    vn_route_took(n, s);
+}
+
+/* To where the router wants it. */
+static void follow(struct vn_learner *l)
+{
+    const struct vn_ccx_arm *want = vn_ccx_current(&l->ccx);
+    struct vn_arm *a = want ? by_key(l, want->key) : NULL;
+    if (!a || a->circuit == l->stream->circuit)
+        return;
+    if (is_ready(a))
+        move_to(l, a, "cheaper");
+    else
+        probe(l, a);
+}
+
+/* The one that the router drew, or another that is set up; NULL: none is. */
+static struct vn_arm *rescuer(struct vn_learner *l)
+{
+    const struct vn_ccx_arm *want = vn_ccx_current(&l->ccx);
+    struct vn_arm *best = want ? by_key(l, want->key) : NULL;
+    if (is_ready(best) && best->circuit != l->stream->circuit)
+        return best;
+    best = NULL;
+    for (size_t i = 0; i < l->count; i++) {
+        struct vn_arm *a = &l->arms[i];
+        const struct vn_ccx_arm *seen = vn_ccx_find(&l->ccx, a->key);
+        if (is_ready(a) && a->circuit != l->stream->circuit && seen->state == VN_CCX_LIVE &&
+            !seen->excluded && (!best || seen->cost_us < cost_of(best)))
+            best = a;
+    }
+    return best;
+}
+
+bool vn_learn_rescue(struct vn_node *n, struct vn_stream *s)
+{
+    struct vn_learner *l = s->learner;
+    struct vn_arm *a = l && s->state == VN_TX_OPEN ? rescuer(l) : NULL;
+    if (!a)
+        return false;
+    n->routes.failovers++;
+    move_to(l, a, "lost");
+    return true;
+}
+
+void vn_learn_fail_over(struct vn_learner *l)
+{
+    const struct vn_arm *now = by_circuit(l, l->stream->circuit);
+    if (!now)
+        return;
+    vn_ccx_died(&l->ccx, now->key);
+    struct vn_arm *a = rescuer(l);
+    if (!a)
+        return;
+    l->node->routes.failovers++;
+    move_to(l, a, "silent");
+}
+
+void vn_learn_loses(struct vn_stream *s, const struct vn_circuit *c, bool failed)
+{
+    struct vn_learner *l = s->learner;
+    struct vn_arm *a = l ? by_circuit(l, c) : NULL;
+    if (!a)
+        return;
+    a->circuit = NULL;
+    if (failed)
+        vn_ccx_died(&l->ccx, a->key);
+}
+
+void vn_learn_answered(struct vn_node *n, struct vn_stream *s, struct vn_circuit *c,
+                       uint64_t sent_ms)
+{
+    struct vn_learner *l = s->learner;
+    struct vn_arm *a = l ? by_circuit(l, c) : NULL;
+    if (!a)
+        return;
+    uint32_t rtt_us = (uint32_t)VN_MIN((n->now_ms - sent_ms) * 1000, (uint64_t)60000000);
+    a->rtt_us[a->samples++ % VN_ARM_SAMPLES] = rtt_us;
+    a->fails = 0;
+    vn_ccx_measured(&l->ccx, a->key, cost_of(a));
+    if (c == s->circuit)
+        vn_live_heard(l, rtt_us);
+    else if (l->suspect_ms && sent_ms >= l->suspect_ms)
+        l->answered = true;
+    if (l->silent && l->answered)
+        vn_learn_fail_over(l);
+}
+
+/* ---- a tick ---- */
+
+static bool is_relay(struct vn_node *n, const struct vn_id *relay)
+{
+    const struct vn_peer *r = vn_peer_get(n, relay);
+    return r && r->cert && (r->cert->rights & VN_RIGHT_RELAY) && !vn_quarantine_refuses(n, r->cert);
+}
+
+/* Those that may not relay any more go, new ones come. */
+static void look_for_relays(struct vn_learner *l)
+{
+    struct vn_node *n = l->node;
+    for (size_t i = l->count; i-- > 0;) {
+        struct vn_arm *a = &l->arms[i];
+        if (a->key == DIRECT_KEY || is_relay(n, &a->relay))
+            continue;
+        vn_ccx_exclude(&l->ccx, a->key, true);
+        if (a->circuit && a->circuit == l->stream->circuit)
+            continue; /* follow() leaves it first */
+        drop_circuit(n, a);
+        vn_ccx_remove(&l->ccx, a->key);
+        *a = l->arms[--l->count];
+    }
+    VN_LIST_EACH(it, &n->peers.lru)
+    {
+        const struct vn_peer *r = VN_LIST_ENTRY(it, struct vn_peer, lru);
+        if (l->count <= VN_LEARN_RELAYS_MAX && vn_route_may_relay(n, r, l->stream->peer))
+            (void)arm_get(l, &r->id);
+    }
+    if (l->count > VN_CCX_STANDBYS_MAX || n->now_ms < l->discover_ms)
+        return;
+    l->discover_ms = n->now_ms + ((uint64_t)DISCOVER_MS << VN_MIN(l->discoveries++, DOUBLINGS_MAX));
+    vn_route_discover(n);
+}
+
+/* Who did not answer in time is dead; the path in use has liveness for that. */
+static void bury_silent(struct vn_learner *l)
+{
+    uint64_t now = l->node->now_ms;
+    for (size_t i = 0; i < l->count; i++) {
+        struct vn_arm *a = &l->arms[i];
+        struct vn_circuit *c = a->circuit;
+        bool silent = false;
+        for (size_t k = 0; c && k < VN_ASKS_MAX; k++)
+            silent |= c->asks[k].request && now - c->asks[k].sent_ms > PROBE_WAIT_MS;
+        if (!silent || c == l->stream->circuit)
+            continue;
+        vn_ccx_died(&l->ccx, a->key);
+        drop_circuit(l->node, a);
+    }
+}
+
+static void set_active(struct vn_learner *l, bool active)
+{
+    struct vn_routes *r = &l->node->routes;
+    if (l->active != active)
+        r->budget.sharers += active ? 1u : -1u;
+    l->active = active;
+}
+
+static void on_tick(void *arg)
+{
+    struct vn_learner *l = arg;
+    struct vn_node *n = l->node;
+    struct vn_ccx_budget none = {.at_ms = n->now_ms};
+    vn_timer_arm(&n->timers, &l->tick, n->now_ms + VN_CCX_TICK_MS);
+    if (l->stream->state != VN_TX_OPEN || !l->stream->circuit)
+        return;
+    if (n->now_ms - l->sent_ms > vn_live_slow_ms(l) + VN_CCX_TICK_MS)
+        l->sents = 0;
+    set_active(l, l->sents > 1); /* one packet is worth no search */
+    bury_silent(l);
+    if (l->active)
+        look_for_relays(l);
+    struct vn_ccx_plan plan =
+        vn_ccx_tick(&l->ccx, l->active ? &n->routes.budget : &none, n->now_ms);
+    uint64_t wanted[VN_CCX_PROBES_MAX]; /* follow() may move arms */
+    size_t count = 0;
+    for (size_t i = 0; i < plan.probe_count; i++)
+        wanted[count++] = plan.probes[i]->key;
+    follow(l);
+    for (size_t i = 0; i < count; i++) {
+        vn_learn_probe(l, wanted[i]);
+    }
+    const struct vn_ccx_arm *standbys[VN_CCX_STANDBYS_MAX];
+    count = l->active ? vn_ccx_standbys(&l->ccx, standbys) : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct vn_arm *a = by_key(l, standbys[i]->key);
+        if (a)
+            set_up(l, a);
+    }
+}
+
+/* ---- life ---- */
+
+static struct vn_learner *learner_new(struct vn_node *n, struct vn_stream *s)
+{
+    uint64_t seed;
+    struct vn_learner *l =
+        vn_random_fill(n, &seed, sizeof(seed)) == VN_OK ? calloc(1, sizeof(*l)) : NULL;
+    if (!l)
+        return NULL; /* the stream stays where it is while that works */
+    l->node = n;
+    l->stream = s;
+    vn_ccx_init(&l->ccx, seed);
+    vn_ccx_set_home(&l->ccx, DIRECT_KEY);
+    (void)arm_get(l, NULL);
+    vn_timer_init(&l->tick, on_tick, l);
+    vn_timer_init(&l->check, vn_live_on_check, l);
+    vn_timer_arm(&n->timers, &l->tick, n->now_ms + vn_jitter(n, VN_CCX_TICK_MS));
+    return l;
+}
+
+void vn_learn_took(struct vn_node *n, struct vn_stream *s)
+{
+    if (!s->learner && !(s->learner = learner_new(n, s)))
+        return;
+    struct vn_learner *l = s->learner;
+    struct vn_arm *a = arm_get(l, s->circuit->path ? &s->circuit->path->nodes[0] : NULL);
+    if (!a)
+        return;
+    if (a->circuit != s->circuit)
+        drop_circuit(n, a);
+    a->circuit = s->circuit;
+    use(l, a);
+}
+
+struct vn_learner *vn_learn_free(struct vn_node *n, struct vn_learner *l)
+{
+    if (!l)
+        return NULL;
+    set_active(l, false);
+    vn_timer_disarm(&n->timers, &l->tick);
+    vn_timer_disarm(&n->timers, &l->check);
+    free(l);
+    return NULL;
+}

@@ -1,0 +1,85 @@
+/*
+ * The learner of one destination (SPEC R1, R2, A11): the ways that a stream of ours may take, what
+ * each was measured to cost, and when to move. An arm is the direct path or one through one relay,
+ * with the circuit that is set up for it. Which arm is best is the router's to say
+ * (router/ccx.h); here is what it costs, who asks, and what follows.
+ *
+ * Arms are measured by BIND and BOUND, end to end on their own circuits: a BIND for standby leaves
+ * the stream where it is, and makes the circuit ready to be used without a further message.
+ */
+#pragma once
+
+#include "base/id.h"
+#include "core/timer.h"
+#include "router/ccx.h"
+#include "router/liveness.h"
+
+struct vn_node;
+struct vn_stream;
+struct vn_circuit;
+struct vn_ev_sent;
+
+#define VN_ARM_SAMPLES 3 /* the median of so many counts: one slow answer is no slow path */
+
+struct vn_arm {
+    uint64_t key;               /* of the router; 0: the direct path */
+    struct vn_id relay;         /* else */
+    struct vn_circuit *circuit; /* NULL: none is set up, nor being set up */
+    uint32_t rtt_us[VN_ARM_SAMPLES];
+    unsigned samples;  /* ever */
+    uint64_t again_ms; /* no SETUP before */
+    unsigned fails;    /* SETUPs since the last answer */
+};
+
+struct vn_learner {
+    struct vn_node *node;
+    struct vn_stream *stream;
+    struct vn_ccx ccx;
+    struct vn_arm arms[VN_CCX_ARMS_MAX];
+    size_t count;
+    struct vn_timer tick;
+    bool active;          /* it sends, and not for the first time */
+    unsigned sents;       /* times that the worker told so, since it was quiet */
+    uint64_t sent_ms;     /* the last of them */
+    uint64_t watch_ms;    /* when the worker was asked to tell */
+    uint64_t discover_ms; /* not before: more relays are looked for */
+    unsigned discoveries;
+
+    /* of the circuit in use */
+    struct vn_liveness live;
+    struct vn_timer check;
+    uint64_t beat_ms;    /* the last heartbeat */
+    uint64_t suspect_ms; /* silence began to be looked into; 0: none */
+    bool answered;       /* a standby, since then: the peer is well */
+    bool silent;         /* the window is over */
+};
+
+/** s is open on s->circuit. Does nothing for streams whose relays the settings name. */
+void vn_learn_took(struct vn_node *n, struct vn_stream *s);
+/** s is open, and a circuit of it or the tether to its peer may have come up. */
+void vn_learn_advance(struct vn_node *n, struct vn_stream *s);
+/** The end answered a BIND on c that was sent then. */
+void vn_learn_answered(struct vn_node *n, struct vn_stream *s, struct vn_circuit *c,
+                       uint64_t sent_ms);
+/** c, detached from s, is going. failed: its path does not work, as far as is known. */
+void vn_learn_loses(struct vn_stream *s, const struct vn_circuit *c, bool failed);
+/** s lost its circuit. True: it goes on, on a standby. */
+bool vn_learn_rescue(struct vn_node *n, struct vn_stream *s);
+/** Returns NULL. */
+struct vn_learner *vn_learn_free(struct vn_node *n, struct vn_learner *l);
+
+/* learn_live.c */
+/** Of the worker: s sends. */
+void vn_learn_event_sent(struct vn_node *n, const struct vn_ev_sent *ev);
+/** As seldom as that it is known at least that the stream sends. */
+uint64_t vn_live_slow_ms(const struct vn_learner *l);
+/** The stream goes through a's circuit from now on. */
+void vn_live_begin(struct vn_learner *l, const struct vn_arm *a);
+void vn_live_heard(struct vn_learner *l, uint32_t rtt_us);
+void vn_live_on_check(void *learner);
+
+/* learn.c, for learn_live.c */
+/** Asks on that arm's circuit, or sets one up. */
+void vn_learn_probe(struct vn_learner *l, uint64_t key);
+/** The path in use is dead, and the peer is not. */
+void vn_learn_fail_over(struct vn_learner *l);

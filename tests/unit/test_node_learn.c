@@ -1,0 +1,278 @@
+/* Ways that are learned: standbys, moves by cost, and what happens when a path goes silent. */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "core/node_i.h"
+#include "support/node_world.h"
+#include "support/test.h"
+
+#define DELAY_US 10000 /* of a tether: a round trip of 20 ms */
+#define NUMBERS 60000
+
+struct scene {
+    struct vn_world w;
+    struct vn_world_node *a, *b, *c, *d;
+    uint32_t first, next; /* numbers of a's packets */
+    bool come[NUMBERS];
+    size_t control_bytes; /* of all tethers */
+};
+
+static bool count_control(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
+                          struct vn_pktbuf *b)
+{
+    struct scene *s = arg;
+    (void)tether;
+    s->control_bytes += cls == VN_TETHER_CONTROL ? b->len : 0;
+    return true;
+}
+
+static void setup(struct scene *s)
+{
+    memset(s, 0, sizeof(*s));
+    vn_world_init_net(&s->w, VN_SUITE_DEFAULT,
+                      &(struct vn_mem_net_config){
+                          .seed = 1, .delay_us = DELAY_US, .arg = s, .filter = count_control});
+    s->c = vn_world_add(&s->w, "carol", "home");
+    s->d = vn_world_add(&s->w, "dave", "home");
+    s->b = vn_world_add(&s->w, "bob", "home");
+    s->a = vn_world_add(&s->w, "alice", "home");
+    s->next = 1;
+}
+
+static void drain(struct scene *s)
+{
+    struct vn_pktbuf *b;
+    while ((b = vn_pktqueue_pop(&s->b->written))) {
+        uint32_t number = vn_inner_number(vn_pktbuf_span(b));
+        if (number < NUMBERS)
+            s->come[number] = true;
+        vn_pktbuf_free(b);
+    }
+}
+
+/* A packet from a to b every so often, for so long. */
+static void stream(struct scene *s, uint64_t ms, uint64_t every_ms)
+{
+    for (uint64_t at = 0; at < ms; at += every_ms) {
+        assert_in_range(s->next, 1, NUMBERS - 1);
+        vn_world_send(s->a, s->b, false, s->next++);
+        vn_world_run(&s->w, every_ms);
+        drain(s);
+    }
+}
+
+/* The longest run of packets since `from` that did not come. */
+static unsigned longest_gap(struct scene *s, uint32_t from)
+{
+    unsigned longest = 0, run = 0;
+    vn_world_run(&s->w, 500);
+    drain(s);
+    for (uint32_t i = from; i < s->next; i++) {
+        run = s->come[i] ? 0 : run + 1;
+        longest = VN_MAX(longest, run);
+    }
+    return longest;
+}
+
+static struct vn_stream *tx_of(const struct scene *s)
+{
+    struct vn_id b = vn_world_status(s->b).node;
+    struct vn_peer *p = vn_peer_get(s->a->node, &b);
+    return p ? p->tx : NULL;
+}
+
+/* Whom it goes through at present; NULL: nobody. */
+static struct vn_world_node *relay_of(const struct scene *s)
+{
+    const struct vn_stream *tx = tx_of(s);
+    assert_non_null(tx);
+    assert_int_equal(VN_TX_OPEN, tx->state);
+    if (!tx->circuit->path)
+        return NULL;
+    struct vn_id c = vn_world_status(s->c).node;
+    return vn_id_equal(&tx->circuit->path->nodes[0], &c) ? s->c : s->d;
+}
+
+static bool both_stand_by(void *arg)
+{
+    const struct vn_stream *tx = tx_of(arg);
+    size_t bound = 0;
+    VN_LIST_EACH(it, &tx->circuits)
+    bound += VN_LIST_ENTRY(it, struct vn_circuit, of_stream)->bound;
+    return bound == 3;
+}
+
+/* Traffic until a's stream has two circuits beside its own. */
+static void warm_up(struct scene *s)
+{
+    for (int i = 0; i < 100; i++) {
+        stream(s, 200, 10);
+        if (both_stand_by(s))
+            return;
+    }
+    fail_msg("no standbys");
+}
+
+/* Traffic makes two circuits that are ready to be used, and they go when it ends. */
+static void test_standbys(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    stream(&s, 100, 100);
+    vn_world_run(&s.w, 4000);
+    assert_int_equal(0, vn_world_status(s.c).relay_count + vn_world_status(s.d).relay_count);
+    warm_up(&s);
+    assert_int_equal(1, vn_world_status(s.c).relay_count);
+    assert_int_equal(1, vn_world_status(s.d).relay_count);
+    assert_null(relay_of(&s));
+    assert_int_equal(0, vn_world_counters(s.c).frames_relayed);
+    /* Nobody sends: nothing is asked. */
+    vn_world_run(&s.w, 4100);
+    size_t before = s.control_bytes;
+    vn_world_run(&s.w, 700);
+    assert_int_equal(before, s.control_bytes);
+    vn_world_run(&s.w, VN_WORLD_IDLE_MS);
+    assert_null(tx_of(&s));
+    assert_int_equal(0, vn_world_status(s.c).relay_count + vn_world_status(s.d).relay_count);
+    assert_int_equal(0, s.a->node->routes.budget.sharers);
+    assert_int_equal(0, longest_gap(&s, 1));
+    vn_world_done(&s.w);
+}
+
+/* The path in use goes silent, without a word from anybody. */
+static void test_direct_goes_silent(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    warm_up(&s);
+    stream(&s, 1000, 1);
+    uint32_t from = s.next;
+    vn_world_cut(s.a, s.b, true);
+    stream(&s, 1000, 1);
+    assert_non_null(relay_of(&s));
+    /* A heartbeat on its way, its answer, and the silence that is borne. */
+    assert_in_range(longest_gap(&s, from), 20, 150);
+    assert_int_equal(1, s.a->node->routes.failovers);
+    stream(&s, 5000, 10); /* the tether's end is noticed meanwhile */
+    assert_int_equal(1, s.a->node->routes.failovers);
+    assert_int_equal(1, vn_world_status(s.a).handshakes_started);
+    assert_int_equal(0, s.a->unreachables);
+    vn_world_done(&s.w);
+}
+
+/* a and b through a relay, the other one stands by. Returns the one in use. */
+static struct vn_world_node *relayed(struct scene *s)
+{
+    setup(s);
+    vn_world_cut(s->a, s->b, true);
+    stream(s, 10000, 20);
+    assert_int_equal(1, vn_world_status(s->c).relay_count);
+    assert_int_equal(1, vn_world_status(s->d).relay_count);
+    struct vn_world_node *relay = relay_of(s);
+    assert_non_null(relay);
+    stream(s, 500, 1);
+    return relay;
+}
+
+/* The relay in use goes silent, or its way to the end does. */
+static void test_relay_goes_silent(void **state)
+{
+    (void)state;
+    for (int behind = 0; behind < 2; behind++) {
+        struct scene s;
+        struct vn_world_node *first = relayed(&s);
+        uint32_t from = s.next;
+        vn_world_cut(first, behind ? s.b : s.a, true);
+        stream(&s, 500, 1);
+        assert_ptr_not_equal(first, relay_of(&s));
+        assert_in_range(longest_gap(&s, from), 20, 150);
+        assert_int_equal(1, vn_world_status(s.a).handshakes_started);
+        vn_world_done(&s.w);
+    }
+}
+
+/* A relay that says it is going: the stream is on another one with the next packet. */
+static void test_relay_stops(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct vn_world_node *first = relayed(&s);
+    uint32_t from = s.next;
+    vn_node_stop(first->node, s.w.now_us / 1000);
+    stream(&s, 500, 1);
+    assert_ptr_not_equal(first, relay_of(&s));
+    assert_in_range(longest_gap(&s, from), 0, 30); /* what was on its way over it */
+    vn_world_done(&s.w);
+}
+
+/* A path that has become slow is left for a faster one, and one that is fast again taken. */
+static void test_slow_path_is_left(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct vn_world_node *first = relayed(&s);
+    uint32_t from = s.next;
+    vn_mem_net_slow(s.w.net, vn_world_owner(first), 10000);
+    stream(&s, 20000, 20);
+    assert_ptr_not_equal(first, relay_of(&s));
+    assert_int_equal(0, longest_gap(&s, from));
+    assert_int_equal(0, s.a->node->routes.failovers);
+    vn_world_done(&s.w);
+}
+
+/* Back and forth between the same two circuits: credit goes on where it was left. */
+static void test_comes_back(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    vn_world_kill(s.d);
+    while (vn_world_status(s.c).relay_count == 0)
+        stream(&s, 1000, 10);
+    for (int i = 0; i < 2; i++) {
+        vn_world_cut(s.a, s.b, true);
+        stream(&s, 600, 1);
+        assert_ptr_equal(s.c, relay_of(&s));
+        vn_world_cut(s.a, s.b, false);
+        uint32_t from = s.next;
+        for (int k = 0; k < 100 && relay_of(&s); k++)
+            stream(&s, 200, 10);
+        assert_null(relay_of(&s));
+        assert_int_equal(0, longest_gap(&s, from));
+    }
+    vn_world_done(&s.w);
+}
+
+/* A peer that is silent on every path is not left: there is nowhere to go. */
+static void test_a_silent_peer_is_no_dead_path(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    warm_up(&s);
+    vn_world_kill(s.b);
+    stream(&s, 1000, 1);
+    assert_null(relay_of(&s));
+    assert_int_equal(0, s.a->node->routes.failovers);
+    vn_world_done(&s.w);
+}
+
+int main(void)
+{
+    if (getenv("VN_TEST_LOG"))
+        vn_log_setup(VN_LOG_DEBUG, 0);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_standbys),
+        cmocka_unit_test(test_direct_goes_silent),
+        cmocka_unit_test(test_relay_goes_silent),
+        cmocka_unit_test(test_relay_stops),
+        cmocka_unit_test(test_slow_path_is_left),
+        cmocka_unit_test(test_comes_back),
+        cmocka_unit_test(test_a_silent_peer_is_no_dead_path),
+    };
+    if (getenv("VN_TEST_ONLY"))
+        cmocka_set_test_filter(getenv("VN_TEST_ONLY"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
