@@ -1,1 +1,2 @@
 vn_fuzz_target(guardian_token SOURCES fuzz_guardian_token.c LINKS vn_guardian CORPUS corpus/guardian_token)
+vn_fuzz_target(provider SOURCES fuzz_provider.c LINKS vn_guardian CORPUS corpus/provider)

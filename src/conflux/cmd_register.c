@@ -188,6 +188,10 @@ static int join(const struct vn_cli *c, const struct vn_join *token,
         .taint_count = c->o.taint_count,
         .teams = c->o.teams,
         .team_count = c->o.team_count,
+        .jwt = c->o.jwt,
+        .issuer = c->o.issuer,
+        .audience = c->o.audience,
+        .jwks_url = c->o.jwks_url,
         .public_port = public_port,
         .public_ip = has_public_ip ? &public_ip : NULL,
     };
@@ -227,6 +231,7 @@ int vn_cmd_register(struct vn_cli *c)
     if (code == VN_EXIT_OK)
         code = join(c, &token, &config);
     vn_join_wipe(&token);
+    vn_secret_strp(&c->o.jwt);
     if (code != VN_EXIT_OK || !c->o.debug)
         return code;
     return vn_cli_run(c, &config);

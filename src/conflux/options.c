@@ -23,6 +23,10 @@ enum id {
     O_IP,
     O_TAINTS,
     O_TEAMS,
+    O_JWT,
+    O_ISSUER,
+    O_AUDIENCE,
+    O_JWKS_URL,
     O_PUBLIC,
     O_DEBUG,
     O_VERBOSE,
@@ -105,6 +109,24 @@ static const struct option OPTIONS[] = {
      VN_VERB_REGISTER,
      {"VEILNET_CONFLUX_TEAMS"},
      "teams whose identity the node carries"},
+    {O_JWT,
+     0,
+     "jwt",
+     "JWT",
+     K_SECRET,
+     VN_VERB_REGISTER,
+     {"VEILNET_CONFLUX_JWT"},
+     "a token of an identity provider that the realm accepts; it gives the node scopes"},
+    {O_ISSUER,
+     0,
+     "issuer",
+     "TEXT",
+     K_TEXT,
+     VN_VERB_REGISTER,
+     {NULL},
+     "which of the realm's issuers it is of; as the realm has it"},
+    {O_AUDIENCE, 0, "audience", "TEXT", K_TEXT, VN_VERB_REGISTER, {NULL}, "and for which audience"},
+    {O_JWKS_URL, 0, "jwks-url", "URL", K_TEXT, VN_VERB_REGISTER, {NULL}, "and where its keys are"},
     {O_PUBLIC,
      0,
      "public",
@@ -421,6 +443,9 @@ static bool set_text(struct vn_options *o, enum id id, const char *value)
     const char **const text = id == O_TOKEN_FILE  ? &o->token_file
                               : id == O_STATE_DIR ? &o->state_dir
                               : id == O_TAG       ? &o->tag
+                              : id == O_ISSUER    ? &o->issuer
+                              : id == O_AUDIENCE  ? &o->audience
+                              : id == O_JWKS_URL  ? &o->jwks_url
                               : id == O_IP        ? &o->ip
                                                   : &o->interface;
     *text = value;
@@ -432,14 +457,15 @@ static bool set_text(struct vn_options *o, enum id id, const char *value)
 
 /* The memory of value belongs to argv or the environment: others may look at it until it is
  * overwritten. */
-static bool set_secret(struct vn_options *o, char *value)
+static bool set_secret(struct vn_options *o, enum id id, char *value)
 {
-    vn_secret_strp(&o->token);
-    o->token = strdup(value);
-    o->exhausted = !o->token;
+    char **const secret = id == O_JWT ? &o->jwt : &o->token;
+    vn_secret_strp(secret);
+    *secret = strdup(value);
+    o->exhausted = !*secret;
     if (strcmp(value, "-") != 0)
         memset(value, 'x', strlen(value));
-    return o->token && o->token[0];
+    return *secret && (*secret)[0];
 }
 
 static bool set_value(struct vn_options *o, const struct option *opt, char *value)
@@ -454,7 +480,7 @@ static bool set_value(struct vn_options *o, const struct option *opt, char *valu
         o->public = value;
         return !value || *value;
     case K_SECRET:
-        return set_secret(o, value);
+        return set_secret(o, opt->id, value);
     case K_LIST:
         return set_list(o, opt->id, value);
     default:
@@ -655,6 +681,7 @@ vn_status vn_options_parse(int argc, char **argv, struct vn_options *ret, char r
 void vn_options_done(struct vn_options *o)
 {
     vn_secret_strp(&o->token);
+    vn_secret_strp(&o->jwt);
     for (size_t i = 0; i < o->piece_count; i++)
         free(o->pieces[i]);
     o->piece_count = 0;

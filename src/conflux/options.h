@@ -39,7 +39,9 @@ struct vn_options {
 
     bool help, json, debug, verbose, v4, v6;
     char *token; /* a secret, owned; vn_options_done */
+    char *jwt;   /* likewise */
     const char *token_file;
+    const char *issuer, *audience, *jwks_url;
     const char *state_dir;
     const char *guardians[VN_OPT_LIST_MAX];
     size_t guardian_count;

@@ -586,10 +586,14 @@ vn_status vn_guardian_register(const struct vn_guardian_address *at, const char 
 {
     VN_CLEANUP(vn_jread_freep) json_t *o = json_object();
     bool ok = o != NULL;
-    if (req->tag)
-        ok = ok && json_object_set_new(o, "tag", json_string(req->tag)) == 0;
-    if (req->ip)
-        ok = ok && json_object_set_new(o, "ip", json_string(req->ip)) == 0;
+    const struct {
+        const char *name, *value;
+    } texts[] = {{"tag", req->tag},           {"ip", req->ip},
+                 {"jwt", req->jwt},           {"issuer", req->issuer},
+                 {"audience", req->audience}, {"jwks_url", req->jwks_url}};
+    for (size_t i = 0; i < VN_ARRAY_LEN(texts); i++)
+        if (texts[i].value)
+            ok = ok && json_object_set_new(o, texts[i].name, json_string(texts[i].value)) == 0;
     if (req->has_taints)
         ok = ok && json_object_set_new(o, "taints", text_list(req->taints, req->taint_count)) == 0;
     if (req->team_count)
@@ -601,15 +605,14 @@ vn_status vn_guardian_register(const struct vn_guardian_address *at, const char 
         vn_ip_format(req->public_ip, ip);
         ok = ok && json_object_set_new(o, "public_ip", json_string(ip)) == 0;
     }
-    char *body = ok ? vn_json_dump(o, JSON_COMPACT) : NULL;
+    VN_CLEANUP(vn_secret_strp) char *body = ok ? vn_json_dump(o, JSON_COMPACT) : NULL;
     if (!body) {
         *ret_err = (struct vn_guardian_failure){
-            .status = VN_ERR_ARG, .detail = "a tag, taint or team is not valid UTF-8 text"};
+            .status = VN_ERR_ARG, .detail = "a tag, taint, team or JWT is not valid UTF-8 text"};
         return VN_ERR_ARG;
     }
     struct vn_buf answer;
     vn_status st = ask(at, "POST", "/conflux/register", registration_jwt, body, &answer, ret_err);
-    free(body);
     if (st != VN_OK)
         return st;
     memset(ret, 0, sizeof(*ret));

@@ -44,8 +44,10 @@ struct vn_register_request {
     size_t taint_count;
     const char *const *teams;
     size_t team_count;
-    uint16_t public_port;          /* 0: no public node */
-    const struct vn_ip *public_ip; /* NULL: Guardian takes the address it sees */
+    const char *jwt;                          /* of an identity provider, a secret; NULL: none */
+    const char *issuer, *audience, *jwks_url; /* what it is expected to be of; NULL: not said */
+    uint16_t public_port;                     /* 0: no public node */
+    const struct vn_ip *public_ip;            /* NULL: Guardian takes the address it sees */
 };
 #define VN_REGISTER_WARNINGS_MAX 8
 struct vn_register_answer {

@@ -38,7 +38,8 @@ struct transfer {
     char error[CURL_ERROR_SIZE];
     bool want_binding;
     bool too_large;
-    uint32_t so_mark;
+    bool refused; /* an address, by may_connect */
+    const struct vn_http_config *cfg;
     struct vn_http_response res;
 };
 
@@ -64,13 +65,39 @@ static int on_socket_option(void *arg, curl_socket_t fd, curlsocktype purpose)
 {
     const struct transfer *t = arg;
     (void)purpose;
-    if (t->so_mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &t->so_mark, sizeof(t->so_mark)) != 0 &&
-        errno != EPERM)
+    const uint32_t mark = t->cfg->so_mark;
+    if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0 && errno != EPERM)
         return CURL_SOCKOPT_ERROR;
     /* libcurl makes a connection anew, and the request on it, when a kept one turns out dead. */
     const unsigned dead = VN_HTTP_DEAD_MS;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead, sizeof(dead));
     return CURL_SOCKOPT_OK;
+}
+
+static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
+{
+    struct transfer *t = arg;
+    /* libcurl's struct ends with a struct sockaddr, and its memory with what the family needs. */
+    const uint8_t *raw = (const uint8_t *)addr + offsetof(struct curl_sockaddr, addr);
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct vn_ip ip;
+    bool known = true;
+    (void)purpose;
+    if (addr->family == AF_INET && addr->addrlen >= sizeof(v4)) {
+        memcpy(&v4, raw, sizeof(v4));
+        ip = vn_ip_from_v4((const uint8_t *)&v4.sin_addr);
+    } else if (addr->family == AF_INET6 && addr->addrlen >= sizeof(v6)) {
+        memcpy(&v6, raw, sizeof(v6));
+        memcpy(ip.b, &v6.sin6_addr, sizeof(ip.b));
+    } else {
+        known = false;
+    }
+    if (!known || !t->cfg->may_connect(t->cfg->may_connect_arg, &ip)) {
+        t->refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
 }
 
 static void transfer_done(struct transfer *t)
@@ -84,9 +111,18 @@ static void transfer_done(struct transfer *t)
 
 static bool set_trust(CURL *e, const struct vn_http_config *cfg)
 {
-    if (!cfg->pinned)
+    if (!cfg->pinned) {
+        struct curl_blob ca = {.flags = CURL_BLOB_COPY};
+        if (cfg->ca_pem) {
+            ca.data = (void *)(uintptr_t)cfg->ca_pem;
+            ca.len = strlen(cfg->ca_pem);
+            if (curl_easy_setopt(e, CURLOPT_CAINFO_BLOB, &ca) != CURLE_OK ||
+                curl_easy_setopt(e, CURLOPT_CAPATH, NULL) != CURLE_OK)
+                return false;
+        }
         return curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
                curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK;
+    }
     char pin[64] = "sha256//";
     vn_b64_encode(VN_SPAN_ARRAY(cfg->pin), pin + 8);
     /* The key is named in the token, so name and dates of its certificate add nothing. */
@@ -124,32 +160,43 @@ static bool set_request(struct transfer *t, const struct vn_http_request *req)
 static vn_status transfer_init(struct transfer *t, const struct vn_http_config *cfg,
                                const struct vn_http_request *req, struct vn_buf *out)
 {
-    *t = (struct transfer){.out = out, .want_binding = req->want_binding, .so_mark = cfg->so_mark};
-    t->res.connection = -1;
-    vn_buf_init(out, VN_HTTP_BODY_MAX);
+    const size_t body_max = cfg->body_max ? cfg->body_max : VN_HTTP_BODY_MAX;
+    *t = (struct transfer){.out = out, .want_binding = req->want_binding, .cfg = cfg};
+    t->res.connection = t->res.max_age_s = -1;
+    vn_buf_init(out, body_max);
     t->url = strdup(req->url);
     CURL *e = t->easy = curl_easy_init();
-    if (!t->url || !e || vn_buf_reserve(out, VN_HTTP_BODY_FIRST) != VN_OK) {
+    if (!t->url || !e ||
+        vn_buf_reserve(out, VN_MIN(body_max, (size_t)VN_HTTP_BODY_FIRST)) != VN_OK) {
         transfer_done(t);
         return VN_ERR_NOMEM;
     }
     const bool ok =
         curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
-        curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_SSLVERSION,
+                         cfg->tls12 ? (long)CURL_SSLVERSION_TLSv1_2
+                                    : (long)CURL_SSLVERSION_TLSv1_3) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)VN_HTTP_CONNECT_MS) == CURLE_OK &&
-        curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)VN_HTTP_TIMEOUT_MS) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_TIMEOUT_MS,
+                         cfg->timeout_ms ? (long)cfg->timeout_ms : (long)VN_HTTP_TIMEOUT_MS) ==
+            CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)body_max) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_USERAGENT, "veilnet/" VN_VERSION) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_WRITEDATA, t) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, on_socket_option) == CURLE_OK &&
-        curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, t) == CURLE_OK && set_trust(e, cfg) &&
-        set_request(t, req);
+        curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, t) == CURLE_OK &&
+        (!cfg->may_connect ||
+         (curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open_socket) == CURLE_OK &&
+          curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, t) == CURLE_OK &&
+          curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, 0L) == CURLE_OK)) &&
+        set_trust(e, cfg) && set_request(t, req);
     if (!ok) {
         transfer_done(t);
         return VN_ERR_NOMEM;
@@ -179,6 +226,11 @@ static void explain(struct transfer *t, CURLcode rc)
     else if (rc == CURLE_COULDNT_CONNECT && os)
         why = strerror((int)os);
     r->status = VN_ERR_AGAIN;
+    if (rc == CURLE_COULDNT_CONNECT && t->refused) {
+        r->status = VN_ERR_DENIED;
+        snprintf(r->detail, sizeof(r->detail), "%s is in a network that is not public", at);
+        return;
+    }
     switch ((int)rc) {
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
@@ -209,12 +261,14 @@ static void explain(struct transfer *t, CURLcode rc)
         snprintf(r->detail, sizeof(r->detail), "the certificate of %s does not verify (%.140s)", at,
                  why);
         break;
+    case CURLE_FILESIZE_EXCEEDED:
     case CURLE_WRITE_ERROR:
-        r->status = t->too_large ? VN_ERR_LIMIT : VN_ERR_AGAIN;
+        r->status = t->too_large || rc == CURLE_FILESIZE_EXCEEDED ? VN_ERR_LIMIT : VN_ERR_AGAIN;
         snprintf(r->detail, sizeof(r->detail), "the answer of %s is too large", at);
         break;
     case CURLE_SSL_CONNECT_ERROR:
-        snprintf(r->detail, sizeof(r->detail), "%s does not speak TLS 1.3 (%.140s)", at, why);
+        snprintf(r->detail, sizeof(r->detail), "%s does not speak TLS %s (%.140s)", at,
+                 t->cfg->tls12 ? "1.2" : "1.3", why);
         break;
     case CURLE_OUT_OF_MEMORY:
         r->status = VN_ERR_NOMEM;
@@ -223,6 +277,18 @@ static void explain(struct transfer *t, CURLcode rc)
     default:
         snprintf(r->detail, sizeof(r->detail), "the request to %s failed (%.140s)", at, why);
     }
+}
+
+/* RFC 9111 section 5.2.2: how long the answer may be used. */
+static int64_t max_age(CURL *e)
+{
+    struct curl_header *h;
+    if (curl_easy_header(e, "Cache-Control", 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+        return -1;
+    if (strcasestr(h->value, "no-store") || strcasestr(h->value, "no-cache"))
+        return 0;
+    const char *p = strcasestr(h->value, "max-age=");
+    return p ? (int64_t)VN_MIN(strtoull(p + 8, NULL, 10), (unsigned long long)INT32_MAX) : -1;
 }
 
 static void transfer_finish(struct transfer *t, CURLcode rc)
@@ -236,6 +302,7 @@ static void transfer_finish(struct transfer *t, CURLcode rc)
     }
     t->res.status = VN_OK;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->res.code);
+    t->res.max_age_s = max_age(t->easy);
     t->res.body = vn_buf_span(t->out);
 }
 

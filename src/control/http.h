@@ -1,13 +1,15 @@
 /*
- * HTTPS client over libcurl: for Guardian's API. TLS 1.3 only, no redirects, no proxies (login
- * binds the connection, so nothing may stand between), bounded sizes and times. One owner thread;
- * nothing here logs a bearer token.
+ * HTTPS client over libcurl: for Guardian's API, and for what Guardian asks of identity providers.
+ * TLS 1.3 only (of others 1.2 where they have no more), no redirects, no proxies (login binds the
+ * connection, so nothing may stand between), bounded sizes and times. One owner thread; nothing
+ * here logs a bearer token.
  */
 #pragma once
 
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "base/span.h"
 #include "base/status.h"
 #include "ports/io.h"
@@ -28,6 +30,15 @@ struct vn_http_config {
                         system's CAs */
     uint8_t pin[32]; /* SHA-256 of the DER SubjectPublicKeyInfo */
     uint32_t so_mark; /* 0: none */
+    /* For servers that are not Guardian. Each zero: as with Guardian. */
+    bool tls12;
+    const char *ca_pem; /* in place of the system's CAs; outlives the client */
+    size_t body_max;
+    uint32_t timeout_ms;
+    /** Asked before each connection, with the address that it goes to: what a name stands for may
+     * change between a look and a connection. May be NULL. */
+    bool (*may_connect)(void *arg, const struct vn_ip *ip);
+    void *may_connect_arg;
 };
 
 struct vn_http_request {
@@ -41,12 +52,14 @@ struct vn_http_request {
 struct vn_http_response {
     /**
      * OK: there is an HTTP answer, whatever its code. AGAIN: not reachable. AUTH: the server is not
-     * who it should be. LIMIT: the answer is too large.
+     * who it should be. LIMIT: the answer is too large. DENIED: may_connect refused all its
+     * addresses.
      */
     vn_status status;
     char detail[VN_HTTP_DETAIL]; /* one sentence, when status is not OK */
     long code;
     struct vn_span body; /* borrowed for the callback; wiped afterwards */
+    int64_t max_age_s;   /* of Cache-Control; -1: it says nothing */
     bool has_binding;
     uint8_t binding[32]; /* vn_tls_binding of the connection */
     int64_t connection;  /* which connection carried it; compare, nothing else */

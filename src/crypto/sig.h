@@ -1,5 +1,5 @@
 /* Signatures: ML-DSA (FIPS 204, pure, with a context string) and Ed25519 (RFC 8032; for NATS nkeys
- * only). */
+ * and identity providers' tokens only). */
 #pragma once
 
 #include "base/secret.h"

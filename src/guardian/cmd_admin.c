@@ -110,7 +110,7 @@ static int token_create(int argc, char **argv)
 {
     struct vn_admin c = {0};
     const char *taints = NULL, *allowed = NULL, *uses = NULL, *expires = NULL, *owner = NULL;
-    bool ephemeral = false;
+    bool ephemeral = false, needs_jwt = false;
     const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
                                         {"--realm", &c.realm, NULL},
                                         {"--taints", &taints, NULL},
@@ -119,6 +119,7 @@ static int token_create(int argc, char **argv)
                                         {"--expires", &expires, NULL},
                                         {"--owner", &owner, NULL},
                                         {"--ephemeral", NULL, &ephemeral},
+                                        {"--needs-jwt", NULL, &needs_jwt},
                                         {"--json", NULL, &c.json},
                                         {0}};
     if (vn_options_parse(argc, argv, options) != VN_OK)
@@ -126,6 +127,7 @@ static int token_create(int argc, char **argv)
     struct vn_regtoken_init init = {
         .expires_in_s = VN_REGTOKEN_LIFE_DEFAULT_S, .uses = -1, .allowed = {.any = true}};
     init.ephemeral = ephemeral;
+    init.needs_jwt = needs_jwt;
     if (taints && vn_taints_parse(taints, &init.taints) != VN_OK)
         return vn_admin_usage(
             "--taints is a comma list of at most 16 labels of 1 to 64 characters a-z 0-9 . _ -");

@@ -4,6 +4,7 @@
 
 #include "guardian/json.h"
 #include "guardian/options.h"
+#include "guardian/store_issuers.h"
 #include "guardian/store_orgs.h"
 
 #define FIXED_OPTIONS 5 /* --state-dir, --json, --org, --realm and the word */
@@ -92,6 +93,30 @@ static int find_node(struct ask *a)
     return code;
 }
 
+struct issuer_search {
+    const char *name;
+    char *ret;
+    bool found;
+};
+
+static bool match_issuer(void *arg, const struct vn_issuer_record *i)
+{
+    struct issuer_search *s = arg;
+    s->found = strcmp(i->name, s->name) == 0;
+    if (s->found)
+        vn_id_format(&i->id, s->ret);
+    return !s->found;
+}
+
+static int find_issuer(struct ask *a)
+{
+    struct issuer_search s = {.name = a->word, .ret = a->about};
+    vn_status st = vn_store_issuer_list(a->c.g.store, &a->c.realm_id, NULL, match_issuer, &s);
+    if (st != VN_OK || !s.found)
+        return vn_die("there is no issuer %s (veilnet-guardian issuer list shows them)", a->word);
+    return 0;
+}
+
 static int find_word(struct ask *a)
 {
     switch (a->verb->word) {
@@ -107,6 +132,8 @@ static int find_word(struct ask *a)
         return 0;
     case VN_ASK_A_NODE:
         return find_node(a);
+    case VN_ASK_AN_ISSUER:
+        return find_issuer(a);
     case VN_ASK_NEW:
     case VN_ASK_NOTHING:
         break;

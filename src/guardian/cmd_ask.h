@@ -34,7 +34,8 @@ enum vn_ask_word {
     VN_ASK_AN_ORG,
     VN_ASK_A_TEAM,
     VN_ASK_A_REALM,
-    VN_ASK_A_NODE, /* tag or id; takes --realm */
+    VN_ASK_A_NODE,    /* tag or id; takes --realm */
+    VN_ASK_AN_ISSUER, /* of {realm} */
 };
 
 struct vn_ask_verb {

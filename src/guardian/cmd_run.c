@@ -15,11 +15,13 @@
 #include "guardian/link.h"
 #include "guardian/master.h"
 #include "guardian/options.h"
+#include "guardian/providers.h"
 #include "guardian/push.h"
 #include "guardian/quarantine.h"
 #include "guardian/realm_rule.h"
 #include "guardian/revoke.h"
 #include "guardian/signing.h"
+#include "loop/io.h"
 #include "loop/loop.h"
 
 #define DESCRIPTORS                                                                                \
@@ -28,6 +30,7 @@
 
 struct serving {
     struct vn_guardian g;
+    struct vn_io io;
     uv_signal_t term, interrupt;
     bool stopping;
 };
@@ -40,6 +43,7 @@ static void on_signal(uv_signal_t *h, int number)
     s->stopping = true;
     vn_log(VN_LOG_INFO, "guardian_stopping", VN_KV_I64("signal", number));
     vn_commands_free(VN_TAKE(s->g.commands)); /* answers who waits */
+    vn_providers_free(VN_TAKE(s->g.providers));
     vn_acks_free(VN_TAKE(s->g.acks));         /* and these wait no longer */
     vn_web_close(s->g.http);
     vn_master_close(VN_TAKE(s->g.master));
@@ -104,6 +108,17 @@ int vn_guardian_serve(const struct vn_statedir *dir)
         st = VN_ERR_NOMEM;
     if (st == VN_OK && vn_commands_new(&s.g, &s.g.commands) != VN_OK)
         st = VN_ERR_NOMEM;
+    s.io = (struct vn_io){.self = s.g.loop,
+                          .watch = vn_loop_watch,
+                          .rewatch = vn_loop_rewatch,
+                          .unwatch = vn_loop_unwatch,
+                          .timer_new = vn_loop_timer_new,
+                          .timer_arm = vn_loop_timer_arm,
+                          .timer_disarm = vn_loop_timer_disarm,
+                          .timer_free = vn_loop_timer_free,
+                          .now_us = vn_loop_io_now_us};
+    if (st == VN_OK)
+        st = vn_providers_new(&s.io, &s.g.cfg.providers, &s.g.providers);
     if (st == VN_OK) {
         vn_push_outbox(&s.g);
         vn_revoke_publish(&s.g);
@@ -146,7 +161,7 @@ static int set_stun(const struct vn_statedir *dir, const char *list)
     return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
 }
 
-#define SETTING_BYTES_MAX 16384 /* of a file that an option names */
+#define SETTING_BYTES_MAX 65536 /* of a file that an option names */
 
 /* The first line, or all of a PEM file. */
 static vn_status read_setting(const char *path, bool line, char **ret)
@@ -207,9 +222,36 @@ static int set_turn(const struct vn_statedir *dir, const struct turn_words *w)
     return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
 }
 
+static int set_providers(const struct vn_statedir *dir, const char *networks, const char *ca_file)
+{
+    VN_CLEANUP(vn_store_closep) struct vn_store *s = NULL;
+    VN_CLEANUP(vn_secret_strp) char *ca = NULL;
+    vn_status st = VN_OK;
+    if (ca_file && strcmp(ca_file, "none") == 0)
+        ca_file = "/dev/null";
+    if (ca_file)
+        st = read_setting(ca_file, false, &ca);
+    if (st != VN_OK)
+        return vn_die("--provider-ca %s cannot be read (%s)", ca_file,
+                      st == VN_ERR_IO && errno ? strerror(errno) : vn_status_name(st));
+    st = vn_store_open(dir->db, false, &s);
+    if (st == VN_OK && networks) {
+        st = vn_config_set_provider_networks(s, networks);
+        if (st == VN_ERR_ARG)
+            return vn_die("--provider-networks %s is no list of at most %d prefixes, such as "
+                          "10.1.0.0/16,fd00::/8",
+                          networks, VN_PROVIDER_NETWORKS_MAX);
+    }
+    if (st == VN_OK && ca)
+        st = vn_config_set_provider_ca(s, ca);
+    if (st == VN_ERR_ARG)
+        return vn_die("--provider-ca %s holds no certificate: name a PEM file", ca_file);
+    return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
+}
+
 int vn_cmd_run(int argc, char **argv)
 {
-    const char *dir_option = NULL, *stun = NULL;
+    const char *dir_option = NULL, *stun = NULL, *networks = NULL, *provider_ca = NULL;
     struct turn_words turn = {0};
     bool debug = false;
     const struct vn_option options[] = {
@@ -220,6 +262,8 @@ int vn_cmd_run(int argc, char **argv)
         {"--turn-password-file", &turn.password_file, NULL},
         {"--turn-secret-file", &turn.secret_file, NULL},
         {"--turn-cert", &turn.cert_file, NULL},
+        {"--provider-networks", &networks, NULL},
+        {"--provider-ca", &provider_ca, NULL},
         {"--debug", NULL, &debug},
         {0},
     };
@@ -248,5 +292,7 @@ int vn_cmd_run(int argc, char **argv)
         turn.urls || turn.user || turn.password_file || turn.secret_file || turn.cert_file;
     if (!code && has_turn)
         code = set_turn(&dir, &turn);
+    if (!code && (networks || provider_ca))
+        code = set_providers(&dir, networks, provider_ca);
     return code ? code : vn_guardian_serve(&dir);
 }

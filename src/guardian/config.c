@@ -176,6 +176,53 @@ static vn_status load_stun(struct vn_store *s, struct vn_guardian_config *c)
     return parse_stun(list, c->stun, &c->stun_count) ? VN_OK : VN_ERR_MALFORMED;
 }
 
+static bool parse_networks(const char *list, struct vn_provider_config *c)
+{
+    c->network_count = 0;
+    if (strcmp(list, "none") == 0)
+        return true;
+    while (*list) {
+        const size_t n = strcspn(list, ",");
+        char one[VN_PREFIX_TEXT];
+        if (c->network_count == VN_PROVIDER_NETWORKS_MAX || n >= sizeof(one))
+            return false;
+        memcpy(one, list, n);
+        one[n] = 0;
+        if (vn_prefix_parse(one, &c->networks[c->network_count++]) != VN_OK)
+            return false;
+        list += n + (list[n] == ',');
+    }
+    return true;
+}
+
+vn_status vn_config_set_provider_networks(struct vn_store *s, const char *list)
+{
+    struct vn_provider_config ignored;
+    return parse_networks(list, &ignored) ? put_str(s, "provider_networks", list) : VN_ERR_ARG;
+}
+
+vn_status vn_config_set_provider_ca(struct vn_store *s, const char *pem)
+{
+    const bool none = !*pem || strcmp(pem, "none") == 0;
+    if (!none && !strstr(pem, "-----BEGIN CERTIFICATE-----"))
+        return VN_ERR_ARG;
+    return put_str(s, "provider_ca", none ? "" : pem);
+}
+
+/* Installations older than the settings have neither. */
+static vn_status load_providers(struct vn_store *s, struct vn_provider_config *c)
+{
+    VN_CLEANUP(vn_json_strp) char *list = NULL;
+    vn_status st = vn_store_get(s, "provider_networks", &list, NULL);
+    if (st == VN_OK && !parse_networks(list, c))
+        st = VN_ERR_MALFORMED;
+    if (st == VN_OK || st == VN_ERR_NOTFOUND)
+        st = vn_store_get(s, "provider_ca", &c->ca_pem, NULL);
+    if (st == VN_OK && !c->ca_pem[0])
+        vn_json_strp(&c->ca_pem);
+    return st == VN_ERR_NOTFOUND ? VN_OK : st;
+}
+
 vn_status vn_config_load(struct vn_store *s, struct vn_guardian_config *ret)
 {
     VN_CLEANUP(vn_config_done) struct vn_guardian_config c = {0};
@@ -194,6 +241,8 @@ vn_status vn_config_load(struct vn_store *s, struct vn_guardian_config *ret)
         st = load_stun(s, &c);
     if (st == VN_OK)
         st = vn_turn_load(s, &c.turn);
+    if (st == VN_OK)
+        st = load_providers(s, &c.providers);
     if (st == VN_OK)
         st = get_str(s, "pinned", pinned, sizeof(pinned));
     if (st == VN_OK)
@@ -231,6 +280,7 @@ void vn_config_done(struct vn_guardian_config *c)
     vn_secret_strp(&c->https_cert_pem);
     vn_secret_strp(&c->ca_key_pem);
     vn_secret_strp(&c->ca_cert_pem);
+    vn_json_strp(&c->providers.ca_pem);
     vn_nats_key_done(&c->nats_operator);
     vn_nats_key_done(&c->nats_system);
     vn_wipe(c, sizeof(*c)); /* the TURN secret lies in it */

@@ -12,6 +12,15 @@
 #include "guardian/token.h"
 #include "guardian/turn.h"
 
+#define VN_PROVIDER_NETWORKS_MAX 8
+
+/** Where identity providers may be, besides public addresses, and who vouches for them. */
+struct vn_provider_config {
+    struct vn_prefix networks[VN_PROVIDER_NETWORKS_MAX];
+    size_t network_count;
+    char *ca_pem; /* NULL: the system's CAs */
+};
+
 struct vn_guardian_config {
     char public_host[VN_HOST_MAX]; /* what nodes connect to */
     uint16_t public_port; /* of HTTPS there; differs from listen_port behind a port forward */
@@ -27,6 +36,7 @@ struct vn_guardian_config {
     struct vn_addr stun[VN_STUN_SERVERS_MAX]; /* told to nodes */
     size_t stun_count;
     struct vn_turn_config turn; /* likewise */
+    struct vn_provider_config providers;
 };
 
 struct vn_config_init {
@@ -44,6 +54,11 @@ VN_MUST_CHECK vn_status vn_config_create(struct vn_store *store, const struct vn
 /** The list as it was given, such as "203.0.113.5,[2001:db8::5]:3479"; "" or "none": no server.
  * VN_ERR_ARG: it is no such list, or too long. */
 VN_MUST_CHECK vn_status vn_config_set_stun(struct vn_store *store, const char *list);
+/** A comma list of prefixes; "" or "none": public addresses only. VN_ERR_ARG. */
+VN_MUST_CHECK vn_status vn_config_set_provider_networks(struct vn_store *store, const char *list);
+/** PEM, in place of the system's CAs; "" or "none": those. VN_ERR_ARG: there is no certificate in
+ * it. */
+VN_MUST_CHECK vn_status vn_config_set_provider_ca(struct vn_store *store, const char *pem);
 VN_MUST_CHECK vn_status vn_config_load(struct vn_store *store, struct vn_guardian_config *ret);
 /** Wipes. For VN_CLEANUP too. */
 void vn_config_done(struct vn_guardian_config *c);

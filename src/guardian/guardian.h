@@ -18,12 +18,14 @@ struct vn_key_changes;
 struct vn_signing;
 struct vn_ephemerals;
 struct vn_commands;
+struct vn_providers;
 struct vn_loop;
 
 /** Counted since the start, for GET /metrics. */
 struct vn_metrics {
     uint64_t requests[6]; /* by the first digit of the answer's status */
-    uint64_t rate_limited, passwords_refused, session_logins, session_renewals, registrations;
+    uint64_t rate_limited, passwords_refused, jwts_refused, session_logins, session_renewals,
+        registrations;
 };
 
 struct vn_guardian {
@@ -38,6 +40,7 @@ struct vn_guardian {
     struct vn_master *master;
     struct vn_links *links;
     struct vn_commands *commands;       /* NULL when stopping, as links */
+    struct vn_providers *providers;     /* NULL when stopping */
     struct vn_key_changes *key_changes; /* NULL when stopping */
     struct vn_signing *signing;         /* NULL when stopping */
     struct vn_ephemerals *ephemerals;   /* NULL when stopping */

@@ -45,7 +45,7 @@ vn_status vn_issue_identities(const struct vn_realm *realm, const struct vn_conf
                               uint32_t generation, struct vn_own_identity *ret, size_t cap,
                               size_t *ret_n)
 {
-    if (c->taints.n + c->teams.n + 1 > cap)
+    if (c->taints.n + c->teams.n + c->scopes.n + 1 > cap)
         return VN_ERR_LIMIT;
     *ret_n = 0;
     if (c->quarantine.all) /* a node without identities may talk to nobody */
@@ -59,6 +59,8 @@ vn_status vn_issue_identities(const struct vn_realm *realm, const struct vn_conf
         vn_id_format(&c->teams.t[i], team);
         st = add_identity(realm, generation, VN_KIND_TEAM, team, &ret[n++]);
     }
+    for (size_t i = 0; st == VN_OK && i < c->scopes.n; i++)
+        st = add_identity(realm, generation, VN_KIND_OAUTH, c->scopes.s[i], &ret[n++]);
     char user[VN_ID_TEXT];
     vn_id_format(&c->owner, user);
     if (st == VN_OK)

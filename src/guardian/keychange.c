@@ -34,6 +34,8 @@ vn_status vn_key_change_lost(struct vn_store *s, const struct vn_conflux_record 
         vn_id_format(&before->teams.t[i], team);
         st = vn_store_identity_lost(s, &before->realm, VN_KIND_TEAM, team);
     }
+    for (size_t i = 0; st == VN_OK && !after && i < before->scopes.n; i++)
+        st = vn_store_identity_lost(s, &before->realm, VN_KIND_OAUTH, before->scopes.s[i]);
     char user[VN_ID_TEXT];
     vn_id_format(&before->owner, user);
     if (st == VN_OK && !after)

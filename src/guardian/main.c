@@ -33,11 +33,15 @@ static const char HELP[] =
     "            --turn-secret-file FILE                    their shared secret, or\n"
     "            --turn-user NAME --turn-password-file FILE one user for all\n"
     "            --turn-cert FILE      certificate of the turns: servers, whose key is pinned\n"
+    "            --provider-networks PREFIX[,…]  where identity providers may be besides public\n"
+    "                                  addresses; kept; none: forget\n"
+    "            --provider-ca FILE    CAs that vouch for them, in place of the system's; kept; "
+    "none\n"
     "  stop    end Guardian; --with-master ends the Master too\n"
     "  token   create | list | revoke: registration tokens\n"
     "            create [--realm NAME] [--taints a,b] [--allow-taints a,b|*] [--uses N] [--expires "
     "24h]\n"
-    "                   [--owner USER] [--ephemeral]\n"
+    "                   [--owner USER] [--ephemeral] [--needs-jwt]\n"
     "            list [--realm NAME]; revoke ID\n"
     "  realm   create | list | show NAME | change NAME | teams NAME | delete NAME | rekey\n"
     "            create --name NAME [--suite default|cnsa] [--ipv4 RANGE] [--access "
@@ -67,6 +71,10 @@ static const char HELP[] =
     "  team    create NAME | list | rename NAME --name NEW | delete NAME | members NAME |\n"
     "          add NAME --user NAME | remove NAME --user NAME\n"
     "            org and team take --org NAME where there are several\n"
+    "  issuer  create | list | delete NAME: identity providers whose JWTs nodes may register with\n"
+    "            create NAME --issuer TEXT --audience TEXT --jwks-url URL [--algorithms RS256,…]\n"
+    "                   [--required RULE,…] [--scopes CLAIM,…] [--taints RULE,…] [--teams RULE,…]\n"
+    "            take --realm NAME where there are several\n"
     "  audit   [--realm NAME] [--since 7d] [--action NAME] [--actor NAME]   the newest first; "
     "--json: "
     "one\n"
@@ -99,11 +107,12 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } VERBS[] = {
-        {"init", vn_cmd_init},   {"run", vn_cmd_run},      {"stop", vn_cmd_stop},
-        {"token", vn_cmd_token}, {"realm", vn_cmd_realm},  {"node", vn_cmd_node},
-        {"user", vn_cmd_user},   {"org", vn_cmd_org},      {"team", vn_cmd_team},
-        {"audit", vn_cmd_audit}, {"version", cmd_version}, {"help", cmd_help},
-        {"--help", cmd_help},    {"-h", cmd_help},         {"--version", cmd_version},
+        {"init", vn_cmd_init},      {"run", vn_cmd_run},       {"stop", vn_cmd_stop},
+        {"token", vn_cmd_token},    {"realm", vn_cmd_realm},   {"node", vn_cmd_node},
+        {"user", vn_cmd_user},      {"org", vn_cmd_org},       {"team", vn_cmd_team},
+        {"audit", vn_cmd_audit},    {"issuer", vn_cmd_issuer}, {"version", cmd_version},
+        {"help", cmd_help},         {"--help", cmd_help},      {"-h", cmd_help},
+        {"--version", cmd_version},
     };
     /* Keys are in this process: no core dumps, no ptrace by others, nothing readable by others. */
     const struct rlimit none = {0, 0};

@@ -38,7 +38,8 @@ vn_status vn_regtoken_create(struct vn_store *s, const struct vn_guardian_config
                                        .uses_left = init->uses,
                                        .taints = init->taints,
                                        .allowed = init->allowed,
-                                       .ephemeral = init->ephemeral}};
+                                       .ephemeral = init->ephemeral,
+                                       .needs_jwt = init->needs_jwt}};
     char url[VN_URL_MAX];
     vn_config_url(cfg, url);
     st = vn_rng_bytes(t.record.id.b, sizeof(t.record.id.b));

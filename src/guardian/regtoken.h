@@ -14,6 +14,7 @@ struct vn_regtoken_init {
     struct vn_taint_set taints;
     struct vn_allowed_taints allowed;
     bool ephemeral; /* nodes go at logout, or when they are silent */
+    bool needs_jwt; /* registering takes a token of one of the realm's issuers, too */
 };
 struct vn_regtoken {
     struct vn_token_record record;

@@ -3,7 +3,8 @@
 #include "guardian/http.h"
 #include "guardian/schemas.h"
 
-#define SESSION_BODY_MAX 24576 /* keys and signatures of the suite cnsa, and a request of 4 KB */
+#define REGISTER_BODY_MAX 12288 /* with a token of an identity provider */
+#define SESSION_BODY_MAX 24576  /* keys and signatures of the suite cnsa, and a request of 4 KB */
 
 /* ---- queries ---- */
 
@@ -147,12 +148,20 @@ const struct vn_route vn_routes[] = {
     {POST("/realms/{id}/teams"), FOR(ADMIN), ON(REALM), BODY(teams_change), ANSWER(teams),
      DO(realm_teams_change, "Let teams use the realm, or no more")},
 
+    {CREATE("/realms/{id}/issuers"), FOR(OWNER), ON(REALM), BODY(issuer_new), ANSWER(issuer),
+     DO(issuer_create, "Accept an identity provider's tokens from nodes")},
+    {GET("/realms/{id}/issuers"), FOR(AUDITOR), ON(REALM), .query = PAGE, ANSWER(issuers),
+     DO(issuer_list, "Identity providers whose tokens count")},
+    {DELETE("/realms/{id}/issuers/{issuer}"), FOR(OWNER), ON(REALM),
+     DO(issuer_delete, "Accept its tokens no more; its nodes stay")},
+
     {.method = VN_WEB_POST,
      .path = "/conflux/register",
      .rate = VN_RATE_JOIN,
      .status = 201,
      FOR(REGISTRATION),
      BODY(register),
+     .body_max = REGISTER_BODY_MAX,
      ANSWER(registered),
      DO(register, "Enrol a node")},
     {DELETE("/conflux/register"), FOR(CONFLUX), DO(unregister, "Undo enrolling")},

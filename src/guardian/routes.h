@@ -66,6 +66,10 @@ void vn_route_realm_list(struct vn_request *r);
 void vn_route_realm_get(struct vn_request *r);
 void vn_route_realm_change(struct vn_request *r);
 void vn_route_realm_delete(struct vn_request *r);
+/* routes_issuers.c */
+void vn_route_issuer_create(struct vn_request *r);
+void vn_route_issuer_list(struct vn_request *r);
+void vn_route_issuer_delete(struct vn_request *r);
 /* routes_register.c */
 void vn_route_register(struct vn_request *r);
 void vn_route_unregister(struct vn_request *r);

@@ -101,6 +101,8 @@ static void write_figures(FILE *f, struct vn_guardian *g, const struct vn_store_
            m->rate_limited);
     figure(f, "passwords_refused_total", "counter", "Sign-ins with a wrong name or password",
            m->passwords_refused);
+    figure(f, "jwts_refused_total", "counter", "JWTs of identity providers that did not count",
+           m->jwts_refused);
     figure(f, "session_logins_total", "counter", "Session logins of nodes", m->session_logins);
     figure(f, "session_renewals_total", "counter", "Renewals of sessions", m->session_renewals);
     figure(f, "registrations_total", "counter", "Nodes registered", m->registrations);

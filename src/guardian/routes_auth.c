@@ -15,12 +15,12 @@ void vn_route_health(struct vn_request *r)
 
 static json_t *token_json(const struct vn_token_record *t)
 {
-    return json_pack("{s:o, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:b}", "id", vn_json_id(&t->id),
-                     "ephemeral", t->ephemeral, "realm", vn_json_id(&t->realm), "owner",
-                     vn_json_id(&t->owner), "created_at", (json_int_t)t->created_ms, "expires_at",
-                     (json_int_t)t->expires_ms, "uses_left",
-                     t->uses_left < 0 ? json_null() : json_integer(t->uses_left), "taints",
-                     vn_taints_to_json(&t->taints), "allowed_taints",
+    return json_pack("{s:o, s:b, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:b}", "id",
+                     vn_json_id(&t->id), "ephemeral", t->ephemeral, "needs_jwt", t->needs_jwt,
+                     "realm", vn_json_id(&t->realm), "owner", vn_json_id(&t->owner), "created_at",
+                     (json_int_t)t->created_ms, "expires_at", (json_int_t)t->expires_ms,
+                     "uses_left", t->uses_left < 0 ? json_null() : json_integer(t->uses_left),
+                     "taints", vn_taints_to_json(&t->taints), "allowed_taints",
                      vn_allowed_to_json(&t->allowed), "revoked", t->revoked);
 }
 
@@ -56,6 +56,7 @@ void vn_route_token_create(struct vn_request *r)
     if (v)
         init.uses = json_integer_value(v);
     init.ephemeral = json_is_true(json_object_get(r->body, "ephemeral"));
+    init.needs_jwt = json_is_true(json_object_get(r->body, "needs_jwt"));
     v = json_object_get(r->body, "taints");
     vn_status st = vn_taints_from_json(v, &init.taints);
     const json_t *allowed = json_object_get(r->body, "allowed_taints");

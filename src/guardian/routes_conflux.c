@@ -171,15 +171,15 @@ void vn_route_taints_change(struct vn_request *r)
 static json_t *node_json(const struct vn_conflux_record *c)
 {
     struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
-    return json_pack("{s:o, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "conflux_id",
-                     vn_json_id(&c->id), "ephemeral", c->ephemeral, "owner", vn_json_id(&c->owner),
-                     "tag", c->tag, "ip4", vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6), "taints",
-                     vn_taints_to_json(&c->taints), "teams", vn_team_set_json(&c->teams),
-                     "created_at", (json_int_t)c->created_ms, "last_login_at",
-                     c->session.login_ms ? json_integer((json_int_t)c->session.login_ms)
-                                         : json_null(),
-                     "node_id", c->has_session ? vn_json_id(&c->session.node) : json_null(),
-                     "quarantine", vn_quarantine_rules_json(&c->quarantine));
+    return json_pack(
+        "{s:o, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "conflux_id",
+        vn_json_id(&c->id), "ephemeral", c->ephemeral, "owner", vn_json_id(&c->owner), "tag",
+        c->tag, "ip4", vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6), "taints",
+        vn_taints_to_json(&c->taints), "teams", vn_team_set_json(&c->teams), "scopes",
+        vn_scope_set_json(&c->scopes), "created_at", (json_int_t)c->created_ms, "last_login_at",
+        c->session.login_ms ? json_integer((json_int_t)c->session.login_ms) : json_null(),
+        "node_id", c->has_session ? vn_json_id(&c->session.node) : json_null(), "quarantine",
+        vn_quarantine_rules_json(&c->quarantine));
 }
 
 static bool add_node(void *arg, const struct vn_conflux_record *c)

@@ -4,6 +4,7 @@
 #include "crypto/rng.h"
 #include "guardian/http.h"
 #include "guardian/keychange.h"
+#include "guardian/oauth.h"
 #include "guardian/public_node.h"
 #include "guardian/quarantine.h"
 #include "guardian/revoke.h"
@@ -64,6 +65,23 @@ static bool choose_tag(struct vn_request *r, char ret[64])
     }
     snprintf(ret, 64, "%s", wanted);
     return true;
+}
+
+/* Those of the grant are added, and may be taken off and put on again later. */
+static bool grant_taints(struct vn_request *r, const struct vn_taint_set *granted,
+                         struct vn_conflux_record *c)
+{
+    vn_status st = VN_OK;
+    for (size_t i = 0; st == VN_OK && i < granted->n; i++) {
+        st = vn_taints_add(&c->taints, granted->t[i]);
+        if (st == VN_OK && !c->allowed.any)
+            st = vn_taints_add(&c->allowed.set, granted->t[i]);
+    }
+    if (st != VN_OK)
+        vn_request_error(r, 403,
+                         "with those of its JWT the node has more than %d taints: name fewer",
+                         VN_TAINTS_MAX);
+    return st == VN_OK;
 }
 
 static bool choose_taints(struct vn_request *r, struct vn_taint_set *ret)
@@ -185,9 +203,9 @@ static bool lease(struct vn_request *r, const struct vn_realm *realm, struct vn_
 }
 
 /* Teams of the realm in which the owner is; others are named in warnings. */
-static bool choose_teams(struct vn_request *r, struct vn_team_set *ret, json_t *warnings)
+static bool choose_teams(struct vn_request *r, const json_t *list, struct vn_team_set *ret,
+                         json_t *warnings)
 {
-    const json_t *list = json_object_get(r->body, "teams");
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *name = json_string_value(json_array_get(list, i));
         struct vn_team_record team;
@@ -222,15 +240,15 @@ static json_t *answer(const struct vn_realm *realm, const struct vn_conflux_reco
             warnings, json_string("this node has no taints: it reaches nobody; add one with "
                                   "veilnet-conflux taint add NAME"));
     struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
-    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:o, s:s, s:s}, s:O}", "conflux_id",
-                     vn_json_id(&c->id), "conflux_token", token, "tag", c->tag, "ip4",
+    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:s, s:s}, s:O}",
+                     "conflux_id", vn_json_id(&c->id), "conflux_token", token, "tag", c->tag, "ip4",
                      vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6), "taints",
-                     vn_taints_to_json(&c->taints), "teams", vn_team_set_json(&c->teams), "realm",
-                     "id", vn_json_id(&realm->r.id), "name", realm->r.name, "suite",
-                     realm->suite->name, "warnings", warnings);
+                     vn_taints_to_json(&c->taints), "teams", vn_team_set_json(&c->teams), "scopes",
+                     vn_scope_set_json(&c->scopes), "realm", "id", vn_json_id(&realm->r.id), "name",
+                     realm->r.name, "suite", realm->suite->name, "warnings", warnings);
 }
 
-void vn_route_register(struct vn_request *r)
+static void enrol(struct vn_request *r, const struct vn_grant *grant)
 {
     struct vn_store *store = r->g->store;
     VN_CLEANUP(vn_realm_unrefp) struct vn_realm *realm = NULL;
@@ -245,6 +263,7 @@ void vn_route_register(struct vn_request *r)
         .owner = r->registration.owner,
         .allowed = r->registration.allowed,
         .ephemeral = r->registration.ephemeral,
+        .scopes = grant->scopes,
         .created_ms = r->now_ms,
     };
     VN_CLEANUP(vn_secret_strp) char *token = NULL;
@@ -267,10 +286,17 @@ void vn_route_register(struct vn_request *r)
         return;
     }
     VN_CLEANUP(vn_json_freep) json_t *warnings = json_array();
+    if (grant->more)
+        json_array_append_new(warnings,
+                              json_sprintf("the JWT gives more scopes or taints than the %d and %d "
+                                           "that a node has: some were left out",
+                                           VN_NODE_SCOPES_MAX, VN_TAINTS_MAX));
     struct vn_addr public;
     if (!vn_public_node_wanted(r, &public) || !choose_tag(r, c.tag) ||
-        !choose_taints(r, &c.taints) || !choose_teams(r, &c.teams, warnings) ||
-        !parse_ip(r, realm, &c.ip4) || !use_token(r) || !lease(r, realm, &c))
+        !choose_taints(r, &c.taints) || !grant_taints(r, &grant->taints, &c) ||
+        !choose_teams(r, json_object_get(r->body, "teams"), &c.teams, warnings) ||
+        !choose_teams(r, grant->teams, &c.teams, warnings) || !parse_ip(r, realm, &c.ip4) ||
+        !use_token(r) || !lease(r, realm, &c))
         return;
     st = vn_store_conflux_add(store, &c);
     if (st == VN_OK && public.port)
@@ -284,10 +310,29 @@ void vn_route_register(struct vn_request *r)
         return;
     }
     char actor[VN_USER_NAME_MAX + 8];
-    vn_guardian_audit(r->g, &c.realm, vn_request_actor(r, actor), "conflux_registered", c.tag, "");
+    vn_guardian_audit(r->g, &c.realm, vn_request_actor(r, actor), "conflux_registered", c.tag,
+                      vn_request_text(r, "jwt") ? "with a JWT" : "");
     r->g->metrics.registrations++;
     vn_quarantine_push(r->g);
     vn_request_reply(r, 201, answer(realm, &c, token, warnings));
+}
+
+void vn_route_register(struct vn_request *r)
+{
+    static const struct vn_grant NOTHING;
+    if (vn_request_text(r, "jwt"))
+        vn_oauth_check(r, enrol);
+    else if (r->registration.needs_jwt)
+        vn_request_error(
+            r, 403,
+            "this registration token is not enough by itself: add a JWT of an identity "
+            "provider of the realm with --jwt");
+    else if (vn_request_text(r, "issuer") || vn_request_text(r, "audience") ||
+             vn_request_text(r, "jwks_url"))
+        vn_request_error(r, 400,
+                         "issuer, audience and jwks_url belong to a JWT: add it with --jwt");
+    else
+        enrol(r, &NOTHING);
 }
 
 void vn_route_unregister(struct vn_request *r)

@@ -57,12 +57,16 @@ SCHEMA(realm_change, "RealmChange", MAYBE_STR("name"), MAYBE_ENUM("access", RULE
        MAYBE_INT("session_lifetime_s"), MAYBE_BOOL("public"));
 SCHEMA(token_new, "NewRegistrationToken", STR("realm"), MAYBE_STR("owner"),
        MAYBE_INT("expires_in_s"), MAYBE_INT("uses"), MAYBE_STRS("taints"),
-       MAYBE_STAR("allowed_taints"), MAYBE_BOOL("ephemeral"));
+       MAYBE_STAR("allowed_taints"), MAYBE_BOOL("ephemeral"), MAYBE_BOOL("needs_jwt"));
 SCHEMA(realm_new, "NewRealm", STR("name"), MAYBE_ENUM("suite", SUITES), MAYBE_STR("ipv4"),
        MAYBE_ENUM("access", RULES), MAYBE_INT("session_lifetime_s"), MAYBE_STR("org"),
        MAYBE_BOOL("public"));
 SCHEMA(register, "Registration", MAYBE_STR("tag"), MAYBE_STR("ip"), MAYBE_STRS("taints"),
-       MAYBE_STRS("teams"), MAYBE_INT("public_port"), MAYBE_STR("public_ip"));
+       MAYBE_STRS("teams"), MAYBE_INT("public_port"), MAYBE_STR("public_ip"), MAYBE_STR("jwt"),
+       MAYBE_STR("issuer"), MAYBE_STR("audience"), MAYBE_STR("jwks_url"));
+SCHEMA(issuer_new, "NewIssuer", STR("name"), STR("issuer"), STR("audience"), STR("jwks_url"),
+       MAYBE_STRS("algorithms"), MAYBE_STRS("required"), MAYBE_STRS("scopes"), MAYBE_STRS("taints"),
+       MAYBE_STRS("teams"));
 SCHEMA(session_new, "SessionRequest", STR("nonce"), STR("sig_pk"), STR("session_ek"), STR("nkey"),
        STR("csr"), STR("sig"), STR("nkey_sig"));
 SCHEMA(logout, "SessionEnd", STR("node"));
@@ -112,9 +116,9 @@ PART(team_member, "TeamMember", STR("user"), STR("name"), STR("display_name"), I
 LIST(team_members, "TeamMembers", team_member);
 
 #define TOKEN_MEMBERS                                                                              \
-    STR("id"), BOOL("ephemeral"), STR("realm"), STR("owner"), INT("created_at"),                   \
-        INT("expires_at"), NULL_INT("uses_left"), STRS("taints"), STAR("allowed_taints"),          \
-        BOOL("revoked")
+    STR("id"), BOOL("ephemeral"), BOOL("needs_jwt"), STR("realm"), STR("owner"),                   \
+        INT("created_at"), INT("expires_at"), NULL_INT("uses_left"), STRS("taints"),               \
+        STAR("allowed_taints"), BOOL("revoked")
 SCHEMA(token, "RegistrationToken", TOKEN_MEMBERS);
 SCHEMA(token_shown, "RegistrationTokenShown", TOKEN_MEMBERS, STR("token"), STR("join_token"));
 LIST(tokens, "RegistrationTokens", token);
@@ -124,10 +128,15 @@ SCHEMA(realm, "Realm", STR("id"), STR("org"), BOOL("public"), STR("name"), ENUM(
        INT("created_at"));
 LIST(realms, "Realms", realm);
 
+SCHEMA(issuer, "Issuer", STR("id"), STR("name"), STR("issuer"), STR("audience"), STR("jwks_url"),
+       STRS("algorithms"), STRS("required"), STRS("scopes"), STRS("taints"), STRS("teams"),
+       INT("created_at"));
+LIST(issuers, "Issuers", issuer);
+
 PART(realm_short, "RealmShort", STR("id"), STR("name"), ENUM("suite", SUITES));
 SCHEMA(registered, "Registered", STR("conflux_id"), STR("conflux_token"), STR("tag"), STR("ip4"),
-       STR("ip6"), STRS("taints"), STRS("teams"), OBJ("realm", vn_schema_realm_short),
-       STRS("warnings"));
+       STR("ip6"), STRS("taints"), STRS("teams"), STRS("scopes"),
+       OBJ("realm", vn_schema_realm_short), STRS("warnings"));
 
 PART(identity, "Identity", ENUM("kind", "taint|team|user|oauth"), STR("label"), STR("key"));
 PART(hour_keys, "HourKeys", INT("generation"), INT("first_hour"), STRS("keys"));
@@ -157,7 +166,8 @@ SCHEMA(taints_changed, "TaintsChanged", STRS("taints"), MAYBE_STR("statement"),
 
 PART(quarantine, "Quarantine", BOOL("all"), STRS("peers"), STRS("scopes"), STRS("taints"));
 SCHEMA(node, "Node", STR("conflux_id"), STR("owner"), BOOL("ephemeral"), STR("tag"), STR("ip4"),
-       STR("ip6"), STRS("taints"), STRS("teams"), INT("created_at"), NULL_INT("last_login_at"),
-       NULL_STR("node_id"), NULL_OBJ("quarantine", vn_schema_quarantine));
+       STR("ip6"), STRS("taints"), STRS("teams"), STRS("scopes"), INT("created_at"),
+       NULL_INT("last_login_at"), NULL_STR("node_id"),
+       NULL_OBJ("quarantine", vn_schema_quarantine));
 LIST(nodes, "Nodes", node);
 OPEN_SCHEMA(done, "CommandDone", STR("command"), ENUM("result", "done"));

@@ -16,6 +16,7 @@
 #include "crypto/nkey.h"
 #include "crypto/suite.h"
 #include "guardian/quarantine_rules.h"
+#include "guardian/scopes.h"
 #include "guardian/taints.h"
 #include "wire/credentials.h"
 #include "wire/revocation.h"
@@ -176,6 +177,7 @@ struct vn_token_record {
     struct vn_allowed_taints allowed;
     bool revoked;
     bool ephemeral; /* its nodes are */
+    bool needs_jwt; /* of an issuer of the realm, besides */
 };
 VN_MUST_CHECK vn_status vn_store_token_add(struct vn_store *s, const struct vn_token_record *t);
 VN_MUST_CHECK vn_status vn_store_token_get(struct vn_store *s, const struct vn_id *id,
@@ -206,7 +208,6 @@ struct vn_session_record {
 };
 
 /** Ids of teams that a node carries. */
-#define VN_NODE_TEAMS_MAX 8
 #define VN_NODE_TEAMS_TEXT (VN_NODE_TEAMS_MAX * VN_ID_TEXT)
 struct vn_team_set {
     struct vn_id t[VN_NODE_TEAMS_MAX];
@@ -226,6 +227,7 @@ struct vn_conflux_record {
     struct vn_ip ip6;
     struct vn_taint_set taints;
     struct vn_team_set teams;
+    struct vn_scope_set scopes; /* by claims */
     uint64_t created_ms;
     bool ephemeral; /* removed at logout, and when its session ends */
     uint64_t statement_number;

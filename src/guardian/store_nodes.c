@@ -6,13 +6,17 @@ vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_recor
 {
     VN_QUERY q = vn_sql_prepare(
         s, "INSERT INTO conflux (id, realm, token, owner, allowed_taints, tag, ip4, ip6, taints,"
-           " created_at, statement_number, teams, ephemeral) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)");
+           " created_at, statement_number, teams, ephemeral, scopes)"
+           " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     if (!q)
         return VN_ERR_IO;
     char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT], teams[VN_NODE_TEAMS_TEXT];
     vn_sql_teams_format(&c->teams, teams);
     vn_sql_bind_text(q, 12, teams);
     vn_sql_bind_i64(q, 13, c->ephemeral);
+    char scopes[VN_NODE_SCOPES_TEXT];
+    vn_scope_set_format(&c->scopes, scopes);
+    vn_sql_bind_text(q, 14, scopes);
     vn_taints_format(&c->taints, taints);
     vn_allowed_format(&c->allowed, allowed);
     vn_sql_bind_id(q, 1, &c->id);
@@ -33,12 +37,12 @@ vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_recor
     "SELECT id, realm, token, owner, allowed_taints, tag, ip4, ip6, taints, created_at, "          \
     "statement_number, not_after,"                                                                 \
     " last_login_at, node, sig_pk, session_ek, nkey, serial, generation, quarantine,"              \
-    " quarantine_number, teams, ephemeral FROM conflux "
+    " quarantine_number, teams, ephemeral, scopes FROM conflux "
 
 static vn_status conflux_of(struct vn_query *q, struct vn_conflux_record *c)
 {
     char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT], quarantine[VN_QUARANTINE_RULES_TEXT];
-    char teams[VN_NODE_TEAMS_TEXT];
+    char teams[VN_NODE_TEAMS_TEXT], scopes[VN_NODE_SCOPES_TEXT];
     memset(c, 0, sizeof(*c));
     c->ip4 = (uint32_t)vn_sql_col_i64(q, 6);
     c->created_ms = vn_sql_col_u64(q, 9);
@@ -58,7 +62,9 @@ static vn_status conflux_of(struct vn_query *q, struct vn_conflux_record *c)
         vn_allowed_parse(allowed, &c->allowed) != VN_OK ||
         !vn_sql_col_text(q, 19, quarantine, sizeof(quarantine)) ||
         vn_quarantine_rules_parse(quarantine, &c->quarantine) != VN_OK ||
-        !vn_sql_col_text(q, 21, teams, sizeof(teams)) || !vn_sql_teams_parse(teams, &c->teams))
+        !vn_sql_col_text(q, 21, teams, sizeof(teams)) || !vn_sql_teams_parse(teams, &c->teams) ||
+        !vn_sql_col_text(q, 23, scopes, sizeof(scopes)) ||
+        vn_scope_set_parse(scopes, &c->scopes) != VN_OK)
         return vn_sql_corrupt("conflux");
     struct vn_session_record *n = &c->session;
     if (c->has_session &&

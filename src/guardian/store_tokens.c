@@ -7,7 +7,7 @@ vn_status vn_store_token_add(struct vn_store *s, const struct vn_token_record *t
     VN_QUERY q = vn_sql_prepare(
         s,
         "INSERT INTO registration_token (id, realm, owner, hash, created_at, expires_at, uses_left,"
-        " taints, allowed_taints, ephemeral) VALUES (?,?,?,?,?,?,?,?,?,?)");
+        " taints, allowed_taints, ephemeral, needs_jwt) VALUES (?,?,?,?,?,?,?,?,?,?,?)");
     if (!q)
         return VN_ERR_IO;
     char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT];
@@ -24,12 +24,13 @@ vn_status vn_store_token_add(struct vn_store *s, const struct vn_token_record *t
     vn_sql_bind_text(q, 8, taints);
     vn_sql_bind_text(q, 9, allowed);
     vn_sql_bind_i64(q, 10, t->ephemeral);
+    vn_sql_bind_i64(q, 11, t->needs_jwt);
     return vn_sql_run(s, q, "token add", NULL);
 }
 
 #define TOKEN_COLUMNS                                                                              \
     "SELECT id, realm, owner, hash, created_at, expires_at, uses_left, taints, allowed_taints, "   \
-    "revoked, ephemeral"                                                                           \
+    "revoked, ephemeral, needs_jwt"                                                                \
     " FROM registration_token "
 
 static vn_status token_of(struct vn_query *q, struct vn_token_record *t)
@@ -41,6 +42,7 @@ static vn_status token_of(struct vn_query *q, struct vn_token_record *t)
         .uses_left = vn_sql_col_null(q, 6) ? -1 : vn_sql_col_i64(q, 6),
         .revoked = vn_sql_col_bool(q, 9),
         .ephemeral = vn_sql_col_bool(q, 10),
+        .needs_jwt = vn_sql_col_bool(q, 11),
     };
     if (!vn_sql_col_id(q, 0, &t->id) || !vn_sql_col_id(q, 1, &t->realm) ||
         !vn_sql_col_id(q, 2, &t->owner) || !vn_sql_col_copy(q, 3, t->hash, sizeof(t->hash)) ||

@@ -30,8 +30,9 @@ def unb64(text):
 
 
 class Rig:
-    def __init__(self, *init, start=True, env=None):
-        self.env = env
+    def __init__(self, *init, start=True, env=None, run=(), wrap=()):
+        """run: more options of run; wrap: what the daemon is started by."""
+        self.env, self.run, self.wrap = env, run, wrap
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="vn-guardian-"))
         atexit.register(self.close)
         self.dir = self.top / "state"
@@ -48,7 +49,7 @@ class Rig:
 
     def start(self):
         self.runs += 1
-        self.daemon = Daemon(["veilnet-guardian", "run", "--debug", "--state-dir", self.dir],
+        self.daemon = Daemon([*self.wrap, "veilnet-guardian", "run", "--debug", "--state-dir", self.dir, *self.run],
                              f"guardian-{self.runs}", self.top, env=self.env)
         wait_until(lambda: self.master_up(), 20, "Guardian and Master are up")
         self.document = openapi.Document(self.get("/openapi.json")[1])

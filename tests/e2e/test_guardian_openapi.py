@@ -20,7 +20,7 @@ def call(method, path, token):
     query = "&".join(f"{p['name']}={REALM}" for p in operation_of(method, path)["parameters"]
                      if p["in"] == "query" and p["required"])
     real = path.replace("{id}", things.get(path.split("/")[1], REALM))
-    real = real.replace("{user}", things["users"]).replace("{invitation}", REALM)
+    real = real.replace("{user}", things["users"]).replace("{invitation}", REALM).replace("{issuer}", REALM)
     return rig.request(method, real + ("?" + query if query else ""), token=token)
 
 

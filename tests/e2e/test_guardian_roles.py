@@ -78,7 +78,7 @@ def real_path(path, owner):
         thing = new_user()
     else:
         thing = {"realms": home, "orgs": home_org, "invitations": NOTHING}[kind]
-    return path.replace("{id}", thing).replace("{user}", NOTHING).replace("{invitation}", NOTHING)
+    return path.replace("{id}", thing).replace("{user}", NOTHING).replace("{invitation}", NOTHING).replace("{issuer}", NOTHING)
 
 
 def may(needed, person, method, own):

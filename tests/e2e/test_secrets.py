@@ -77,6 +77,14 @@ TEXTS = {"administrator's password": g.info["admin_password"].encode(), "registr
          **{f"conflux token {i}": signature(t) for i, t in enumerate(CONFLUX_TOKENS)}}
 
 
+# A token of somebody's identity provider, which counts nowhere here.
+JWT = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (
+    b'{"alg":"RS256","kid":"a"}', b'{"iss":"https://idp.example","aud":"net","exp":4000000000}', b"canary-of-a-signature" * 12))
+refused = c.run(["veilnet-conflux", "--state-dir", c.dir / "jwt", "register", "-t", g.join, "--jwt", JWT], ok=False)
+check(refused.returncode == 4 and "issuer" in refused.stdout, "a JWT of nobody is refused")
+TEXTS["JWT"] = signature(JWT)
+
+
 def memory_holds(pid, gone, alive, what, within=10):
     """gone and alive map names to lists of values. What is in use just now may be gone in a moment, so gone gets time."""
     values = [v for group in (gone, alive) for vs in group.values() for v in vs]

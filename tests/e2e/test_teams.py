@@ -1,12 +1,16 @@
-"""Teams decide who may talk, on live streams: rules `teams` and `both`, with traffic."""
-# timeout: 120
+"""Teams, and claims of an identity provider, decide who may talk, on live streams: rules `teams` and `both`, with traffic."""
+# timeout: 150
+import idp
 from lib import *
 from veil import Guardian, Node, Traffic
 
 net = Net()
 srv, a, b, c = (net.machine(n) for n in ("srv", "a", "b", "c"))
 net.switch([srv, a, b, c], "10.9.0")
-g = Guardian(srv, "10.9.0.1")
+ISSUER = "https://10.9.0.1:9443"
+srv.daemon(["python3", idp.__file__, srv.dir / "idp", "10.9.0.1", "9443"], name="idp").wait_log("idp_ready", 20)
+g = Guardian(srv, "10.9.0.1", start=False)
+g.start("--provider-networks", "10.9.0.1/32", "--provider-ca", srv.dir / "idp/server.pem")
 org = g.api("GET", "/orgs")["items"][0]["id"]
 ops = g.api("POST", f"/orgs/{org}/teams", {"name": "ops"})["id"]
 users = {}
@@ -20,6 +24,10 @@ g.cli("realm", "create", "--name", "strict", "--access", "both")
 
 def token(realm, owner):
     return g.token("--realm", realm, "--owner", owner, "--taints", "home")
+
+
+def with_claims(*groups):
+    return ["--issuer", ISSUER, "--jwt", idp.Key(srv.dir / "idp", "first").sign(idp.claims_of(ISSUER, groups=groups))]
 
 
 def linked(node, tag):
@@ -90,7 +98,28 @@ def both_asks_for_both():
     wait_until(lambda: not linked(sa, "sb") and not linked(sb, "sa"), 2, "cut within 2 s of the team's end")
     check(b.ping(sa.ip4, wait=3) == [], "a taint without a team: silence")
     traffic.stop()
+    for node in (sa, sb):
+        node.stop()
+
+
+def a_common_claim_joins_them():
+    """No team and no owner in common: what the identity provider says of both is enough, and only that."""
+    g.cli("issuer", "create", "idp", "--realm", "work", "--issuer", ISSUER, "--audience", "net", "--jwks-url",
+          ISSUER + "/keys", "--scopes", "groups")
+    da = Node(a, g, tag="da", token=token("work", "ann"), register=with_claims("dev", "eu"))
+    db = Node(b, g, tag="db", token=token("work", "bob"), register=with_claims("dev"))
+    db.reaches(da.ip4)
+    da.reaches(db.ip4)
+    check(b.ping(nc.ip4, wait=3) == [], "ann's node without claims does not answer bob's")
+    traffic = Traffic(b, da.ip4)
+    traffic.steady()
+    g.cli("node", "revoke", "db", "--realm", "work")
+    wait_until(lambda: not linked(da, "db"), 2, "cut within 2 s")
+    traffic.stop()
+    other = Node(b, g, tag="other", token=token("work", "bob"), register=with_claims("sales"))
+    check(b.ping(da.ip4, wait=3) == [], "another value of the claim: silence")
+    other.stop()
 
 
 main(owners_reach_their_own, a_common_team_joins_them, losing_it_cuts_a_living_stream, the_rule_of_a_living_realm,
-     both_asks_for_both)
+     both_asks_for_both, a_common_claim_joins_them)

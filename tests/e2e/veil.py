@@ -31,8 +31,8 @@ class Guardian:
         if start:
             self.start()
 
-    def start(self):
-        self.daemon = self.machine.daemon(["veilnet-guardian", "run"], name="guardian", env=self.env)
+    def start(self, *words):
+        self.daemon = self.machine.daemon(["veilnet-guardian", "run", *words], name="guardian", env=self.env)
         wait_until(lambda: self.health()["status"] == "ok", 20, "Guardian answers")
         wait_until(lambda: self.health()["master"] == "up", 20, "Master answers")
 

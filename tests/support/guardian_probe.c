@@ -200,7 +200,7 @@ static json_t *check_credentials(struct probe *p)
     must(vn_id_equal(&s.node, &p->node), "node of the statement");
     must(s.taint_count + s.scope_count == c->identity_count, "identities and tags are as many");
     /* each identity's key gives one of the statement's tags */
-    json_t *taints = json_array();
+    json_t *taints = json_array(), *claims = json_array();
     for (size_t i = 0; i < c->identity_count; i++) {
         struct vn_affinity_tag tag;
         must(vn_affinity_tag(p->suite->hash, &c->identities[i].key, c->identities[i].kind,
@@ -212,6 +212,8 @@ static json_t *check_credentials(struct probe *p)
         must(found, "every identity has its tag in the statement");
         if (taint)
             json_array_append_new(taints, json_string(c->identities[i].label));
+        if (c->identities[i].kind == VN_KIND_OAUTH)
+            json_array_append_new(claims, json_string(c->identities[i].label));
     }
     uint32_t hour;
     must(vn_hour_keys_now(&c->hour_keys, now, &hour) && hour == vn_hour_of(now), "hour key of now");
@@ -235,12 +237,12 @@ static json_t *check_credentials(struct probe *p)
     vn_sig_pub_free(root);
     vn_sig_pub_free(issuing);
     vn_sig_pub_free(command);
-    return json_pack("{s:b, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:i, s:I, s:i, s:i}", "ok", 1,
-                     "node", node, "tag", c->tag, "ip4", ip4, "ip6", ip6, "statement",
+    return json_pack("{s:b, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:i, s:I, s:i, s:i}", "ok",
+                     1, "node", node, "tag", c->tag, "ip4", ip4, "ip6", ip6, "statement",
                      (json_int_t)s.number, "time", (json_int_t)now, "expires",
-                     (json_int_t)c->expires_ms, "taints", taints, "hours", (int)c->hour_keys.count,
-                     "nats_jwt_bytes", (json_int_t)strlen(c->nats_jwt), "revoked", (int)revoked,
-                     "lists", (int)c->revocation_count);
+                     (json_int_t)c->expires_ms, "taints", taints, "claims", claims, "hours",
+                     (int)c->hour_keys.count, "nats_jwt_bytes", (json_int_t)strlen(c->nats_jwt),
+                     "revoked", (int)revoked, "lists", (int)c->revocation_count);
 }
 
 static void login(struct probe *p, const char *step, bool renew)

@@ -77,12 +77,15 @@ static bool exchange(struct tls_server *s, SSL *ssl, unsigned connection, char *
     const struct tls_answer a = s->answer(s->arg, &rq);
     if (a.hang_up)
         return false;
+    if (a.wait_ms)
+        usleep(a.wait_ms * 1000);
     char head[512];
     const size_t len = a.body ? strlen(a.body) : 0;
     const int h =
-        snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n%s%s%s%s\r\n", a.code,
-                 len, a.location ? "Location: " : "", a.location ? a.location : "",
-                 a.location ? "\r\n" : "", a.close ? "Connection: close\r\n" : "");
+        snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n%s%s%s%s%s%s%s\r\n",
+                 a.code, len, a.location ? "Location: " : "", a.location ? a.location : "",
+                 a.location ? "\r\n" : "", a.cache ? "Cache-Control: " : "", a.cache ? a.cache : "",
+                 a.cache ? "\r\n" : "", a.close ? "Connection: close\r\n" : "");
     if (SSL_write(ssl, head, h) != h || (len && SSL_write(ssl, a.body, (int)len) != (int)len))
         return false;
     return !a.close;

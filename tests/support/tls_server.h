@@ -12,6 +12,8 @@ struct tls_answer {
     int code;
     const char *body;
     const char *location; /* a Location header; NULL: none */
+    const char *cache;    /* Cache-Control, likewise */
+    unsigned wait_ms;     /* before it */
     bool close;           /* end the connection afterwards */
     bool hang_up;         /* end it instead of answering */
 };

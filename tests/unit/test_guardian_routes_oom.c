@@ -82,7 +82,10 @@ static void each_fails(const struct what *q)
 }
 
 static char realm_query[64], token_query[64], token_body[160], teams_path[64], members_path[64],
-    node_path[64];
+    node_path[64], issuers_path[64];
+static const char ISSUER[] =
+    "{\"name\":\"idp\",\"issuer\":\"https://idp.example\",\"audience\":\"net\","
+    "\"jwks_url\":\"https://idp.example/keys\",\"scopes\":[\"groups\"]}";
 
 static void nobody(void **state)
 {
@@ -109,6 +112,8 @@ static void people(void **state)
         {VN_WEB_GET, "/audit", w.access, NULL, 10, 0},
         {VN_WEB_POST, "/users", w.access, "{\"user\":\"bob\"}", 20, 7},
         {VN_WEB_DELETE, node_path, w.access, NULL, 10, 0},
+        {VN_WEB_POST, issuers_path, w.access, ISSUER, 40, 0},
+        {VN_WEB_GET, issuers_path, w.access, NULL, 10, 0},
     };
     for (size_t i = 0; i < VN_ARRAY_LEN(list); i++)
         each_fails(&list[i]);
@@ -191,6 +196,8 @@ static int setup(void **state)
     snprintf(members_path, sizeof(members_path), "/orgs/%s/members", id);
     vn_id_format(&w.node, id);
     snprintf(node_path, sizeof(node_path), "/conflux/%s", id);
+    vn_id_format(&w.realm, id);
+    snprintf(issuers_path, sizeof(issuers_path), "/realms/%s/issuers", id);
     return 0;
 }
 
