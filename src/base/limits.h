@@ -50,6 +50,18 @@
 #define VN_DESCRIPTORS_MAX 4096 /* cached peers' descriptors */
 #define VN_NEED_CERT_MS 1000    /* at most one NEED_CERT per source and this */
 
+/* ---- the same in-band, while Master is away ---- */
+#define VN_INBAND_RATE 50 /* messages per second from a neighbour, as from one source there */
+#define VN_INBAND_BURST 100
+#define VN_INBAND_PASS_RATE 10 /* of those to be passed on to others */
+#define VN_INBAND_PASS_BURST 40
+#define VN_INBAND_FANOUT 8      /* neighbours asked when it is not known who can reach whom */
+#define VN_INBAND_FRESH_MS 2000 /* who was heard through a neighbour is answered so alone */
+/* And so long in both ways, though the control channel is up here: perhaps not there. */
+#define VN_INBAND_MEMORY_MS VN_PACED_MS(60000, 5000)
+#define VN_KEEP_EVERY_MS VN_PACED_MS(20000, 1000) /* an unused tether that is wanted: told so */
+#define VN_KEEP_MS (3 * VN_KEEP_EVERY_MS)         /* and kept by its peer, at most */
+
 /* ---- identity ---- */
 /* The semi-static KEM key: a new one every 10 min, two kept. */
 #define VN_EKS_ROTATE_MS VN_PACED_MS(600000, 1000)

@@ -288,8 +288,7 @@ static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_
 {
     s->drops =
         take(a, ((size_t)VN_NDROP_COUNT + VN_DROP_COUNT + VN_TDROP_COUNT) * sizeof(*s->drops));
-    s->counters = take(a, 20 * sizeof(*s->counters));
-    if (!s->drops || !s->counters)
+    if (!s->drops)
         return;
     for (unsigned i = 0; i < VN_NDROP_COUNT; i++)
         add_counter(a, s->drops, &s->n_drops, "control_", vn_node_drop_name((enum vn_node_drop)i),
@@ -322,10 +321,14 @@ static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_
         {"bytes_relayed", stats ? stats->counters.bytes_relayed : 0},
         {"circuits_relayed", ns->relays_accepted},
         {"relay_circuits", ns->relay_count},
+        {"inband_sent", ns->inband_sent},
+        {"inband_received", ns->inband_received},
+        {"inband_passed", ns->inband_passed},
         {"ecn_marked", stats ? stats->counters.ecn_marked : 0},
         {"egressers", stats ? stats->egresser_count : 0},
     };
-    for (size_t i = 0; i < VN_ARRAY_LEN(counters); i++)
+    s->counters = take(a, VN_ARRAY_LEN(counters) * sizeof(*s->counters));
+    for (size_t i = 0; s->counters && i < VN_ARRAY_LEN(counters); i++)
         add_counter(a, s->counters, &s->n_counters, "", counters[i].name, counters[i].value);
 }
 

@@ -51,7 +51,7 @@ void vn_ctl_send_on(struct vn_node *n, struct vn_stream *s, const struct vn_circ
         vn_tell_tether_send(n, c->hop->handle, VN_HOP_CONTROL, s->is_tx ? c->fwd : c->rev,
                             vn_buf_span(&packet));
     else
-        vn_outbox_publish(n, &s->peer->id, vn_buf_span(&packet));
+        vn_outbox_publish(n, &s->peer->id, NULL, vn_buf_span(&packet));
     vn_buf_done(&body);
     vn_buf_done(&packet);
 }

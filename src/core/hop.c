@@ -108,6 +108,8 @@ vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer, const s
     vn_buf_init(&h->ct, VN_CT_MAX);
     vn_buf_init(&h->failed, VN_LABELS_PER_NEIGHBOUR_MAX * sizeof(uint32_t));
     vn_bucket_init(&h->setups, VN_SETUP_BURST, n->now_ms);
+    vn_bucket_init(&h->signals, VN_INBAND_BURST, n->now_ms);
+    vn_bucket_init(&h->passes, VN_INBAND_PASS_BURST, n->now_ms);
     struct vn_tether_config cfg = {
         .tether = *tether, .controlling = offerer, .dtls_client = !offerer};
     vn_status st = vn_hop_make_ice(n, h->local);
@@ -228,8 +230,11 @@ void vn_hop_replace(struct vn_node *n, struct vn_hop *h)
     while (!vn_list_empty(&lost)) {
         struct vn_stream *s = VN_LIST_ENTRY(lost.next, struct vn_stream, lost);
         vn_list_remove(&s->lost);
-        if (!vn_learn_rescue(n, s))
-            vn_tx_park(n, s);
+        if (vn_learn_rescue(n, s))
+            continue;
+        vn_tx_park(n, s);
+        if (!s->circuit)
+            vn_route_wait(n, s); /* the other one may not come up */
     }
 }
 
@@ -260,16 +265,18 @@ void vn_hops_done(struct vn_node *n)
     n->hops.labels = vn_map_free(n->hops.labels);
 }
 
-static bool in_use(const struct vn_hop *h)
+static bool in_use(const struct vn_node *n, const struct vn_hop *h)
 {
-    return h->circuit_count > 0 || h->peer->tx;
+    return h->circuit_count > 0 || h->peer->tx || vn_inband_wants(n, h);
 }
 
 void vn_hop_check_use(struct vn_node *n, struct vn_hop *h)
 {
-    if (in_use(h)) {
+    if (in_use(n, h)) {
         h->was_used = true;
         vn_timer_disarm(&n->timers, &h->idle);
+    } else if (h->kept_until_ms > n->now_ms) {
+        vn_timer_arm(&n->timers, &h->idle, h->kept_until_ms);
     } else if (!h->idle.armed) {
         vn_timer_arm(&n->timers, &h->idle,
                      n->now_ms + (h->was_used ? HOP_LINGER_MS : VN_TETHER_CONNECT_MS));
@@ -279,7 +286,7 @@ void vn_hop_check_use(struct vn_node *n, struct vn_hop *h)
 static void on_idle(void *arg)
 {
     struct vn_hop *h = arg;
-    if (!in_use(h))
+    if (!in_use(h->node, h))
         vn_hop_close(h->node, h);
 }
 
@@ -377,6 +384,7 @@ void vn_hop_event_up(struct vn_node *n, uint32_t handle)
            VN_KV_U64("took_ms", n->now_ms - h->since_ms));
     vn_hop_check_use(n, h);
     vn_circuits_tether_up(n, h);
+    vn_inband_tether_up(n, h);
     if (h->peer->tx)
         vn_tx_advance(n, h->peer->tx);
     parked_go_on(n);
@@ -405,6 +413,8 @@ void vn_hop_event_message(struct vn_node *n, uint32_t handle, struct vn_span byt
     }
     if (head.type == VN_HOP_CIRCUIT && head.label == 0)
         vn_circuit_input(n, h, vn_reader_rest(&r));
+    else if (head.type == VN_HOP_SIGNAL)
+        vn_inband_input(n, h, vn_reader_rest(&r));
     else if (head.type == VN_HOP_CONTROL)
         vn_ctl_input(n, vn_reader_rest(&r),
                      &(struct vn_ctl_from){.node = h->peer->id, .hop = h, .label = head.label});

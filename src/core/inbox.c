@@ -55,16 +55,17 @@ static void body_free(ProtobufCMessage **m)
 
 /* ---- certificates asked for and given ---- */
 
-static void send_need_cert(struct vn_node *n, const struct vn_id *src, const struct vn_hash *hash)
+static void send_need_cert(struct vn_node *n, const struct vn_subject *subj,
+                           const struct vn_hash *hash)
 {
-    struct vn_source *s = vn_source_get(n, src);
+    struct vn_source *s = vn_source_get(n, vn_subject_payer(subj));
     if (!s || !vn_bucket_take(&s->need_certs, 1000 / VN_NEED_CERT_MS, 1, n->now_ms))
         return;
     Vn__NeedCert m = VN__NEED_CERT__INIT;
     m.cert_hash = (ProtobufCBinaryData){hash->n, (uint8_t *)hash->b};
     (void)!vn_outbox_send(
         n, &(struct vn_outgoing){
-               .type = VN_T_NEED_CERT, .dst = *src, .include_cert = true, .body = &m.base});
+               .type = VN_T_NEED_CERT, .dst = subj->src, .include_cert = true, .body = &m.base});
 }
 
 static void on_need_cert(struct vn_node *n, const struct vn_inbound *in)
@@ -75,7 +76,7 @@ static void on_need_cert(struct vn_node *n, const struct vn_inbound *in)
         vn_drop(n, VN_NDROP_BODY);
         return;
     }
-    struct vn_source *s = vn_source_get(n, &in->src);
+    struct vn_source *s = vn_source_get(n, vn_subject_payer(in->subject));
     if (!s || !vn_bucket_take(&s->retries, VN_HS_RETRY_RATE, VN_HS_RETRY_RATE, n->now_ms)) {
         vn_drop(n, VN_NDROP_RATE);
         return;
@@ -218,7 +219,7 @@ static bool find_cert(struct vn_node *n, const struct vn_envelope_plain *p, uint
         return true;
     vn_drop(n, VN_NDROP_CERT);
     if (vn_peer_get(n, &in->src))
-        send_need_cert(n, &in->src, &p->cert_hash);
+        send_need_cert(n, in->subject, &p->cert_hash);
     return false;
 }
 
@@ -243,12 +244,14 @@ static void opened(struct vn_node *n, const struct vn_envelope_view *v,
         return;
     }
     vn_seen_put(n, &in->src, v->h.nonce);
-    vn_source_prove(n, &in->src);
+    vn_source_prove(n, guardian ? &in->src : vn_subject_payer(in->subject));
     in->body = m;
     struct vn_peer *known = guardian ? NULL : vn_peer_get(n, &in->src);
     if (known)
         known->generation = in->generation;
     dispatch(n, v->h.type, in);
+    if (!guardian)
+        vn_inband_heard(n, in->subject);
 }
 
 /* Within its source's rate, and its turn has come. False: counted, or it waits. */
@@ -256,7 +259,7 @@ static bool admit(struct vn_node *n, const struct vn_subject *subj, struct vn_sp
                   bool guardian)
 {
     struct vn_source *source =
-        vn_source_get(n, guardian ? &n->session.cred->realm.gid : &subj->src);
+        vn_source_get(n, guardian ? &n->session.cred->realm.gid : vn_subject_payer(subj));
     if (!source || !vn_bucket_take(&source->envelopes, VN_ENVELOPE_SRC_RATE, VN_ENVELOPE_SRC_BURST,
                                    n->now_ms)) {
         vn_drop(n, VN_NDROP_RATE);
@@ -334,10 +337,10 @@ static void message(struct vn_node *n, const struct vn_subject *subj, struct vn_
         vn_responder_on_m1(n, subj, payload, waited);
         break;
     case VN_T_HS_M2:
-        vn_initiator_on_m2(n, &subj->src, payload);
+        vn_initiator_on_m2(n, subj, payload);
         break;
     case VN_T_HS_RETRY:
-        vn_initiator_on_retry(n, &subj->src, payload);
+        vn_initiator_on_retry(n, subj, payload);
         break;
     case VN_T_CONTROL:
         vn_ctl_input(n, payload, &(struct vn_ctl_from){.node = subj->src});
@@ -366,6 +369,16 @@ void vn_inbox_message(struct vn_node *n, const char *subject, struct vn_span pay
         vn_generations_on_bundle(n, payload);
     else
         message(n, &subj, payload, false);
+}
+
+void vn_inbox_inband(struct vn_node *n, const struct vn_subject *subj, struct vn_span payload)
+{
+    if (!n->session.cred || n->state != VN_NODE_ONLINE)
+        return;
+    if (payload.n < 3 || payload.n > VN_CONTROL_PAYLOAD_MAX)
+        vn_drop(n, VN_NDROP_MALFORMED);
+    else
+        message(n, subj, payload, false);
 }
 
 void vn_inbox_turn(struct vn_node *n, const struct vn_subject *subj, struct vn_span payload)

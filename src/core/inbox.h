@@ -22,5 +22,7 @@ struct vn_inbound {
 };
 
 void vn_inbox_message(struct vn_node *n, const char *subject, struct vn_span payload);
+/** The same for one that came over a tether: subj->via brought it. */
+void vn_inbox_inband(struct vn_node *n, const struct vn_subject *subj, struct vn_span payload);
 /** The same for a message that had to wait (turns.h). */
 void vn_inbox_turn(struct vn_node *n, const struct vn_subject *subj, struct vn_span payload);

@@ -45,7 +45,7 @@ static void m1_free(struct vn_job *job)
 
 static void send_m1(struct vn_node *n, struct vn_stream *s)
 {
-    vn_outbox_publish(n, &s->peer->id, vn_buf_span(&s->m1));
+    vn_outbox_publish(n, &s->peer->id, NULL, vn_buf_span(&s->m1));
     vn_timer_arm(&n->timers, &s->timer, n->now_ms + ((uint64_t)VN_HS_RESEND_MS << s->sends++));
 }
 
@@ -228,8 +228,9 @@ void vn_tx_on_timer(void *arg)
 
 /* ---- M2 and RETRY ---- */
 
-/* The handshake that an answer from src belongs to; counts and yields NULL when there is none. */
-static struct vn_stream *waiting(struct vn_node *n, const struct vn_id *src, struct vn_span bytes)
+/* The handshake that an answer belongs to; counts and yields NULL when there is none. */
+static struct vn_stream *waiting(struct vn_node *n, const struct vn_subject *subj,
+                                 struct vn_span bytes)
 {
     struct vn_id sid;
     if (vn_hs_peek_sid(bytes, &sid) != VN_OK) {
@@ -237,13 +238,13 @@ static struct vn_stream *waiting(struct vn_node *n, const struct vn_id *src, str
         return NULL;
     }
     struct vn_stream *s = vn_stream_by_sid(n, &sid);
-    if (!s || !s->is_tx || s->state != VN_TX_EXPECT_M2 || !vn_id_equal(&s->peer->id, src)) {
+    if (!s || !s->is_tx || s->state != VN_TX_EXPECT_M2 || !vn_id_equal(&s->peer->id, &subj->src)) {
         vn_drop(n, VN_NDROP_HS_STATE);
         return NULL;
     }
     /* Each costs a decapsulation, or an AEAD: no peer gets more of them than it could answer for.
      */
-    struct vn_source *source = vn_source_get(n, src);
+    struct vn_source *source = vn_source_get(n, vn_subject_payer(subj));
     if (!source || !vn_bucket_take(&source->answers, VN_HS_SRC_RATE, VN_HS_SRC_BURST, n->now_ms)) {
         vn_drop(n, VN_NDROP_RATE);
         return NULL;
@@ -251,7 +252,8 @@ static struct vn_stream *waiting(struct vn_node *n, const struct vn_id *src, str
     return s;
 }
 
-static void accept_m2(struct vn_node *n, struct vn_stream *s, const struct vn_hs_m2_plain *plain)
+static void accept_m2(struct vn_node *n, struct vn_stream *s, const struct vn_subject *subj,
+                      const struct vn_hs_m2_plain *plain)
 {
     struct vn_peer *p = s->peer;
     struct vn_checked_statement st;
@@ -264,6 +266,7 @@ static void accept_m2(struct vn_node *n, struct vn_stream *s, const struct vn_hs
         vn_tx_failed(n, s, VN_CLOSE_LOST);
         return;
     }
+    vn_inband_heard(n, subj);
     vn_peer_learn_statement(p, &st, s->generation);
     struct vn_affinity_match match;
     struct vn_hash digest;
@@ -293,9 +296,9 @@ static void accept_m2(struct vn_node *n, struct vn_stream *s, const struct vn_hs
     vn_tx_advance(n, s);
 }
 
-void vn_initiator_on_m2(struct vn_node *n, const struct vn_id *src, struct vn_span bytes)
+void vn_initiator_on_m2(struct vn_node *n, const struct vn_subject *subj, struct vn_span bytes)
 {
-    struct vn_stream *s = waiting(n, src, bytes);
+    struct vn_stream *s = waiting(n, subj, bytes);
     struct vn_hs_m2_view v;
     if (!s)
         return;
@@ -308,7 +311,7 @@ void vn_initiator_on_m2(struct vn_node *n, const struct vn_id *src, struct vn_sp
     if (!plain || vn_hs_m2_open(s->hs, &v, plain, &p) != VN_OK)
         vn_drop(n, VN_NDROP_SEAL);
     else
-        accept_m2(n, s, &p);
+        accept_m2(n, s, subj, &p);
     free(plain);
 }
 
@@ -324,7 +327,7 @@ static void on_cookie(struct vn_node *n, struct vn_stream *s, struct vn_span coo
     memcpy(p->cookie, cookie.p, sizeof(p->cookie));
     p->cookie_at_ms = VN_MAX(n->now_ms, 1u);
     use_cookie(n, s);
-    vn_outbox_publish(n, &p->id, vn_buf_span(&s->m1));
+    vn_outbox_publish(n, &p->id, NULL, vn_buf_span(&s->m1));
 }
 
 static void on_stale_kid(struct vn_node *n, struct vn_stream *s, struct vn_span descriptor)
@@ -341,16 +344,16 @@ static void on_stale_kid(struct vn_node *n, struct vn_stream *s, struct vn_span 
     vn_checked_cert_done(&d.cert);
 }
 
-void vn_initiator_on_retry(struct vn_node *n, const struct vn_id *src, struct vn_span bytes)
+void vn_initiator_on_retry(struct vn_node *n, const struct vn_subject *subj, struct vn_span bytes)
 {
-    struct vn_stream *s = waiting(n, src, bytes);
+    struct vn_stream *s = waiting(n, subj, bytes);
     if (!s)
         return;
     uint8_t *plain = malloc(bytes.n);
     struct vn_id sid;
     struct vn_hs_retry r;
-    if (!plain || vn_hs_retry_open(bytes, n->suite, &n->session.cred->hour_keys, src, s->hs->mac1,
-                                   vn_protocol_now(n), plain, &sid, &r) != VN_OK) {
+    if (!plain || vn_hs_retry_open(bytes, n->suite, &n->session.cred->hour_keys, &subj->src,
+                                   s->hs->mac1, vn_protocol_now(n), plain, &sid, &r) != VN_OK) {
         vn_drop(n, VN_NDROP_SEAL);
     } else if (r.kind == VN_RETRY_COOKIE) {
         on_cookie(n, s, r.data);

@@ -51,6 +51,8 @@ static void on_control_state(void *arg, enum vn_control_state state, const char 
     if (changed)
         vn_log(state == VN_CONTROL_UP ? VN_LOG_INFO : VN_LOG_WARN, "control_state",
                VN_KV_STR("state", names[state]), VN_KV_STR("detail", s->control_reason));
+    if (changed)
+        vn_inband_control(n);
     if (state == VN_CONTROL_UP)
         vn_queries_kick(n);
     else if (state == VN_CONTROL_REFUSED && changed && n->state == VN_NODE_ONLINE)
@@ -199,6 +201,7 @@ vn_status vn_node_new(const struct vn_node_config *cfg, uint64_t now_ms, struct 
     if (st == VN_OK)
         st = vn_relaying_init(n);
     vn_routes_init(n);
+    vn_inband_init(n);
     if (st == VN_OK)
         st = vn_revocations_init(n);
     vn_generations_init(n);
@@ -225,6 +228,7 @@ struct vn_node *vn_node_free(struct vn_node *n)
         vn_own_unsubscribe(n); /* the next node on this connection has another id */
         n->cfg.control->disconnect(n->cfg.control->self);
     }
+    vn_inband_done(n);
     vn_hops_done(n);
     vn_relaying_done(n);
     vn_streams_done(n);

@@ -110,7 +110,8 @@ enum vn_node_drop {
     VN_NDROP_LIMIT,
     VN_NDROP_REVOKED,    /* the sender's identity is */
     VN_NDROP_QUARANTINE, /* Guardian forbids it */
-    VN_NDROP_LOOP,       /* a SETUP that goes back, or on for ever */
+    VN_NDROP_LOOP,       /* a SETUP, or message in-band, that goes back, or on for ever */
+    VN_NDROP_INBAND,     /* to be passed on to who is no neighbour, or by who passes on nothing */
     VN_NDROP_COUNT
 };
 const char *vn_node_drop_name(enum vn_node_drop d);
@@ -129,6 +130,7 @@ struct vn_node_status {
     size_t relay_count;       /* circuits of others through here, at present */
     uint64_t relays_accepted; /* and ever */
     bool relay_allowed;
+    uint64_t inband_sent, inband_received, inband_passed; /* messages over tethers, Master away */
     uint64_t drops[VN_NDROP_COUNT];
     uint64_t handshakes_started, handshakes_done, handshakes_answered;
     uint64_t cookies_sent;

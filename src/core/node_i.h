@@ -23,6 +23,7 @@
 #include "core/dest.h"
 #include "core/generation.h"
 #include "core/hop.h"
+#include "core/inband.h"
 #include "core/inbox.h"
 #include "core/job.h"
 #include "core/learn.h"
@@ -66,6 +67,7 @@ struct vn_node {
     struct vn_hops hops;
     struct vn_relaying relaying;
     struct vn_routes routes;
+    struct vn_inband_state inband;
     struct vn_affinity_change change;
     struct vn_revocations revocations;
     struct vn_quarantine quarantine;

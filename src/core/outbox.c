@@ -24,6 +24,8 @@ static vn_status envelope_run(struct vn_job *job)
 static void publish(struct vn_node *n, const struct vn_subject *subject, struct vn_span bytes)
 {
     char text[VN_SUBJECT_MAX];
+    if (vn_inband_send(n, subject, bytes))
+        return;
     vn_subject_format(subject, text);
     vn_status st = n->cfg.control->publish(n->cfg.control->self, text, bytes);
     if (st != VN_OK)
@@ -116,8 +118,11 @@ vn_status vn_outbox_send(struct vn_node *n, const struct vn_outgoing *o)
     return vn_job_submit(n, &j->job);
 }
 
-void vn_outbox_publish(struct vn_node *n, const struct vn_id *dst, struct vn_span bytes)
+void vn_outbox_publish(struct vn_node *n, const struct vn_id *dst, const struct vn_id *via,
+                       struct vn_span bytes)
 {
-    publish(n, &(struct vn_subject){.kind = VN_SUBJ_IN, .name = *dst, .src = n->session.self},
-            bytes);
+    struct vn_subject to = {.kind = VN_SUBJ_IN, .name = *dst, .src = n->session.self};
+    if (via)
+        to.via = *via;
+    publish(n, &to, bytes);
 }

@@ -24,7 +24,13 @@ struct vn_outgoing {
 };
 /** VN_ERR_AGAIN without credentials. What gets lost later is asked for again by timers. */
 VN_MUST_CHECK vn_status vn_outbox_send(struct vn_node *n, const struct vn_outgoing *o);
-/** On a.in.<dst>.<self>: handshakes, control packets. */
-void vn_outbox_publish(struct vn_node *n, const struct vn_id *dst, struct vn_span bytes);
+/**
+ * On a.in.<dst>.<self>: handshakes, control packets.
+ *
+ * @param via  the neighbour that brought, in-band, what this answers: zero where Master did, NULL
+ *             where it answers nothing
+ */
+void vn_outbox_publish(struct vn_node *n, const struct vn_id *dst, const struct vn_id *via,
+                       struct vn_span bytes);
 /** Appends the encoding of m. */
 VN_MUST_CHECK vn_status vn_pb_pack(const ProtobufCMessage *m, struct vn_buf *ret);

@@ -141,7 +141,7 @@ static void query_send(struct vn_node *n, struct vn_query *q)
 {
     const struct vn_session *s = &n->session;
     bool waited = q->waiting;
-    q->waiting = s->control != VN_CONTROL_UP || !s->descriptor.len;
+    q->waiting = (s->control != VN_CONTROL_UP && !vn_inband_any(n)) || !s->descriptor.len;
     if (q->waiting) { /* for vn_queries_kick */
         if (!waited)
             vn_timer_arm(&n->timers, &q->timer, n->now_ms + RESOLVE_WAIT_MS);

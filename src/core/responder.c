@@ -61,7 +61,7 @@ static void m2_done(struct vn_node *n, struct vn_job *job)
     vn_timer_arm(&n->timers, &s->timer, n->now_ms + HS_BIND_WAIT_MS);
     vn_timer_arm(&n->timers, &s->m2_timer, n->now_ms + VN_HS_M2_KEEP_MS);
     vn_streams_rearm_life(n, s->peer);
-    vn_outbox_publish(n, &s->peer->id, vn_buf_span(&s->m2));
+    vn_outbox_publish(n, &s->peer->id, NULL, vn_buf_span(&s->m2));
     vn_revocations_compare(n, s);
 }
 
@@ -109,8 +109,8 @@ static vn_status answer(struct vn_node *n, struct vn_stream *s, struct vn_hs_sta
 
 /* ---- RETRY ---- */
 
-static void send_retry(struct vn_node *n, const struct vn_id *src, const struct vn_hs_m1_view *v,
-                       enum vn_retry_kind kind, struct vn_span data)
+static void send_retry(struct vn_node *n, const struct vn_subject *subj,
+                       const struct vn_hs_m1_view *v, enum vn_retry_kind kind, struct vn_span data)
 {
     uint8_t nonce[12];
     if (vn_random_fill(n, nonce, sizeof(nonce)) != VN_OK)
@@ -121,21 +121,23 @@ static void send_retry(struct vn_node *n, const struct vn_id *src, const struct 
     vn_buf_init(&out, VN_CONTROL_PAYLOAD_MAX);
     if (vn_hs_retry_make(v, n->suite, &hours, &n->session.self, vn_protocol_now(n), nonce,
                          &(struct vn_hs_retry){.kind = kind, .data = data}, &out) == VN_OK)
-        vn_outbox_publish(n, src, vn_buf_span(&out));
+        vn_outbox_publish(n, &subj->src, &subj->via, vn_buf_span(&out));
     vn_buf_done(&out);
 }
 
-static void retry(struct vn_node *n, const struct vn_id *src, const struct vn_hs_m1_view *v,
+static void retry(struct vn_node *n, const struct vn_subject *subj, const struct vn_hs_m1_view *v,
                   enum vn_retry_kind kind, struct vn_span data)
 {
-    struct vn_source *source = vn_source_get(n, src);
+    struct vn_source *source = vn_source_get(n, vn_subject_payer(subj));
     if (source && vn_bucket_take(&source->retries, VN_HS_RETRY_RATE, VN_HS_RETRY_RATE, n->now_ms))
-        send_retry(n, src, v, kind, data);
+        send_retry(n, subj, v, kind, data);
 }
 
 /* From a bucket of its own: other RETRYs must not keep a source from its cookie. */
-static void give_cookie(struct vn_node *n, const struct vn_id *src, const struct vn_hs_m1_view *v)
+static void give_cookie(struct vn_node *n, const struct vn_subject *subj,
+                        const struct vn_hs_m1_view *v)
 {
+    const struct vn_id *src = vn_subject_payer(subj);
     struct vn_source *source = vn_source_get(n, src);
     uint8_t cookie[VN_COOKIE_LEN];
     if (!source ||
@@ -143,30 +145,31 @@ static void give_cookie(struct vn_node *n, const struct vn_id *src, const struct
         vn_cookie_make(n, src, cookie) != VN_OK)
         return;
     n->cookies_sent++;
-    send_retry(n, src, v, VN_RETRY_COOKIE, VN_SPAN_ARRAY(cookie));
+    send_retry(n, subj, v, VN_RETRY_COOKIE, VN_SPAN_ARRAY(cookie));
 }
 
 /* ---- the checks ---- */
 
 /* A repeated M1 gets the stored answer, as often as new ones would be looked at; another one under
  * a known sid gets nothing. True: dealt with. */
-static bool repeated(struct vn_node *n, const struct vn_id *src, const struct vn_hs_m1_view *v)
+static bool repeated(struct vn_node *n, const struct vn_subject *subj,
+                     const struct vn_hs_m1_view *v)
 {
     struct vn_stream *s = vn_stream_by_sid(n, &v->sid);
     struct vn_hash ct_hash;
     if (!s)
         return false;
-    if (s->is_tx || !vn_id_equal(&s->peer->id, src) ||
+    if (s->is_tx || !vn_id_equal(&s->peer->id, &subj->src) ||
         vn_hash(n->suite->hash, VN_PARTS(v->ct), &ct_hash) != VN_OK ||
         !vn_hash_equal(&s->ct_hash, &ct_hash)) {
         vn_drop(n, VN_NDROP_HS_STATE);
         return true;
     }
-    struct vn_source *source = vn_source_get(n, src);
+    struct vn_source *source = vn_source_get(n, vn_subject_payer(subj));
     if (!source || !vn_bucket_take(&source->handshakes, VN_HS_SRC_RATE, VN_HS_SRC_BURST, n->now_ms))
         vn_drop(n, VN_NDROP_RATE);
     else if (s->m2.len)
-        vn_outbox_publish(n, src, vn_buf_span(&s->m2));
+        vn_outbox_publish(n, &subj->src, &subj->via, vn_buf_span(&s->m2));
     return true;
 }
 
@@ -235,9 +238,10 @@ static void accept_m1(struct vn_node *n, const struct vn_hs_m1_view *v, struct v
 }
 
 /* Steps 6 to 10. */
-static void opened(struct vn_node *n, const struct vn_id *src, const struct vn_hs_m1_view *v,
+static void opened(struct vn_node *n, const struct vn_subject *subj, const struct vn_hs_m1_view *v,
                    struct vn_hs_state *hs, const struct vn_hs_m1_plain *plain)
 {
+    const struct vn_id *src = &subj->src;
     if (!newer(n, src, plain->tai64n))
         return;
     VN_CLEANUP(vn_checked_cert_done) struct vn_checked_cert cert = {0};
@@ -245,7 +249,7 @@ static void opened(struct vn_node *n, const struct vn_id *src, const struct vn_h
                       : !vn_cert_cached(n, src, &plain->cert_hash, &cert)) {
         vn_drop(n, VN_NDROP_CERT);
         if (!plain->cert.n)
-            retry(n, src, v, VN_RETRY_NEED_CERT, VN_SPAN_NONE);
+            retry(n, subj, v, VN_RETRY_NEED_CERT, VN_SPAN_NONE);
         return;
     }
     if (vn_quarantine_refuses(n, cert.id)) {
@@ -268,20 +272,21 @@ static void opened(struct vn_node *n, const struct vn_id *src, const struct vn_h
         vn_drop(n, VN_NDROP_SIGNATURE);
         return;
     }
-    vn_source_prove(n, src);
+    vn_source_prove(n, vn_subject_payer(subj));
     accept_m1(n, v, hs, plain, &cert, &st, generation, &match);
+    vn_inband_heard(n, subj);
 }
 
 void vn_responder_on_m1(struct vn_node *n, const struct vn_subject *subj, struct vn_span bytes,
                         bool waited)
 {
-    const struct vn_id *src = &subj->src;
+    const struct vn_id *payer = vn_subject_payer(subj);
     struct vn_hs_m1_view v;
     if (vn_hs_m1_parse(bytes, n->suite, &n->cfg.realm, &v) != VN_OK) {
         vn_drop(n, VN_NDROP_MALFORMED);
         return;
     }
-    if (repeated(n, src, &v))
+    if (repeated(n, subj, &v))
         return;
     bool member = vn_hs_m1_check_mac1(&v, n->suite, &n->session.macs, vn_protocol_now(n)) == VN_OK;
     vn_generations_seen(n, v.generation, member);
@@ -290,12 +295,12 @@ void vn_responder_on_m1(struct vn_node *n, const struct vn_subject *subj, struct
         return;
     }
     if (!waited) {
-        if (vn_cookies_under_load(n) && !vn_cookie_right(n, src, &v)) {
+        if (vn_cookies_under_load(n) && !vn_cookie_right(n, payer, &v)) {
             vn_drop(n, VN_NDROP_COOKIE);
-            give_cookie(n, src, &v);
+            give_cookie(n, subj, &v);
             return;
         }
-        struct vn_source *source = vn_source_get(n, src);
+        struct vn_source *source = vn_source_get(n, payer);
         if (!source ||
             !vn_bucket_take(&source->handshakes, VN_HS_SRC_RATE, VN_HS_SRC_BURST, n->now_ms)) {
             vn_drop(n, VN_NDROP_RATE);
@@ -306,10 +311,10 @@ void vn_responder_on_m1(struct vn_node *n, const struct vn_subject *subj, struct
     if (!eks) {
         vn_drop(n, VN_NDROP_SEAL);
         if (n->session.descriptor.len)
-            retry(n, src, &v, VN_RETRY_STALE_KID, vn_buf_span(&n->session.descriptor));
+            retry(n, subj, &v, VN_RETRY_STALE_KID, vn_buf_span(&n->session.descriptor));
         return;
     }
-    if (!vn_jobs_room(n, src) || n->streams.rx_count >= VN_STREAMS_MAX ||
+    if (!vn_jobs_room(n, &subj->src) || n->streams.rx_count >= VN_STREAMS_MAX ||
         n->streams.half_open_count >= VN_HS_PENDING_MAX) {
         vn_drop(n, VN_NDROP_LIMIT);
         return;
@@ -326,6 +331,6 @@ void vn_responder_on_m1(struct vn_node *n, const struct vn_subject *subj, struct
     if (!buf || vn_hs_m1_open(&v, n->suite, &self, eks->dk, buf, &hs, &plain) != VN_OK)
         vn_drop(n, VN_NDROP_SEAL);
     else
-        opened(n, src, &v, &hs, &plain);
+        opened(n, subj, &v, &hs, &plain);
     free(buf);
 }

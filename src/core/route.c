@@ -245,9 +245,14 @@ vn_status vn_route_begin(struct vn_node *n, struct vn_stream *s)
     }
     if (p->hop->state == VN_HOP_UP)
         return vn_circuit_open(n, p->hop, s, &s->circuit);
-    if (!s->route.armed)
-        vn_timer_arm(&n->timers, &s->route, n->now_ms + VN_DIRECT_WAIT_MS);
+    vn_route_wait(n, s);
     return VN_OK;
+}
+
+void vn_route_wait(struct vn_node *n, struct vn_stream *s)
+{
+    if (!s->route.armed && !vn_route_pinned(n, &s->peer->id))
+        vn_timer_arm(&n->timers, &s->route, n->now_ms + VN_DIRECT_WAIT_MS);
 }
 
 /* ---- for the local commands ---- */

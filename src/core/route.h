@@ -36,6 +36,8 @@ void vn_routes_init(struct vn_node *n);
  * for calls vn_tx_advance. VN_ERR_NOTFOUND: the descriptor of its peer is missing.
  */
 VN_MUST_CHECK vn_status vn_route_begin(struct vn_node *n, struct vn_stream *s);
+/** s waits for the tether to its peer: through a relay, if that takes long. */
+void vn_route_wait(struct vn_node *n, struct vn_stream *s);
 /** s is open on s->circuit. */
 void vn_route_took(struct vn_node *n, struct vn_stream *s);
 /** A circuit of ours through this relay was lost or refused. */

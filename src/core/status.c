@@ -6,7 +6,7 @@ const char *vn_node_drop_name(enum vn_node_drop d)
     static const char *const names[VN_NDROP_COUNT] = {
         "subject", "malformed", "hour_mac", "stale",    "replay",     "rate",     "seal",
         "cert",    "signature", "body",     "affinity", "statement",  "hs_state", "control",
-        "circuit", "cookie",    "limit",    "revoked",  "quarantine", "loop"};
+        "circuit", "cookie",    "limit",    "revoked",  "quarantine", "loop",     "inband"};
     return (unsigned)d < VN_NDROP_COUNT ? names[d] : "unknown";
 }
 
@@ -27,6 +27,9 @@ void vn_node_get_status(const struct vn_node *n, struct vn_node_status *ret)
         .relay_count = n->relaying.count,
         .relays_accepted = n->relaying.accepted,
         .relay_allowed = s->own && vn_relaying_allowed(n),
+        .inband_sent = n->inband.sent,
+        .inband_received = n->inband.received,
+        .inband_passed = n->inband.passed,
         .handshakes_started = n->handshakes_started,
         .handshakes_done = n->handshakes_done,
         .handshakes_answered = n->handshakes_answered,

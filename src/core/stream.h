@@ -136,8 +136,8 @@ void vn_stream_event_lost(struct vn_node *n, uint32_t rx);
 struct vn_stream *vn_tx_want(struct vn_node *n, struct vn_peer *p);
 /** p's descriptor may have changed: an M1 for the old key is made anew. */
 void vn_tx_descriptor_changed(struct vn_node *n, struct vn_peer *p);
-void vn_initiator_on_m2(struct vn_node *n, const struct vn_id *src, struct vn_span bytes);
-void vn_initiator_on_retry(struct vn_node *n, const struct vn_id *src, struct vn_span bytes);
+void vn_initiator_on_m2(struct vn_node *n, const struct vn_subject *subj, struct vn_span bytes);
+void vn_initiator_on_retry(struct vn_node *n, const struct vn_subject *subj, struct vn_span bytes);
 
 /* responder.c */
 /** waited: its turn has come (turns.h). */

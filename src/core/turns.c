@@ -114,7 +114,8 @@ static bool make_room(struct vn_node *n, size_t count)
 
 static vn_status wait_turn(struct vn_node *n, const struct vn_subject *subj, struct vn_span payload)
 {
-    struct turn_queue *q = vn_map_get(n->turns.by_source, &subj->src);
+    const struct vn_id *payer = vn_subject_payer(subj);
+    struct turn_queue *q = vn_map_get(n->turns.by_source, payer);
     if (!make_room(n, q ? q->count : 0))
         return VN_ERR_LIMIT;
     struct turn_message *m = malloc(sizeof(*m) + payload.n);
@@ -124,7 +125,7 @@ static vn_status wait_turn(struct vn_node *n, const struct vn_subject *subj, str
     memcpy(m->payload, payload.p, payload.n);
     vn_list_init(&m->link);
     if (!q)
-        q = queue_new(n, &subj->src);
+        q = queue_new(n, payer);
     if (!q) {
         free(m);
         return VN_ERR_NOMEM;

@@ -29,6 +29,7 @@ enum vn_hop_type {
     VN_HOP_CONTROL = 2, /* a stream control packet (wire/control.h) follows */
     VN_HOP_CIRCUIT = 3, /* label 0: a circuit message (wire/circuit.h) for the neighbour itself */
     VN_HOP_CREDIT = 4,  /* a grant (wire/circuit.h) for who sends frames on a circuit */
+    VN_HOP_SIGNAL = 5,  /* label 0: a message of the control channel (wire/inband.h) */
 };
 struct vn_hop_header {
     enum vn_hop_type type;
@@ -36,7 +37,8 @@ struct vn_hop_header {
     uint32_t label;
 };
 void vn_hop_encode(struct vn_writer *w, const struct vn_hop_header *h);
-/** Version must be ours, reserved zero, type known; label 0 if and only if VN_HOP_CIRCUIT. */
+/** Version must be ours, reserved zero, type known; label 0 if and only if VN_HOP_CIRCUIT or
+ * VN_HOP_SIGNAL. */
 VN_MUST_CHECK bool vn_hop_decode(struct vn_reader *r, struct vn_hop_header *ret);
 
 struct vn_e2e_header {

@@ -29,6 +29,7 @@ struct vn_subject {
     enum vn_subject_kind kind;
     struct vn_id name; /* destination node for IN and ADM, h for OWN and GRP */
     struct vn_id src;  /* zero for ADM and REV: only Guardian publishes there */
+    struct vn_id via; /* no part of the text: the neighbour that brought it in-band; zero: Master */
 };
 
 /** "a.in.<dst>.<src>" and the like. */

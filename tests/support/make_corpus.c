@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "support/fuzz_wire.h"
 #include "wire/circuit.h"
+#include "wire/inband.h"
 #include "wire/control.h"
 #include "wire/frame.h"
 #include "wire/names.h"
@@ -43,7 +44,8 @@ static void subjects(const struct fuzz_wire *f)
     static const char *const names[] = {"in", "own", "grp", "adm", "rev"};
     for (int kind = VN_SUBJ_IN; kind <= VN_SUBJ_REV; kind++) {
         char text[VN_SUBJECT_MAX];
-        struct vn_subject s = {(enum vn_subject_kind)kind, f->r->b.id, f->r->a.id};
+        struct vn_subject s = {
+            .kind = (enum vn_subject_kind)kind, .name = f->r->b.id, .src = f->r->a.id};
         vn_subject_format(&s, text);
         save("subject", names[kind], VN_SPAN_STR(text));
     }
@@ -70,6 +72,23 @@ static void circuits(void)
         struct vn_writer w = vn_writer_of(buf, sizeof(buf));
         vn_circuit_encode(&w, &m);
         save("circuit", names[type], vn_writer_span(&w));
+    }
+}
+
+static void inbands(const struct fuzz_wire *f)
+{
+    static const char *const names[] = {"", "sent", "passed", "keep"};
+    for (int kind = VN_INBAND_SENT; kind <= VN_INBAND_KEEP; kind++) {
+        struct vn_inband m = {.kind = (enum vn_inband_kind)kind,
+                              .subject = kind == VN_INBAND_SENT ? VN_SUBJ_IN : VN_SUBJ_OWN,
+                              .name = f->r->b.id,
+                              .src = f->r->a.id,
+                              .keep_ms = 60000,
+                              .message = VN_SPAN_LIT("an envelope or a handshake")};
+        uint8_t buf[96];
+        struct vn_writer w = vn_writer_of(buf, sizeof(buf));
+        vn_inband_encode(&w, &m);
+        save("inband", names[kind], vn_writer_span(&w));
     }
 }
 
@@ -295,6 +314,7 @@ int main(int argc, char **argv)
     const struct fuzz_wire *f = fuzz_wire();
     subjects(f);
     circuits();
+    inbands(f);
     setups(f);
     frames();
     controls(f);

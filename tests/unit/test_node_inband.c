@@ -1,0 +1,340 @@
+/* Master away: handshakes, offers and questions go over tethers, through one neighbour at most. */
+#include <stdlib.h>
+
+#include "core/node_i.h"
+#include "support/node_world.h"
+#include "support/test.h"
+#include "wire/inband.h"
+
+struct scene {
+    struct vn_world w;
+    struct vn_world_node *a, *b, *c, *d;
+};
+
+/* All have a tether to c, and none to each other. */
+static void setup(struct scene *s)
+{
+    memset(s, 0, sizeof(*s));
+    vn_world_init(&s->w, VN_SUITE_DEFAULT);
+    s->c = vn_world_add(&s->w, "carol", "home");
+    s->a = vn_world_add(&s->w, "alice", "home");
+    s->b = vn_world_add(&s->w, "bob", "home");
+    s->d = vn_world_add(&s->w, "dave", "home");
+    assert_true(vn_world_ping(s->a, s->c, false, 5000) < 300);
+    assert_true(vn_world_ping(s->b, s->c, false, 5000) < 300);
+    assert_true(vn_world_ping(s->d, s->c, false, 5000) < 300);
+}
+
+static void master(struct scene *s, bool up)
+{
+    vn_mem_broker_set_up(s->w.broker, up);
+    vn_world_run(&s->w, 10);
+}
+
+static struct vn_id id_of(const struct vn_world_node *n)
+{
+    return n->node->session.self;
+}
+
+static uint64_t passed(const struct scene *s)
+{
+    return vn_world_status(s->c).inband_passed;
+}
+
+static void test_through_a_common_neighbour(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    master(&s, false);
+    assert_int_equal(0, passed(&s));
+    size_t before = vn_mem_broker_counters(s.w.broker).published;
+    assert_true(vn_world_ping(s.a, s.b, false, 5000) < 300);
+    assert_true(vn_world_ping(s.b, s.a, true, 5000) < 300);
+    assert_true(passed(&s) > 0);
+    assert_int_equal(before, vn_mem_broker_counters(s.w.broker).published);
+    /* The tether that they made is their own: c carries nothing of what follows. */
+    uint64_t mine = passed(&s);
+    for (int i = 0; i < 20; i++)
+        assert_true(vn_world_ping(s.a, s.b, false, 1000) < 20);
+    assert_int_equal(mine, passed(&s));
+    assert_int_equal(0, vn_world_counters(s.c).frames_relayed);
+    assert_int_equal(0, s.a->unreachables);
+    vn_world_done(&s.w);
+}
+
+/* There is no way between them at all: handshake and circuit go through c. */
+static void test_and_a_circuit_through_it(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    vn_world_cut(s.a, s.b, true);
+    master(&s, false);
+    assert_true(vn_world_ping(s.a, s.b, false, 10000) < 3500);
+    assert_int_equal(1, vn_world_counters(s.c).frames_relayed);
+    assert_int_equal(0, s.a->unreachables);
+    vn_world_done(&s.w);
+}
+
+static void test_over_a_tether_that_is_there(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    assert_true(vn_world_ping(s.a, s.b, false, 5000) < 300);
+    master(&s, false);
+    assert_int_equal(0, vn_world_status(s.a).stream_rx_count);
+    assert_true(vn_world_ping(s.b, s.a, false, 5000) < 300);
+    assert_int_equal(0, passed(&s));
+    assert_true(vn_world_status(s.a).inband_received > 0);
+    vn_world_done(&s.w);
+}
+
+/* Its setting forbids it to carry others, so it does not carry their words either. */
+static void test_needs_permission(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    s.c->node->cfg.no_relay = true;
+    master(&s, false);
+    assert_int_equal(UINT64_MAX, vn_world_ping(s.a, s.b, false, 5000));
+    assert_true(s.a->unreachables > 0);
+    assert_int_equal(0, passed(&s));
+    assert_true(vn_world_status(s.c).drops[VN_NDROP_INBAND] > 0);
+    vn_world_done(&s.w);
+}
+
+/* What is unused stays while Master is away, at both ends, since it may be all there is. */
+static void test_tethers_stay(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    master(&s, false);
+    vn_world_run(&s.w, 3 * VN_WORLD_IDLE_MS + VN_KEEP_MS);
+    assert_int_equal(0, vn_world_status(s.a).stream_tx_count);
+    assert_int_equal(1, vn_world_status(s.a).tether_count);
+    assert_int_equal(3, vn_world_status(s.c).tether_count);
+    assert_true(vn_world_ping(s.a, s.b, false, 5000) < 300);
+    master(&s, true);
+    vn_world_run(&s.w, 3 * VN_WORLD_IDLE_MS);
+    assert_int_equal(0, vn_world_status(s.a).tether_count);
+    assert_int_equal(0, vn_mem_net_count(s.w.net));
+    vn_world_done(&s.w);
+}
+
+/* One node alone has lost Master: the others answer it the way it asks. */
+static void lose_master(struct vn_world_node *n)
+{
+    const struct vn_control *c = vn_mem_client_port(n->client);
+    c->disconnect(c->self);
+    n->handler.state(n->handler.arg, VN_CONTROL_DOWN, "cut off");
+}
+
+static void test_one_alone(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    lose_master(s.a);
+    vn_world_run(&s.w, 10);
+    assert_true(vn_world_ping(s.a, s.b, false, 5000) < 300);
+    /* It keeps its tethers, and its peers keep them for it. */
+    vn_world_run(&s.w, 3 * VN_WORLD_IDLE_MS + VN_KEEP_MS);
+    assert_int_equal(2, vn_world_status(s.a).tether_count);
+    assert_int_equal(0, vn_world_status(s.d).tether_count);
+    vn_world_done(&s.w);
+}
+
+static void test_master_is_used_when_it_is_there(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    assert_true(vn_world_ping(s.a, s.b, false, 5000) < 300);
+    master(&s, false);
+    assert_true(vn_world_ping(s.a, s.d, false, 5000) < 300);
+    uint64_t then = passed(&s);
+    assert_true(then > 0);
+    master(&s, true);
+    assert_true(vn_world_ping(s.b, s.d, false, 5000) < 300);
+    assert_int_equal(then, passed(&s));
+    vn_world_done(&s.w);
+}
+
+/* The neighbour that it all went through dies: another one is found. */
+static void test_another_neighbour(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    assert_true(vn_world_ping(s.a, s.d, false, 5000) < 300);
+    assert_true(vn_world_ping(s.b, s.d, false, 5000) < 300);
+    master(&s, false);
+    vn_world_kill(s.c);
+    vn_mem_net_break_of(s.w.net, vn_world_owner(s.c), VN_TETHER_DOWN_SILENT);
+    vn_world_run(&s.w, 10);
+    assert_true(vn_world_ping(s.a, s.b, false, 5000) < 300);
+    assert_true(vn_world_status(s.d).inband_passed > 0);
+    vn_world_done(&s.w);
+}
+
+/* The path between two dies, and one of them notices it first: its offer ends the other's tether,
+ * whose stream goes through a relay as well. */
+static void test_one_end_notices_first(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    assert_true(vn_world_ping(s.a, s.b, false, 5000) < 300);
+    assert_true(vn_world_ping(s.b, s.a, false, 5000) < 300);
+    master(&s, false);
+    vn_world_cut(s.a, s.b, true);
+    struct vn_id b = id_of(s.b);
+    vn_hop_event_down(s.a->node, vn_peer_get(s.a->node, &b)->hop->handle, VN_TETHER_DOWN_SILENT);
+    vn_world_run(&s.w, 500);
+    assert_true(vn_world_ping(s.b, s.a, false, 10000) < 3000);
+    assert_int_equal(1, vn_world_status(s.b).handshakes_started - 1); /* c's, and the same one */
+    assert_int_equal(0, s.b->unreachables);
+    vn_world_done(&s.w);
+}
+
+/* ---- hostile neighbours ---- */
+
+/* As if `from` had sent it to `to` over the tether between them. */
+static void inject(struct vn_world_node *to, const struct vn_world_node *from,
+                   const struct vn_inband *m)
+{
+    struct vn_id id = id_of(from);
+    struct vn_peer *p = vn_peer_get(to->node, &id);
+    uint8_t buf[512];
+    struct vn_writer w = vn_writer_of(buf, sizeof(buf));
+    vn_inband_encode(&w, m);
+    assert_true(vn_writer_ok(&w) && p && p->hop);
+    vn_inband_input(to->node, p->hop, vn_writer_span(&w));
+}
+
+static uint64_t drops(const struct vn_world_node *n, enum vn_node_drop why)
+{
+    return vn_world_status(n).drops[why];
+}
+
+static void test_floods(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    master(&s, false);
+    struct vn_inband m = {.kind = VN_INBAND_SENT,
+                          .subject = VN_SUBJ_IN,
+                          .name = id_of(s.b),
+                          .message = VN_SPAN_LIT("\x01\x01\x05 noise")};
+    for (int i = 0; i < 3000; i++)
+        inject(s.c, s.a, &m);
+    assert_int_equal(VN_INBAND_PASS_BURST, passed(&s));
+    assert_int_equal(3000 - VN_INBAND_PASS_BURST, drops(s.c, VN_NDROP_RATE));
+    m.kind = VN_INBAND_KEEP; /* what it brings is counted whatever it is for */
+    inject(s.c, s.a, &m);
+    assert_int_equal(3001 - VN_INBAND_PASS_BURST, drops(s.c, VN_NDROP_RATE));
+    /* Those whose neighbours do not flood are served by both, at once. */
+    assert_true(vn_world_ping(s.d, s.b, false, 5000) < 300);
+    vn_world_done(&s.w);
+}
+
+static void test_loops_and_strangers(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    master(&s, false);
+    struct vn_inband m = {.kind = VN_INBAND_SENT,
+                          .subject = VN_SUBJ_IN,
+                          .name = id_of(s.a),
+                          .message = VN_SPAN_LIT("\x01\x01\x05 noise")};
+    inject(s.c, s.a, &m); /* to itself */
+    assert_int_equal(1, drops(s.c, VN_NDROP_LOOP));
+    m.kind = VN_INBAND_PASSED;
+    m.src = id_of(s.d);
+    m.name = id_of(s.b);
+    inject(s.c, s.a, &m); /* passed on twice */
+    assert_int_equal(2, drops(s.c, VN_NDROP_LOOP));
+    m.name = id_of(s.c);
+    m.src = id_of(s.c);
+    inject(s.c, s.a, &m); /* our own */
+    m.src = id_of(s.a);
+    inject(s.c, s.a, &m); /* its own */
+    assert_int_equal(4, drops(s.c, VN_NDROP_LOOP));
+    m.kind = VN_INBAND_SENT;
+    m.name = (struct vn_id){.b = {1}};
+    inject(s.c, s.a, &m); /* to nobody */
+    assert_int_equal(1, drops(s.c, VN_NDROP_INBAND));
+    m.subject = VN_SUBJ_OWN;
+    inject(s.c, s.a, &m);
+    assert_int_equal(0, passed(&s));
+    struct vn_peer *p = vn_peer_get(s.c->node, &(struct vn_id){.b = {1}});
+    assert_null(p);
+    uint8_t none = 0;
+    vn_inband_input(s.c->node, vn_peer_get(s.c->node, &s.a->node->session.self)->hop,
+                    VN_SPAN(&none, 1));
+    assert_int_equal(1, drops(s.c, VN_NDROP_MALFORMED));
+    vn_world_done(&s.w);
+}
+
+/* c says that what it sends is d's. */
+static void test_forged_senders(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    struct vn_id d = id_of(s.d);
+    uint8_t other[100] = {1, VN_SUITE_DEFAULT, VN_T_OFFER}; /* of nobody */
+    struct vn_inband m = {.kind = VN_INBAND_PASSED,
+                          .subject = VN_SUBJ_IN,
+                          .name = id_of(s.b),
+                          .src = d,
+                          .message = VN_SPAN_ARRAY(other)};
+    for (int i = 0; i < VN_INBAND_BURST; i++)
+        inject(s.b, s.c, &m);
+    inject(s.b, s.c, &m);
+    assert_int_equal(VN_INBAND_BURST, drops(s.b, VN_NDROP_MALFORMED));
+    assert_int_equal(1, drops(s.b, VN_NDROP_RATE));
+    /* It cost c its own share, and d nothing; nor did it change how d is answered. */
+    vn_world_run(&s.w, 2000);
+    assert_null(vn_map_get(s.b->node->seen.sources, &d));
+    assert_true(vn_world_ping(s.d, s.b, false, 5000) < 300);
+    const struct vn_peer *p = vn_peer_get(s.b->node, &d);
+    assert_true(vn_id_is_zero(&p->via));
+    /* Guardian's messages do not come this way. */
+    uint64_t before = drops(s.b, VN_NDROP_SUBJECT) + drops(s.b, VN_NDROP_MALFORMED);
+    other[2] = VN_T_UPDATE;
+    inject(s.b, s.c, &m);
+    other[2] = VN_T_KEYS_NOW;
+    inject(s.b, s.c, &m);
+    assert_int_equal(before + 2, drops(s.b, VN_NDROP_SUBJECT) + drops(s.b, VN_NDROP_MALFORMED));
+    vn_world_done(&s.w);
+}
+
+int main(void)
+{
+    if (getenv("VN_TEST_LOG"))
+        vn_log_setup(VN_LOG_DEBUG, 0);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_through_a_common_neighbour),
+        cmocka_unit_test(test_and_a_circuit_through_it),
+        cmocka_unit_test(test_over_a_tether_that_is_there),
+        cmocka_unit_test(test_needs_permission),
+        cmocka_unit_test(test_tethers_stay),
+        cmocka_unit_test(test_one_alone),
+        cmocka_unit_test(test_master_is_used_when_it_is_there),
+        cmocka_unit_test(test_another_neighbour),
+        cmocka_unit_test(test_one_end_notices_first),
+        cmocka_unit_test(test_floods),
+        cmocka_unit_test(test_loops_and_strangers),
+        cmocka_unit_test(test_forged_senders),
+    };
+    if (getenv("VN_TEST_ONLY"))
+        cmocka_set_test_filter(getenv("VN_TEST_ONLY"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
