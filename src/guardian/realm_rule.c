@@ -27,8 +27,8 @@ static void on_work(uv_work_t *work)
     const struct vn_realm_rule rule = {r->id, r->rule_number, r->access};
     w->result = vn_store_sync(w->g->store); /* its number must not be given twice */
     if (w->result == VN_OK)
-        w->result = vn_realm_rule_issue(w->realm->suite, &rule, w->realm->command_key, w->bytes,
-                                        &w->n);
+        w->result =
+            vn_realm_rule_issue(w->realm->suite, &rule, w->realm->command_key, w->bytes, &w->n);
 }
 
 static void failed(vn_status st)
