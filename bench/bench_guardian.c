@@ -1,43 +1,53 @@
 /*
- * bench_guardian TOKENS URL PIN PARALLEL: session logins at a Guardian, as nodes make them: each on
- * a connection of its own, nonce, proof, credentials taken apart. TOKENS holds conflux JWTs, one a
- * line; each logs in once. Prints one JSON object.
+ * bench_guardian TOKENS URL PIN PARALLEL [hold]: session logins at a Guardian, as nodes make them:
+ * each on a connection of its own, nonce, proof, credentials taken apart. TOKENS holds conflux
+ * JWTs, one a line; each logs in once. Prints one JSON object.
+ *
+ * With hold each has keys of its own, connects to Master and listens for revocations. After the
+ * first object, for each line with the number of a token (0 is the first): says {"ready"}, then
+ * when each connection heard a list with that token's node in it, and when that node's connection
+ * ended; microseconds of CLOCK_MONOTONIC. Ends with standard input.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "base/writer.h"
-#include "control/guardian_api.h"
 #include "control/http.h"
 #include "control/join_token.h"
-#include "crypto/nkey.h"
-#include "crypto/rng.h"
 #include "crypto/x509.h"
 #include "loop/io.h"
 #include "loop/loop.h"
+#include "support/light_node.h"
 
 #define PARALLEL_MAX 64
 #define LOGINS_MAX 100000
+#define HEARD_WITHIN_MS 10000
 
 struct bench;
 
-/* One node after the other. Its keys are made once: what is measured is Guardian. */
+/* One node after the other. Its keys are made once unless they are held: what is measured is
+ * Guardian. */
 struct slot {
     struct bench *b;
     struct vn_guardian_api *api;
-    struct vn_id realm;
-    struct vn_sig_key *identity, *nkey;
-    struct vn_kem_dk *session;
-    char *tls_key;
-    uint8_t *csr;
-    size_t csr_n;
+    struct light_node node;
+    size_t token; /* number */
     uint64_t began_us;
-    uint8_t scratch[16384];
+};
+
+/* A node that logged in and stays connected. */
+struct held {
+    natsConnection *nc;
+    natsSubscription *sub;
+    struct vn_id node;
+    atomic_uint_fast64_t heard_us, closed_us;
 };
 
 struct bench {
@@ -47,9 +57,12 @@ struct bench {
     struct vn_io_timer *next; /* a client must not be freed inside its own callback */
     FILE *tokens;
     struct slot slots[PARALLEL_MAX];
-    size_t parallel, busy, done, failed;
+    size_t parallel, busy, done, failed, read;
     uint32_t *took_us;
+    struct held *held; /* by number of token; NULL: nobody stays */
 };
+
+static struct vn_id revoked; /* written while no list is on its way */
 
 static void must(bool ok, const char *what)
 {
@@ -59,36 +72,93 @@ static void must(bool ok, const char *what)
     exit(1);
 }
 
-static void make_keys(struct slot *s)
+/* ---- staying ---- */
+
+static void on_list(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *arg)
 {
-    struct vn_secret32 seed;
-    must(vn_sig_generate(VN_SIG_MLDSA65, &s->identity) == VN_OK, "ML-DSA key");
-    must(vn_rng_bytes(seed.b, sizeof(seed.b)) == VN_OK, "random");
-    must(vn_sig_from_seed(VN_SIG_ED25519, VN_SPAN_ARRAY(seed.b), &s->nkey) == VN_OK, "nkey");
-    must(vn_kem_generate(vn_suite_get(VN_SUITE_DEFAULT)->kem, &s->session) == VN_OK, "KEM key");
-    must(vn_tls_key_new(&s->tls_key) == VN_OK, "TLS key");
-    must(vn_tls_csr(s->tls_key, "node", &s->csr, &s->csr_n) == VN_OK, "CSR");
-    vn_wipe(&seed, sizeof(seed));
+    struct held *h = arg;
+    (void)nc;
+    (void)sub;
+    if (memmem(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg), revoked.b, VN_ID_LEN)) {
+        uint_fast64_t never = 0;
+        atomic_compare_exchange_strong(&h->heard_us, &never, vn_clock_mono_us());
+    }
+    natsMsg_Destroy(msg);
 }
 
-static vn_status sign(void *arg, const uint8_t nonce[32], const uint8_t binding[32],
-                      const uint8_t token_hash[32], uint8_t *ret_sig, size_t *ret_sig_n,
-                      uint8_t ret_nkey_sig[64])
+static void on_closed(natsConnection *nc, void *arg)
 {
-    struct slot *s = arg;
-    struct vn_writer w = vn_writer_of(s->scratch, sizeof(s->scratch));
-    vn_write_bytes(&w, nonce, 32);
-    vn_write_bytes(&w, binding, 32);
-    vn_write_bytes(&w, token_hash, 32);
-    vn_write_bytes(&w, s->realm.b, VN_ID_LEN);
-    vn_write_block16(&w, vn_sig_pk(s->identity));
-    vn_write_block16(&w, vn_kem_ek(s->session));
-    vn_write_span(&w, vn_sig_pk(s->nkey));
-    vn_write_block16(&w, VN_SPAN(s->csr, s->csr_n));
-    *ret_sig_n = vn_suite_get(VN_SUITE_DEFAULT)->sig_len;
-    vn_status st = vn_sig_sign(s->identity, "anchor-pop-v1", vn_writer_span(&w), ret_sig);
-    return st == VN_OK ? vn_sig_sign(s->nkey, NULL, vn_writer_span(&w), ret_nkey_sig) : st;
+    struct held *h = arg;
+    (void)nc;
+    atomic_store(&h->closed_us, vn_clock_mono_us());
 }
+
+static void handle_end(natsOptions *o, void *arg)
+{
+    natsOptions_SetClosedCB(o, on_closed, arg);
+}
+
+static void stay(struct slot *s, const struct vn_credentials *cred)
+{
+    struct held *h = &s->b->held[s->token];
+    h->node = s->node.node;
+    must(light_node_connect(&s->node, cred, handle_end, h, &h->nc) == NATS_OK, "connection");
+    must(natsConnection_Subscribe(&h->sub, h->nc, "a.rev", on_list, h) == NATS_OK &&
+             natsConnection_FlushTimeout(h->nc, 5000) == NATS_OK,
+         "subscription");
+}
+
+/* True when everybody else has heard of it, and it has been cut. */
+static bool heard(const struct bench *b, size_t number)
+{
+    for (size_t i = 0; i < b->done; i++) {
+        struct held *h = &b->held[i];
+        if (i == number ? !atomic_load(&h->closed_us)
+                        : !atomic_load(&h->closed_us) && !atomic_load(&h->heard_us))
+            return false;
+    }
+    return true;
+}
+
+static void watch_revocation(struct bench *b, size_t number)
+{
+    for (size_t i = 0; i < b->done; i++)
+        atomic_store(&b->held[i].heard_us, 0);
+    revoked = b->held[number].node;
+    printf("{\"ready\": true}\n");
+    fflush(stdout);
+    for (int i = 0; i < HEARD_WITHIN_MS && !heard(b, number); i++)
+        usleep(1000);
+    must(heard(b, number), "a revocation");
+    printf("{\"closed_us\": %llu, \"heard_us\": [",
+           (unsigned long long)atomic_load(&b->held[number].closed_us));
+    const char *comma = "";
+    for (size_t i = 0; i < b->done; i++) {
+        const unsigned long long at_us = atomic_load(&b->held[i].heard_us);
+        if (i == number || !at_us)
+            continue;
+        printf("%s%llu", comma, at_us);
+        comma = ", ";
+    }
+    puts("]}");
+    fflush(stdout);
+}
+
+static void serve(struct bench *b)
+{
+    char line[32], *end;
+    while (fgets(line, sizeof(line), stdin)) {
+        const unsigned long number = strtoul(line, &end, 10);
+        must(*end == '\n' && number < b->done, "number of a token");
+        watch_revocation(b, number);
+    }
+    for (size_t i = 0; i < b->done; i++) {
+        natsSubscription_Destroy(b->held[i].sub);
+        natsConnection_Destroy(b->held[i].nc);
+    }
+}
+
+/* ---- logins ---- */
 
 static void on_login(void *arg, struct vn_credentials *cred, const struct vn_authority_error *err)
 {
@@ -99,6 +169,8 @@ static void on_login(void *arg, struct vn_credentials *cred, const struct vn_aut
     b->failed += err != NULL;
     if (!err)
         b->took_us[b->done++] = (uint32_t)(vn_clock_mono_us() - s->began_us);
+    if (!err && b->held)
+        stay(s, cred);
     vn_credentials_free(cred);
     s->began_us = 0;
     b->busy--;
@@ -112,21 +184,17 @@ static bool start(struct slot *s)
     char jwt[VN_JOIN_JWT_MAX + 2];
     struct vn_id conflux;
     s->api = vn_guardian_api_free(s->api);
-    if (b->done + b->busy == LOGINS_MAX || !fgets(jwt, sizeof(jwt), b->tokens))
+    if (b->read == LOGINS_MAX || !fgets(jwt, sizeof(jwt), b->tokens))
         return false;
+    s->token = b->read++;
     jwt[strcspn(jwt, "\n")] = 0;
-    must(vn_join_ids(jwt, &conflux, &s->realm) == VN_OK, "token");
+    if (b->held)
+        light_node_make(&s->node);
+    must(vn_join_ids(jwt, &conflux, &s->node.realm) == VN_OK, "token");
     const struct vn_guardian_api_config cfg = {
         .io = &b->io, .guardian = &b->guardian, .conflux_token = jwt};
     must(vn_guardian_api_new(&cfg, &s->api) == VN_OK, "client");
-    struct vn_login_request req = {
-        .sig_pk = vn_sig_pk(s->identity),
-        .session_ek = vn_kem_ek(s->session),
-        .csr = VN_SPAN(s->csr, s->csr_n),
-        .sign = sign,
-        .sign_arg = s,
-    };
-    memcpy(req.nkey_pk, vn_sig_pk(s->nkey).p, 32);
+    const struct vn_login_request req = light_node_login(&s->node, false);
     const struct vn_authority *a = vn_guardian_api_port(s->api);
     s->began_us = vn_clock_mono_us();
     b->busy++;
@@ -150,9 +218,10 @@ static int by_value(const void *x, const void *y)
     return a < b ? -1 : a > b;
 }
 
-static void read_words(struct bench *b, char **argv)
+static void read_words(struct bench *b, int argc, char **argv)
 {
     size_t n = 0;
+    must(argc == 5 || (argc == 6 && strcmp(argv[5], "hold") == 0), "arguments");
     b->tokens = fopen(argv[1], "re");
     must(b->tokens != NULL, "tokens");
     b->guardian.url_count = 1;
@@ -165,31 +234,28 @@ static void read_words(struct bench *b, char **argv)
     const long parallel = strtol(argv[4], &end, 10);
     must(!errno && !*end && parallel >= 1 && parallel <= PARALLEL_MAX, "parallel");
     b->parallel = (size_t)parallel;
+    b->took_us = calloc(LOGINS_MAX, sizeof(*b->took_us));
+    b->held = argc == 6 ? calloc(LOGINS_MAX, sizeof(*b->held)) : NULL;
+    must(b->took_us && (argc == 5 || b->held), "memory");
 }
 
 int main(int argc, char **argv)
 {
     static struct bench b;
+    struct rlimit files;
     vn_log_setup(VN_LOG_WARN, -1);
-    must(argc == 5, "arguments");
+    read_words(&b, argc, argv);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
     must(vn_http_global_init() == VN_OK, "HTTP");
-    read_words(&b, argv);
-    b.took_us = calloc(LOGINS_MAX, sizeof(*b.took_us));
-    must(b.took_us && vn_loop_new(&b.loop) == VN_OK, "memory");
-    b.io = (struct vn_io){
-        .self = b.loop,
-        .watch = vn_loop_watch,
-        .rewatch = vn_loop_rewatch,
-        .unwatch = vn_loop_unwatch,
-        .timer_new = vn_loop_timer_new,
-        .timer_arm = vn_loop_timer_arm,
-        .timer_disarm = vn_loop_timer_disarm,
-        .timer_free = vn_loop_timer_free,
-        .now_us = vn_loop_io_now_us,
-    };
+    must(vn_loop_new(&b.loop) == VN_OK, "memory");
+    b.io = (struct vn_io)VN_LOOP_IO(b.loop);
     for (size_t i = 0; i < b.parallel; i++) {
         b.slots[i].b = &b;
-        make_keys(&b.slots[i]);
+        b.slots[i].node.suite = vn_suite_get(VN_SUITE_DEFAULT);
+        light_node_make(&b.slots[i].node);
     }
     must(b.io.timer_new(b.io.self, on_next, &b, &b.next) == VN_OK, "timer");
     const uint64_t began_us = vn_clock_mono_us();
@@ -201,5 +267,8 @@ int main(int argc, char **argv)
     const size_t median = b.done / 2, late = b.done * 99 / 100;
     printf("{\"logins\": %zu, \"per_second\": %.1f, \"p50_ms\": %.2f, \"p99_ms\": %.2f}\n", b.done,
            (double)b.done / seconds, b.took_us[median] / 1e3, b.took_us[late] / 1e3);
+    fflush(stdout);
+    if (b.held)
+        serve(&b);
     return 0;
 }

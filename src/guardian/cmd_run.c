@@ -44,7 +44,7 @@ static void on_signal(uv_signal_t *h, int number)
     vn_log(VN_LOG_INFO, "guardian_stopping", VN_KV_I64("signal", number));
     vn_commands_free(VN_TAKE(s->g.commands)); /* answers who waits */
     vn_providers_free(VN_TAKE(s->g.providers));
-    vn_acks_free(VN_TAKE(s->g.acks));         /* and these wait no longer */
+    vn_acks_free(VN_TAKE(s->g.acks)); /* and these wait no longer */
     vn_web_close(s->g.http);
     vn_master_close(VN_TAKE(s->g.master));
     vn_signing_free(VN_TAKE(s->g.signing));
@@ -108,15 +108,7 @@ int vn_guardian_serve(const struct vn_statedir *dir)
         st = VN_ERR_NOMEM;
     if (st == VN_OK && vn_commands_new(&s.g, &s.g.commands) != VN_OK)
         st = VN_ERR_NOMEM;
-    s.io = (struct vn_io){.self = s.g.loop,
-                          .watch = vn_loop_watch,
-                          .rewatch = vn_loop_rewatch,
-                          .unwatch = vn_loop_unwatch,
-                          .timer_new = vn_loop_timer_new,
-                          .timer_arm = vn_loop_timer_arm,
-                          .timer_disarm = vn_loop_timer_disarm,
-                          .timer_free = vn_loop_timer_free,
-                          .now_us = vn_loop_io_now_us};
+    s.io = (struct vn_io)VN_LOOP_IO(s.g.loop);
     if (st == VN_OK)
         st = vn_providers_new(&s.io, &s.g.cfg.providers, &s.g.providers);
     if (st == VN_OK) {

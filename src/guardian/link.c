@@ -385,17 +385,7 @@ vn_status vn_links_new(struct vn_guardian *g, struct vn_links **ret)
     if (!l)
         return VN_ERR_NOMEM;
     l->g = g;
-    l->io = (struct vn_io){
-        .self = g->loop,
-        .watch = vn_loop_watch,
-        .rewatch = vn_loop_rewatch,
-        .unwatch = vn_loop_unwatch,
-        .timer_new = vn_loop_timer_new,
-        .timer_arm = vn_loop_timer_arm,
-        .timer_disarm = vn_loop_timer_disarm,
-        .timer_free = vn_loop_timer_free,
-        .now_us = vn_loop_io_now_us,
-    };
+    l->io = (struct vn_io)VN_LOOP_IO(g->loop);
     vn_list_init(&l->links);
     uv_timer_init(g->uv, &l->timer);
     l->timer.data = l;

@@ -6,17 +6,7 @@
 
 struct vn_io vn_adapt_io(struct vn_loop *l)
 {
-    return (struct vn_io){
-        .self = l,
-        .watch = vn_loop_watch,
-        .rewatch = vn_loop_rewatch,
-        .unwatch = vn_loop_unwatch,
-        .timer_new = vn_loop_timer_new,
-        .timer_arm = vn_loop_timer_arm,
-        .timer_disarm = vn_loop_timer_disarm,
-        .timer_free = vn_loop_timer_free,
-        .now_us = vn_loop_io_now_us,
-    };
+    return (struct vn_io)VN_LOOP_IO(l);
 }
 
 struct vn_work vn_adapt_work(struct vn_pool *p)

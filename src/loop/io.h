@@ -1,17 +1,24 @@
 /*
- * Descriptors and timers of a loop, in the shape of the port ports/io.h, so that the layer that
- * puts a node together fills struct vn_io with these pointers (self is the struct vn_loop):
- *
- *     struct vn_io io = { .self = loop, .watch = vn_loop_watch, .rewatch = vn_loop_rewatch,
- *                         .unwatch = vn_loop_unwatch, .timer_new = vn_loop_timer_new,
- *                         .timer_arm = vn_loop_timer_arm, .timer_disarm = vn_loop_timer_disarm,
- *                         .timer_free = vn_loop_timer_free, .now_us = vn_loop_io_now_us };
+ * Descriptors and timers of a loop, in the shape of the port ports/io.h: VN_LOOP_IO below makes the
+ * port of it, without this layer knowing that one.
  *
  * Timers have microsecond resolution: one timerfd per loop, set at most once a turn.
  */
 #pragma once
 
 #include "base/status.h"
+
+/** Initializer of a struct vn_io; with a cast in front its value. */
+#define VN_LOOP_IO(loop)                                                                           \
+    {.self = (loop),                                                                               \
+     .watch = vn_loop_watch,                                                                       \
+     .rewatch = vn_loop_rewatch,                                                                   \
+     .unwatch = vn_loop_unwatch,                                                                   \
+     .timer_new = vn_loop_timer_new,                                                               \
+     .timer_arm = vn_loop_timer_arm,                                                               \
+     .timer_disarm = vn_loop_timer_disarm,                                                         \
+     .timer_free = vn_loop_timer_free,                                                             \
+     .now_us = vn_loop_io_now_us}
 
 /** As VN_IO_READ and VN_IO_WRITE of the port. */
 enum { VN_LOOP_READ = 1, VN_LOOP_WRITE = 2 };

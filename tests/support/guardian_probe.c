@@ -42,6 +42,7 @@
 #include "crypto/x509.h"
 #include "loop/io.h"
 #include "loop/loop.h"
+#include "support/light_node.h"
 #include "support/member_flood.h"
 #include "wire/envelope.h"
 #include "wire/names.h"
@@ -53,18 +54,9 @@ struct probe {
     struct vn_join join;
     struct vn_guardian_api *api;
     const struct vn_authority *port;
-    const struct vn_suite_info *suite;
-    struct vn_id realm;
-    /* keys */
-    struct vn_sig_key *identity, *nkey;
-    struct vn_kem_dk *session;
-    struct vn_secret32 nkey_seed;
-    char *tls_key;
-    uint8_t *csr;
-    size_t csr_n;
+    struct light_node self;
     /* credentials */
     struct vn_credentials *cred;
-    struct vn_id node;
     uint64_t statement; /* number of the last one pushed */
     /* result of the step under way */
     bool failed;
@@ -87,44 +79,6 @@ static void say(const char *step, json_t *o)
     putchar('\n');
     fflush(stdout);
     json_decref(o);
-}
-
-static void make_keys(struct probe *p)
-{
-    p->identity = vn_sig_free(p->identity);
-    p->nkey = vn_sig_free(p->nkey);
-    p->session = vn_kem_free(p->session);
-    vn_secret_strp(&p->tls_key);
-    p->tls_key = NULL;
-    free(p->csr);
-    must(vn_sig_generate(p->suite->sig, &p->identity) == VN_OK, "ML-DSA key");
-    must(vn_rng_bytes(p->nkey_seed.b, 32) == VN_OK, "random");
-    must(vn_sig_from_seed(VN_SIG_ED25519, VN_SPAN_ARRAY(p->nkey_seed.b), &p->nkey) == VN_OK,
-         "nkey");
-    must(vn_kem_generate(p->suite->kem, &p->session) == VN_OK, "KEM key");
-    must(vn_tls_key_new(&p->tls_key) == VN_OK, "TLS key");
-    must(vn_tls_csr(p->tls_key, "node", &p->csr, &p->csr_n) == VN_OK, "CSR");
-    must(vn_node_id_of(vn_sig_pk(p->identity), &p->node) == VN_OK, "node id");
-}
-
-static vn_status sign(void *arg, const uint8_t nonce[32], const uint8_t binding[32],
-                      const uint8_t token_hash[32], uint8_t *ret_sig, size_t *ret_sig_n,
-                      uint8_t ret_nkey_sig[64])
-{
-    struct probe *p = arg;
-    static uint8_t buf[16384];
-    struct vn_writer w = vn_writer_of(buf, sizeof(buf));
-    vn_write_bytes(&w, nonce, 32);
-    vn_write_bytes(&w, binding, 32);
-    vn_write_bytes(&w, token_hash, 32);
-    vn_write_bytes(&w, p->realm.b, VN_ID_LEN);
-    vn_write_block16(&w, vn_sig_pk(p->identity));
-    vn_write_block16(&w, vn_kem_ek(p->session));
-    vn_write_span(&w, vn_sig_pk(p->nkey));
-    vn_write_block16(&w, VN_SPAN(p->csr, p->csr_n));
-    vn_status st = vn_sig_sign(p->identity, "anchor-pop-v1", vn_writer_span(&w), ret_sig);
-    *ret_sig_n = p->suite->sig_len;
-    return st == VN_OK ? vn_sig_sign(p->nkey, NULL, vn_writer_span(&w), ret_nkey_sig) : st;
 }
 
 static bool failed(struct probe *p, const struct vn_authority_error *err)
@@ -165,29 +119,30 @@ static json_t *check_credentials(struct probe *p)
     const struct vn_credentials *c = p->cred;
     uint64_t now = c->guardian_time_ms;
     struct vn_sig_pub *root = NULL, *issuing = NULL, *command = NULL;
-    must(c->realm.suite == p->suite->id, "suite of the realm");
+    must(c->realm.suite == p->self.suite->id, "suite of the realm");
     /* The root comes over pinned HTTPS: its own key is taken from it, then everything hangs from
      * that. */
-    must(vn_x509_check_authority(VN_AUTHORITY_ROOT, &p->realm, span(&c->realm.root_cert), NULL, now,
-                                 &root) == VN_OK,
+    must(vn_x509_check_authority(VN_AUTHORITY_ROOT, &p->self.realm, span(&c->realm.root_cert), NULL,
+                                 now, &root) == VN_OK,
          "root certificate");
-    must(vn_x509_check_authority(VN_AUTHORITY_ISSUING, &p->realm, span(&c->realm.issuing_cert),
+    must(vn_x509_check_authority(VN_AUTHORITY_ISSUING, &p->self.realm, span(&c->realm.issuing_cert),
                                  root, now, &issuing) == VN_OK,
          "issuing certificate");
-    must(vn_x509_check_authority(VN_AUTHORITY_COMMAND, &p->realm, span(&c->realm.command_cert),
+    must(vn_x509_check_authority(VN_AUTHORITY_COMMAND, &p->self.realm, span(&c->realm.command_cert),
                                  root, now, &command) == VN_OK,
          "command certificate");
     struct vn_id gid;
     must(vn_node_id_of(vn_sig_pub_bytes(command), &gid) == VN_OK &&
              vn_id_equal(&gid, &c->realm.gid),
          "Guardian's id");
-    must(c->realm.guardian_ek.n == p->suite->ek_len, "Guardian's KEM key");
+    must(c->realm.guardian_ek.n == p->self.suite->ek_len, "Guardian's KEM key");
 
     struct vn_identity id;
-    must(vn_x509_check_identity(span(&c->certificate), issuing, &p->realm, now, &id) == VN_OK,
+    must(vn_x509_check_identity(span(&c->certificate), issuing, &p->self.realm, now, &id) == VN_OK,
          "identity certificate");
-    must(vn_id_equal(&id.node, &p->node) && strcmp(id.tag, c->tag) == 0 && id.addr_count == 2 &&
-             vn_ip_equal(&id.addrs[0], &c->ip4) && vn_ip_equal(&id.addrs[1], &c->ip6),
+    must(vn_id_equal(&id.node, &p->self.node) && strcmp(id.tag, c->tag) == 0 &&
+             id.addr_count == 2 && vn_ip_equal(&id.addrs[0], &c->ip4) &&
+             vn_ip_equal(&id.addrs[1], &c->ip6),
          "names in the certificate");
     must(vn_prefix_contains(&c->realm.range4, &c->ip4) &&
              vn_prefix_contains(&c->realm.range6, &c->ip6),
@@ -195,15 +150,16 @@ static json_t *check_credentials(struct probe *p)
     must(id.not_after_ms / 1000 == c->expires_ms / 1000, "end of the certificate");
 
     struct vn_statement s;
-    must(vn_statement_check(span(&c->statement), command, p->suite, &p->realm, now, &s) == VN_OK,
+    must(vn_statement_check(span(&c->statement), command, p->self.suite, &p->self.realm, now, &s) ==
+             VN_OK,
          "statement");
-    must(vn_id_equal(&s.node, &p->node), "node of the statement");
+    must(vn_id_equal(&s.node, &p->self.node), "node of the statement");
     must(s.taint_count + s.scope_count == c->identity_count, "identities and tags are as many");
     /* each identity's key gives one of the statement's tags */
     json_t *taints = json_array(), *claims = json_array();
     for (size_t i = 0; i < c->identity_count; i++) {
         struct vn_affinity_tag tag;
-        must(vn_affinity_tag(p->suite->hash, &c->identities[i].key, c->identities[i].kind,
+        must(vn_affinity_tag(p->self.suite->hash, &c->identities[i].key, c->identities[i].kind,
                              &s.pk_hash, &tag) == VN_OK,
              "tag");
         bool taint = c->identities[i].kind == VN_KIND_TAINT, found = false;
@@ -225,13 +181,13 @@ static json_t *check_credentials(struct probe *p)
     uint64_t known = 0;
     size_t revoked = 0;
     for (size_t i = 0; i < c->revocation_count; i++, revoked += list.count, known = list.to)
-        must(vn_revocation_list_check(span(&c->revocations[i]), command, p->suite, &p->realm,
-                                      &list) == VN_OK &&
+        must(vn_revocation_list_check(span(&c->revocations[i]), command, p->self.suite,
+                                      &p->self.realm, &list) == VN_OK &&
                  list.after == known,
              "revocations");
 
     char node[VN_ID_TEXT], ip4[VN_IP_TEXT], ip6[VN_IP_TEXT];
-    vn_id_format(&p->node, node);
+    vn_id_format(&p->self.node, node);
     vn_ip_format(&c->ip4, ip4);
     vn_ip_format(&c->ip6, ip6);
     vn_sig_pub_free(root);
@@ -247,15 +203,7 @@ static json_t *check_credentials(struct probe *p)
 
 static void login(struct probe *p, const char *step, bool renew)
 {
-    struct vn_login_request req = {
-        .renew = renew,
-        .sig_pk = vn_sig_pk(p->identity),
-        .session_ek = vn_kem_ek(p->session),
-        .csr = VN_SPAN(p->csr, p->csr_n),
-        .sign = sign,
-        .sign_arg = p,
-    };
-    memcpy(req.nkey_pk, vn_sig_pk(p->nkey).p, 32);
+    const struct vn_login_request req = light_node_login(&p->self, renew);
     p->failed = false;
     must(p->port->login(p->port->self, &req, on_login, p) == VN_OK, "login");
     vn_loop_run(p->loop);
@@ -280,7 +228,7 @@ static void on_taints(void *arg, const struct vn_taint_result *res,
     if (!failed(p, err)) {
         struct vn_statement s;
         struct vn_span part, sig;
-        must(vn_statement_decode(span(&res->statement), p->suite, &s, &part, &sig) == VN_OK,
+        must(vn_statement_decode(span(&res->statement), p->self.suite, &s, &part, &sig) == VN_OK,
              "new statement");
         json_t *taints = json_array();
         for (size_t i = 0; i < res->identity_count; i++)
@@ -352,16 +300,18 @@ static void open_guardian(struct probe *p, struct vn_span bytes, uint8_t *plain,
 {
     const struct vn_credentials *c = p->cred;
     struct vn_sig_pub *root = NULL;
-    must(vn_envelope_parse(bytes, p->suite, &p->realm, &p->node, v) == VN_OK, "envelope");
+    must(vn_envelope_parse(bytes, p->self.suite, &p->self.realm, &p->self.node, v) == VN_OK,
+         "envelope");
     must(vn_id_equal(&v->h.src, &c->realm.gid), "sender");
     uint64_t sent, now = vn_clock_wall_ms();
     must(vn_tai64n_ms(v->h.tai64n, &sent) == VN_OK && sent <= now && now - sent < 60000,
          "freshness");
-    must(vn_envelope_open(v, p->suite, NULL, p->session, now, plain, ret) == VN_OK, "opening");
-    must(vn_x509_check_authority(VN_AUTHORITY_ROOT, &p->realm, span(&c->realm.root_cert), NULL, now,
-                                 &root) == VN_OK,
+    must(vn_envelope_open(v, p->self.suite, NULL, p->self.session, now, plain, ret) == VN_OK,
+         "opening");
+    must(vn_x509_check_authority(VN_AUTHORITY_ROOT, &p->self.realm, span(&c->realm.root_cert), NULL,
+                                 now, &root) == VN_OK,
          "root");
-    must(vn_x509_check_authority(VN_AUTHORITY_COMMAND, &p->realm, span(&c->realm.command_cert),
+    must(vn_x509_check_authority(VN_AUTHORITY_COMMAND, &p->self.realm, span(&c->realm.command_cert),
                                  root, now, ret_command) == VN_OK,
          "command key");
     must(vn_envelope_verify(v, ret, *ret_command, "anchor-cmd-v1") == VN_OK, "signature");
@@ -380,16 +330,16 @@ static void answer_command(struct probe *p, natsConnection *nc, struct vn_span b
     uint8_t packed[256], nonce[16];
     must(vn_rng_bytes(nonce, sizeof(nonce)) == VN_OK, "random");
     const struct vn_envelope_send send = {
-        .suite = p->suite,
+        .suite = p->self.suite,
         .type = VN_T_COMMAND_ANSWER,
-        .realm = p->realm,
-        .src = p->node,
+        .realm = p->self.realm,
+        .src = p->self.node,
         .dst = c->realm.gid,
         .hour_keys = &c->hour_keys,
         .now_ms = vn_clock_wall_ms(),
         .recipient_ek = span(&c->realm.guardian_ek),
         .cert = span(&c->certificate),
-        .key = p->identity,
+        .key = p->self.identity,
         .context = "anchor-env-v1",
         .body = VN_SPAN(packed, vn__command_answer__pack(&a, packed)),
     };
@@ -398,7 +348,8 @@ static void answer_command(struct probe *p, natsConnection *nc, struct vn_span b
     vn_buf_init(&out, VN_CONTROL_PAYLOAD_MAX);
     must(vn_envelope_seal(&send, nonce, &out) == VN_OK, "answer");
     vn_subject_format(
-        &(struct vn_subject){.kind = VN_SUBJ_IN, .name = c->realm.gid, .src = p->node}, subject);
+        &(struct vn_subject){.kind = VN_SUBJ_IN, .name = c->realm.gid, .src = p->self.node},
+        subject);
     must(natsConnection_Publish(nc, subject, out.p, (int)out.len) == NATS_OK, "publishing");
     vn_buf_done(&out);
     vn__command__free_unpacked(m, NULL);
@@ -412,8 +363,8 @@ static void read_update(struct probe *p, struct vn_span body, const struct vn_si
     Vn__IdentityUpdate *m = vn__identity_update__unpack(NULL, body.n, body.p);
     must(m != NULL, "body");
     struct vn_statement s;
-    must(vn_statement_check(VN_SPAN(m->statement.data, m->statement.len), command, p->suite,
-                            &p->realm, now, &s) == VN_OK,
+    must(vn_statement_check(VN_SPAN(m->statement.data, m->statement.len), command, p->self.suite,
+                            &p->self.realm, now, &s) == VN_OK,
          "statement");
     json_t *taints = json_array();
     for (size_t i = 0; i < m->n_identities; i++)
@@ -464,41 +415,14 @@ static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, 
     natsMsg_Destroy(msg);
 }
 
-static natsStatus give_jwt(char **jwt, char **err, void *arg)
+static void handle_errors(natsOptions *o, void *arg)
 {
-    struct probe *p = arg;
-    *err = NULL;
-    *jwt = strdup(p->cred->nats_jwt);
-    return *jwt ? NATS_OK : NATS_NO_MEMORY;
-}
-
-static natsStatus give_sig(char **err, unsigned char **sig, int *sig_n, const char *nonce,
-                           void *arg)
-{
-    struct probe *p = arg;
-    *err = NULL;
-    *sig = malloc(64);
-    *sig_n = 64;
-    return *sig && vn_sig_sign(p->nkey, NULL, VN_SPAN_STR(nonce), *sig) == VN_OK ? NATS_OK
-                                                                                 : NATS_ERR;
+    natsOptions_SetErrorHandler(o, on_error, arg);
 }
 
 static natsStatus connect_master(struct probe *p, struct heard *h, natsConnection **ret)
 {
-    *ret = NULL;
-    natsOptions *o = NULL;
-    must(natsOptions_Create(&o) == NATS_OK, "options");
-    natsOptions_SetURL(o, p->cred->realm.master_urls[0]);
-    natsOptions_SetAllowReconnect(o, false);
-    natsOptions_SetSecure(o, true);
-    must(natsOptions_SetCATrustedCertificates(o, p->cred->realm.master_ca_pem) == NATS_OK, "CA");
-    must(natsOptions_SetCertificatesChain(o, p->cred->mtls_cert_pem, p->tls_key) == NATS_OK,
-         "mTLS certificate");
-    natsOptions_SetUserCredentialsCallbacks(o, give_jwt, p, give_sig, p);
-    natsOptions_SetErrorHandler(o, on_error, h);
-    natsStatus st = natsConnection_Connect(ret, o);
-    natsOptions_Destroy(o);
-    return st;
+    return light_node_connect(&p->self, p->cred, handle_errors, h, ret);
 }
 
 /* True when the broker refused the last action; waits for its answer to a PING behind it. */
@@ -548,7 +472,7 @@ static void name_pattern(struct probe *p, enum vn_subject_kind kind, enum vn_nam
                          struct vn_span name, char ret[VN_SUBJECT_MAX])
 {
     struct vn_id h;
-    must(vn_name_hash(p->suite->hash, &p->cred->realm.name_key, name_kind, name, &h) == VN_OK,
+    must(vn_name_hash(p->self.suite->hash, &p->cred->realm.name_key, name_kind, name, &h) == VN_OK,
          "name");
     vn_subject_pattern(kind, &h, ret);
 }
@@ -566,14 +490,14 @@ static void step_nats(struct probe *p, bool hold)
     char self[VN_ID_TEXT], other[VN_ID_TEXT], gid[VN_ID_TEXT], room[4], wrong[4] = "q0";
     struct vn_id stranger;
     must(vn_rng_bytes(stranger.b, sizeof(stranger.b)) == VN_OK, "random");
-    vn_id_format(&p->node, self);
+    vn_id_format(&p->self.node, self);
     vn_id_format(&stranger, other);
     vn_id_format(&p->cred->realm.gid, gid);
-    const char *queue = vn_subject_queue(&p->node, VN_NAME_TAG, room);
+    const char *queue = vn_subject_queue(&p->self.node, VN_NAME_TAG, room);
     wrong[1] = queue[1] == '0' ? '1' : '0';
     char s[VN_SUBJECT_MAX + 80], own[VN_SUBJECT_MAX], tag[VN_SUBJECT_MAX], grp[VN_SUBJECT_MAX],
         foreign[VN_SUBJECT_MAX];
-    name_pattern(p, VN_SUBJ_OWN, VN_NAME_ID, VN_SPAN_ARRAY(p->node.b), own);
+    name_pattern(p, VN_SUBJ_OWN, VN_NAME_ID, VN_SPAN_ARRAY(p->self.node.b), own);
     name_pattern(p, VN_SUBJ_OWN, VN_NAME_ID, VN_SPAN_ARRAY(stranger.b), foreign);
     if (hold) {
         h.probe = p;
@@ -676,15 +600,15 @@ static void step_nats(struct probe *p, bool hold)
     disconnect(nc, &h);
 
     /* somebody else's key under the same JWT */
-    struct vn_sig_key *own_nkey = p->nkey;
+    struct vn_sig_key *own_nkey = p->self.nkey;
     struct vn_secret32 seed;
     must(vn_rng_bytes(seed.b, sizeof(seed.b)) == VN_OK &&
-             vn_sig_from_seed(VN_SIG_ED25519, VN_SPAN_ARRAY(seed.b), &p->nkey) == VN_OK,
+             vn_sig_from_seed(VN_SIG_ED25519, VN_SPAN_ARRAY(seed.b), &p->self.nkey) == VN_OK,
          "another nkey");
     TRY("others_key", connect_master(p, &h, &nc) != NATS_OK);
     natsConnection_Destroy(nc);
-    vn_sig_free(p->nkey);
-    p->nkey = own_nkey;
+    vn_sig_free(p->self.nkey);
+    p->self.nkey = own_nkey;
     say("nats", o);
 }
 
@@ -740,7 +664,7 @@ static void step_flood(struct probe *p, const char *what)
     struct heard h = {.lock = PTHREAD_MUTEX_INITIALIZER};
     natsConnection *nc;
     must(connect_master(p, &h, &nc) == NATS_OK, "connection");
-    const struct member m = {p->suite, p->cred, p->identity, p->node};
+    const struct member m = {p->self.suite, p->cred, p->self.identity, p->self.node};
     for (size_t i = 0; i < count; i++)
         must(member_query(&m, &ip, vn_clock_wall_ms(), subjects[i], &queries[i]) == VN_OK, "query");
     say("flood", json_pack("{s:b}", "ready", 1));
@@ -764,25 +688,15 @@ int main(int argc, char **argv)
     must(vn_file_read(argv[1], &text) == VN_OK, "token file");
     must(vn_join_parse(vn_buf_span(&text), &p.join) == VN_OK, "token");
     struct vn_id conflux;
-    must(vn_join_ids(p.join.jwt, &conflux, &p.realm) == VN_OK, "realm of the token");
-    p.suite = vn_suite_get(p.join.cnsa ? VN_SUITE_CNSA : VN_SUITE_DEFAULT);
+    must(vn_join_ids(p.join.jwt, &conflux, &p.self.realm) == VN_OK, "realm of the token");
+    p.self.suite = vn_suite_get(p.join.cnsa ? VN_SUITE_CNSA : VN_SUITE_DEFAULT);
     must(vn_loop_new(&p.loop) == VN_OK, "loop");
-    p.io = (struct vn_io){
-        .self = p.loop,
-        .watch = vn_loop_watch,
-        .rewatch = vn_loop_rewatch,
-        .unwatch = vn_loop_unwatch,
-        .timer_new = vn_loop_timer_new,
-        .timer_arm = vn_loop_timer_arm,
-        .timer_disarm = vn_loop_timer_disarm,
-        .timer_free = vn_loop_timer_free,
-        .now_us = vn_loop_io_now_us,
-    };
+    p.io = (struct vn_io)VN_LOOP_IO(p.loop);
     const struct vn_guardian_api_config cfg = {
         .io = &p.io, .guardian = &p.join.guardian, .conflux_token = p.join.jwt};
     must(vn_guardian_api_new(&cfg, &p.api) == VN_OK, "client");
     p.port = vn_guardian_api_port(p.api);
-    make_keys(&p);
+    light_node_make(&p.self);
     login(&p, "login", false);
     for (int i = 2; i < argc && p.cred; i++) {
         const char *step = argv[i];
@@ -791,7 +705,7 @@ int main(int argc, char **argv)
         if (strcmp(step, "renew") == 0) {
             login(&p, step, true);
         } else if (strcmp(step, "other-keys") == 0) {
-            make_keys(&p); /* the last step that makes sense for this session */
+            light_node_make(&p.self); /* the last step that makes sense for this session */
             login(&p, step, true);
         } else if (strncmp(step, "taint+", 6) == 0) {
             finish(&p, step,
@@ -802,7 +716,7 @@ int main(int argc, char **argv)
         } else if (strcmp(step, "peers") == 0) {
             finish(&p, step, p.port->peers(p.port->self, on_peers, &p));
         } else if (strcmp(step, "logout") == 0) {
-            finish(&p, step, p.port->logout(p.port->self, &p.node, on_logout, &p));
+            finish(&p, step, p.port->logout(p.port->self, &p.self.node, on_logout, &p));
         } else if (strncmp(step, "flood=", 6) == 0) {
             step_flood(&p, label);
         } else if (strcmp(step, "hold-two") == 0) {
@@ -816,11 +730,7 @@ int main(int argc, char **argv)
     vn_guardian_api_free(p.api);
     vn_loop_free(p.loop);
     vn_credentials_free(p.cred);
-    vn_sig_free(p.identity);
-    vn_sig_free(p.nkey);
-    vn_kem_free(p.session);
-    vn_secret_strp(&p.tls_key);
-    free(p.csr);
+    light_node_done(&p.self);
     vn_join_wipe(&p.join);
     vn_buf_wipe(&text);
     return 0;

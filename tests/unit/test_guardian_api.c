@@ -29,15 +29,7 @@ static int setup(void **state)
     assert_ok(vn_tls_self_signed(key, hosts, 1, now - 86400000, now - 3600000, &cert));
     assert_ok(vn_tls_cert_pin(cert, pin));
     assert_ok(vn_loop_new(&loop));
-    io = (struct vn_io){.self = loop,
-                        .watch = vn_loop_watch,
-                        .rewatch = vn_loop_rewatch,
-                        .unwatch = vn_loop_unwatch,
-                        .timer_new = vn_loop_timer_new,
-                        .timer_arm = vn_loop_timer_arm,
-                        .timer_disarm = vn_loop_timer_disarm,
-                        .timer_free = vn_loop_timer_free,
-                        .now_us = vn_loop_io_now_us};
+    io = (struct vn_io)VN_LOOP_IO(loop);
     return 0;
 }
 

@@ -58,15 +58,8 @@ static int setup(void **state)
     assert_ok(vn_tls_key_new(&key));
     assert_ok(vn_tls_self_signed(key, hosts, 1, now - 86400000, now + 86400000, &cert));
     assert_ok(vn_loop_new(&loop));
-    io = (struct vn_io){.self = loop,
-                        .watch = vn_loop_watch,
-                        .rewatch = vn_loop_rewatch,
-                        .unwatch = vn_loop_unwatch,
-                        .timer_new = vn_loop_timer_new,
-                        .timer_arm = vn_loop_timer_arm,
-                        .timer_disarm = vn_loop_timer_disarm,
-                        .timer_free = vn_loop_timer_free,
-                        .now_us = now_us};
+    io = (struct vn_io)VN_LOOP_IO(loop);
+    io.now_us = now_us;
     server = tls_server_new(key, cert, false, answer, NULL);
     return 0;
 }

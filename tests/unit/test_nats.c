@@ -132,15 +132,7 @@ static int setup(void **state)
     write_file("s.pem", w.server_cert);
     write_file("s.key", w.server_key);
     assert_int_equal(vn_loop_new(&w.loop), VN_OK);
-    w.io = (struct vn_io){.self = w.loop,
-                          .watch = vn_loop_watch,
-                          .rewatch = vn_loop_rewatch,
-                          .unwatch = vn_loop_unwatch,
-                          .timer_new = vn_loop_timer_new,
-                          .timer_arm = vn_loop_timer_arm,
-                          .timer_disarm = vn_loop_timer_disarm,
-                          .timer_free = vn_loop_timer_free,
-                          .now_us = vn_loop_io_now_us};
+    w.io = (struct vn_io)VN_LOOP_IO(w.loop);
     return 0;
 }
 
