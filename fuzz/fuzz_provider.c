@@ -6,6 +6,7 @@
 
 #include "guardian/claims.h"
 #include "guardian/json.h"
+#include "guardian/oidc.h"
 #include "guardian/providers.h"
 #include "guardian/schemas.h"
 
@@ -81,8 +82,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     VN_CLEANUP(vn_json_freep) json_t *o = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
     char why[160];
     VN_CLEANUP(vn_json_freep) json_t *made = NULL;
+    struct vn_oidc_discovery d;
+    const char *what;
     if (json_is_object(o))
         check_claims(o, rules);
+    if (json_is_object(o) && vn_oidc_discovery_read(o, "https://idp.example", &d, &what) == VN_OK &&
+        (strncmp(d.token, "https://", 8) != 0 || strncmp(d.jwks, "https://", 8) != 0))
+        abort();
+    (void)vn_oidc_redirect_valid(text);
     if (json_is_object(o) && vn_json_check(o, &vn_schema_issuer_new, why, sizeof(why)) == VN_OK &&
         vn_claim_rules_from_json(o, &made, why, sizeof(why)) == VN_OK)
         check_claims(o, made);

@@ -139,13 +139,18 @@ static bool set_request(struct transfer *t, const struct vn_http_request *req)
     if (req->bearer)
         ok = ok && curl_easy_setopt(e, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER) == CURLE_OK &&
              curl_easy_setopt(e, CURLOPT_XOAUTH2_BEARER, req->bearer) == CURLE_OK;
+    if (req->basic)
+        ok = ok && curl_easy_setopt(e, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC) == CURLE_OK &&
+             curl_easy_setopt(e, CURLOPT_USERPWD, req->basic) == CURLE_OK;
     const bool post = strcmp(req->method, "POST") == 0;
     if (req->body.n || post) {
         vn_buf_init(&t->request, req->body.n + 1);
         if (vn_buf_reserve(&t->request, req->body.n + 1) != VN_OK ||
             vn_buf_append(&t->request, req->body.p, req->body.n) != VN_OK)
             return false;
-        struct curl_slist *l = curl_slist_append(NULL, "Content-Type: application/json");
+        struct curl_slist *l =
+            curl_slist_append(NULL, req->form ? "Content-Type: application/x-www-form-urlencoded"
+                                              : "Content-Type: application/json");
         t->headers = l;
         /* No waiting for "100 Continue". */
         if (!l || !curl_slist_append(l, "Expect:"))

@@ -45,6 +45,8 @@ struct vn_http_request {
     const char *method; /* "GET", "POST", "DELETE" */
     const char *url;
     const char *bearer;  /* NULL: none; a secret */
+    const char *basic;   /* "user:password" (RFC 7617), likewise */
+    bool form;           /* the body is a form, no JSON */
     struct vn_span body; /* JSON; may be empty */
     bool want_binding;   /* fill in `binding` of the response */
 };

@@ -36,6 +36,9 @@ int vn_admin_dispatch(int argc, char **argv, const struct vn_admin_sub *subs, si
 
 /* cmd_node_order.c */
 
+/** Where the Guardian of this host answers. */
+void vn_admin_url(const struct vn_guardian_config *cfg, const char *path, char *ret, size_t n);
+
 /**
  * Calls the running Guardian's HTTP API in the name of its host. *ret: what it answered (NULL for
  * 204), or on VN_ERR_DENIED the reason in why. VN_ERR_AGAIN: no Guardian runs here.

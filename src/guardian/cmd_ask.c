@@ -1,12 +1,17 @@
 #include "guardian/cmd_ask.h"
 
+#include <errno.h>
 #include <stdio.h>
+
+#include "base/file.h"
 
 #include "guardian/json.h"
 #include "guardian/options.h"
 #include "guardian/store_issuers.h"
+#include "guardian/store_oidc.h"
 #include "guardian/store_orgs.h"
 
+#define SECRET_BYTES_MAX 1024
 #define FIXED_OPTIONS 5 /* --state-dir, --json, --org, --realm and the word */
 
 struct ask {
@@ -117,6 +122,18 @@ static int find_issuer(struct ask *a)
     return 0;
 }
 
+static int find_provider(struct ask *a)
+{
+    struct vn_oidc_provider p;
+    vn_status st = vn_store_oidc_by_name(a->c.g.store, a->word, &p);
+    if (st == VN_OK)
+        vn_id_format(&p.id, a->about);
+    vn_wipe(&p, sizeof(p));
+    return st == VN_OK
+               ? 0
+               : vn_die("there is no provider %s (veilnet-guardian oidc list shows them)", a->word);
+}
+
 static int find_word(struct ask *a)
 {
     switch (a->verb->word) {
@@ -134,6 +151,8 @@ static int find_word(struct ask *a)
         return find_node(a);
     case VN_ASK_AN_ISSUER:
         return find_issuer(a);
+    case VN_ASK_A_PROVIDER:
+        return find_provider(a);
     case VN_ASK_NEW:
     case VN_ASK_NOTHING:
         break;
@@ -166,6 +185,24 @@ static int set_teams(struct ask *a, const char *member, const char *list)
     return 0;
 }
 
+static int set_file(struct ask *a, const struct vn_ask_option *o, const char *path)
+{
+    struct vn_buf b;
+    vn_buf_init(&b, SECRET_BYTES_MAX);
+    vn_status st = vn_buf_reserve(&b, SECRET_BYTES_MAX);
+    if (st == VN_OK)
+        st = vn_file_read(path, &b);
+    size_t n = 0;
+    while (st == VN_OK && n < b.len && b.p[n] != '\n' && b.p[n] != '\r')
+        n++;
+    if (st == VN_OK)
+        set(a, o->member, json_stringn((const char *)b.p, n));
+    vn_buf_wipe(&b);
+    return st == VN_OK ? 0
+                       : vn_die("%s %s cannot be read (%s)", o->flag, path,
+                                st == VN_ERR_IO && errno ? strerror(errno) : vn_status_name(st));
+}
+
 static int set_value(struct ask *a, const struct vn_ask_option *o, const char *text)
 {
     uint64_t seconds;
@@ -190,6 +227,9 @@ static int set_value(struct ask *a, const struct vn_ask_option *o, const char *t
         break;
     case VN_ASK_WORDS:
         set(a, o->member, vn_admin_words(text));
+        break;
+    case VN_ASK_FILE:
+        code = set_file(a, o, text);
         break;
     case VN_ASK_USER:
         code = find_user(a, text, a->user_id);

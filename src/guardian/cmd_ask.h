@@ -16,6 +16,7 @@ enum vn_ask_kind {
     VN_ASK_SWITCH,   /* "on" or "off" */
     VN_ASK_DURATION, /* seconds of "12h" */
     VN_ASK_WORDS,    /* a comma list */
+    VN_ASK_FILE,     /* the first line of a file: a secret */
     VN_ASK_USER,     /* the id of the user of that name */
     VN_ASK_TEAMS,    /* ids of a comma list of teams' names: of the organisation, or the realm's */
 };
@@ -36,6 +37,7 @@ enum vn_ask_word {
     VN_ASK_A_REALM,
     VN_ASK_A_NODE,    /* tag or id; takes --realm */
     VN_ASK_AN_ISSUER, /* of {realm} */
+    VN_ASK_A_PROVIDER,
 };
 
 struct vn_ask_verb {

@@ -15,7 +15,7 @@
 
 /* ---- calling Guardian ---- */
 
-static void url_of(const struct vn_guardian_config *cfg, const char *path, char *ret, size_t n)
+void vn_admin_url(const struct vn_guardian_config *cfg, const char *path, char *ret, size_t n)
 {
     char host[VN_HOST_MAX + 2];
     const char *listen = cfg->listen_host;
@@ -62,7 +62,7 @@ vn_status vn_admin_call(struct vn_guardian *g, const char *method, const char *p
         snprintf(why, why_n, "%s", vn_status_name(st));
         return VN_ERR_DENIED;
     }
-    url_of(&g->cfg, path, url, sizeof(url));
+    vn_admin_url(&g->cfg, path, url, sizeof(url));
     const struct vn_http_request req = {
         .method = method,
         .url = url,

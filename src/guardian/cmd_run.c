@@ -14,6 +14,7 @@
 #include "guardian/keychange.h"
 #include "guardian/link.h"
 #include "guardian/master.h"
+#include "guardian/oidc.h"
 #include "guardian/options.h"
 #include "guardian/providers.h"
 #include "guardian/push.h"
@@ -111,6 +112,8 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     s.io = (struct vn_io)VN_LOOP_IO(s.g.loop);
     if (st == VN_OK)
         st = vn_providers_new(&s.io, &s.g.cfg.providers, &s.g.providers);
+    if (st == VN_OK)
+        st = vn_oidc_flows_new(&s.g.oidc_flows);
     if (st == VN_OK) {
         vn_push_outbox(&s.g);
         vn_revoke_publish(&s.g);
@@ -130,6 +133,7 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     }
     vn_loop_run(s.g.loop);
     vn_web_free(VN_TAKE(s.g.http));
+    s.g.oidc_flows = vn_oidc_flows_free(s.g.oidc_flows);
     s.g.loop = vn_loop_free(s.g.loop);
     vn_guardian_close(&s.g);
     vn_log(VN_LOG_INFO, "guardian_stopped");

@@ -12,6 +12,8 @@ int vn_cmd_org(int argc, char **argv);
 int vn_cmd_team(int argc, char **argv);
 int vn_cmd_audit(int argc, char **argv);
 int vn_cmd_issuer(int argc, char **argv);
+int vn_cmd_oidc(int argc, char **argv);
+int vn_cmd_login(int argc, char **argv);
 
 struct vn_statedir;
 /** Serves until SIGTERM or SIGINT; the lock is already held. */

@@ -60,7 +60,8 @@ static const char HELP[] =
     "            invalidate    it wipes its keys and logs in with new ones\n"
     "            shutdown      it stops, and stays so until it is started there\n"
     "            revoke        it is cut off for good, and its registration removed\n"
-    "  user    create NAME [--display-name TEXT] [--superuser] | list | show NAME | password NAME "
+    "  user    create NAME [--display-name TEXT] [--superuser] [--oidc] | list | show NAME | "
+    "password NAME "
     "|\n"
     "          change NAME [--display-name TEXT] [--superuser on|off] | disable NAME | enable NAME "
     "|\n"
@@ -75,6 +76,12 @@ static const char HELP[] =
     "            create NAME --issuer TEXT --audience TEXT --jwks-url URL [--algorithms RS256,…]\n"
     "                   [--required RULE,…] [--scopes CLAIM,…] [--taints RULE,…] [--teams RULE,…]\n"
     "            take --realm NAME where there are several\n"
+    "  oidc    create NAME --issuer URL --client-id TEXT [--client-secret-file FILE] [--sign-up "
+    "on|off] |\n"
+    "          list | delete NAME: OpenID providers by which people sign in\n"
+    "  login   --oidc NAME [--guardian https://HOST:PORT [--pin KEY]]: sign in by a browser on "
+    "this\n"
+    "          machine; prints the access token\n"
     "  audit   [--realm NAME] [--since 7d] [--action NAME] [--actor NAME]   the newest first; "
     "--json: "
     "one\n"
@@ -107,12 +114,12 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } VERBS[] = {
-        {"init", vn_cmd_init},      {"run", vn_cmd_run},       {"stop", vn_cmd_stop},
-        {"token", vn_cmd_token},    {"realm", vn_cmd_realm},   {"node", vn_cmd_node},
-        {"user", vn_cmd_user},      {"org", vn_cmd_org},       {"team", vn_cmd_team},
-        {"audit", vn_cmd_audit},    {"issuer", vn_cmd_issuer}, {"version", cmd_version},
-        {"help", cmd_help},         {"--help", cmd_help},      {"-h", cmd_help},
-        {"--version", cmd_version},
+        {"init", vn_cmd_init},   {"run", vn_cmd_run},       {"stop", vn_cmd_stop},
+        {"token", vn_cmd_token}, {"realm", vn_cmd_realm},   {"node", vn_cmd_node},
+        {"user", vn_cmd_user},   {"org", vn_cmd_org},       {"team", vn_cmd_team},
+        {"audit", vn_cmd_audit}, {"issuer", vn_cmd_issuer}, {"oidc", vn_cmd_oidc},
+        {"login", vn_cmd_login}, {"version", cmd_version},  {"help", cmd_help},
+        {"--help", cmd_help},    {"-h", cmd_help},          {"--version", cmd_version},
     };
     /* Keys are in this process: no core dumps, no ptrace by others, nothing readable by others. */
     const struct rlimit none = {0, 0};

@@ -5,12 +5,15 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "control/json_read.h"
 
 struct entry {
     struct vn_list link; /* the one used last is the last */
     struct vn_providers *p;
     char *url;
+    bool is_document;
     struct vn_jwks *keys; /* NULL: none yet */
+    json_t *doc;          /* likewise */
     uint64_t good_until_ms, fetched_ms, failed_ms;
     vn_status failed; /* VN_OK: the last fetch was good, or there was none */
     char why[VN_HTTP_DETAIL + 96];
@@ -20,14 +23,24 @@ struct entry {
 
 struct waiter {
     struct vn_list link;
-    void (*fn)(void *arg, vn_status st, const struct vn_jwks *keys, const char *why);
+    /* one of them */
+    void (*keys_fn)(void *arg, vn_status st, const struct vn_jwks *keys, const char *why);
+    void (*doc_fn)(void *arg, vn_status st, const json_t *doc, const char *why);
+    void *arg;
+};
+
+struct question {
+    struct vn_list link;
+    struct vn_providers *p;
+    struct vn_http_call *call;
+    void (*fn)(void *arg, const struct vn_http_response *res);
     void *arg;
 };
 
 struct vn_providers {
     const struct vn_io *io;
     struct vn_http *http;
-    struct vn_list entries;
+    struct vn_list entries, questions;
     size_t entry_count, waiter_count;
 };
 
@@ -80,7 +93,16 @@ static uint64_t now_ms(const struct vn_providers *p)
 
 static bool is_good(const struct entry *e)
 {
-    return e->keys && now_ms(e->p) < e->good_until_ms;
+    return (e->keys || e->doc) && now_ms(e->p) < e->good_until_ms;
+}
+
+static void answer(const struct waiter *w, const struct entry *e, vn_status st, const char *why)
+{
+    const bool ok = st == VN_OK;
+    if (w->keys_fn)
+        w->keys_fn(w->arg, st, ok ? e->keys : NULL, ok ? NULL : why);
+    else
+        w->doc_fn(w->arg, st, ok ? e->doc : NULL, ok ? NULL : why);
 }
 
 /* Those who came meanwhile wait for the next one. */
@@ -97,14 +119,15 @@ static void answer_all(struct entry *e, vn_status st)
         struct waiter *w = VN_LIST_ENTRY(now.next, struct waiter, link);
         vn_list_remove(&w->link);
         e->p->waiter_count--;
-        w->fn(w->arg, st, st == VN_OK ? e->keys : NULL, st == VN_OK ? NULL : e->why);
+        answer(w, e, st, e->why);
         free(w);
     }
 }
 
-static vn_status take_keys(struct entry *e, const struct vn_http_response *res)
+static vn_status take_answer(struct entry *e, const struct vn_http_response *res)
 {
     struct vn_jwks *keys = NULL;
+    json_t *doc = NULL;
     if (res->status != VN_OK) {
         const bool private = res->status == VN_ERR_DENIED;
         snprintf(e->why, sizeof(e->why), "%s%s", res->detail,
@@ -118,15 +141,22 @@ static vn_status take_keys(struct entry *e, const struct vn_http_response *res)
                            : "");
         return VN_ERR_AGAIN;
     }
-    vn_status st = vn_jwks_parse(res->body, &keys);
+    vn_status st = VN_OK;
+    if (!e->is_document)
+        st = vn_jwks_parse(res->body, &keys);
+    else if (!(doc = vn_jread_parse(res->body)))
+        st = vn_jread_why();
     if (st != VN_OK) {
-        snprintf(e->why, sizeof(e->why), "its answer is no set of keys (%s)", vn_status_name(st));
+        snprintf(e->why, sizeof(e->why), "its answer is no %s (%s)",
+                 e->is_document ? "JSON object" : "set of keys", vn_status_name(st));
         return st == VN_ERR_NOMEM ? st : VN_ERR_MALFORMED;
     }
     const uint64_t wish_ms =
         res->max_age_s < 0 ? VN_JWKS_KEEP_DEFAULT_MS : (uint64_t)res->max_age_s * 1000;
     vn_jwks_free(e->keys);
+    json_decref(e->doc);
     e->keys = keys;
+    e->doc = doc;
     e->good_until_ms = now_ms(e->p) + VN_MIN(VN_MAX(wish_ms, (uint64_t)VN_JWKS_KEEP_MIN_MS),
                                              (uint64_t)VN_JWKS_KEEP_MAX_MS);
     return VN_OK;
@@ -136,10 +166,10 @@ static void on_answer(void *arg, const struct vn_http_response *res)
 {
     struct entry *e = arg;
     e->call = NULL;
-    e->failed = take_keys(e, res);
+    e->failed = take_answer(e, res);
     if (e->failed == VN_OK) {
-        vn_log(VN_LOG_INFO, "provider_keys", VN_KV_STR("url", e->url),
-               VN_KV_U64("keys", vn_jwks_count(e->keys)));
+        vn_log(VN_LOG_INFO, "provider_answered", VN_KV_STR("url", e->url),
+               VN_KV_U64("keys", e->keys ? vn_jwks_count(e->keys) : 0));
     } else {
         e->failed_ms = now_ms(e->p);
         vn_log(VN_LOG_WARN, "provider_failed", VN_KV_STR("url", e->url),
@@ -169,17 +199,18 @@ static void entry_free(struct entry *e)
     e->p->entry_count--;
     vn_http_cancel(e->call);
     vn_jwks_free(e->keys);
+    json_decref(e->doc);
     free(e->url);
     free(e);
 }
 
-static struct entry *find(struct vn_providers *p, const char *url)
+static struct entry *find(struct vn_providers *p, const char *url, bool is_document)
 {
     struct entry *oldest = NULL, *e = NULL;
     VN_LIST_EACH(it, &p->entries)
     {
         e = VN_LIST_ENTRY(it, struct entry, link);
-        if (strcmp(e->url, url) == 0) {
+        if (e->is_document == is_document && strcmp(e->url, url) == 0) {
             vn_list_remove(it);
             vn_list_append(&p->entries, it);
             return e;
@@ -198,10 +229,43 @@ static struct entry *find(struct vn_providers *p, const char *url)
         return NULL;
     }
     e->p = p;
+    e->is_document = is_document;
     vn_list_init(&e->waiters);
     vn_list_append(&p->entries, &e->link);
     p->entry_count++;
     return e;
+}
+
+/* kid NULL: what is kept will do. */
+static void wait_for(struct vn_providers *p, const char *url, const char *kid,
+                     const struct waiter *wish)
+{
+    struct entry *e = find(p, url, !wish->keys_fn);
+    if (!e || p->waiter_count >= VN_PROVIDER_WAITERS_MAX) {
+        answer(wish, e, VN_ERR_LIMIT,
+               "too many wait for identity providers: try again in a moment");
+        return;
+    }
+    const uint64_t now = now_ms(p);
+    if (is_good(e) &&
+        (!kid || vn_jwks_has(e->keys, kid) || now < e->fetched_ms + VN_JWKS_AGAIN_MS)) {
+        answer(wish, e, VN_OK, NULL);
+        return;
+    }
+    if (!e->call && e->failed != VN_OK && now < e->failed_ms + VN_JWKS_FAILED_AGAIN_MS) {
+        answer(wish, e, is_good(e) ? VN_OK : e->failed, e->why);
+        return;
+    }
+    struct waiter *w = malloc(sizeof(*w));
+    if (!w) {
+        answer(wish, e, VN_ERR_NOMEM, "Guardian is short of memory");
+        return;
+    }
+    *w = *wish;
+    vn_list_append(&e->waiters, &w->link);
+    p->waiter_count++;
+    if (!e->call)
+        fetch(e);
 }
 
 void vn_providers_keys(struct vn_providers *p, const char *url, const char *kid,
@@ -209,39 +273,48 @@ void vn_providers_keys(struct vn_providers *p, const char *url, const char *kid,
                                   const char *why),
                        void *arg)
 {
-    struct entry *e = find(p, url);
-    if (!e || p->waiter_count >= VN_PROVIDER_WAITERS_MAX) {
-        fn(arg, VN_ERR_LIMIT, NULL, "too many wait for identity providers: try again in a moment");
-        return;
-    }
-    const uint64_t now = now_ms(p);
-    if (is_good(e) &&
-        (!kid[0] || vn_jwks_has(e->keys, kid) || now < e->fetched_ms + VN_JWKS_AGAIN_MS)) {
-        fn(arg, VN_OK, e->keys, NULL);
-        return;
-    }
-    if (!e->call && e->failed != VN_OK && now < e->failed_ms + VN_JWKS_FAILED_AGAIN_MS) {
-        if (is_good(e))
-            fn(arg, VN_OK, e->keys, NULL);
-        else
-            fn(arg, e->failed, NULL, e->why);
-        return;
-    }
-    struct waiter *w = malloc(sizeof(*w));
-    if (!w) {
-        fn(arg, VN_ERR_NOMEM, NULL, "Guardian is short of memory");
-        return;
-    }
-    *w = (struct waiter){.fn = fn, .arg = arg};
-    vn_list_append(&e->waiters, &w->link);
-    p->waiter_count++;
-    if (!e->call)
-        fetch(e);
+    wait_for(p, url, kid[0] ? kid : NULL, &(struct waiter){.keys_fn = fn, .arg = arg});
 }
 
-struct vn_http *vn_providers_http(struct vn_providers *p)
+void vn_providers_document(struct vn_providers *p, const char *url,
+                           void (*fn)(void *arg, vn_status st, const json_t *doc, const char *why),
+                           void *arg)
 {
-    return p->http;
+    wait_for(p, url, NULL, &(struct waiter){.doc_fn = fn, .arg = arg});
+}
+
+/* ---- other requests ---- */
+
+static void end_question(struct question *q, const struct vn_http_response *res)
+{
+    vn_list_remove(&q->link);
+    q->p->waiter_count--;
+    q->fn(q->arg, res);
+    free(q);
+}
+
+static void on_reply(void *arg, const struct vn_http_response *res)
+{
+    end_question(arg, res);
+}
+
+void vn_providers_ask(struct vn_providers *p, const struct vn_http_request *req,
+                      void (*fn)(void *arg, const struct vn_http_response *res), void *arg)
+{
+    struct vn_http_response none = {.status = VN_ERR_LIMIT,
+                                    .detail = "too many wait for identity providers: try again "
+                                              "in a moment"};
+    struct question *q = p->waiter_count < VN_PROVIDER_WAITERS_MAX ? calloc(1, sizeof(*q)) : NULL;
+    if (!q) {
+        fn(arg, &none);
+        return;
+    }
+    *q = (struct question){.p = p, .fn = fn, .arg = arg};
+    vn_list_append(&p->questions, &q->link);
+    p->waiter_count++;
+    none.status = vn_http_start(p->http, req, on_reply, q, &q->call);
+    if (none.status != VN_OK)
+        end_question(q, &none);
 }
 
 vn_status vn_providers_new(const struct vn_io *io, const struct vn_provider_config *cfg,
@@ -260,6 +333,7 @@ vn_status vn_providers_new(const struct vn_io *io, const struct vn_provider_conf
     };
     p->io = io;
     vn_list_init(&p->entries);
+    vn_list_init(&p->questions);
     vn_status st = vn_http_new(io, &http, &p->http);
     if (st == VN_OK)
         *ret = p;
@@ -272,6 +346,13 @@ struct vn_providers *vn_providers_free(struct vn_providers *p)
 {
     if (!p)
         return NULL;
+    const struct vn_http_response none = {.status = VN_ERR_STATE,
+                                          .detail = "Guardian is stopping: try again in a moment"};
+    while (!vn_list_empty(&p->questions)) {
+        struct question *q = VN_LIST_ENTRY(p->questions.next, struct question, link);
+        vn_http_cancel(q->call);
+        end_question(q, &none);
+    }
     while (!vn_list_empty(&p->entries)) {
         struct entry *e = VN_LIST_ENTRY(p->entries.next, struct entry, link);
         snprintf(e->why, sizeof(e->why), "Guardian is stopping: try again in a moment");

@@ -29,8 +29,6 @@ VN_MUST_CHECK vn_status vn_providers_new(const struct vn_io *io,
                                          struct vn_providers **ret);
 /** Answers who waits with VN_ERR_STATE. Not inside a callback. Returns NULL; NULL is fine. */
 struct vn_providers *vn_providers_free(struct vn_providers *p);
-/** The client for everything else that providers are asked. Lives as long as p. */
-struct vn_http *vn_providers_http(struct vn_providers *p);
 
 /**
  * The keys behind a URL: those kept, or fetched, which is done once for all who wait. They are
@@ -44,6 +42,15 @@ void vn_providers_keys(struct vn_providers *p, const char *url, const char *kid,
                        void (*fn)(void *arg, vn_status st, const struct vn_jwks *keys,
                                   const char *why),
                        void *arg);
+
+/** The same for a JSON object, such as a discovery document; doc is borrowed for the call. */
+void vn_providers_document(struct vn_providers *p, const char *url,
+                           void (*fn)(void *arg, vn_status st, const json_t *doc, const char *why),
+                           void *arg);
+/** Any other request, which is not repeated and of which nothing is kept. fn runs once, inside the
+ * call or later; res.detail is a sentence where there is no answer. */
+void vn_providers_ask(struct vn_providers *p, const struct vn_http_request *req,
+                      void (*fn)(void *arg, const struct vn_http_response *res), void *arg);
 
 /** Where providers may be: public, or in a network that the administrator named. */
 bool vn_provider_may_connect(void *cfg, const struct vn_ip *ip);

@@ -66,6 +66,14 @@ void vn_route_realm_list(struct vn_request *r);
 void vn_route_realm_get(struct vn_request *r);
 void vn_route_realm_change(struct vn_request *r);
 void vn_route_realm_delete(struct vn_request *r);
+/* routes_oidc.c */
+void vn_route_oidc_create(struct vn_request *r);
+void vn_route_oidc_list(struct vn_request *r);
+void vn_route_oidc_delete(struct vn_request *r);
+void vn_route_oidc_names(struct vn_request *r);
+/* oidc_sign_in.c */
+void vn_route_oidc_begin(struct vn_request *r);
+void vn_route_oidc_finish(struct vn_request *r);
 /* routes_issuers.c */
 void vn_route_issuer_create(struct vn_request *r);
 void vn_route_issuer_list(struct vn_request *r);

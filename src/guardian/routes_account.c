@@ -28,7 +28,7 @@ void vn_route_login(struct vn_request *r)
         vn_request_fail(r, st, "user");
         return;
     }
-    j->known = st == VN_OK;
+    j->known = st == VN_OK && j->user.password[0]; /* who signs in by a provider has none */
     j->check = true;
     j->then = login_then;
     snprintf(j->given, sizeof(j->given), "%s", password);
@@ -152,7 +152,8 @@ void vn_route_password_change(struct vn_request *r)
     if (!j)
         return;
     j->user = r->user;
-    j->known = j->check = true;
+    j->known = r->user.password[0] != 0;
+    j->check = true;
     j->then = password_then;
     snprintf(j->given, sizeof(j->given), "%s", old);
     snprintf(j->made, sizeof(j->made), "%s", new);

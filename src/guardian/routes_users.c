@@ -80,6 +80,11 @@ void vn_route_user_create(struct vn_request *r)
                          VN_DISPLAY_NAME_MAX);
         return;
     }
+    const bool oidc = json_is_true(json_object_get(r->body, "oidc"));
+    if (oidc && password) {
+        vn_request_error(r, 400, "who signs in by a provider has no password here: leave it out");
+        return;
+    }
     if (password && !vn_password_fits(r, password))
         return;
     struct vn_password_job *j = vn_password_job(r);
@@ -91,7 +96,7 @@ void vn_route_user_create(struct vn_request *r)
     snprintf(j->user.name, sizeof(j->user.name), "%s", name);
     snprintf(j->user.display_name, sizeof(j->user.display_name), "%s", display ? display : "");
     vn_status st = vn_rng_bytes(j->user.id.b, sizeof(j->user.id.b));
-    if (st == VN_OK)
+    if (st == VN_OK && !oidc)
         st = choose(j, password);
     if (st == VN_OK) {
         vn_password_run(r, j);

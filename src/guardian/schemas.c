@@ -45,7 +45,7 @@ SCHEMA(refresh, "Refresh", STR("refresh_token"));
 SCHEMA(profile_change, "ProfileChange", STR("display_name"));
 SCHEMA(password_change, "PasswordChange", STR("old"), STR("new"));
 SCHEMA(user_new, "NewUser", STR("user"), MAYBE_STR("password"), MAYBE_STR("display_name"),
-       MAYBE_BOOL("superuser"));
+       MAYBE_BOOL("superuser"), MAYBE_BOOL("oidc"));
 SCHEMA(user_change, "UserChange", MAYBE_STR("display_name"), MAYBE_BOOL("superuser"),
        MAYBE_BOOL("disabled"));
 SCHEMA(user_id, "UserId", STR("user"));
@@ -64,6 +64,10 @@ SCHEMA(realm_new, "NewRealm", STR("name"), MAYBE_ENUM("suite", SUITES), MAYBE_ST
 SCHEMA(register, "Registration", MAYBE_STR("tag"), MAYBE_STR("ip"), MAYBE_STRS("taints"),
        MAYBE_STRS("teams"), MAYBE_INT("public_port"), MAYBE_STR("public_ip"), MAYBE_STR("jwt"),
        MAYBE_STR("issuer"), MAYBE_STR("audience"), MAYBE_STR("jwks_url"));
+SCHEMA(oidc_new, "NewProvider", STR("name"), STR("issuer"), STR("client_id"),
+       MAYBE_STR("client_secret"), MAYBE_BOOL("sign_up"));
+SCHEMA(oidc_begin, "SignInBegin", STR("provider"), STR("redirect_uri"));
+SCHEMA(oidc_finish, "SignInFinish", STR("flow"), STR("state"), STR("code"), MAYBE_STR("iss"));
 SCHEMA(issuer_new, "NewIssuer", STR("name"), STR("issuer"), STR("audience"), STR("jwks_url"),
        MAYBE_STRS("algorithms"), MAYBE_STRS("required"), MAYBE_STRS("scopes"), MAYBE_STRS("taints"),
        MAYBE_STRS("teams"));
@@ -128,6 +132,12 @@ SCHEMA(realm, "Realm", STR("id"), STR("org"), BOOL("public"), STR("name"), ENUM(
        INT("created_at"));
 LIST(realms, "Realms", realm);
 
+SCHEMA(oidc, "Provider", STR("id"), STR("name"), STR("issuer"), STR("client_id"),
+       BOOL("has_secret"), BOOL("sign_up"), INT("created_at"));
+LIST(oidcs, "Providers", oidc);
+PART(oidc_name, "ProviderName", STR("name"), STR("issuer"));
+LIST(oidc_names, "ProviderNames", oidc_name);
+SCHEMA(oidc_begun, "SignInBegun", STR("url"), STR("flow"), STR("state"));
 SCHEMA(issuer, "Issuer", STR("id"), STR("name"), STR("issuer"), STR("audience"), STR("jwks_url"),
        STRS("algorithms"), STRS("required"), STRS("scopes"), STRS("taints"), STRS("teams"),
        INT("created_at"));

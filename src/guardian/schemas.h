@@ -9,7 +9,8 @@ extern const struct vn_schema vn_schema_login, vn_schema_token_new, vn_schema_re
     vn_schema_command, vn_schema_refresh, vn_schema_profile_change, vn_schema_password_change,
     vn_schema_user_new, vn_schema_user_change, vn_schema_user_id, vn_schema_name,
     vn_schema_member_put, vn_schema_invite, vn_schema_realm_change, vn_schema_teams_change,
-    vn_schema_api_new, vn_schema_issuer_new;
+    vn_schema_api_new, vn_schema_issuer_new, vn_schema_oidc_new, vn_schema_oidc_begin,
+    vn_schema_oidc_finish;
 
 /* ---- answers ---- */
 extern const struct vn_schema vn_schema_problem, vn_schema_health, vn_schema_access,
@@ -19,4 +20,5 @@ extern const struct vn_schema vn_schema_problem, vn_schema_health, vn_schema_acc
     vn_schema_profile, vn_schema_user, vn_schema_users, vn_schema_user_shown, vn_schema_org,
     vn_schema_orgs, vn_schema_members, vn_schema_member_now, vn_schema_invitation,
     vn_schema_invitations, vn_schema_team, vn_schema_teams, vn_schema_team_members,
-    vn_schema_api_shown, vn_schema_api_tokens, vn_schema_audit, vn_schema_issuer, vn_schema_issuers;
+    vn_schema_api_shown, vn_schema_api_tokens, vn_schema_audit, vn_schema_issuer, vn_schema_issuers,
+    vn_schema_oidc, vn_schema_oidcs, vn_schema_oidc_names, vn_schema_oidc_begun;

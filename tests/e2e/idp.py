@@ -43,6 +43,26 @@ class Key:
         return text + "." + b64(openssl("dgst", "-sha256", "-sign", self.path, data=text.encode()))
 
 
+class EcKey(Key):
+    """P-256, for ES256."""
+
+    def __init__(self, folder, kid):
+        self.kid = kid
+        self.path = pathlib.Path(folder) / f"{kid}.pem"
+        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", self.path)
+        point = openssl("ec", "-in", self.path, "-pubout", "-outform", "DER")[-64:]
+        self.jwk = {"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "key_ops": ["verify"], "ext": True, "kid": kid,
+                    "x": b64(point[:32]), "y": b64(point[32:])}
+
+    def sign(self, claims, **header):
+        head = {"alg": "ES256", "typ": "JWT", "kid": self.kid, **header}
+        text = ".".join(b64(json.dumps(part).encode()) for part in (head, claims))
+        der = openssl("dgst", "-sha256", "-sign", self.path, data=text.encode())
+        r = der[4:4 + der[3]]  # SEQUENCE of two INTEGERs
+        s = der[6 + der[3]:]
+        return text + "." + b64(b"".join(int.from_bytes(n, "big").to_bytes(32, "big") for n in (r, s)))
+
+
 def claims_of(issuer, **claims):
     now = int(time.time())
     return {"iss": issuer, "aud": "net", "iat": now, "exp": now + 600, "sub": "somebody", **claims}

@@ -1,8 +1,12 @@
 """Programs of npm packages, for tests against what others wrote. Installed once, into the cache of the build."""
+import fcntl
+import hashlib
 import shutil
 import subprocess
 
-from lib import BUILD, skip
+from lib import BUILD, SOURCE, log, need, run, skip
+
+INTEROP = SOURCE / "tests/interop"
 
 
 def npm_program(package, version, program):
@@ -19,3 +23,22 @@ def npm_program(package, version, program):
     if done.returncode != 0 or not path.exists():
         skip(f"{package} cannot be had from npm: {done.stderr.strip()[-200:]}")
     return path
+
+
+def modules():
+    """The folder with the packages of tests/interop/package-lock.json, installed once per lock file."""
+    need("node", "npm")
+    lock = (INTEROP / "package-lock.json").read_bytes()
+    at = SOURCE / "build" / f"interop-{hashlib.sha256(lock).hexdigest()[:12]}"
+    at.mkdir(parents=True, exist_ok=True)
+    with open(at / "lock", "w") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)  # two tests may come at once
+        if not (at / "done").exists():
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(INTEROP / name, at)
+            log("npm ci")
+            # What cannot be installed is a failure: these tests exist for these packages.
+            run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=at,
+                timeout=240)
+            (at / "done").touch()
+    return at

@@ -9,7 +9,7 @@ import tempfile
 import threading
 
 from guardian_rig import *
-from idp import Key, Provider, b64
+from idp import EcKey, Key, Provider, b64
 from lib import *
 
 need("veilnet-guardian", "nats-server", "openssl")
@@ -238,6 +238,26 @@ def a_name_that_means_another_address():
     wait_until(lambda: join(idp.token(aud="dns-later"))[0] == 201, 15, "once the name is right again, it is asked again", 1)
 
 
+def of_supabase_shape():
+    """Its paths, its key, its claims (of an access token of Supabase Auth with asymmetric signing keys)."""
+    base, key, now = idp.url + "/auth/v1", EcKey(top, "supabase"), int(time.time())
+    idp.pages["/auth/v1/.well-known/jwks.json"] = lambda h: h.reply(
+        json.dumps({"keys": [key.jwk]}).encode(), cache_control="public, max-age=600")
+    issuer("supabase", "/.well-known/jwks.json", base, issuer=base, audience="authenticated", algorithms=["ES256"],
+           required=["role=authenticated", "is_anonymous=false"], scopes=["app_metadata.groups"],
+           taints=["admin if app_metadata.role=admin"])
+    claims = {"iss": base, "sub": "8ccaa7af-909f-44e7-84cb-67cdccb56be6", "aud": "authenticated", "exp": now + 3600, "iat": now,
+              "email": "a@example.org", "phone": "", "role": "authenticated", "aal": "aal1", "amr": [{"method": "password",
+              "timestamp": now}], "session_id": "b6f7e2c4-8e5c-4b57-a9c1-2d5e0a1f9b7d", "is_anonymous": False,
+              "app_metadata": {"provider": "email", "providers": ["email"], "groups": ["dev"], "role": "admin"},
+              "user_metadata": {"email_verified": True, "groups": ["root"]}}
+    node = done(join(key.sign(claims)), 201)
+    check(node["scopes"] == ["supabase/app_metadata.groups=dev"] and node["taints"] == ["admin"], f"its claims count: {node}")
+    refused(join(key.sign({**claims, "is_anonymous": True})), 403, "is_anonymous")
+    refused(join(key.sign({**claims, "role": "anon"})), 403, "role")
+    refused(join(key.sign(claims, alg="HS256")), 401, "algorithm")  # as projects with the old shared secret sign
+
+
 def rotation_and_restart():
     idp.keys.insert(0, Key(top / "idp", "second"))
     refused(join(good()), 401, "key")  # the keys were fetched less than a minute ago
@@ -264,4 +284,4 @@ def nothing_is_kept():
 
 main(configured_by_the_owner, claims_become_identities, named_by_the_registrant, a_token_that_needs_one,
      tokens_that_do_not_count, keys_are_fetched_once_for_all, providers_that_misbehave, only_allowed_addresses,
-     a_name_that_means_another_address, rotation_and_restart, deleted, nothing_is_kept)
+     a_name_that_means_another_address, of_supabase_shape, rotation_and_restart, deleted, nothing_is_kept)

@@ -3,13 +3,12 @@
 A peer is a process (or a page in Chromium) that takes orders and tells events, in the words of
 tests/support/webrtc_peer.c and tests/interop/peer_core.js.
 """
-import fcntl
 import hashlib
 import threading
 
 from lib import *
+from npm import INTEROP, modules
 
-INTEROP = SOURCE / "tests/interop"
 US, THEM = ["10.9.0.1/24"], ["10.9.0.2/24"]
 SIZES = (1, 1200, 65536, 262144)
 FIRST = "first"  # the channel that an offer of theirs comes with
@@ -19,25 +18,6 @@ KINDS = {  # name: ordered, retransmits, lifetime (ms); -1: not limited
     "once": (False, 0, -1),
     "timed": (True, -1, 10000),
 }
-
-
-def modules():
-    """The folder with the packages of tests/interop/package-lock.json, installed once per lock file."""
-    need("node", "npm")
-    lock = (INTEROP / "package-lock.json").read_bytes()
-    at = SOURCE / "build" / f"interop-{hashlib.sha256(lock).hexdigest()[:12]}"
-    at.mkdir(parents=True, exist_ok=True)
-    with open(at / "lock", "w") as f:
-        fcntl.flock(f, fcntl.LOCK_EX)  # two tests may come at once
-        if not (at / "done").exists():
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(INTEROP / name, at)
-            log("npm ci")
-            # What cannot be installed is a failure: these tests exist for these packages.
-            run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=at,
-                timeout=240)
-            (at / "done").touch()
-    return at
 
 
 # ---- peers ----

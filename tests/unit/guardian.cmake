@@ -4,7 +4,7 @@ endforeach()
 vn_unit_test(guardian_oauth SOURCES test_guardian_oauth.c LINKS vn_guardian vn_test_support dep::jose)
 vn_unit_test(guardian_providers SOURCES test_guardian_providers.c
              LINKS vn_guardian vn_test_tls_server vn_test_support)
-foreach(name IN ITEMS keychange people quarantine revoke turn)
+foreach(name IN ITEMS keychange oidc people quarantine revoke turn)
     vn_unit_test(guardian_${name} SOURCES test_guardian_${name}.c LINKS vn_test_store)
 endforeach()
 foreach(name IN ITEMS oom routes_oom)

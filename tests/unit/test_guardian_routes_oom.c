@@ -83,6 +83,8 @@ static void each_fails(const struct what *q)
 
 static char realm_query[64], token_query[64], token_body[160], teams_path[64], members_path[64],
     node_path[64], issuers_path[64];
+static const char PROVIDER[] =
+    "{\"name\":\"idp\",\"issuer\":\"https://idp.example\",\"client_id\":\"c\"}";
 static const char ISSUER[] =
     "{\"name\":\"idp\",\"issuer\":\"https://idp.example\",\"audience\":\"net\","
     "\"jwks_url\":\"https://idp.example/keys\",\"scopes\":[\"groups\"]}";
@@ -114,6 +116,8 @@ static void people(void **state)
         {VN_WEB_DELETE, node_path, w.access, NULL, 10, 0},
         {VN_WEB_POST, issuers_path, w.access, ISSUER, 40, 0},
         {VN_WEB_GET, issuers_path, w.access, NULL, 10, 0},
+        {VN_WEB_POST, "/oidc/providers", w.access, PROVIDER, 30, 0},
+        {VN_WEB_GET, "/oidc/providers", w.access, NULL, 5, 0},
     };
     for (size_t i = 0; i < VN_ARRAY_LEN(list); i++)
         each_fails(&list[i]);
