@@ -140,6 +140,7 @@
 
 /* ---- frames ---- */
 #define VN_FRAME_MAX 65536              /* bytes of a frame with its headers and tag */
+#define VN_FRAME_MS 1                   /* of its path, unless it is a single packet */
 #define VN_FRAME_PACKETS_MAX 512        /* packets in one frame */
 #define VN_GSO_SEGMENTS_MAX 64          /* segments of one inner packet before segmentation */
 #define VN_SUPER_PACKET_MAX 65000       /* inner packet before segmentation; one fits in a frame */

@@ -66,6 +66,14 @@ void vn_end_control(struct vn_end *end, struct vn_pktbuf *b)
     flush_control(end);
 }
 
+/* What a millisecond of the path carries: a packet of another flow waits no longer for one frame
+ * (DESIGN section 7). */
+static size_t frame_bytes(uint64_t rate)
+{
+    const uint64_t soon = rate / 1000 * VN_FRAME_MS;
+    return rate == 0 || soon > VN_FRAME_MAX ? VN_FRAME_MAX : (size_t)soon;
+}
+
 const struct vn_path_time *vn_end_path(struct vn_end *end)
 {
     struct vn_worker *w = end->worker;
@@ -74,6 +82,7 @@ const struct vn_path_time *vn_end_path(struct vn_end *end)
         w->cfg.tether->stats(end->port, &stats);
         end->path.srtt_us = stats.srtt_us;
         end->path.codel = vn_codel_params_for(stats.srtt_us);
+        end->path.frame_bytes = frame_bytes(stats.rate);
         end->path_until_us = w->now_us + VN_CODEL_REFRESH_US;
     }
     return &end->path;

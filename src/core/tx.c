@@ -193,7 +193,15 @@ static struct vn_pktbuf *next_packet(struct vn_tx *tx, struct vn_fq *q, size_t r
     return b;
 }
 
-/* As much as fits in a frame: of the egresser in turn, then of others. The next frame begins with
+/* Room for one packet more: a first one goes alone if it must, others keep to what the path carries
+ * soon. */
+static size_t room(const struct vn_tx *tx, const struct batch *b)
+{
+    const size_t most = VN_MIN(vn_end_path(tx->turn.end)->frame_bytes, (size_t)PLAIN_MAX);
+    return b->count == 0 ? PLAIN_MAX : most - VN_MIN(most, b->bytes);
+}
+
+/* As much as goes in a frame: of the egresser in turn, then of others. The next frame begins with
  * another. */
 static void collect(struct vn_tx *tx, enum vn_tether_class cls, struct batch *ret)
 {
@@ -203,7 +211,7 @@ static void collect(struct vn_tx *tx, enum vn_tether_class cls, struct batch *re
         struct vn_egresser *e = VN_CONTAINER_OF(first, struct vn_egresser, ready[cls]);
         struct vn_pktbuf *b;
         while (ret->count < VN_FRAME_PACKETS_MAX &&
-               (b = next_packet(tx, &e->queue[cls], PLAIN_MAX - ret->bytes))) {
+               (b = next_packet(tx, &e->queue[cls], room(tx, ret)))) {
             ret->packet[ret->count++] = b;
             ret->bytes += overhead_of(b) + b->len;
             tx->packets++;

@@ -18,10 +18,11 @@
 #define VN_LABELS_MAX 65536 /* bound and early, over all tethers */
 #define VN_CLASSES 2        /* of frames: VN_TETHER_BULK, VN_TETHER_REALTIME */
 
-/** Of the tether's round trip. */
+/** Of the tether's round trip and rate. */
 struct vn_path_time {
     uint32_t srtt_us;
     struct vn_codel_params codel; /* of the queues that empty into it */
+    size_t frame_bytes;           /* packets are not put together beyond this */
 };
 
 /** Our end of a tether. */

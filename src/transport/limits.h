@@ -196,10 +196,10 @@
 /* Bytes waiting in SCTP that are always accepted, however small the congestion window. Ours: a
  * burst to send and one in the making. */
 #define VN_SCTP_SNDBUF_WAIT_BYTES 196608
-/* Milliseconds of the path's rate that wait in SCTP, once it is known, and the least of it: one of
- * the longest messages. Ours. */
+/* Milliseconds of the path's rate that wait in SCTP, once it is known, and the least of it: two
+ * packets; what goes beyond with one message is welcome. Ours. */
 #define VN_SCTP_WAIT_MS 4
-#define VN_SCTP_WAIT_LEAST_BYTES 66560
+#define VN_SCTP_WAIT_LEAST_BYTES 2904
 /* The same for a stream with nothing waiting, so that bulk keeps no other from being sent. Ours:
  * two of the longest messages. */
 #define VN_SCTP_SNDBUF_RESERVE_BYTES 133120
@@ -290,8 +290,9 @@
 #define VN_TETHER_QUEUE_BULK_BYTES (256 * 1024)
 #define VN_TETHER_QUEUE_REALTIME_BYTES (256 * 1024)
 #define VN_TETHER_QUEUE_CONTROL_BYTES (1024 * 1024)
-/* Milliseconds of the path's rate that a shallow queue holds, at least one of the longest messages.
- * Ours: DESIGN section 9 has at most two frames ahead. */
+/* Milliseconds of the path's rate that a shallow queue holds, and the least of it, beyond which one
+ * message may go. Ours: DESIGN section 9 has at most two frames ahead. */
 #define VN_TETHER_QUEUE_MS 2
+#define VN_TETHER_QUEUE_LEAST_BYTES 2904
 /* Messages per callback. Ours. */
 #define VN_TETHER_BATCH 64

@@ -138,6 +138,7 @@ void vn_pc_stats(const struct vn_pc *pc, struct vn_pc_stats *ret)
     if (pc->ice)
         ret->srtt_us = vn_ice_srtt_us(pc->ice);
     if (pc->sctp) {
+        ret->rate = vn_sctp_rate(pc->sctp);
         ret->queued_bytes += vn_sctp_outstanding(pc->sctp);
         ret->srtt_us = VN_MAX(ret->srtt_us, vn_sctp_srtt_us(pc->sctp));
     }

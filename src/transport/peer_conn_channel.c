@@ -315,7 +315,8 @@ void vn_pc_limit_messages(struct vn_pc *pc, size_t bytes)
 static size_t queue_max(const struct vn_pc *pc, const struct vn_pc_channel *c)
 {
     const uint64_t rate = c->cfg.shallow ? vn_sctp_rate(pc->sctp) : 0;
-    const uint64_t soon = VN_MAX(rate / 1000 * VN_TETHER_QUEUE_MS, (uint64_t)pc->cfg.message_max);
+    const uint64_t soon =
+        VN_MAX(rate / 1000 * VN_TETHER_QUEUE_MS, (uint64_t)VN_TETHER_QUEUE_LEAST_BYTES);
     return rate == 0 ? c->cfg.queue_bytes : (size_t)VN_MIN(soon, (uint64_t)c->cfg.queue_bytes);
 }
 

@@ -334,6 +334,8 @@ void vn_tether_stats(const struct vn_tether *t, struct vn_tether_stats *ret)
         ret->rx_msgs += s.rx_msgs;
         ret->queued_bytes += s.queued_bytes;
         ret->srtt_us = VN_MAX(ret->srtt_us, s.srtt_us);
+        if (i == classes[VN_TETHER_BULK].member)
+            ret->rate = s.rate;
         if (i == 0) {
             ret->local = s.local;
             ret->remote = s.remote;

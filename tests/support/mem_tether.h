@@ -18,6 +18,7 @@ struct vn_mem_net_config {
     uint64_t retransmit_us; /* 0: 3 x delay */
     size_t window_bytes;    /* in flight per end and class before `send` refuses; 0: 1 MB */
     uint64_t connect_us;    /* from both started to `up`; 0: 4 x delay */
+    uint64_t rate;          /* bytes a second that stats tell; 0: not known */
     uint64_t candidate_us;  /* from open to the only candidate; 0: at once */
     void *arg;
     /** Sees, and may change, every message on its way; false drops it. May be NULL. */

@@ -200,6 +200,33 @@ static void a_ping_does_not_wait_behind_a_download(void **state)
     assert_true(before < 400); /* of the 900 */
 }
 
+/* Into one flush go n packets of 1,000 bytes and their headers; how many frames that makes. */
+static uint64_t frames_at(uint64_t rate, uint32_t n)
+{
+    vn_rig_done(&rig);
+    vn_rig_init(&rig, &(struct vn_mem_net_config){.delay_us = 1000, .rate = rate});
+    vn_rig_stream(&rig);
+    struct vn_inner p = v4;
+    p.payload_len = 1000;
+    for (uint32_t i = 0; i < n; i++) {
+        p.number = i;
+        vn_rig_packet(a, &p);
+    }
+    vn_rig_run(&rig, 10000);
+    assert_int_equal(n, b->written_count);
+    return vn_rig_counters(a).frames_sealed;
+}
+
+static void a_frame_lasts_a_millisecond(void **state)
+{
+    (void)state;
+    assert_int_equal(1, frames_at(0, 20)); /* not known */
+    assert_int_equal(1, frames_at(1000000000, 20));
+    assert_int_equal(5, frames_at(5000000, 20));     /* four in 5,000 bytes */
+    assert_int_equal(20, frames_at(5000, 20));       /* one at least */
+    assert_int_equal(2, frames_at(1000000000, 100)); /* 64 KB at most */
+}
+
 static void rejection_is_told_by_icmp(void **state)
 {
     (void)state;
@@ -365,6 +392,7 @@ int main(void)
         T(a_slow_destination_delays_no_other),
         T(streams_on_one_tether_take_turns),
         T(a_ping_does_not_wait_behind_a_download),
+        T(a_frame_lasts_a_millisecond),
         T(rejection_is_told_by_icmp),
         T(icmp_errors_are_bounded),
         T(wait_keeps_and_forget_drops),
