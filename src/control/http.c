@@ -155,6 +155,11 @@ static bool set_request(struct transfer *t, const struct vn_http_request *req)
         /* No waiting for "100 Continue". */
         if (!l || !curl_slist_append(l, "Expect:"))
             return false;
+        char header[600];
+        if (req->api_key && ((size_t)snprintf(header, sizeof(header), "apikey: %s", req->api_key) >=
+                                 sizeof(header) ||
+                             !curl_slist_append(l, header)))
+            return false;
         ok = ok && curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK &&
              curl_easy_setopt(e, CURLOPT_POSTFIELDS, (char *)t->request.p) == CURLE_OK &&
              curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE, (long)req->body.n) == CURLE_OK;

@@ -47,6 +47,7 @@ struct vn_http_request {
     const char *bearer;  /* NULL: none; a secret */
     const char *basic;   /* "user:password" (RFC 7617), likewise */
     bool form;           /* the body is a form, no JSON */
+    const char *api_key; /* the header apikey, likewise a secret; NULL: none */
     struct vn_span body; /* JSON; may be empty */
     bool want_binding;   /* fill in `binding` of the response */
 };

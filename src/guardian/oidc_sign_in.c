@@ -13,6 +13,10 @@
 #include "guardian/sign_in.h"
 
 #define FORM_MAX 12288
+/* Of Supabase Auth: what its access tokens are for, and its paths behind the issuer. */
+#define SUPABASE_AUDIENCE "authenticated"
+#define SUPABASE_TOKEN "/token?grant_type=password"
+#define SUPABASE_KEYS "/.well-known/jwks.json"
 
 struct flow {
     struct vn_request *r;
@@ -151,7 +155,11 @@ void vn_route_oidc_begin(struct vn_request *r)
         return;
     }
     VN_CLEANUP(flow_freep) struct flow *f = flow_new(r, begin_then);
-    if (f && find_provider(r, vn_request_text(r, "provider"), &f->provider))
+    if (!f || !find_provider(r, vn_request_text(r, "provider"), &f->provider))
+        return;
+    if (f->provider.supabase)
+        vn_request_error(r, 409, "this provider takes a password: POST /auth/oidc/password");
+    else
         discover(VN_TAKE(f));
 }
 
@@ -196,12 +204,15 @@ static void sign_in(struct flow *f)
 /* OpenID Connect Core 1.0 section 3.1.3.7. */
 static vn_status check_claims(struct flow *f, const char **ret_why)
 {
-    const char *client = f->provider.client_id;
+    const char *client = f->provider.supabase ? SUPABASE_AUDIENCE : f->provider.client_id;
     const json_t *azp = json_object_get(f->claims, "azp");
     char nonce[VN_OIDC_SECRET + 1];
     vn_status st = vn_oauth_jwt_check(f->claims, f->provider.issuer, client, f->r->now_ms, ret_why);
     if (st != VN_OK)
         return st;
+    *ret_why = "it is of somebody who has not signed in (is_anonymous)";
+    if (f->provider.supabase)
+        return json_is_true(json_object_get(f->claims, "is_anonymous")) ? VN_ERR_AUTH : VN_OK;
     *ret_why = "it is not the answer to this sign-in (nonce)";
     if (!vn_jread_text(f->claims, "nonce", nonce, sizeof(nonce)) || strcmp(nonce, f->f.nonce) != 0)
         return VN_ERR_AUTH;
@@ -239,6 +250,15 @@ static void on_keys(void *arg, vn_status st, const struct vn_jwks *keys, const c
 /* RFC 6749 section 5.2, for a log and a terminal. */
 static void refused_code(struct flow *f, const struct vn_http_response *res)
 {
+    if (f->provider.supabase && (res->code == 401 || res->code == 403)) {
+        provider_failed(f, "it does not know Guardian by its API key: correct it");
+        return;
+    }
+    if (f->provider.supabase) {
+        f->r->g->metrics.passwords_refused++;
+        vn_request_error(f->r, 401, "%s does not take this address and password", f->provider.name);
+        return;
+    }
     VN_CLEANUP(vn_json_freep) json_t *o = vn_json_load(res->body, NULL);
     char error[41] = "";
     if (!vn_jread_text(o, "error", error, sizeof(error)))
@@ -267,8 +287,9 @@ static void on_token(void *arg, const struct vn_http_response *res)
     }
     VN_CLEANUP(vn_json_freep)
     json_t *o = res->code == 200 ? vn_jread_parse(res->body) : NULL;
-    if (!vn_jread_text_dup(o, "id_token", VN_OAUTH_JWT_MAX, &f->id_token)) {
-        provider_failed(f, res->code == 200 ? "it gives no ID token, or one that is too long"
+    if (!vn_jread_text_dup(o, f->provider.supabase ? "access_token" : "id_token", VN_OAUTH_JWT_MAX,
+                           &f->id_token)) {
+        provider_failed(f, res->code == 200 ? "it gives no token, or one that is too long"
                                             : "its token endpoint answers with an error");
         return;
     }
@@ -375,4 +396,36 @@ void vn_route_oidc_finish(struct vn_request *r)
         vn_request_fail(r, st, "sign-in");
     else if (find_provider(r, f->f.provider, &f->provider))
         discover(VN_TAKE(f));
+}
+
+/* ---- address and password ---- */
+
+void vn_route_oidc_password(struct vn_request *r)
+{
+    VN_CLEANUP(flow_freep) struct flow *f = flow_new(r, NULL);
+    char url[VN_OIDC_TEXT_MAX + sizeof(SUPABASE_TOKEN)];
+    if (!f || !find_provider(r, vn_request_text(r, "provider"), &f->provider))
+        return;
+    if (!f->provider.supabase) {
+        vn_request_error(r, 409, "this provider signs in by the browser: POST /auth/oidc/begin");
+        return;
+    }
+    if (!r->g->providers) {
+        provider_failed(f, "Guardian is stopping: try again in a moment");
+        return;
+    }
+    snprintf(url, sizeof(url), "%s" SUPABASE_TOKEN, f->provider.issuer);
+    snprintf(f->at.jwks, sizeof(f->at.jwks), "%s" SUPABASE_KEYS, f->provider.issuer);
+    VN_CLEANUP(vn_json_freep)
+    json_t *o = json_pack("{s:s, s:s}", "email", vn_request_text(r, "email"), "password",
+                          vn_request_text(r, "password"));
+    VN_CLEANUP(vn_secret_strp) char *body = o ? vn_json_dump(o, JSON_COMPACT) : NULL;
+    if (!body) {
+        vn_request_fail(r, VN_ERR_NOMEM, "sign-in");
+        return;
+    }
+    struct flow *on = VN_TAKE(f);
+    const struct vn_http_request req = {
+        .method = "POST", .url = url, .api_key = on->provider.client_id, .body = VN_SPAN_STR(body)};
+    vn_providers_ask(r->g->providers, &req, on_token, on);
 }

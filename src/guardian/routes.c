@@ -58,6 +58,8 @@ const struct vn_route vn_routes[] = {
      DO(oidc_begin, "Where to send the browser of who signs in by a provider")},
     {SIGN_IN("/auth/oidc/finish"), FOR(PUBLIC), BODY(oidc_finish), ANSWER(access),
      DO(oidc_finish, "Sign in with what the browser brought back")},
+    {SIGN_IN("/auth/oidc/password"), FOR(PUBLIC), BODY(oidc_password), ANSWER(access),
+     DO(oidc_password, "Sign in with address and password of a provider that takes them")},
     {ACT("/auth/logout"), FOR(USER), DO(sign_out, "End this sign-in")},
     {GET("/auth/profile"), FOR(USER), ANSWER(profile), DO(profile, "Who I am, and where")},
     {POST("/auth/profile"), FOR(USER), BODY(profile_change), ANSWER(profile),

@@ -8,10 +8,10 @@
 
 static json_t *provider_json(const struct vn_oidc_provider *p)
 {
-    return json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:I}", "id", vn_json_id(&p->id), "name",
+    return json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:b, s:I}", "id", vn_json_id(&p->id), "name",
                      p->name, "issuer", p->issuer, "client_id", p->client_id, "has_secret",
-                     p->client_secret[0] != 0, "sign_up", p->sign_up, "created_at",
-                     (json_int_t)p->created_ms);
+                     p->client_secret[0] != 0, "sign_up", p->sign_up, "supabase", p->supabase,
+                     "created_at", (json_int_t)p->created_ms);
 }
 
 /* Returns false after answering. */
@@ -51,6 +51,7 @@ static bool read_provider(struct vn_request *r, struct vn_oidc_provider *ret)
         return false;
     }
     ret->sign_up = json_is_true(json_object_get(r->body, "sign_up"));
+    ret->supabase = json_is_true(json_object_get(r->body, "supabase"));
     return true;
 }
 
@@ -113,8 +114,8 @@ void vn_route_oidc_delete(struct vn_request *r)
 
 static bool add_name(void *arg, const struct vn_oidc_provider *p)
 {
-    return json_array_append_new(
-               arg, json_pack("{s:s, s:s}", "name", p->name, "issuer", p->issuer)) == 0;
+    return json_array_append_new(arg, json_pack("{s:s, s:b, s:s}", "name", p->name, "password",
+                                                p->supabase, "issuer", p->issuer)) == 0;
 }
 
 void vn_route_oidc_names(struct vn_request *r)

@@ -65,7 +65,8 @@ SCHEMA(register, "Registration", MAYBE_STR("tag"), MAYBE_STR("ip"), MAYBE_STRS("
        MAYBE_STRS("teams"), MAYBE_INT("public_port"), MAYBE_STR("public_ip"), MAYBE_STR("jwt"),
        MAYBE_STR("issuer"), MAYBE_STR("audience"), MAYBE_STR("jwks_url"));
 SCHEMA(oidc_new, "NewProvider", STR("name"), STR("issuer"), STR("client_id"),
-       MAYBE_STR("client_secret"), MAYBE_BOOL("sign_up"));
+       MAYBE_STR("client_secret"), MAYBE_BOOL("sign_up"), MAYBE_BOOL("supabase"));
+SCHEMA(oidc_password, "SignInPassword", STR("provider"), STR("email"), STR("password"));
 SCHEMA(oidc_begin, "SignInBegin", STR("provider"), STR("redirect_uri"));
 SCHEMA(oidc_finish, "SignInFinish", STR("flow"), STR("state"), STR("code"), MAYBE_STR("iss"));
 SCHEMA(issuer_new, "NewIssuer", STR("name"), STR("issuer"), STR("audience"), STR("jwks_url"),
@@ -133,9 +134,9 @@ SCHEMA(realm, "Realm", STR("id"), STR("org"), BOOL("public"), STR("name"), ENUM(
 LIST(realms, "Realms", realm);
 
 SCHEMA(oidc, "Provider", STR("id"), STR("name"), STR("issuer"), STR("client_id"),
-       BOOL("has_secret"), BOOL("sign_up"), INT("created_at"));
+       BOOL("has_secret"), BOOL("sign_up"), BOOL("supabase"), INT("created_at"));
 LIST(oidcs, "Providers", oidc);
-PART(oidc_name, "ProviderName", STR("name"), STR("issuer"));
+PART(oidc_name, "ProviderName", STR("name"), BOOL("password"), STR("issuer"));
 LIST(oidc_names, "ProviderNames", oidc_name);
 SCHEMA(oidc_begun, "SignInBegun", STR("url"), STR("flow"), STR("state"));
 SCHEMA(issuer, "Issuer", STR("id"), STR("name"), STR("issuer"), STR("audience"), STR("jwks_url"),

@@ -10,7 +10,7 @@ extern const struct vn_schema vn_schema_login, vn_schema_token_new, vn_schema_re
     vn_schema_user_new, vn_schema_user_change, vn_schema_user_id, vn_schema_name,
     vn_schema_member_put, vn_schema_invite, vn_schema_realm_change, vn_schema_teams_change,
     vn_schema_api_new, vn_schema_issuer_new, vn_schema_oidc_new, vn_schema_oidc_begin,
-    vn_schema_oidc_finish;
+    vn_schema_oidc_password, vn_schema_oidc_finish;
 
 /* ---- answers ---- */
 extern const struct vn_schema vn_schema_problem, vn_schema_health, vn_schema_access,

@@ -6,7 +6,8 @@ vn_status vn_store_oidc_add(struct vn_store *s, const struct vn_oidc_provider *p
 {
     VN_QUERY q = vn_sql_prepare(
         s, "INSERT INTO oidc_provider (id, name, issuer, client_id, client_secret, sign_up,"
-           " created_at) SELECT ?,?,?,?,?,?,? WHERE (SELECT COUNT(*) FROM oidc_provider) < ?");
+           " created_at, supabase) SELECT ?1,?2,?3,?4,?5,?6,?7,?9 WHERE (SELECT COUNT(*) FROM "
+           "oidc_provider) < ?8");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, &p->id);
@@ -17,18 +18,21 @@ vn_status vn_store_oidc_add(struct vn_store *s, const struct vn_oidc_provider *p
     vn_sql_bind_i64(q, 6, p->sign_up);
     vn_sql_bind_u64(q, 7, p->created_ms);
     vn_sql_bind_i64(q, 8, VN_OIDC_PROVIDERS_MAX);
+    vn_sql_bind_i64(q, 9, p->supabase);
     int changes;
     vn_status st = vn_sql_run(s, q, "provider add", &changes);
     return st == VN_OK && !changes ? VN_ERR_LIMIT : st;
 }
 
 #define PROVIDER_COLUMNS                                                                           \
-    "SELECT id, name, issuer, client_id, client_secret, sign_up, created_at FROM oidc_provider "
+    "SELECT id, name, issuer, client_id, client_secret, sign_up, created_at, supabase FROM "       \
+    "oidc_provider "
 
 static vn_status provider_of(struct vn_query *q, struct vn_oidc_provider *p)
 {
     p->sign_up = vn_sql_col_bool(q, 5);
     p->created_ms = vn_sql_col_u64(q, 6);
+    p->supabase = vn_sql_col_bool(q, 7);
     return vn_sql_col_id(q, 0, &p->id) && vn_sql_col_text(q, 1, p->name, sizeof(p->name)) &&
                    vn_sql_col_text(q, 2, p->issuer, sizeof(p->issuer)) &&
                    vn_sql_col_text(q, 3, p->client_id, sizeof(p->client_id)) &&

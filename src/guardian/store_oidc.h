@@ -13,6 +13,7 @@ struct vn_oidc_provider {
     char issuer[VN_OIDC_TEXT_MAX + 1], client_id[VN_OIDC_TEXT_MAX + 1];
     char client_secret[VN_OIDC_TEXT_MAX + 1]; /* wiped by who holds the record; "": none */
     bool sign_up;
+    bool supabase; /* takes address and password itself; client_id is its API key */
     uint64_t created_ms;
 };
 /** VN_ERR_EXISTS: the name or the issuer. VN_ERR_LIMIT. */

@@ -87,6 +87,8 @@ class Provider:
                 provider.asked[self.path] += 1
                 provider.pages.get(self.path, Handler.keys)(self)
 
+            do_POST = do_GET
+
             def keys(self):
                 self.reply(json.dumps({"keys": [k.jwk for k in provider.keys]}).encode())
 

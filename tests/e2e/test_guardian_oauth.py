@@ -258,7 +258,54 @@ def of_supabase_shape():
     refused(join(key.sign(claims, alg="HS256")), 401, "algorithm")  # as projects with the old shared secret sign
 
 
+def people_of_supabase_shape():
+    """Address and password of a person, as its clients send them; the account belongs to issuer and subject."""
+    base, key, now = idp.url + "/auth/v1", EcKey(top, "supabase-people"), int(time.time())
+    claims = {"iss": base, "sub": "u-1", "aud": "authenticated", "exp": now + 3600, "iat": now, "email": "a@example.org",
+              "role": "authenticated", "is_anonymous": False, "user_metadata": {"email_verified": True, "name": "admin"}}
+    password, seen = "canary-of-a-password", []
+
+    def token(h):
+        said = json.loads(h.rfile.read(int(h.headers["content-length"])))
+        seen.append(said)
+        if h.headers["apikey"] != "public-key":
+            h.reply(b'{"message":"Invalid API key"}', 401)
+        elif said["password"] != password:
+            h.reply(b'{"error_code":"invalid_credentials"}', 400)
+        else:
+            h.reply(json.dumps({"access_token": key.sign(claims), "token_type": "bearer", "user": {"id": "u-1"}}).encode())
+
+    idp.pages["/auth/v1/token?grant_type=password"] = token
+    idp.pages["/auth/v1/.well-known/jwks.json"] = lambda h: h.reply(json.dumps({"keys": [key.jwk]}).encode())
+    rig.daemon.stop()
+    rig.start()  # keys of the test before are forgotten
+    wish = {"name": "supa", "issuer": base, "client_id": "public-key", "supabase": True}
+    made = done(rig.post("/oidc/providers", {**wish, "sign_up": True}, root), 201)
+    check(done(rig.get("/auth/oidc"))["items"] == [{"name": "supa", "issuer": base, "password": True}], "it takes a password")
+
+    def sign_in(text=password):
+        return rig.post("/auth/oidc/password", {"provider": "supa", "email": "a@example.org", "password": text})
+
+    def whose(session):
+        return done(rig.get("/auth/profile", session["access_token"]))
+
+    me = whose(done(sign_in()))
+    check(me["user"].startswith("supa-") and me["display_name"] == "", f"named by nothing that users write themselves: {me}")
+    check(whose(done(sign_in()))["id"] == me["id"], "the same person again")
+    refused(sign_in("wrong"), 401, "password")
+    claims["is_anonymous"] = True
+    refused(sign_in(), 401, "is_anonymous")
+    claims.update(is_anonymous=False, aud="anon")
+    refused(sign_in(), 401, "audience")
+    refused(rig.post("/auth/oidc/begin", {"provider": "supa", "redirect_uri": "http://127.0.0.1:1/"}), 409, "password")
+    done(rig.delete(f"/oidc/providers/{made['id']}", root), 204)
+    done(rig.post("/oidc/providers", {**wish, "client_id": "other-key"}, root), 201)
+    refused(sign_in(), 502, "API key")
+    check(len(seen) == 6 and password not in rig.logs(), "no log has the password")
+
+
 def rotation_and_restart():
+    done(join(good()), 201)
     idp.keys.insert(0, Key(top / "idp", "second"))
     refused(join(good()), 401, "key")  # the keys were fetched less than a minute ago
     rig.daemon.stop()
@@ -284,4 +331,5 @@ def nothing_is_kept():
 
 main(configured_by_the_owner, claims_become_identities, named_by_the_registrant, a_token_that_needs_one,
      tokens_that_do_not_count, keys_are_fetched_once_for_all, providers_that_misbehave, only_allowed_addresses,
-     a_name_that_means_another_address, of_supabase_shape, rotation_and_restart, deleted, nothing_is_kept)
+     a_name_that_means_another_address, of_supabase_shape,
+     people_of_supabase_shape, rotation_and_restart, deleted, nothing_is_kept)

@@ -130,7 +130,7 @@ def configured_by_a_superuser():
             "on")
     (shown,) = done(rig.get("/oidc/providers", root))["items"]
     check(shown["has_secret"] and SECRET not in json.dumps(shown), "the secret is kept, and not shown")
-    check(done(rig.get("/auth/oidc"))["items"] == [{"name": "idp", "issuer": ISSUER}], "everybody sees the name")
+    check(done(rig.get("/auth/oidc"))["items"] == [{"name": "idp", "issuer": ISSUER, "password": False}], "everybody sees the name")
     for wrong, word in (({"issuer": "http://idp.test"}, "https"), ({"issuer": "https://a/?b"}, "https"), ({"name": "A"}, "name"),
                         ({"client_id": ""}, "client_id"), ({"client_secret": "a b"}, "client_secret")):
         refused(rig.post("/oidc/providers", {"name": "x", "issuer": "https://x.test", "client_id": "x", **wrong}, root), 400, word)
