@@ -161,7 +161,7 @@ stage_tidy() {
 
 # What the tests reach, with floors by layer. Some of the daemons' code runs end to end only.
 covered_e2e=(two_nodes taints registration revocation guardian_api guardian_master guardian_people guardian_roles guardian_audit
-    guardian_openapi teams admin generations relay turn netcheck)
+    guardian_openapi guardian_oauth guardian_oidc teams admin generations relay turn netcheck)
 stage_coverage() {
     local b=$here/build/coverage
     built coverage || return 0
