@@ -179,8 +179,8 @@ static vn_status make(const struct tls_cert *c, char **ret_cert_pem)
     /* Key identifiers: Python and others that check strictly want them (RFC 5280 sections 4.2.1.1
      * and 4.2.1.2). */
     if (!x || !subject || !b ||
-        !vn_x509_start(x, SERIAL_DRAWN, c->not_before_ms, c->not_after_ms, c->subject) ||
-        X509_set_subject_name(x, subject) != 1 ||
+        !vn_x509_start(x, SERIAL_DRAWN, c->not_before_ms, c->not_after_ms) ||
+        X509_set_pubkey(x, c->subject) != 1 || X509_set_subject_name(x, subject) != 1 ||
         X509_set_issuer_name(x, c->issuer ? X509_get_subject_name(c->issuer) : subject) != 1 ||
         !add_usages(x, issuer, c->usage) || !add_hosts(x, c->hosts, c->host_count) ||
         !add_conf(x, issuer, NID_subject_key_identifier, "hash") ||
@@ -252,29 +252,53 @@ vn_status vn_tls_csr(const char *key_pem, const char *common_name, uint8_t **ret
 }
 
 /* Fills subject of c, signs with the authority's key. */
-static vn_status ca_issue(const char *ca_key_pem, const char *ca_cert_pem, struct tls_cert *c,
-                          char **ret_cert_pem)
+struct vn_tls_ca {
+    EVP_PKEY *key;
+    X509 *cert;
+};
+
+struct vn_tls_ca *vn_tls_ca_free(struct vn_tls_ca *ca)
 {
-    VN_CLEANUP(vn_pkey_freep) EVP_PKEY *ca_key = read_key(ca_key_pem);
-    VN_CLEANUP(vn_x509_freep) X509 *ca = read_cert(ca_cert_pem);
-    if (!ca_key || !ca)
-        return vn_ossl_error("read authority", VN_ERR_MALFORMED);
-    if (X509_check_private_key(ca, ca_key) != 1)
-        return vn_ossl_error("authority key", VN_ERR_ARG);
-    c->signer = ca_key;
-    c->issuer = ca;
-    return make(c, ret_cert_pem);
+    if (ca) {
+        EVP_PKEY_free(ca->key);
+        X509_free(ca->cert);
+        free(ca);
+    }
+    return NULL;
 }
 
-vn_status vn_tls_ca_issue_server(const char *ca_key_pem, const char *ca_cert_pem,
-                                 const char *key_pem, const char *const *hosts, size_t host_count,
+void vn_tls_ca_freep(struct vn_tls_ca **ca)
+{
+    *ca = vn_tls_ca_free(*ca);
+}
+
+vn_status vn_tls_ca_open(const char *key_pem, const char *cert_pem, struct vn_tls_ca **ret)
+{
+    VN_CLEANUP(vn_tls_ca_freep) struct vn_tls_ca *ca = calloc(1, sizeof(*ca));
+    if (!ca)
+        return VN_ERR_NOMEM;
+    ca->key = read_key(key_pem);
+    ca->cert = read_cert(cert_pem);
+    if (!ca->key || !ca->cert)
+        return vn_ossl_error("read authority", VN_ERR_MALFORMED);
+    /* Also makes OpenSSL look at the certificate's extensions now, and not when threads do. */
+    if (X509_check_private_key(ca->cert, ca->key) != 1 || X509_check_purpose(ca->cert, -1, 0) != 1)
+        return vn_ossl_error("authority key", VN_ERR_ARG);
+    *ret = VN_TAKE(ca);
+    return VN_OK;
+}
+
+vn_status vn_tls_ca_issue_server(const struct vn_tls_ca *ca, const char *key_pem,
+                                 const char *const *hosts, size_t host_count,
                                  uint64_t not_before_ms, uint64_t not_after_ms, char **ret_cert_pem)
 {
     VN_CLEANUP(vn_pkey_freep) EVP_PKEY *pkey = read_key(key_pem);
     if (!pkey)
         return vn_ossl_error("read key", VN_ERR_MALFORMED);
-    struct tls_cert c = {
+    const struct tls_cert c = {
         .subject = pkey,
+        .signer = ca->key,
+        .issuer = ca->cert,
         .cn = "VeilNet Master",
         .usage = USAGE_SERVER,
         .hosts = hosts,
@@ -282,7 +306,7 @@ vn_status vn_tls_ca_issue_server(const char *ca_key_pem, const char *ca_cert_pem
         .not_before_ms = not_before_ms,
         .not_after_ms = not_after_ms,
     };
-    return ca_issue(ca_key_pem, ca_cert_pem, &c, ret_cert_pem);
+    return make(&c, ret_cert_pem);
 }
 
 static bool is_p256(EVP_PKEY *pkey)
@@ -294,9 +318,9 @@ static bool is_p256(EVP_PKEY *pkey)
            OBJ_txt2nid(group) == NID_X9_62_prime256v1;
 }
 
-vn_status vn_tls_ca_issue_client(const char *ca_key_pem, const char *ca_cert_pem,
-                                 struct vn_span csr_der, const char *common_name,
-                                 uint64_t not_before_ms, uint64_t not_after_ms, char **ret_cert_pem)
+vn_status vn_tls_ca_issue_client(const struct vn_tls_ca *ca, struct vn_span csr_der,
+                                 const char *common_name, uint64_t not_before_ms,
+                                 uint64_t not_after_ms, char **ret_cert_pem)
 {
     if (csr_der.n == 0 || csr_der.n > VN_CERT_MAX)
         return VN_ERR_MALFORMED;
@@ -308,12 +332,14 @@ vn_status vn_tls_ca_issue_client(const char *ca_key_pem, const char *ca_cert_pem
     if (X509_REQ_verify(r, pkey) != 1)
         return vn_ossl_error("verify request", VN_ERR_AUTH);
     /* Only the key is taken from the request; what the certificate says is ours to decide. */
-    struct tls_cert c = {
+    const struct tls_cert c = {
         .subject = pkey,
+        .signer = ca->key,
+        .issuer = ca->cert,
         .cn = common_name,
         .usage = USAGE_CLIENT,
         .not_before_ms = not_before_ms,
         .not_after_ms = not_after_ms,
     };
-    return ca_issue(ca_key_pem, ca_cert_pem, &c, ret_cert_pem);
+    return make(&c, ret_cert_pem);
 }

@@ -125,7 +125,8 @@ vn_status vn_x509_make_authority(enum vn_authority_kind kind, const struct vn_id
                                  uint64_t not_after_ms, uint8_t **ret_der, size_t *ret_n)
 {
     const bool root = kind == VN_AUTHORITY_ROOT;
-    if (!kind_name(kind) || vn_sig_alg_of(issuer_key) == VN_SIG_ED25519 ||
+    const enum vn_sig_alg alg = vn_sig_alg_of(issuer_key);
+    if (!kind_name(kind) || alg == VN_SIG_ED25519 || subject_pk.n != vn_sig_pk_len(alg) ||
         (root && !vn_span_equal(subject_pk, vn_sig_pk(issuer_key))))
         return VN_ERR_ARG;
     if (!root) {
@@ -133,11 +134,6 @@ vn_status vn_x509_make_authority(enum vn_authority_kind kind, const struct vn_id
         if (st != VN_OK)
             return st;
     }
-    VN_CLEANUP(vn_sig_pub_freep) struct vn_sig_pub *pub = NULL;
-    vn_status st = vn_sig_pub_new(vn_sig_alg_of(issuer_key), subject_pk, &pub);
-    if (st != VN_OK)
-        return st == VN_ERR_MALFORMED ? VN_ERR_ARG : st;
-
     char uri[URI_MAX];
     uri_format(realm, kind_name(kind), uri);
     VN_CLEANUP(vn_x509_freep) X509 *x = X509_new();
@@ -146,9 +142,9 @@ vn_status vn_x509_make_authority(enum vn_authority_kind kind, const struct vn_id
     VN_CLEANUP(vn_x509_names_freep) GENERAL_NAMES *names = GENERAL_NAMES_new();
     const bool command = kind == VN_AUTHORITY_COMMAND;
     if (!x || !subject || !issuer || !names ||
-        !vn_x509_start(x, (const uint8_t[16]){0}, not_before_ms, not_after_ms,
-                       vn_sig_pub_evp(pub)) ||
-        X509_set_subject_name(x, subject) != 1 || X509_set_issuer_name(x, issuer) != 1 ||
+        !vn_x509_start(x, (const uint8_t[16]){0}, not_before_ms, not_after_ms) ||
+        !vn_x509_set_key(x, alg, subject_pk) || X509_set_subject_name(x, subject) != 1 ||
+        X509_set_issuer_name(x, issuer) != 1 ||
         !vn_x509_add_usage(x, !command,
                            command ? "critical,digitalSignature" : "critical,keyCertSign") ||
         !vn_x509_name_push(names, GEN_URI, VN_SPAN_STR(uri)) || !add_names(x, names) ||
@@ -164,7 +160,7 @@ vn_status vn_x509_issue_identity(const struct vn_identity *id, const struct vn_s
     size_t ext_n;
     struct vn_id node;
     if (id->alg == VN_SIG_ED25519 || id->addr_count > VN_CERT_ADDRS_MAX ||
-        id->pk_len > sizeof(id->pk) || id->not_before_ms > id->not_after_ms)
+        id->pk_len != vn_sig_pk_len(id->alg) || id->not_before_ms > id->not_after_ms)
         return VN_ERR_ARG;
     vn_status st = vn_node_id_of(VN_SPAN(id->pk, id->pk_len), &node);
     if (st != VN_OK)
@@ -177,11 +173,6 @@ vn_status vn_x509_issue_identity(const struct vn_identity *id, const struct vn_s
     st = check_issuer(issuing_cert, issuing_key, VN_AUTHORITY_ISSUING, &id->realm);
     if (st != VN_OK)
         return st;
-    VN_CLEANUP(vn_sig_pub_freep) struct vn_sig_pub *pub = NULL;
-    st = vn_sig_pub_new(id->alg, VN_SPAN(id->pk, id->pk_len), &pub);
-    if (st != VN_OK)
-        return st == VN_ERR_MALFORMED ? VN_ERR_ARG : st;
-
     char uri[URI_MAX], node_text[VN_ID_TEXT];
     vn_id_format(&node, node_text);
     uri_format(&id->realm, node_text, uri);
@@ -189,12 +180,12 @@ vn_status vn_x509_issue_identity(const struct vn_identity *id, const struct vn_s
     VN_CLEANUP(name_freep) X509_NAME *subject = vn_x509_common_name(node_text);
     VN_CLEANUP(name_freep) X509_NAME *issuer = authority_name(VN_AUTHORITY_ISSUING, &id->realm);
     VN_CLEANUP(vn_x509_names_freep) GENERAL_NAMES *names = GENERAL_NAMES_new();
-    bool good =
-        x && subject && issuer && names &&
-        vn_x509_start(x, id->serial, id->not_before_ms, id->not_after_ms, vn_sig_pub_evp(pub)) &&
-        X509_set_subject_name(x, subject) == 1 && X509_set_issuer_name(x, issuer) == 1 &&
-        vn_x509_add_usage(x, false, "critical,digitalSignature") &&
-        vn_x509_name_push(names, GEN_URI, VN_SPAN_STR(uri));
+    bool good = x && subject && issuer && names &&
+                vn_x509_start(x, id->serial, id->not_before_ms, id->not_after_ms) &&
+                vn_x509_set_key(x, id->alg, VN_SPAN(id->pk, id->pk_len)) &&
+                X509_set_subject_name(x, subject) == 1 && X509_set_issuer_name(x, issuer) == 1 &&
+                vn_x509_add_usage(x, false, "critical,digitalSignature") &&
+                vn_x509_name_push(names, GEN_URI, VN_SPAN_STR(uri));
     for (size_t i = 0; good && i < id->addr_count; i++)
         good = vn_x509_name_push_ip(names, &id->addrs[i]);
     if (!good || !add_names(x, names) || !add_identity_ext(x, VN_SPAN(ext, ext_n)) ||

@@ -107,13 +107,19 @@ VN_MUST_CHECK vn_status vn_tls_ca_new(const char *key_pem, const char *common_na
 /** PKCS#10 request, DER, malloc'ed. */
 VN_MUST_CHECK vn_status vn_tls_csr(const char *key_pem, const char *common_name, uint8_t **ret_der,
                                    size_t *ret_n);
+/** An authority that signs, read once: reading takes longer than signing. Constant, so any thread
+ * may use it. VN_ERR_MALFORMED; VN_ERR_ARG: key and certificate are not of each other. */
+struct vn_tls_ca;
+VN_MUST_CHECK vn_status vn_tls_ca_open(const char *key_pem, const char *cert_pem,
+                                       struct vn_tls_ca **ret);
+struct vn_tls_ca *vn_tls_ca_free(struct vn_tls_ca *ca); /* returns NULL */
+void vn_tls_ca_freep(struct vn_tls_ca **ca);
 /** Signs a server certificate for key_pem's public key. */
-VN_MUST_CHECK vn_status vn_tls_ca_issue_server(const char *ca_key_pem, const char *ca_cert_pem,
-                                               const char *key_pem, const char *const *hosts,
-                                               size_t host_count, uint64_t not_before_ms,
-                                               uint64_t not_after_ms, char **ret_cert_pem);
-/** Checks the request's own signature and signs a client certificate with this common name. */
-VN_MUST_CHECK vn_status vn_tls_ca_issue_client(const char *ca_key_pem, const char *ca_cert_pem,
-                                               struct vn_span csr_der, const char *common_name,
+VN_MUST_CHECK vn_status vn_tls_ca_issue_server(const struct vn_tls_ca *ca, const char *key_pem,
+                                               const char *const *hosts, size_t host_count,
                                                uint64_t not_before_ms, uint64_t not_after_ms,
                                                char **ret_cert_pem);
+/** Checks the request's own signature and signs a client certificate with this common name. */
+VN_MUST_CHECK vn_status vn_tls_ca_issue_client(const struct vn_tls_ca *ca, struct vn_span csr_der,
+                                               const char *common_name, uint64_t not_before_ms,
+                                               uint64_t not_after_ms, char **ret_cert_pem);

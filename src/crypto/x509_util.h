@@ -6,6 +6,7 @@
 
 #include "base/id.h"
 #include "base/status.h"
+#include "crypto/sig.h"
 
 /* For VN_CLEANUP. */
 void vn_x509_freep(X509 **x);
@@ -26,9 +27,11 @@ VN_MUST_CHECK vn_status vn_pkey_pin(EVP_PKEY *pkey, uint8_t ret[32]);
 
 /* Builders: false on error, queue not drained. */
 
-/** Version 3, validity, serial (16 bytes; all zero: drawn), and the public key. */
-bool vn_x509_start(X509 *x, const uint8_t serial[16], uint64_t not_before_ms, uint64_t not_after_ms,
-                   EVP_PKEY *subject);
+/** Version 3, validity, serial (16 bytes; all zero: drawn). */
+bool vn_x509_start(X509 *x, const uint8_t serial[16], uint64_t not_before_ms,
+                   uint64_t not_after_ms);
+/** The public key of the subject, ML-DSA of the right length. */
+bool vn_x509_set_key(X509 *x, enum vn_sig_alg alg, struct vn_span pk);
 /** A name of one common name; NULL on error. */
 X509_NAME *vn_x509_common_name(const char *cn);
 bool vn_x509_add_usage(X509 *x, bool ca, const char *key_usage);

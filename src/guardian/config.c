@@ -227,6 +227,7 @@ vn_status vn_config_load(struct vn_store *s, struct vn_guardian_config *ret)
 {
     VN_CLEANUP(vn_config_done) struct vn_guardian_config c = {0};
     VN_CLEANUP(vn_secret32_wipe) struct vn_secret32 token_secret;
+    VN_CLEANUP(vn_secret_strp) char *ca_key = NULL;
     char pinned[4];
     vn_status st = get_str(s, "public_host", c.public_host, sizeof(c.public_host));
     if (st == VN_OK)
@@ -250,9 +251,11 @@ vn_status vn_config_load(struct vn_store *s, struct vn_guardian_config *ret)
     if (st == VN_OK)
         st = vn_store_get(s, "https_cert", &c.https_cert_pem, NULL);
     if (st == VN_OK)
-        st = vn_store_get(s, "ca_key", &c.ca_key_pem, NULL);
+        st = vn_store_get(s, "ca_key", &ca_key, NULL);
     if (st == VN_OK)
         st = vn_store_get(s, "ca_cert", &c.ca_cert_pem, NULL);
+    if (st == VN_OK)
+        st = vn_tls_ca_open(ca_key, c.ca_cert_pem, &c.ca);
     if (st == VN_OK)
         st = get_secret(s, "token_secret", &token_secret);
     if (st == VN_OK)
@@ -278,7 +281,7 @@ void vn_config_done(struct vn_guardian_config *c)
 {
     vn_secret_strp(&c->https_key_pem);
     vn_secret_strp(&c->https_cert_pem);
-    vn_secret_strp(&c->ca_key_pem);
+    c->ca = vn_tls_ca_free(c->ca);
     vn_secret_strp(&c->ca_cert_pem);
     vn_json_strp(&c->providers.ca_pem);
     vn_nats_key_done(&c->nats_operator);

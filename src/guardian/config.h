@@ -31,7 +31,8 @@ struct vn_guardian_config {
     bool pinned; /* join tokens carry the key's pin; false with --tls-cert */
     uint8_t pin[32];
     struct vn_token_keys token_keys;
-    char *ca_key_pem, *ca_cert_pem; /* of Master's and clients' certificates */
+    char *ca_cert_pem;    /* of Master's and clients' certificates */
+    struct vn_tls_ca *ca; /* the same, to sign with */
     struct vn_nats_key nats_operator, nats_system;
     struct vn_addr stun[VN_STUN_SERVERS_MAX]; /* told to nodes */
     size_t stun_count;

@@ -395,8 +395,8 @@ static vn_status add_mtls(const struct vn_guardian_config *cfg, const struct vn_
     char name[VN_ID_TEXT];
     vn_id_format(&c->session.node, name);
     VN_CLEANUP(vn_json_strp) char *pem = NULL;
-    vn_status st = vn_tls_ca_issue_client(cfg->ca_key_pem, cfg->ca_cert_pem, csr, name,
-                                          now_ms - CERT_EARLY_MS, c->session.not_after_ms, &pem);
+    vn_status st = vn_tls_ca_issue_client(cfg->ca, csr, name, now_ms - CERT_EARLY_MS,
+                                          c->session.not_after_ms, &pem);
     if (st != VN_OK)
         return st;
     return put(o, "mtls_certificate", json_string(pem)) ? VN_OK : VN_ERR_NOMEM;

@@ -80,8 +80,8 @@ static vn_status make_certificate(const struct vn_guardian_config *cfg, uint64_t
     if (st == VN_OK)
         st = vn_tls_csr(o->key_pem, "guardian", &csr, &n);
     if (st == VN_OK)
-        st = vn_tls_ca_issue_client(cfg->ca_key_pem, cfg->ca_cert_pem, VN_SPAN(csr, n), "guardian",
-                                    now_ms - EARLY_MS, now_ms + CREDENTIALS_MS, &o->cert_pem);
+        st = vn_tls_ca_issue_client(cfg->ca, VN_SPAN(csr, n), "guardian", now_ms - EARLY_MS,
+                                    now_ms + CREDENTIALS_MS, &o->cert_pem);
     free(csr);
     return st;
 }

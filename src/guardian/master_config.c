@@ -190,8 +190,8 @@ static vn_status write_tls(const struct vn_guardian_config *c, const struct vn_m
     uint64_t now = vn_clock_wall_ms();
     vn_status st = vn_tls_key_new(&key);
     if (st == VN_OK)
-        st = vn_tls_ca_issue_server(c->ca_key_pem, c->ca_cert_pem, key, hosts, host_count,
-                                    now - YEAR_MS, now + 10 * YEAR_MS, &cert);
+        st = vn_tls_ca_issue_server(c->ca, key, hosts, host_count, now - YEAR_MS,
+                                    now + 10 * YEAR_MS, &cert);
     if (st == VN_OK)
         st = vn_file_write_atomic(p->key, VN_SPAN_STR(key), 0600);
     if (st == VN_OK)

@@ -55,8 +55,10 @@ static void login_answer(enum vn_suite suite_id)
     cfg.turn.url_count = 1;
     vn_turn_resolve(&cfg.turn, 1);
     assert_ok(vn_ip_parse("192.0.2.1", &cfg.stun[0].ip));
-    assert_ok(vn_tls_key_new(&cfg.ca_key_pem));
-    assert_ok(vn_tls_ca_new(cfg.ca_key_pem, "CA", NOW - 1000, NOW + 86400000, &cfg.ca_cert_pem));
+    VN_CLEANUP(vn_secret_strp) char *ca_key = NULL;
+    assert_ok(vn_tls_key_new(&ca_key));
+    assert_ok(vn_tls_ca_new(ca_key, "CA", NOW - 1000, NOW + 86400000, &cfg.ca_cert_pem));
+    assert_ok(vn_tls_ca_open(ca_key, cfg.ca_cert_pem, &cfg.ca));
     VN_CLEANUP(vn_sig_freep) struct vn_sig_key *key = NULL;
     VN_CLEANUP(vn_secret_strp) char *tls_key = NULL;
     uint8_t *csr = NULL;

@@ -124,9 +124,10 @@ static int setup(void **state)
     assert_ok(vn_token_keys_derive(&(struct vn_secret32){.b = {1}}, &keys));
     config = (struct vn_guardian_config){
         .public_host = "g.example", .public_port = 8443, .master_port = 4222};
-    assert_ok(vn_tls_key_new(&config.ca_key_pem));
-    assert_ok(
-        vn_tls_ca_new(config.ca_key_pem, "CA", NOW - 1000, NOW + 86400000, &config.ca_cert_pem));
+    VN_CLEANUP(vn_secret_strp) char *ca_key = NULL;
+    assert_ok(vn_tls_key_new(&ca_key));
+    assert_ok(vn_tls_ca_new(ca_key, "CA", NOW - 1000, NOW + 86400000, &config.ca_cert_pem));
+    assert_ok(vn_tls_ca_open(ca_key, config.ca_cert_pem, &config.ca));
     assert_ok(vn_sig_generate(realm->suite->sig, &key));
     assert_ok(vn_tls_key_new(&tls_key));
     assert_ok(vn_tls_csr(tls_key, "x", &csr, &csr_n));

@@ -120,13 +120,13 @@ static int setup(void **state)
     assert_int_equal(vn_tls_ca_new(w.ca_key, "ca", from, to, &w.ca_cert), VN_OK);
     assert_int_equal(vn_tls_ca_new(other_key, "other", from, to, &w.other_ca_cert), VN_OK);
     vn_secret_strp(&other_key);
-    assert_int_equal(vn_tls_ca_issue_server(w.ca_key, w.ca_cert, w.server_key, hosts, 1, from, to,
-                                            &w.server_cert),
+    VN_CLEANUP(vn_tls_ca_freep) struct vn_tls_ca *ca = NULL;
+    assert_int_equal(vn_tls_ca_open(w.ca_key, w.ca_cert, &ca), VN_OK);
+    assert_int_equal(vn_tls_ca_issue_server(ca, w.server_key, hosts, 1, from, to, &w.server_cert),
                      VN_OK);
     assert_int_equal(vn_tls_csr(w.client_key, "node", &csr, &csr_n), VN_OK);
-    assert_int_equal(vn_tls_ca_issue_client(w.ca_key, w.ca_cert, VN_SPAN(csr, csr_n), "node", from,
-                                            to, &w.client_cert),
-                     VN_OK);
+    assert_int_equal(
+        vn_tls_ca_issue_client(ca, VN_SPAN(csr, csr_n), "node", from, to, &w.client_cert), VN_OK);
     free(csr);
     write_file("ca.pem", w.ca_cert);
     write_file("s.pem", w.server_cert);

@@ -100,6 +100,7 @@ static void pair_done(struct pair *p)
 
 struct pki {
     char *ca_key, *ca, *server_key, *server, *client_key, *client;
+    struct vn_tls_ca *authority;
 };
 
 static const char *const HOSTS[] = {"master.example", "192.0.2.7", "fd00::7"};
@@ -112,16 +113,18 @@ static void pki_init(struct pki *k)
     k->server_key = key_new();
     k->client_key = key_new();
     assert_ok(vn_tls_ca_new(k->ca_key, "VeilNet Master CA", T0, T0 + 100 * (uint64_t)DAY, &k->ca));
-    assert_ok(vn_tls_ca_issue_server(k->ca_key, k->ca, k->server_key, HOSTS, 3, T0, T0 + DAY,
-                                     &k->server));
+    assert_ok(vn_tls_ca_open(k->ca_key, k->ca, &k->authority));
+    assert_ok(
+        vn_tls_ca_issue_server(k->authority, k->server_key, HOSTS, 3, T0, T0 + DAY, &k->server));
     assert_ok(vn_tls_csr(k->client_key, "wanted", &csr, &n));
-    assert_ok(vn_tls_ca_issue_client(k->ca_key, k->ca, VN_SPAN(csr, n), "conflux-17", T0, T0 + DAY,
+    assert_ok(vn_tls_ca_issue_client(k->authority, VN_SPAN(csr, n), "conflux-17", T0, T0 + DAY,
                                      &k->client));
     free(csr);
 }
 
 static void pki_done(struct pki *k)
 {
+    k->authority = vn_tls_ca_free(k->authority);
     vn_secret_strp(&k->ca_key);
     vn_secret_strp(&k->server_key);
     vn_secret_strp(&k->client_key);
@@ -240,8 +243,11 @@ static void bad_input_is_told(void **state)
     assert_status(VN_ERR_ARG, vn_tls_ca_new(k.ca_key, "", T0, T0 + DAY, &cert));
     assert_status(VN_ERR_ARG, vn_tls_ca_new(k.ca_key, "x", T0 + DAY, T0, &cert));
     /* an authority's certificate with another key */
-    assert_status(VN_ERR_ARG, vn_tls_ca_issue_server(k.client_key, k.ca, k.server_key, HOSTS, 3, T0,
-                                                     T0 + DAY, &cert));
+    struct vn_tls_ca *none = NULL;
+    assert_status(VN_ERR_ARG, vn_tls_ca_open(k.client_key, k.ca, &none));
+    assert_status(VN_ERR_MALFORMED, vn_tls_ca_open(k.ca_key, "", &none));
+    assert_status(VN_ERR_MALFORMED, vn_tls_ca_open("", k.ca, &none));
+    assert_null(none);
     char longest[66];
     memset(longest, 'n', 65);
     longest[65] = '\0';
@@ -252,17 +258,17 @@ static void bad_input_is_told(void **state)
     /* a request nobody signed: one bit off, cut, or with something behind it */
     assert_ok(vn_tls_csr(k.client_key, "x", &csr, &n));
     csr[n - 1] ^= 1;
-    assert_status(VN_ERR_AUTH, vn_tls_ca_issue_client(k.ca_key, k.ca, VN_SPAN(csr, n), "c", T0,
-                                                      T0 + DAY, &cert));
+    assert_status(VN_ERR_AUTH,
+                  vn_tls_ca_issue_client(k.authority, VN_SPAN(csr, n), "c", T0, T0 + DAY, &cert));
     csr[n - 1] ^= 1;
     for (size_t cut = 0; cut < n; cut++)
-        assert_status(VN_ERR_MALFORMED, vn_tls_ca_issue_client(k.ca_key, k.ca, VN_SPAN(csr, cut),
-                                                               "c", T0, T0 + DAY, &cert));
+        assert_status(VN_ERR_MALFORMED, vn_tls_ca_issue_client(k.authority, VN_SPAN(csr, cut), "c",
+                                                               T0, T0 + DAY, &cert));
     uint8_t *longer = malloc(n + 1);
     memcpy(longer, csr, n);
     longer[n] = 0;
-    assert_status(VN_ERR_MALFORMED, vn_tls_ca_issue_client(k.ca_key, k.ca, VN_SPAN(longer, n + 1),
-                                                           "c", T0, T0 + DAY, &cert));
+    assert_status(VN_ERR_MALFORMED, vn_tls_ca_issue_client(k.authority, VN_SPAN(longer, n + 1), "c",
+                                                           T0, T0 + DAY, &cert));
     free(longer);
     free(csr);
     assert_null(cert);
