@@ -14,9 +14,11 @@ static json_t *ways_json(const Vn__Local__Link *l)
     json_t *list = json_array();
     for (size_t i = 0; i < l->n_ways; i++) {
         const Vn__Local__Way *w = l->ways[i];
-        json_array_append_new(list, json_pack("{s:b, s:s, s:s, s:s, s:I}", "direct", w->direct,
-                                              "relay", w->relay, "tag", w->tag, "why", w->why,
-                                              "rtt_us", (json_int_t)w->rtt_us));
+        json_array_append_new(
+            list, json_pack("{s:b, s:s, s:s, s:s, s:I, s:I, s:f, s:I}", "direct", w->direct,
+                            "relay", w->relay, "tag", w->tag, "why", w->why, "rtt_us",
+                            (json_int_t)w->rtt_us, "cost_us", (json_int_t)w->cost_us, "weight",
+                            w->weight_permille / 1000.0, "age_ms", (json_int_t)w->age_ms));
     }
     return list;
 }
@@ -30,11 +32,31 @@ static const char *tag_of(const Vn__Local__Link *l, const char *id)
     return id;
 }
 
+static const char *way_name(const Vn__Local__Way *w)
+{
+    return w->direct ? "direct" : w->tag[0] ? w->tag : w->relay;
+}
+
+static bool is_standby(const Vn__Local__Way *w)
+{
+    return strcmp(w->why, "standby") == 0;
+}
+
+static json_t *standbys_json(const Vn__Local__Link *l)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < l->n_ways; i++) {
+        if (is_standby(l->ways[i]))
+            json_array_append_new(list, json_string(way_name(l->ways[i])));
+    }
+    return list;
+}
+
 static json_t *route_json(const Vn__Local__Link *l)
 {
-    return json_pack("{s:s, s:s, s:o, s:s, s:o}", "node", l->node, "tag", l->tag, "addresses",
+    return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "node", l->node, "tag", l->tag, "addresses",
                      vn_cli_strings(l->addrs, l->n_addrs), "state", l->tx_state, "via",
-                     vn_cli_strings(l->via, l->n_via));
+                     vn_cli_strings(l->via, l->n_via), "standbys", standbys_json(l));
 }
 
 static void print_route(const Vn__Local__Link *l)
@@ -47,6 +69,13 @@ static void print_route(const Vn__Local__Link *l)
     printf(l->n_via ? " through" : " direct");
     for (size_t i = 0; i < l->n_via; i++)
         printf(" %s", tag_of(l, l->via[i]));
+    const char *before = "; standing by: ";
+    for (size_t i = 0; i < l->n_ways; i++) {
+        if (is_standby(l->ways[i]))
+            printf("%s%s", before, way_name(l->ways[i]));
+        if (is_standby(l->ways[i]))
+            before = ", ";
+    }
     putchar('\n');
 }
 
@@ -102,6 +131,15 @@ static const char *in_words(const char *why)
         {"quarantined", "kept apart from this node by Guardian"},
         {"unknown_key", "no current descriptor of it"},
         {"overruled", "the settings of this node (--via) name the relays"},
+        {"standby", "stands by: used at once if the one in use fails"},
+        {"excluded", "may not be used any more"},
+        {"dead", "it ended, or did not answer; tried again"},
+        {"held", "answers, but ended under traffic lately"},
+        {"unmeasured", "not measured yet"},
+        {"costlier", "costs more than the one in use"},
+        {"small_gain", "cheaper, but too little to move"},
+        {"no_headroom", "cheaper, but its relay has little room"},
+        {"lot", "cheaper: moves there in the next seconds"},
     };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (strcmp(table[i].why, why) == 0)
@@ -121,11 +159,10 @@ static int explain_link(const struct vn_cli *c, const Vn__Local__Link *l)
     print_route(l);
     for (size_t i = 0; i < l->n_ways; i++) {
         const Vn__Local__Way *w = l->ways[i];
-        printf("  %-14s %s",
-               w->direct   ? "direct"
-               : w->tag[0] ? w->tag
-                           : w->relay,
-               in_words(w->why));
+        printf("  %-14s %s", way_name(w), in_words(w->why));
+        if (w->cost_us)
+            printf(" (cost %.1f ms, weight %.2f)", (double)w->cost_us / 1000,
+                   w->weight_permille / 1000.0);
         if (w->rtt_us)
             printf(" (first tether: rtt %.1f ms)", (double)w->rtt_us / 1000);
         putchar('\n');

@@ -223,6 +223,9 @@ static void add_ways(struct arena *a, struct vn_node *node, Vn__Local__Link *l,
         w->tag = text(a, ways[i].tag);
         w->why = text(a, ways[i].why);
         w->rtt_us = rtt_of(stats, ways[i].tether);
+        w->cost_us = ways[i].cost_us;
+        w->weight_permille = ways[i].weight_permille;
+        w->age_ms = ways[i].age_ms;
         l->ways[l->n_ways++] = w;
     }
 }
@@ -324,6 +327,10 @@ static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_
         {"inband_sent", ns->inband_sent},
         {"inband_received", ns->inband_received},
         {"inband_passed", ns->inband_passed},
+        {"path_probes", ns->probes},
+        {"path_heartbeats", ns->heartbeats},
+        {"path_moves", ns->moves},
+        {"path_failovers", ns->failovers},
         {"ecn_marked", stats ? stats->counters.ecn_marked : 0},
         {"egressers", stats ? stats->egresser_count : 0},
     };

@@ -7,6 +7,7 @@
 #include "core/learn.h"
 
 #include "core/node_i.h"
+#include "router/explain.h"
 
 #define DIRECT_KEY 0
 #define PROBE_WAIT_MS 2000   /* an arm that has not answered then is dead */
@@ -15,7 +16,7 @@
 #define DOUBLINGS_MAX 6u
 /* What any path costs its user beyond the network: differences far below that are not worth a move,
  * and a quiet LAN does not wander. */
-#define PATH_FIXED_US 5000
+#define PATH_FIXED_US 10000
 
 /* ---- arms ---- */
 
@@ -71,25 +72,17 @@ static bool is_ready(const struct vn_arm *a)
     return a && a->circuit && a->circuit->state == VN_CIRCUIT_UP && a->circuit->bound;
 }
 
-static uint32_t median(const struct vn_arm *a)
-{
-    const uint32_t *r = a->rtt_us;
-    if (a->samples == 1)
-        return r[0];
-    if (a->samples == 2)
-        return VN_MIN(r[0], r[1]);
-    uint32_t low = VN_MIN(r[0], r[1]), high = VN_MAX(r[0], r[1]);
-    return VN_MAX(low, VN_MIN(high, r[2]));
-}
-
+/* The fastest of the last few: what a busy machine adds to one or the other is not the path's. */
 static uint32_t cost_of(const struct vn_arm *a)
 {
-    uint32_t mid = median(a), off = 0;
     unsigned count = VN_MIN(a->samples, (unsigned)VN_ARM_SAMPLES);
+    uint32_t least = a->rtt_us[0], off = 0;
+    for (unsigned i = 1; i < count; i++)
+        least = VN_MIN(least, a->rtt_us[i]);
     for (unsigned i = 0; i < count; i++)
-        off += a->rtt_us[i] > mid ? a->rtt_us[i] - mid : mid - a->rtt_us[i];
-    /* The largest of three is left out of the median, and here as well. */
-    const struct vn_ccx_sample s = {.delay_us = mid / 2, .jitter_us = off / count / 4};
+        off += a->rtt_us[i] - least;
+    const struct vn_ccx_sample s = {.delay_us = least / 2,
+                                    .jitter_us = off / VN_MAX(count, 1u) / 4};
     return PATH_FIXED_US + vn_ccx_cost(&s, VN_MTU_DEFAULT);
 }
 
@@ -274,6 +267,14 @@ static bool is_relay(struct vn_node *n, const struct vn_id *relay)
     return r && r->cert && (r->cert->rights & VN_RIGHT_RELAY) && !vn_quarantine_refuses(n, r->cert);
 }
 
+static size_t live_relays(const struct vn_learner *l)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < l->ccx.count; i++)
+        count += l->ccx.arms[i].key != DIRECT_KEY && l->ccx.arms[i].state == VN_CCX_LIVE;
+    return count;
+}
+
 /* Those that may not relay any more go, new ones come. */
 static void look_for_relays(struct vn_learner *l)
 {
@@ -295,7 +296,7 @@ static void look_for_relays(struct vn_learner *l)
         if (l->count <= VN_LEARN_RELAYS_MAX && vn_route_may_relay(n, r, l->stream->peer))
             (void)arm_get(l, &r->id);
     }
-    if (l->count > VN_CCX_STANDBYS_MAX || n->now_ms < l->discover_ms)
+    if (live_relays(l) >= VN_CCX_STANDBYS_MAX || n->now_ms < l->discover_ms)
         return;
     l->discover_ms = n->now_ms + ((uint64_t)DISCOVER_MS << VN_MIN(l->discoveries++, DOUBLINGS_MAX));
     vn_route_discover(n);
@@ -356,6 +357,27 @@ static void on_tick(void *arg)
         struct vn_arm *a = by_key(l, standbys[i]->key);
         if (a)
             set_up(l, a);
+    }
+}
+
+/* ---- for the local commands ---- */
+
+void vn_learn_describe(const struct vn_stream *s, struct vn_node_way *way)
+{
+    const struct vn_learner *l = s ? s->learner : NULL;
+    uint64_t key = way->direct ? DIRECT_KEY : key_of(&way->relay);
+    struct vn_arm_report rows[VN_CCX_ARMS_MAX];
+    size_t count = l && s->state == VN_TX_OPEN ? vn_ccx_explain(&l->ccx, rows) : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].key != key)
+            continue;
+        way->cost_us = rows[i].cost_us;
+        way->weight_permille = (uint32_t)((uint64_t)rows[i].weight_q16 * 1000 / VN_Q16);
+        way->age_ms = (uint64_t)rows[i].age * VN_CCX_TICK_MS;
+        /* Where the stream goes the router may not know yet; a way without a tether, or that is
+         * forbidden, has its reason. */
+        if (rows[i].reason != VN_ARM_IN_USE && strcmp(way->why, "ready") == 0)
+            way->why = vn_arm_reason_name(rows[i].reason);
     }
 }
 

@@ -18,8 +18,9 @@ struct vn_node;
 struct vn_stream;
 struct vn_circuit;
 struct vn_ev_sent;
+struct vn_node_way;
 
-#define VN_ARM_SAMPLES 3 /* the median of so many counts: one slow answer is no slow path */
+#define VN_ARM_SAMPLES 3 /* the fastest of so many counts: one slow answer is no slow path */
 
 struct vn_arm {
     uint64_t key;               /* of the router; 0: the direct path */
@@ -65,6 +66,8 @@ void vn_learn_answered(struct vn_node *n, struct vn_stream *s, struct vn_circuit
 void vn_learn_loses(struct vn_stream *s, const struct vn_circuit *c, bool failed);
 /** s lost its circuit. True: it goes on, on a standby. */
 bool vn_learn_rescue(struct vn_node *n, struct vn_stream *s);
+/** What the learner of s, which may be NULL, thinks of a way: adds it. */
+void vn_learn_describe(const struct vn_stream *s, struct vn_node_way *way);
 /** Returns NULL. */
 struct vn_learner *vn_learn_free(struct vn_node *n, struct vn_learner *l);
 

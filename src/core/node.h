@@ -131,6 +131,7 @@ struct vn_node_status {
     uint64_t relays_accepted; /* and ever */
     bool relay_allowed;
     uint64_t inband_sent, inband_received, inband_passed; /* messages over tethers, Master away */
+    uint64_t probes, heartbeats, moves, failovers; /* of paths, ever; failovers are moves, too */
     uint64_t drops[VN_NDROP_COUNT];
     uint64_t handshakes_started, handshakes_done, handshakes_answered;
     uint64_t cookies_sent;
@@ -174,6 +175,10 @@ struct vn_node_way {
     char tag[VN_TAG_MAX + 1];
     uint32_t tether; /* to its first node; 0: none */
     const char *why; /* what it is: see vn_node_ways */
+    /* while the stream's learner knows it; else 0 */
+    uint32_t cost_us; /* of a packet; 0: not measured */
+    uint32_t weight_permille;
+    uint64_t age_ms; /* of that measurement, about */
 };
 /**
  * The ways to a peer, the direct one first; returns how many, at most cap. Of each
@@ -184,6 +189,8 @@ struct vn_node_way {
  *   failed       the direct tether is not there
  *   failed_lately, forbidden, quarantined, unknown_key   a relay that would not be tried now
  *   overruled    the settings name other relays
+ *   standby, costlier, small_gain, unmeasured, dead, held, ...   as the stream's learner has it:
+ *                router/explain.h
  */
 size_t vn_node_ways(struct vn_node *n, const struct vn_id *peer, struct vn_node_way *ret,
                     size_t cap);

@@ -308,6 +308,7 @@ size_t vn_node_ways(struct vn_node *n, const struct vn_id *peer, struct vn_node_
         return 0;
     ret[count++] = (struct vn_node_way){
         .direct = true, .tether = p->hop ? p->hop->handle : 0, .why = why_direct(n, p)};
+    vn_learn_describe(p->tx, ret);
     VN_LIST_EACH(it, &n->peers.lru)
     {
         const struct vn_peer *r = VN_LIST_ENTRY(it, struct vn_peer, lru);
@@ -317,6 +318,7 @@ size_t vn_node_ways(struct vn_node *n, const struct vn_id *peer, struct vn_node_
         *w = (struct vn_node_way){
             .relay = r->id, .tether = r->hop ? r->hop->handle : 0, .why = why_relay(n, r, p)};
         memcpy(w->tag, r->cert->tag, sizeof(w->tag));
+        vn_learn_describe(p->tx, w);
     }
     return count;
 }

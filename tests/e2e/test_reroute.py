@@ -1,10 +1,11 @@
 """Four nodes and no setting: the way between a and b is cut under a download, a relay carries it, and it moves back."""
-# timeout: 180
+# timeout: 240
 import hashlib
 import os
+import signal
 
 from lib import *
-from veil import Guardian, Node, Traffic
+from veil import Datagrams, Guardian, Node, Traffic
 
 net = Net()
 srv, a, b, c, d = (net.machine(n) for n in ("srv", "a", "b", "c", "d"))
@@ -20,11 +21,15 @@ def cut(really):
         m.ip("route", "add" if really else "del", "blackhole", f"{underlay[other.name]}/32")
 
 
-def relay(node, tag):
+def relay_id(node, tag):
     """Whom the stream to that node goes through; None: nobody."""
     via = [l["via"] for l in node.links() if l["tag"] == tag and l["stream"]["tx_state"] == "open"]
+    return via[0][0] if via and via[0] else None
+
+
+def relay(node, tag):
     ids = {n.status()["node"]: n for n in (nc, nd) if n.daemon.running()}
-    return ids.get(via[0][0]) if via and via[0] else None
+    return ids.get(relay_id(node, tag))
 
 
 def opened(node, tag):
@@ -87,6 +92,38 @@ def it_moves_back():
     t.stop()
 
 
+def standbys(node, tag):
+    return [r["standbys"] for r in node.json("routes")["routes"] if r["tag"] == tag][0]
+
+
+def it_goes_silent_under_datagrams():
+    """First the direct way, then the relay that took over, which answers nobody any more and says nothing."""
+    d = Datagrams(a, b, nb.ip4)
+
+    def costs():
+        found = {w["why"]: w["cost_us"] for w in na.json("explain", "b")["ways"]}
+        return found if found.get("in_use") and found.get("standby") else None
+
+    log("explain knows what they cost:", wait_until(costs, 60, "something stands by"))
+    wait_until(lambda: "standing by: " in na.cli("routes").stdout, 10, "routes names it")
+    since = d.flow()
+    cut(True)
+    wait_until(lambda: relay(na, "b"), 10, "a relay carries it")
+    d.flow()
+    check(d.longest_gap(since) < 1500, f"{d.longest_gap(since)} datagrams in a row were lost")
+    wait_until(lambda: relay(na, "b") and {"c", "d"} - {relay(na, "b").tag} == set(standbys(na, "b")), 60,
+               "the other relay stands by")
+    first, since = relay(na, "b"), d.flow()
+    other = (nd if first is nc else nc).status()["node"]
+    first.daemon.send(signal.SIGSTOP)
+    wait_until(lambda: relay_id(na, "b") == other, 10, "the other relay carries it")
+    d.flow()
+    check(d.longest_gap(since) < 1500, f"{d.longest_gap(since)} datagrams in a row were lost")
+    first.daemon.send(signal.SIGCONT)
+    d.stop()
+    cut(False)
+
+
 def nobody_relays():
     for n in (nc, nd):
         n.stop()
@@ -99,4 +136,5 @@ def nobody_relays():
           "nobody carried anything")
 
 
-main(a_download_survives_the_cut, it_is_explained, the_relay_dies, it_moves_back, nobody_relays)
+main(a_download_survives_the_cut, it_is_explained, the_relay_dies, it_moves_back, it_goes_silent_under_datagrams,
+     nobody_relays)

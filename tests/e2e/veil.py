@@ -162,3 +162,55 @@ class Traffic:
 
     def stop(self):
         self.daemon.stop(signal.SIGINT)
+
+
+class Datagrams:
+    """A numbered UDP datagram each millisecond, in one direction. Gaps are told by numbers: a sender that is late sends what is due at once."""
+
+    SENDER = """
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+start, n = time.monotonic(), 0
+while True:
+    while n <= (time.monotonic() - start) * 1000:
+        try:
+            s.sendto(n.to_bytes(8, "big") + bytes(192), (sys.argv[1], int(sys.argv[2])))
+        except OSError:
+            pass
+        n += 1
+    time.sleep(0.0005)
+"""
+    RECEIVER = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+s.bind((sys.argv[1], int(sys.argv[2])))
+print("ready", flush=True)
+while True:
+    print(int.from_bytes(s.recv(2048)[:8], "big"), flush=True)
+"""
+
+    def __init__(self, source, destination, address, port=5005):
+        name = f"{source.name}-{destination.name}-{port}"
+        self.receiver = destination.daemon(["python3", "-c", self.RECEIVER, address, port], name=f"datagrams-to-{name}")
+        self.receiver.wait_log("^ready")
+        self.sender = source.daemon(["python3", "-c", self.SENDER, address, port], name=f"datagrams-{name}")
+
+    def come(self):
+        """Their numbers, so far."""
+        return [int(x) for x in re.findall(r"^([0-9]+)$", self.receiver.log_text(), re.M)]
+
+    def longest_gap(self, since=0):
+        """The longest run of numbers from `since` on that did not come, so far."""
+        numbers = sorted({n for n in self.come() if n >= since})
+        return max((y - x - 1 for x, y in zip(numbers, numbers[1:])), default=0)
+
+    def flow(self, count=200):
+        """Waits until so many more have come; returns the last number."""
+        before = len(self.come())
+        wait_until(lambda: len(self.come()) >= before + count, 20, "datagrams flow")
+        return self.come()[-1]
+
+    def stop(self):
+        self.sender.stop()
+        self.receiver.stop()

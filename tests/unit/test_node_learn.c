@@ -14,7 +14,7 @@ struct scene {
     struct vn_world_node *a, *b, *c, *d;
     uint32_t first, next; /* numbers of a's packets */
     bool come[NUMBERS];
-    size_t control_bytes; /* of all tethers */
+    size_t control_bytes, control_count; /* of all tethers */
 };
 
 static bool count_control(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
@@ -23,6 +23,7 @@ static bool count_control(void *arg, const struct vn_id *tether, enum vn_tether_
     struct scene *s = arg;
     (void)tether;
     s->control_bytes += cls == VN_TETHER_CONTROL ? b->len : 0;
+    s->control_count += cls == VN_TETHER_CONTROL;
     return true;
 }
 
@@ -140,6 +141,25 @@ static void test_standbys(void **state)
     vn_world_done(&s.w);
 }
 
+/* What a stream that sends little costs beside its packets. On the wire a message has an IP, a UDP,
+ * a DTLS and an SCTP header more, and a SACK for another (sim/net_i.h). */
+static void test_costs_little(void **state)
+{
+    (void)state;
+    const size_t headers = 28 + 37 + 28 + 16, seconds = 20;
+    struct scene s;
+    setup(&s);
+    warm_up(&s);
+    stream(&s, 4000, 100);
+    s.control_bytes = s.control_count = 0;
+    stream(&s, seconds * 1000, 100);
+    /* A heartbeat and at most a probe a second, each answered; a probe crosses two tethers. */
+    assert_in_range(s.control_count, 2 * seconds, 6 * seconds + 12);
+    assert_in_range(s.control_bytes + headers * s.control_count, 1, 1250 * seconds);
+    assert_int_equal(0, longest_gap(&s, 1));
+    vn_world_done(&s.w);
+}
+
 /* The path in use goes silent, without a word from anybody. */
 static void test_direct_goes_silent(void **state)
 {
@@ -155,6 +175,17 @@ static void test_direct_goes_silent(void **state)
     /* A heartbeat on its way, its answer, and the silence that is borne. */
     assert_in_range(longest_gap(&s, from), 20, 150);
     assert_int_equal(1, s.a->node->routes.failovers);
+    struct vn_node_way ways[VN_NODE_WAYS_MAX];
+    const struct vn_id b = vn_world_status(s.b).node;
+    assert_int_equal(3, vn_node_ways(s.a->node, &b, ways, VN_ARRAY_LEN(ways)));
+    for (size_t i = 0; i < 3; i++) {
+        bool used = strcmp(ways[i].why, "in_use") == 0;
+        assert_int_equal(i == 0,
+                         strcmp(ways[i].why, "held") == 0 || strcmp(ways[i].why, "dead") == 0);
+        assert_int_equal(i > 0 && !used, strcmp(ways[i].why, "standby") == 0);
+        /* Over a relay: 20 ms one way, and what a path costs anyhow. */
+        assert_in_range(ways[i].cost_us, i ? 30000 : 0, i ? 32000 : 0);
+    }
     stream(&s, 5000, 10); /* the tether's end is noticed meanwhile */
     assert_int_equal(1, s.a->node->routes.failovers);
     assert_int_equal(1, vn_world_status(s.a).handshakes_started);
@@ -265,6 +296,7 @@ int main(void)
         vn_log_setup(VN_LOG_DEBUG, 0);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_standbys),
+        cmocka_unit_test(test_costs_little),
         cmocka_unit_test(test_direct_goes_silent),
         cmocka_unit_test(test_relay_goes_silent),
         cmocka_unit_test(test_relay_stops),
