@@ -125,7 +125,7 @@ void sim_find(struct sim_net *n, struct sim_flow *f)
     look_at_destination(n, f);
     ask_hub(n, f->from);
     ask_tether(n, f);
-    struct vn_candidate list[VN_CANDIDATES_MAX];
+    struct vn_relay_candidate list[VN_CANDIDATES_MAX];
     size_t count = vn_candidates(book_of(n, f->from), &self->at, &f->place, list);
     size_t most = eager ? VN_CANDIDATES_MAX : n->now_ms - self->added_ms >= ADD_MS;
     size_t added = vn_candidates_apply(&f->ccx, SIM_DIRECT_KEY, list, count, most);

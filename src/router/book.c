@@ -119,24 +119,31 @@ void vn_book_failed(struct vn_book *b, uint64_t key)
 {
     struct vn_relay *r = find(b, key);
     if (r && ++r->failures == FAILURES_MAX)
+        vn_book_forget(b, key);
+}
+
+void vn_book_forget(struct vn_book *b, uint64_t key)
+{
+    struct vn_relay *r = find(b, key);
+    if (r)
         *r = b->relays[--b->count];
 }
 
 /* ---- candidates ---- */
 
-static size_t add(struct vn_candidate *list, size_t count, uint64_t key,
+static size_t add(struct vn_relay_candidate *list, size_t count, uint64_t key,
                   enum vn_candidate_kind kind)
 {
     for (size_t i = 0; i < count; i++)
         if (list[i].key == key)
             return count;
-    list[count] = (struct vn_candidate){key, kind};
+    list[count] = (struct vn_relay_candidate){key, kind};
     return count + 1;
 }
 
 size_t vn_candidates(const struct vn_book *b, const struct vn_coord *self_at,
                      const struct vn_descriptor_place *to,
-                     struct vn_candidate ret[VN_CANDIDATES_MAX])
+                     struct vn_relay_candidate ret[VN_CANDIDATES_MAX])
 {
     size_t n = 0;
     struct least close = {0}, over = {0};
@@ -158,7 +165,7 @@ size_t vn_candidates(const struct vn_book *b, const struct vn_coord *self_at,
     return n;
 }
 
-static bool is_listed(const struct vn_candidate *list, size_t count, uint64_t key)
+static bool is_listed(const struct vn_relay_candidate *list, size_t count, uint64_t key)
 {
     for (size_t i = 0; i < count; i++)
         if (list[i].key == key)
@@ -167,7 +174,7 @@ static bool is_listed(const struct vn_candidate *list, size_t count, uint64_t ke
 }
 
 /* Makes room for one: the arm that did worst of those that are not listed. */
-static bool drop_worst(struct vn_ccx *c, uint64_t direct, const struct vn_candidate *list,
+static bool drop_worst(struct vn_ccx *c, uint64_t direct, const struct vn_relay_candidate *list,
                        size_t count)
 {
     const struct vn_ccx_arm *worst = NULL;
@@ -182,7 +189,7 @@ static bool drop_worst(struct vn_ccx *c, uint64_t direct, const struct vn_candid
     return worst != NULL;
 }
 
-size_t vn_candidates_apply(struct vn_ccx *c, uint64_t direct, const struct vn_candidate *list,
+size_t vn_candidates_apply(struct vn_ccx *c, uint64_t direct, const struct vn_relay_candidate *list,
                            size_t count, size_t most)
 {
     size_t wanted = 0, added = 0;

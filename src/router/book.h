@@ -48,13 +48,15 @@ void vn_book_hear(struct vn_book *b, uint64_t key, const struct vn_coord *at,
 void vn_book_measured(struct vn_book *b, uint64_t key, uint32_t rtt_us);
 /** It did not answer, or a path over it ended. After three in a row it is forgotten. */
 void vn_book_failed(struct vn_book *b, uint64_t key);
+/** It is none any more. */
+void vn_book_forget(struct vn_book *b, uint64_t key);
 const struct vn_relay *vn_book_find(const struct vn_book *b, uint64_t key);
 /** The nearest to self_at first. */
 size_t vn_book_near(const struct vn_book *b, const struct vn_coord *self_at,
                     uint64_t ret[VN_NEAR_MAX]);
 
 enum vn_candidate_kind { VN_NEAR_SOURCE, VN_NEAR_DESTINATION, VN_HUB };
-struct vn_candidate {
+struct vn_relay_candidate {
     uint64_t key;
     enum vn_candidate_kind kind;
 };
@@ -70,7 +72,7 @@ struct vn_descriptor_place {
 /** The relays to try for a destination, each once, neither end among them. */
 size_t vn_candidates(const struct vn_book *b, const struct vn_coord *self_at,
                      const struct vn_descriptor_place *to,
-                     struct vn_candidate ret[VN_CANDIDATES_MAX]);
+                     struct vn_relay_candidate ret[VN_CANDIDATES_MAX]);
 /**
  * Puts candidates among the arms of c, an arm's key being its relay's: at first as many as fit,
  * then in place of those that did worst and are not listed. Arms in use, pinned and standbys stay.
@@ -78,5 +80,5 @@ size_t vn_candidates(const struct vn_book *b, const struct vn_coord *self_at,
  * @param most  how many new arms at most: each costs a set-up
  * @return how many were added; they are the last arms of c
  */
-size_t vn_candidates_apply(struct vn_ccx *c, uint64_t direct, const struct vn_candidate *list,
+size_t vn_candidates_apply(struct vn_ccx *c, uint64_t direct, const struct vn_relay_candidate *list,
                            size_t count, size_t most);

@@ -32,7 +32,8 @@ static int begin(void **state)
     return 0;
 }
 
-static size_t count_kind(const struct vn_candidate *list, size_t n, enum vn_candidate_kind kind)
+static size_t count_kind(const struct vn_relay_candidate *list, size_t n,
+                         enum vn_candidate_kind kind)
 {
     size_t found = 0;
     for (size_t i = 0; i < n; i++)
@@ -113,7 +114,7 @@ static void candidates_are_of_three_kinds(void **state)
     for (uint64_t k = 40; k < 46; k++)
         hear(k, 50); /* half way */
     hear(900, 0);    /* the destination itself, in the book */
-    struct vn_candidate list[VN_CANDIDATES_MAX];
+    struct vn_relay_candidate list[VN_CANDIDATES_MAX];
     size_t n = vn_candidates(&book, &here, &to, list);
     assert_int_equal(6 + 4 + 6, n);
     assert_int_equal(6, count_kind(list, n, VN_NEAR_SOURCE));
@@ -133,9 +134,9 @@ static void arms_follow_the_list_and_keep_what_is_used(void **state)
     vn_ccx_init(&c, 1);
     vn_ccx_budget_init(&b, 0);
     assert_ok(vn_ccx_add(&c, DIRECT));
-    struct vn_candidate list[VN_CANDIDATES_MAX];
+    struct vn_relay_candidate list[VN_CANDIDATES_MAX];
     for (size_t i = 0; i < VN_CANDIDATES_MAX; i++)
-        list[i] = (struct vn_candidate){10 + i, VN_HUB};
+        list[i] = (struct vn_relay_candidate){10 + i, VN_HUB};
     size_t most = VN_CANDIDATES_MAX;
     assert_int_equal(most, vn_candidates_apply(&c, DIRECT, list, most, most));
     assert_int_equal(VN_CCX_ARMS_MAX, c.count);
@@ -191,7 +192,7 @@ static void any_order_of_news(void **state)
         struct vn_descriptor_place to = {.key = 5, .at = at_ms(50), .near_count = 3};
         for (size_t i = 0; i < 3; i++)
             to.near[i].key = 1 + vn_test_below(100);
-        struct vn_candidate list[VN_CANDIDATES_MAX];
+        struct vn_relay_candidate list[VN_CANDIDATES_MAX];
         size_t n = vn_candidates(&book, &here, &to, list);
         assert_true(n <= VN_CANDIDATES_MAX);
         for (size_t i = 0; i < n; i++) {
