@@ -20,8 +20,7 @@ static void hop(void)
         assert(r.cur == in.p && r.left == in.n);
         return;
     }
-    assert(r.left == in.n - VN_HOP_HEADER_LEN &&
-           (h.label == 0) == (h.type == VN_HOP_CIRCUIT || h.type == VN_HOP_SIGNAL));
+    assert(r.left == in.n - VN_HOP_HEADER_LEN && (h.label == 0) == vn_hop_to_neighbour(h.type));
     uint8_t out[VN_HOP_HEADER_LEN];
     struct vn_writer w = vn_writer_of(out, sizeof(out));
     vn_hop_encode(&w, &h);

@@ -100,6 +100,31 @@ static vn_status signed_message(struct vn_span header, struct vn_span cert_hash,
 
 /* ---- sealing ---- */
 
+/* The plaintext of a signed one. */
+static vn_status write_signed(struct vn_writer *w, const struct vn_envelope_send *s,
+                              struct vn_span header)
+{
+    struct vn_hash cert_hash;
+    vn_status st = vn_hash(s->suite->hash, VN_PARTS(s->cert), &cert_hash);
+    if (st != VN_OK)
+        return st;
+    vn_write_span(w, vn_hash_span(&cert_hash));
+    vn_write_block16(w, s->include_cert ? s->cert : VN_SPAN_NONE);
+    vn_write_block16(w, s->body);
+    uint8_t *sig = vn_write_room(w, s->suite->sig_len);
+    if (!sig)
+        return VN_ERR_LIMIT;
+    uint8_t *message = NULL;
+    size_t message_n = 0;
+    st = signed_message(header, vn_hash_span(&cert_hash), s->body, &message, &message_n);
+    if (st != VN_OK)
+        return st;
+    st = vn_sig_sign(s->key, s->context, VN_SPAN(message, message_n), sig);
+    vn_wipe(message, message_n);
+    free(message);
+    return st;
+}
+
 /* Writes the whole envelope into w; the plaintext is encrypted where it stands. */
 static vn_status seal_into(struct vn_writer *w, const struct vn_envelope_send *s,
                            struct vn_envelope_header *h, const struct vn_secret32 *k)
@@ -121,34 +146,19 @@ static vn_status seal_into(struct vn_writer *w, const struct vn_envelope_send *s
     } else {
         st = hour_key(suite, header, nonce, k, &key);
     }
-    struct vn_hash cert_hash;
+    size_t plain_at = w->len;
     if (st == VN_OK)
-        st = vn_hash(suite->hash, VN_PARTS(s->cert), &cert_hash);
+        st = s->key ? write_signed(w, s, header) : VN_OK;
     if (st != VN_OK)
         return st;
-
-    size_t plain_at = w->len;
-    vn_write_span(w, vn_hash_span(&cert_hash));
-    vn_write_block16(w, s->include_cert ? s->cert : VN_SPAN_NONE);
-    vn_write_block16(w, s->body);
-    uint8_t *sig = vn_write_room(w, suite->sig_len);
+    if (!s->key)
+        vn_write_span(w, s->body);
     size_t plain_n = w->len - plain_at;
     uint8_t *tag = vn_write_room(w, VN_AEAD_TAG_LEN);
     struct vn_span before = vn_writer_span(w);
     uint8_t *mac = vn_write_room(w, VN_MAC_LEN);
-    if (!sig || !tag || !mac)
+    if (!tag || !mac)
         return VN_ERR_LIMIT;
-
-    uint8_t *message = NULL;
-    size_t message_n = 0;
-    st = signed_message(header, vn_hash_span(&cert_hash), s->body, &message, &message_n);
-    if (st != VN_OK)
-        return st;
-    st = vn_sig_sign(s->key, s->context, VN_SPAN(message, message_n), sig);
-    vn_wipe(message, message_n);
-    free(message);
-    if (st != VN_OK)
-        return st;
     uint8_t *plain = w->buf + plain_at;
     st = vn_aead_seal_once(&key, header, VN_SPAN(plain, plain_n), plain);
     if (st != VN_OK)
@@ -167,12 +177,14 @@ vn_status vn_envelope_seal(const struct vn_envelope_send *s, const uint8_t nonce
     const struct vn_suite_info *suite = s->suite;
     bool to_node = s->recipient_ek.n > 0;
     if ((to_node && s->recipient_ek.n != suite->ek_len) || (!to_node && !s->hour_keys) ||
-        vn_sig_alg_of(s->key) != suite->sig || s->type >= VN_T_HS_M1 || s->cert.n == 0)
+        s->type >= VN_T_HS_M1 || vn_envelope_is_unsigned(s->type) != !s->key ||
+        (s->key ? vn_sig_alg_of(s->key) != suite->sig || s->cert.n == 0
+                : to_node || s->cert.n > 0 || s->body.n == 0))
         return VN_ERR_ARG;
     if (s->body.n > VN_CONTROL_PAYLOAD_MAX || s->cert.n > VN_CERT_MAX)
         return VN_ERR_LIMIT;
-    size_t len = (to_node ? suite->ct_len : 0) + suite->hash_len + 2 +
-                 (s->include_cert ? s->cert.n : 0) + 2 + s->body.n + suite->sig_len +
+    size_t with_sig = suite->hash_len + 2 + (s->include_cert ? s->cert.n : 0) + 2 + suite->sig_len;
+    size_t len = (to_node ? suite->ct_len : 0) + (s->key ? with_sig : 0) + s->body.n +
                  VN_AEAD_TAG_LEN + VN_MAC_LEN;
     if (VN_ENVELOPE_HEADER_LEN + len > VN_CONTROL_PAYLOAD_MAX)
         return VN_ERR_LIMIT;
@@ -181,7 +193,9 @@ vn_status vn_envelope_seal(const struct vn_envelope_send *s, const uint8_t nonce
         .version = VN_WIRE_VERSION,
         .suite = (uint8_t)suite->id,
         .type = s->type,
-        .seal = to_node ? VN_SEAL_NODE : VN_SEAL_HOUR,
+        .seal = to_node  ? VN_SEAL_NODE
+                : s->key ? VN_SEAL_HOUR
+                         : VN_SEAL_MEMBER,
         .realm = s->realm,
         .src = s->src,
         .dst = s->dst,
@@ -226,12 +240,14 @@ vn_status vn_envelope_parse(struct vn_span bytes, const struct vn_suite_info *su
     if (bytes.n > VN_CONTROL_PAYLOAD_MAX || !read_header(&r, &v.h) || v.h.len != r.left)
         return VN_ERR_MALFORMED;
     if (v.h.version != VN_WIRE_VERSION || v.h.suite != suite->id || v.h.type >= VN_T_HS_M1 ||
-        v.h.seal > VN_SEAL_NODE || !vn_id_equal(&v.h.realm, realm) ||
+        v.h.seal > VN_SEAL_MEMBER ||
+        (v.h.seal == VN_SEAL_MEMBER) != vn_envelope_is_unsigned(v.h.type) ||
+        !vn_id_equal(&v.h.realm, realm) ||
         (!vn_id_is_zero(&v.h.dst) && !vn_id_equal(&v.h.dst, self)))
         return VN_ERR_MALFORMED;
-    if (v.h.seal == VN_SEAL_HOUR && memcmp(v.h.kid, no_kid, VN_KID_LEN) != 0)
+    if (v.h.seal != VN_SEAL_NODE && memcmp(v.h.kid, no_kid, VN_KID_LEN) != 0)
         return VN_ERR_MALFORMED;
-    size_t plain_min = suite->hash_len + 2 + 2 + suite->sig_len;
+    size_t plain_min = v.h.seal == VN_SEAL_MEMBER ? 1 : suite->hash_len + 2 + 2 + suite->sig_len;
     if ((v.h.seal == VN_SEAL_NODE && !vn_read_span(&r, suite->ct_len, &v.ct)) ||
         r.left < plain_min + VN_AEAD_TAG_LEN + VN_MAC_LEN ||
         !vn_read_span(&r, r.left - VN_MAC_LEN, &v.sealed) ||
@@ -291,6 +307,10 @@ vn_status vn_envelope_open(const struct vn_envelope_view *v, const struct vn_sui
         return st;
 
     struct vn_reader r = vn_reader_of(VN_SPAN(plain, v->sealed.n - VN_AEAD_TAG_LEN));
+    if (v->h.seal == VN_SEAL_MEMBER) {
+        *ret = (struct vn_envelope_plain){.body = vn_reader_rest(&r)};
+        return VN_OK;
+    }
     struct vn_envelope_plain p = {.cert_hash = {.n = suite->hash_len}};
     struct vn_reader cert, body;
     if (!vn_read_copy(&r, p.cert_hash.b, suite->hash_len) || !vn_read_block16(&r, &cert) ||
@@ -316,6 +336,8 @@ vn_status vn_envelope_verify(const struct vn_envelope_view *v, const struct vn_e
 {
     uint8_t *message = NULL;
     size_t n = 0;
+    if (v->h.seal == VN_SEAL_MEMBER)
+        return VN_ERR_AUTH;
     vn_status st = signed_message(VN_SPAN(v->bytes.p, VN_ENVELOPE_HEADER_LEN),
                                   vn_hash_span(&p->cert_hash), p->body, &message, &n);
     if (st != VN_OK)

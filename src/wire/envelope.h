@@ -4,6 +4,7 @@
  *   header (100): ver1 suite1 type1 seal1 realm16 gen4 hour4 kid8 src16 dst16 tai12 nonce16 len4
  *   then [ct] ‖ AEAD(plaintext) ‖ mac16     ct with seal 1 only; len counts all after the header
  *   plaintext: H(cert_src) ‖ u16,[cert_src] ‖ u16,body ‖ signature(header ‖ H(cert_src) ‖ body)
+ *              body alone with seal 2, which shows that its sender is a member and no more
  */
 #pragma once
 
@@ -18,7 +19,7 @@
 #define VN_ENVELOPE_HEADER_LEN 100
 #define VN_KID_LEN 8
 
-enum vn_seal { VN_SEAL_HOUR = 0, VN_SEAL_NODE = 1 };
+enum vn_seal { VN_SEAL_HOUR = 0, VN_SEAL_NODE = 1, VN_SEAL_MEMBER = 2 };
 
 struct vn_envelope_header {
     uint8_t version, suite, type, seal;
@@ -43,16 +44,21 @@ struct vn_envelope_send {
     const struct vn_hour_keys
         *hour_keys; /* NULL when src is Guardian: then the mac is zero and seal must be NODE */
     uint64_t now_ms;
-    struct vn_span recipient_ek; /* empty: seal 0 */
+    struct vn_span recipient_ek; /* empty: seal 0, or 2 */
     struct vn_span cert;         /* cert_src, DER; hashed always */
     bool include_cert;
-    const struct vn_sig_key *key;
-    const char *context; /* "anchor-env-v1", Guardian "anchor-cmd-v1" */
+    const struct vn_sig_key *key; /* NULL: seal 2, of a type that is not signed; no certificate */
+    const char *context;          /* "anchor-env-v1", Guardian "anchor-cmd-v1" */
     struct vn_span body;
 };
+/** Messages of this type have seal 2, and no others have: nothing hangs on who sent them. */
+static inline bool vn_envelope_is_unsigned(uint8_t type)
+{
+    return type == VN_T_PATH;
+}
 /**
- * Appends the envelope to ret. About 1 ms: it signs. VN_ERR_LIMIT beyond VN_CONTROL_PAYLOAD_MAX,
- * VN_ERR_EXPIRED when the present hour's key is not held.
+ * Appends the envelope to ret. About 1 ms if it signs, else 20 µs. VN_ERR_LIMIT beyond
+ * VN_CONTROL_PAYLOAD_MAX, VN_ERR_EXPIRED when the present hour's key is not held.
  */
 VN_MUST_CHECK vn_status vn_envelope_seal(const struct vn_envelope_send *s, const uint8_t nonce[16],
                                          struct vn_buf *ret);
@@ -80,10 +86,10 @@ VN_MUST_CHECK vn_status vn_envelope_check_mac(const struct vn_envelope_view *v,
                                               struct vn_hour_macs *macs, uint64_t now_ms);
 
 struct vn_envelope_plain {
-    struct vn_hash cert_hash;
-    struct vn_span cert; /* empty when absent; its hash was checked */
+    struct vn_hash cert_hash; /* none with seal 2 */
+    struct vn_span cert;      /* empty when absent; its hash was checked */
     struct vn_span body;
-    struct vn_span sig;
+    struct vn_span sig; /* none with seal 2 */
 };
 /**
  * Step 5: opens. dk: the key whose kid matched (seal 1), else NULL. plain must have room for
@@ -94,7 +100,7 @@ VN_MUST_CHECK vn_status vn_envelope_open(const struct vn_envelope_view *v,
                                          const struct vn_hour_keys *keys,
                                          const struct vn_kem_dk *dk, uint64_t now_ms,
                                          uint8_t *plain, struct vn_envelope_plain *ret);
-/** Step 7: the signature over header ‖ H(cert) ‖ body. */
+/** Step 7: the signature over header ‖ H(cert) ‖ body. VN_ERR_AUTH with seal 2. */
 VN_MUST_CHECK vn_status vn_envelope_verify(const struct vn_envelope_view *v,
                                            const struct vn_envelope_plain *p,
                                            const struct vn_sig_pub *pub, const char *context);

@@ -25,11 +25,9 @@ bool vn_hop_decode(struct vn_reader *r, struct vn_hop_header *ret)
         return false;
     unsigned type = first & 0x0fu;
     if (first >> 4 != VN_WIRE_VERSION || reserved != 0 || type < VN_HOP_FRAME ||
-        type > VN_HOP_SIGNAL)
+        type > VN_HOP_PATH)
         return false;
-    /* Label 0 is the neighbour itself, which takes circuit messages and those of the control
-     * channel, and nothing else. */
-    if ((type == VN_HOP_CIRCUIT || type == VN_HOP_SIGNAL) != (label == 0))
+    if (vn_hop_to_neighbour((enum vn_hop_type)type) != (label == 0))
         return false;
     *ret = (struct vn_hop_header){(enum vn_hop_type)type, flags, label};
     *r = ahead;

@@ -30,6 +30,7 @@ enum vn_hop_type {
     VN_HOP_CIRCUIT = 3, /* label 0: a circuit message (wire/circuit.h) for the neighbour itself */
     VN_HOP_CREDIT = 4,  /* a grant (wire/circuit.h) for who sends frames on a circuit */
     VN_HOP_SIGNAL = 5,  /* label 0: a message of the control channel (wire/inband.h) */
+    VN_HOP_PATH = 6,    /* label 0: of relays (wire/path.h), for the neighbour itself */
 };
 struct vn_hop_header {
     enum vn_hop_type type;
@@ -37,8 +38,13 @@ struct vn_hop_header {
     uint32_t label;
 };
 void vn_hop_encode(struct vn_writer *w, const struct vn_hop_header *h);
-/** Version must be ours, reserved zero, type known; label 0 if and only if VN_HOP_CIRCUIT or
- * VN_HOP_SIGNAL. */
+/** Whether the neighbour itself is meant: the label is 0. */
+static inline bool vn_hop_to_neighbour(enum vn_hop_type type)
+{
+    return type == VN_HOP_CIRCUIT || type == VN_HOP_SIGNAL || type == VN_HOP_PATH;
+}
+/** Version must be ours, reserved zero, type known; label 0 if and only if it is for the neighbour.
+ */
 VN_MUST_CHECK bool vn_hop_decode(struct vn_reader *r, struct vn_hop_header *ret);
 
 struct vn_e2e_header {

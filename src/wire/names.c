@@ -37,15 +37,16 @@ vn_status vn_name_hash_ip(enum vn_hash_alg alg, const struct vn_secret32 *name_k
     return vn_name_hash(alg, name_key, VN_NAME_IP6, VN_SPAN_ARRAY(ip->b), ret);
 }
 
-/* ---- subjects: a.in.<dst>.<src>  a.own.<h>.<src>  a.grp.<h>.<src>  a.adm.<self>  a.rev ---- */
+/* ---- subjects: a.in.<dst>.<src>  a.own.<h>.<src>  a.grp.<h>.<src>  a.hub.<src>  a.adm.<self>
+ * a.rev ---- */
 
 static const struct {
     const char *prefix;
     bool named, sourced;
 } shapes[] = {
     [VN_SUBJ_IN] = {"a.in.", true, true},    [VN_SUBJ_OWN] = {"a.own.", true, true},
-    [VN_SUBJ_GRP] = {"a.grp.", true, true},  [VN_SUBJ_ADM] = {"a.adm.", true, false},
-    [VN_SUBJ_REV] = {"a.rev", false, false},
+    [VN_SUBJ_GRP] = {"a.grp.", true, true},  [VN_SUBJ_HUB] = {"a.hub.", false, true},
+    [VN_SUBJ_ADM] = {"a.adm.", true, false}, [VN_SUBJ_REV] = {"a.rev", false, false},
 };
 
 static void format(enum vn_subject_kind kind, const struct vn_id *name, const char *src,
@@ -55,7 +56,8 @@ static void format(enum vn_subject_kind kind, const struct vn_id *name, const ch
     if (shapes[kind].named)
         vn_id_format(name, text);
     snprintf(ret, VN_SUBJECT_MAX, "%s%s%s%s", shapes[kind].prefix, text,
-             shapes[kind].sourced ? "." : "", shapes[kind].sourced ? src : "");
+             shapes[kind].named && shapes[kind].sourced ? "." : "",
+             shapes[kind].sourced ? src : "");
 }
 
 void vn_subject_format(const struct vn_subject *s, char ret[VN_SUBJECT_MAX])
@@ -79,15 +81,14 @@ vn_status vn_subject_parse(const char *text, struct vn_subject *ret)
         if (n < skip || memcmp(text, shapes[kind].prefix, skip) != 0)
             continue;
         struct vn_subject s = {.kind = (enum vn_subject_kind)kind};
-        size_t want =
-            skip + (shapes[kind].named ? ID_CHARS : 0) + (shapes[kind].sourced ? 1 + ID_CHARS : 0);
-        if (n != want)
+        bool named = shapes[kind].named, sourced = shapes[kind].sourced;
+        size_t src_at = skip + (named ? ID_CHARS + 1 : 0);
+        if (n != (sourced ? src_at + ID_CHARS : named ? src_at - 1 : skip))
             return VN_ERR_MALFORMED;
-        if (shapes[kind].named && vn_id_parse(VN_SPAN(text + skip, ID_CHARS), &s.name) != VN_OK)
+        if (named && vn_id_parse(VN_SPAN(text + skip, ID_CHARS), &s.name) != VN_OK)
             return VN_ERR_MALFORMED;
-        if (shapes[kind].sourced &&
-            (text[skip + ID_CHARS] != '.' ||
-             vn_id_parse(VN_SPAN(text + skip + ID_CHARS + 1, ID_CHARS), &s.src) != VN_OK))
+        if (sourced && ((named && text[src_at - 1] != '.') ||
+                        vn_id_parse(VN_SPAN(text + src_at, ID_CHARS), &s.src) != VN_OK))
             return VN_ERR_MALFORMED;
         *ret = s;
         return VN_OK;

@@ -23,11 +23,20 @@ VN_MUST_CHECK vn_status vn_name_hash(enum vn_hash_alg alg, const struct vn_secre
 VN_MUST_CHECK vn_status vn_name_hash_ip(enum vn_hash_alg alg, const struct vn_secret32 *name_key,
                                         const struct vn_ip *ip, struct vn_id *ret);
 
-enum vn_subject_kind { VN_SUBJ_IN, VN_SUBJ_OWN, VN_SUBJ_GRP, VN_SUBJ_ADM, VN_SUBJ_REV };
+enum vn_subject_kind {
+    VN_SUBJ_IN,
+    VN_SUBJ_OWN,
+    VN_SUBJ_GRP,
+    VN_SUBJ_HUB,
+    VN_SUBJ_ADM,
+    VN_SUBJ_REV
+};
+/** Those who relay subscribe to VN_SUBJ_HUB in this queue group: Master draws one. */
+#define VN_HUB_QUEUE "hub"
 
 struct vn_subject {
     enum vn_subject_kind kind;
-    struct vn_id name; /* destination node for IN and ADM, h for OWN and GRP */
+    struct vn_id name; /* destination node for IN and ADM, h for OWN and GRP, else zero */
     struct vn_id src;  /* zero for ADM and REV: only Guardian publishes there */
     struct vn_id via; /* no part of the text: the neighbour that brought it in-band; zero: Master */
 };
@@ -36,7 +45,7 @@ struct vn_subject {
 void vn_subject_format(const struct vn_subject *s, char ret[VN_SUBJECT_MAX]);
 /** Strict inverse. VN_ERR_MALFORMED. */
 VN_MUST_CHECK vn_status vn_subject_parse(const char *text, struct vn_subject *ret);
-/** Subscription patterns: "a.in.<self>.*", "a.own.<h>.*". */
+/** Subscription patterns: "a.in.<self>.*", "a.own.<h>.*", "a.hub.*". */
 void vn_subject_pattern(enum vn_subject_kind kind, const struct vn_id *name,
                         char ret[VN_SUBJECT_MAX]);
 /**

@@ -21,6 +21,7 @@ enum vn_wire_type {
     VN_T_OFFER_ANSWER = 0x06, /* body vn.TetherAnswer */
     VN_T_CANDIDATES = 0x07,   /* trickled; body vn.TetherCandidates */
     VN_T_RESTART = 0x09,      /* ICE restart of a tether, by either end; body vn.TetherRestart */
+    VN_T_PATH = 0x0a,         /* of relays, sealed but not signed; body: wire/path.h */
     /* to Guardian */
     VN_T_COMMAND_ANSWER = 0x08, /* body vn.CommandAnswer */
     /* envelopes of Guardian */

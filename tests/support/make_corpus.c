@@ -13,6 +13,7 @@
 #include "wire/control.h"
 #include "wire/frame.h"
 #include "wire/names.h"
+#include "wire/path.h"
 #include "wire/bundle.h"
 #include "wire/realm_rule.h"
 #include "wire/revocation.h"
@@ -41,7 +42,7 @@ static void save_mode(const char *target, const char *name, enum fuzz_mode mode,
 
 static void subjects(const struct fuzz_wire *f)
 {
-    static const char *const names[] = {"in", "own", "grp", "adm", "rev"};
+    static const char *const names[] = {"in", "own", "grp", "hub", "adm", "rev"};
     for (int kind = VN_SUBJ_IN; kind <= VN_SUBJ_REV; kind++) {
         char text[VN_SUBJECT_MAX];
         struct vn_subject s = {
@@ -89,6 +90,28 @@ static void inbands(const struct fuzz_wire *f)
         struct vn_writer w = vn_writer_of(buf, sizeof(buf));
         vn_inband_encode(&w, &m);
         save("inband", names[kind], vn_writer_span(&w));
+    }
+}
+
+static void paths(const struct fuzz_wire *f)
+{
+    static const char *const names[] = {"", "query", "reply", "digest"};
+    const struct vn_place place = {{-1000, 2000, -3000}, 4000, 5000, VN_PLACE_RELAYS};
+    for (int type = VN_PATH_QUERY; type <= VN_PATH_DIGEST; type++) {
+        struct vn_path_msg m = {.type = (enum vn_path_type)type,
+                                .request = 0x01020304,
+                                .flags = VN_PATH_STATEMENT,
+                                .of = f->r->b.id,
+                                .place = place,
+                                .headroom = 0x8000,
+                                .told_count = 2,
+                                .told = {{f->r->a.id, place}, {f->r->b.id, place}},
+                                .descriptor = VN_SPAN_LIT("a descriptor"),
+                                .statement = VN_SPAN_LIT("a statement")};
+        uint8_t buf[256];
+        struct vn_writer w = vn_writer_of(buf, sizeof(buf));
+        vn_path_encode(&w, &m);
+        save("path", names[type], vn_writer_span(&w));
     }
 }
 
@@ -315,6 +338,7 @@ int main(int argc, char **argv)
     subjects(f);
     circuits();
     inbands(f);
+    paths(f);
     setups(f);
     frames();
     controls(f);

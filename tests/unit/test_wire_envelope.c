@@ -75,6 +75,21 @@ static vn_status open_without_mac(void *arg, struct vn_span in)
     return st == VN_OK ? vn_envelope_verify(&v, &p, r->a.pub, CONTEXT) : st;
 }
 
+static vn_status open_members(void *arg, struct vn_span in)
+{
+    const struct test_realm *r = arg;
+    static uint8_t plain[VN_CONTROL_PAYLOAD_MAX];
+    struct vn_envelope_view v;
+    struct vn_envelope_plain p;
+    vn_status st = vn_envelope_parse(in, r->suite, &r->id, &r->b.id, &v);
+    if (st == VN_OK)
+        st = vn_envelope_check_mac(
+            &v, r->suite, &(struct vn_hour_macs){.keys = &r->hours, .self = &r->b.id}, TEST_NOW_MS);
+    if (st == VN_OK)
+        st = vn_envelope_open(&v, r->suite, &r->hours, NULL, TEST_NOW_MS, plain, &p);
+    return st;
+}
+
 static vn_status open_guardians(void *arg, struct vn_span in)
 {
     struct vn_envelope_view v;
@@ -164,6 +179,40 @@ static void test_guardians(void **state)
     s.recipient_ek = VN_SPAN_NONE; /* without hour keys there is nothing to seal under */
     vn_buf_init(&b, VN_CONTROL_PAYLOAD_MAX);
     assert_status(VN_ERR_ARG, vn_envelope_seal(&s, NONCE, &b));
+}
+
+/* Seal 2: membership and no more. It is for one type, and that type has no other. */
+static void test_member(void **state)
+{
+    struct test_realm *r = *state;
+    struct vn_envelope_send s = from_a_to_b(r, false);
+    s.type = VN_T_PATH;
+    s.key = NULL;
+    s.cert = VN_SPAN_NONE;
+    s.include_cert = false;
+    struct vn_buf b = seal(&s);
+    assert_int_equal(VN_ENVELOPE_HEADER_LEN + s.body.n + 32, b.len);
+    struct vn_envelope_view v;
+    struct vn_envelope_plain p;
+    static uint8_t plain[VN_CONTROL_PAYLOAD_MAX];
+    assert_ok(vn_envelope_parse(vn_buf_span(&b), r->suite, &r->id, &r->b.id, &v));
+    assert_int_equal(VN_SEAL_MEMBER, v.h.seal);
+    assert_ok(vn_envelope_open(&v, r->suite, &r->hours, NULL, TEST_NOW_MS, plain, &p));
+    assert_span_equal(s.body, p.body);
+    assert_int_equal(0, p.sig.n + p.cert.n + p.cert_hash.n);
+    assert_status(VN_ERR_AUTH, vn_envelope_verify(&v, &p, r->a.pub, CONTEXT));
+    vn_test_lengths(vn_buf_span(&b), open_members, r);
+    vn_test_flips(vn_buf_span(&b), 0, b.len, open_members, r);
+    b.p[2] = VN_T_QUERY; /* what must be signed */
+    assert_status(VN_ERR_MALFORMED,
+                  vn_envelope_parse(vn_buf_span(&b), r->suite, &r->id, &r->b.id, &v));
+    b.len = 0;
+    s.type = VN_T_QUERY;
+    assert_status(VN_ERR_ARG, vn_envelope_seal(&s, NONCE, &b));
+    s = from_a_to_b(r, false);
+    s.type = VN_T_PATH;
+    assert_status(VN_ERR_ARG, vn_envelope_seal(&s, NONCE, &b));
+    vn_buf_done(&b);
 }
 
 static void test_for_whom(void **state)
@@ -297,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_cnsa_to_node),
         cmocka_unit_test(test_cnsa_under_hour_key),
         cmocka_unit_test(test_guardians),
+        cmocka_unit_test(test_member),
         cmocka_unit_test(test_for_whom),
         cmocka_unit_test(test_wrong_keys),
         cmocka_unit_test(test_certificate_must_match_its_hash),

@@ -62,9 +62,9 @@ static void test_subjects_round_trip(void **state)
     (void)state;
     for (int kind = VN_SUBJ_IN; kind <= VN_SUBJ_REV; kind++) {
         struct vn_subject s = {.kind = (enum vn_subject_kind)kind}, back;
-        if (kind != VN_SUBJ_REV)
+        if (kind != VN_SUBJ_REV && kind != VN_SUBJ_HUB)
             vn_test_fill(s.name.b, VN_ID_LEN);
-        if (kind <= VN_SUBJ_GRP)
+        if (kind <= VN_SUBJ_HUB)
             vn_test_fill(s.src.b, VN_ID_LEN);
         char text[VN_SUBJECT_MAX], again[VN_SUBJECT_MAX];
         vn_subject_format(&s, text);
@@ -99,6 +99,8 @@ static void test_subject_texts(void **state)
     assert_string_equal("a.own.AAAAAAAAAAAAAAAAAAAAAA.*", text);
     vn_subject_pattern(VN_SUBJ_GRP, &s.name, text);
     assert_string_equal("a.grp.AAAAAAAAAAAAAAAAAAAAAA.*", text);
+    vn_subject_pattern(VN_SUBJ_HUB, NULL, text);
+    assert_string_equal("a.hub.*", text);
     vn_subject_pattern(VN_SUBJ_ADM, &s.name, text);
     assert_string_equal("a.adm.AAAAAAAAAAAAAAAAAAAAAA", text);
     vn_subject_pattern(VN_SUBJ_REV, &s.name, text);
@@ -116,7 +118,9 @@ static void test_what_is_no_subject(void **state)
         "a.rev.",
         "A.rev",
         " a.rev",
-        "a.hub.AAAAAAAAAAAAAAAAAAAAAA",
+        "a.hub.*",
+        "a.hub.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA",
+        "a.net.AAAAAAAAAAAAAAAAAAAAAA",
         "a.in.AAAAAAAAAAAAAAAAAAAAAA.*",
         "a.in.*.AAAAAAAAAAAAAAAAAAAAAA",
         "a.in.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAB", /* left-over bits */

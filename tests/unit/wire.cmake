@@ -1,5 +1,5 @@
 foreach(name IN ITEMS affinity bundle circuit control credentials descriptor envelope frame handshake hop
-                      hourkeys ice_server inband member_stun merkle names realm_rule rekey retry revocation setup
+                      hourkeys ice_server inband member_stun merkle names path realm_rule rekey retry revocation setup
                       statement tai64n)
     vn_unit_test(wire_${name} SOURCES test_wire_${name}.c LINKS vn_test_realm TIMEOUT 180)
 endforeach()
