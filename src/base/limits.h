@@ -177,6 +177,24 @@
 #define VN_STREAM_CIRCUITS_MAX 32 /* bound to one stream to us */
 /* Arms with a relay for one destination: each has a tether that costs something by being there. */
 #define VN_LEARN_RELAYS_MAX 8
+/* Questions about relays: so many soon after a stream of ours began, then now and then. */
+#define VN_PATH_EAGER_ASKS 8
+#define VN_PATH_EAGER_MS 2000
+#define VN_PATH_AGAIN_MS 400 /* where one is needed now */
+#define VN_PATH_ASK_MS 60000
+#define VN_PATH_RATE 2 /* questions and digests per second and source or neighbour */
+#define VN_PATH_BURST 32
+#define VN_PATH_ANSWERS_RATE 100 /* per second, to all */
+#define VN_PATH_ANSWERS_BURST 200
+#define VN_PATH_WANTS_RATE 10 /* descriptors of relays asked for per second */
+#define VN_PATH_WANTS_BURST 20
+#define VN_PATH_WANT_MS 1000    /* for the same one again */
+#define VN_DIGEST_MS 60000      /* to one neighbour */
+#define VN_DIGEST_SHARE_MS 2000 /* between two to different ones */
+#define VN_DIGEST_TOLD_MAX 3
+#define VN_PLACES_LOOK_MS 2000  /* while a tether is up: load and round trips */
+#define VN_PLACE_MOVE_MS 10000  /* a neighbour's round trip counts so often */
+#define VN_RELAY_KBPS 1000000   /* what a node forwards for others, if it does nothing else */
 #define VN_SETUP_RATE 50 /* SETUP per second and neighbour */
 #define VN_SETUP_BURST 100
 #define VN_SETUP_RESEND_MS 500

@@ -110,6 +110,7 @@ vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer, const s
     vn_bucket_init(&h->setups, VN_SETUP_BURST, n->now_ms);
     vn_bucket_init(&h->signals, VN_INBAND_BURST, n->now_ms);
     vn_bucket_init(&h->passes, VN_INBAND_PASS_BURST, n->now_ms);
+    vn_bucket_init(&h->paths, VN_PATH_BURST, n->now_ms);
     struct vn_tether_config cfg = {
         .tether = *tether, .controlling = offerer, .dtls_client = !offerer};
     vn_status st = vn_hop_make_ice(n, h->local);
@@ -383,6 +384,7 @@ void vn_hop_event_up(struct vn_node *n, uint32_t handle)
     vn_log(VN_LOG_DEBUG, "tether_up", VN_KV_ID("peer", &h->peer->id), VN_KV_U64("handle", handle),
            VN_KV_U64("took_ms", n->now_ms - h->since_ms));
     vn_hop_check_use(n, h);
+    vn_places_on_tether(n, h);
     vn_circuits_tether_up(n, h);
     vn_inband_tether_up(n, h);
     if (h->peer->tx)
@@ -411,10 +413,12 @@ void vn_hop_event_message(struct vn_node *n, uint32_t handle, struct vn_span byt
         vn_drop(n, VN_NDROP_MALFORMED);
         return;
     }
-    if (head.type == VN_HOP_CIRCUIT && head.label == 0)
+    if (head.type == VN_HOP_CIRCUIT)
         vn_circuit_input(n, h, vn_reader_rest(&r));
     else if (head.type == VN_HOP_SIGNAL)
         vn_inband_input(n, h, vn_reader_rest(&r));
+    else if (head.type == VN_HOP_PATH)
+        vn_path_on_tether(n, h, vn_reader_rest(&r));
     else if (head.type == VN_HOP_CONTROL)
         vn_ctl_input(n, vn_reader_rest(&r),
                      &(struct vn_ctl_from){.node = h->peer->id, .hop = h, .label = head.label});

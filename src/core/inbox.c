@@ -145,6 +145,9 @@ static bool subject_fits(const struct vn_node *n, const struct vn_subject *subj,
         return !guardian && vn_id_equal(&subj->name, &n->session.self) &&
                vn_id_equal(&subj->src, &v->h.src) && vn_id_equal(&v->h.dst, &n->session.self) &&
                v->h.type != VN_T_QUERY;
+    case VN_SUBJ_HUB:
+        return v->h.type == VN_T_PATH && vn_id_equal(&subj->src, &v->h.src) &&
+               vn_id_is_zero(&v->h.dst) && n->session.hub;
     case VN_SUBJ_OWN:
         return v->h.type == VN_T_QUERY && vn_id_equal(&subj->src, &v->h.src) &&
                vn_id_is_zero(&v->h.dst) && vn_own_has_name(n, VN_SUBJ_OWN, &subj->name);
@@ -268,6 +271,24 @@ static bool admit(struct vn_node *n, const struct vn_subject *subj, struct vn_sp
     return guardian || vn_turns_now(n, subj, payload); /* of Guardian there is one */
 }
 
+/* Nobody signed it: that it opened shows a member, and the broker says which. */
+static void from_member(struct vn_node *n, const struct vn_subject *subj,
+                        const struct vn_envelope_view *v, struct vn_span body)
+{
+    vn_seen_put(n, &subj->src, v->h.nonce);
+    vn_path_on_control(n, &subj->src, subj->kind == VN_SUBJ_HUB, body);
+}
+
+/* What is not signed costs as little as it is worth. */
+static bool admit_member(struct vn_node *n, const struct vn_id *src)
+{
+    struct vn_source *source = vn_source_get(n, src);
+    if (source && vn_bucket_take(&source->paths, VN_PATH_RATE, VN_PATH_BURST, n->now_ms))
+        return true;
+    vn_drop(n, VN_NDROP_RATE);
+    return false;
+}
+
 static void envelope(struct vn_node *n, const struct vn_subject *subj, struct vn_span payload,
                      bool waited)
 {
@@ -298,7 +319,8 @@ static void envelope(struct vn_node *n, const struct vn_subject *subj, struct vn
         vn_drop(n, VN_NDROP_REPLAY);
         return;
     }
-    if (!waited && !admit(n, subj, payload, guardian))
+    bool unsigned_ = v.h.seal == VN_SEAL_MEMBER;
+    if (unsigned_ ? !admit_member(n, &in.src) : !waited && !admit(n, subj, payload, guardian))
         return;
     if (v.h.seal == VN_SEAL_NODE)
         vn_turns_spend(n, VN_TURN_KEM);
@@ -308,6 +330,8 @@ static void envelope(struct vn_node *n, const struct vn_subject *subj, struct vn
     if (!plain || !key_for(n, &v, guardian, &dk) ||
         vn_envelope_open(&v, n->suite, hours, dk, vn_protocol_now(n), plain, &p) != VN_OK)
         vn_drop(n, VN_NDROP_SEAL);
+    else if (unsigned_)
+        from_member(n, subj, &v, p.body);
     else
         opened(n, &v, &p, &in, guardian);
     free(plain);
@@ -323,6 +347,8 @@ static void message(struct vn_node *n, const struct vn_subject *subj, struct vn_
         return;
     }
     uint8_t type = payload.p[2];
+    if (subj->kind == VN_SUBJ_HUB && vn_id_equal(&subj->src, &n->session.self))
+        return; /* our own question, drawn by lot */
     if (type < VN_T_HS_M1) {
         envelope(n, subj, payload, waited);
         return;

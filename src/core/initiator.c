@@ -191,6 +191,7 @@ struct vn_stream *vn_tx_want(struct vn_node *n, struct vn_peer *p)
         return NULL;
     }
     vn_tx_advance(n, s); /* the tether in parallel */
+    vn_places_sought(n);
     return p->tx;
 }
 

@@ -290,16 +290,18 @@ static void look_for_relays(struct vn_learner *l)
         vn_ccx_remove(&l->ccx, a->key);
         *a = l->arms[--l->count];
     }
-    VN_LIST_EACH(it, &n->peers.lru)
-    {
-        const struct vn_peer *r = VN_LIST_ENTRY(it, struct vn_peer, lru);
-        if (l->count <= VN_LEARN_RELAYS_MAX && vn_route_may_relay(n, r, l->stream->peer))
-            (void)arm_get(l, &r->id);
+    struct vn_place_candidate list[VN_CANDIDATES_MAX];
+    size_t count = vn_places_candidates(n, l->stream->peer, list, VN_ARRAY_LEN(list));
+    for (size_t i = 0; i < count && l->count <= VN_LEARN_RELAYS_MAX; i++) {
+        if (list[i].ready)
+            (void)arm_get(l, &list[i].node);
+        else
+            vn_places_want(n, &list[i].node);
     }
     if (live_relays(l) >= VN_CCX_STANDBYS_MAX || n->now_ms < l->discover_ms)
         return;
     l->discover_ms = n->now_ms + ((uint64_t)DISCOVER_MS << VN_MIN(l->discoveries++, DOUBLINGS_MAX));
-    vn_route_discover(n);
+    vn_places_sought(n);
 }
 
 /* Who did not answer in time is dead; the path in use has liveness for that. */

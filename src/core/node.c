@@ -202,6 +202,7 @@ vn_status vn_node_new(const struct vn_node_config *cfg, uint64_t now_ms, struct 
         st = vn_relaying_init(n);
     vn_routes_init(n);
     vn_inband_init(n);
+    vn_places_init(n);
     if (st == VN_OK)
         st = vn_revocations_init(n);
     vn_generations_init(n);
@@ -231,6 +232,7 @@ struct vn_node *vn_node_free(struct vn_node *n)
     vn_inband_done(n);
     vn_hops_done(n);
     vn_relaying_done(n);
+    vn_places_done(n);
     vn_streams_done(n);
     vn_dests_done(n);
     vn_queries_done(n);

@@ -112,6 +112,7 @@ enum vn_node_drop {
     VN_NDROP_QUARANTINE, /* Guardian forbids it */
     VN_NDROP_LOOP,       /* a SETUP, or message in-band, that goes back, or on for ever */
     VN_NDROP_INBAND,     /* to be passed on to who is no neighbour, or by who passes on nothing */
+    VN_NDROP_PATH,       /* of relays: not asked for, or not ours to answer */
     VN_NDROP_COUNT
 };
 const char *vn_node_drop_name(enum vn_node_drop d);

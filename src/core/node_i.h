@@ -31,6 +31,7 @@
 #include "core/node.h"
 #include "core/outbox.h"
 #include "core/peer.h"
+#include "core/places.h"
 #include "core/quarantine.h"
 #include "core/query.h"
 #include "core/realm_rule.h"
@@ -68,6 +69,7 @@ struct vn_node {
     struct vn_relaying relaying;
     struct vn_routes routes;
     struct vn_inband_state inband;
+    struct vn_places places;
     struct vn_affinity_change change;
     struct vn_revocations revocations;
     struct vn_quarantine quarantine;

@@ -21,15 +21,19 @@ static vn_status envelope_run(struct vn_job *job)
     return vn_envelope_seal(&j->send, j->nonce, &j->ret);
 }
 
-static void publish(struct vn_node *n, const struct vn_subject *subject, struct vn_span bytes)
+static void to_master(struct vn_node *n, const struct vn_subject *subject, struct vn_span bytes)
 {
     char text[VN_SUBJECT_MAX];
-    if (vn_inband_send(n, subject, bytes))
-        return;
     vn_subject_format(subject, text);
     vn_status st = n->cfg.control->publish(n->cfg.control->self, text, bytes);
     if (st != VN_OK)
         vn_log(VN_LOG_DEBUG, "publish_failed", VN_KV_STR("subject", text), VN_KV_STATUS(st));
+}
+
+static void publish(struct vn_node *n, const struct vn_subject *subject, struct vn_span bytes)
+{
+    if (!vn_inband_send(n, subject, bytes))
+        to_master(n, subject, bytes);
 }
 
 static void envelope_done(struct vn_node *n, struct vn_job *job)
@@ -116,6 +120,38 @@ vn_status vn_outbox_send(struct vn_node *n, const struct vn_outgoing *o)
         .body = vn_buf_span(&j->body),
     };
     return vn_job_submit(n, &j->job);
+}
+
+vn_status vn_outbox_member(struct vn_node *n, enum vn_wire_type type, const struct vn_id *dst,
+                           struct vn_span body)
+{
+    const struct vn_session *s = &n->session;
+    struct vn_hour_keys hours;
+    VN_CLEANUP(vn_buf_done) struct vn_buf b;
+    uint8_t nonce[16];
+    vn_buf_init(&b, VN_CONTROL_PAYLOAD_MAX);
+    if (!s->cred)
+        return VN_ERR_AGAIN;
+    vn_status st = vn_random_fill(n, nonce, sizeof(nonce));
+    if (st != VN_OK)
+        return st;
+    vn_generation_hours(n, vn_generation_for(n, dst ? vn_peer_get(n, dst) : NULL), &hours);
+    struct vn_envelope_send e = {.suite = n->suite,
+                                 .type = (uint8_t)type,
+                                 .realm = n->cfg.realm,
+                                 .src = s->self,
+                                 .hour_keys = &hours,
+                                 .now_ms = vn_protocol_now(n),
+                                 .body = body};
+    if (dst)
+        e.dst = *dst;
+    st = vn_envelope_seal(&e, nonce, &b);
+    vn_hour_keys_wipe(&hours);
+    const struct vn_subject to = {
+        .kind = dst ? VN_SUBJ_IN : VN_SUBJ_HUB, .name = e.dst, .src = s->self};
+    if (st == VN_OK)
+        to_master(n, &to, vn_buf_span(&b));
+    return st;
 }
 
 void vn_outbox_publish(struct vn_node *n, const struct vn_id *dst, const struct vn_id *via,

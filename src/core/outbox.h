@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/id.h"
+#include "base/span.h"
 #include "wire/types.h"
 
 struct vn_node;
@@ -24,6 +25,13 @@ struct vn_outgoing {
 };
 /** VN_ERR_AGAIN without credentials. What gets lost later is asked for again by timers. */
 VN_MUST_CHECK vn_status vn_outbox_send(struct vn_node *n, const struct vn_outgoing *o);
+/**
+ * Sealed under the hour key and not signed, to dst or, NULL, to the hub that Master draws. At once,
+ * and over Master alone: who else brings it could name any sender. VN_ERR_AGAIN without
+ * credentials.
+ */
+VN_MUST_CHECK vn_status vn_outbox_member(struct vn_node *n, enum vn_wire_type type,
+                                         const struct vn_id *dst, struct vn_span body);
 /**
  * On a.in.<dst>.<self>: handshakes, control packets.
  *

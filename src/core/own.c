@@ -23,6 +23,9 @@ struct descriptor_job {
     uint64_t time_ms, until_ms;
     uint8_t eks[VN_EK_MAX];
     size_t eks_len;
+    uint8_t place[VN_PLACE_LEN];
+    struct vn_id near[VN_PATH_TOLD_MAX];
+    size_t near_count;
     struct vn_buf ret;
     size_t cert_len;
     uint8_t cert[];
@@ -31,9 +34,9 @@ struct descriptor_job {
 static vn_status descriptor_run(struct vn_job *job)
 {
     struct descriptor_job *j = VN_CONTAINER_OF(job, struct descriptor_job, job);
-    return vn_descriptor_make(j->suite, &j->realm, VN_SPAN(j->cert, j->cert_len),
-                              VN_SPAN(j->eks, j->eks_len), j->time_ms, j->until_ms, VN_SPAN_NONE,
-                              NULL, 0, job->ref->key, &j->ret);
+    return vn_descriptor_make(
+        j->suite, &j->realm, VN_SPAN(j->cert, j->cert_len), VN_SPAN(j->eks, j->eks_len), j->time_ms,
+        j->until_ms, VN_SPAN_ARRAY(j->place), j->near, j->near_count, job->ref->key, &j->ret);
 }
 
 static void descriptor_done(struct vn_node *n, struct vn_job *job)
@@ -65,6 +68,19 @@ static void descriptor_free(struct vn_job *job)
     free(j);
 }
 
+/* Where we are, and relays near us, for those who will send to us. */
+static void add_place(struct vn_node *n, struct descriptor_job *j)
+{
+    struct vn_place own;
+    struct vn_told near[VN_PATH_TOLD_MAX];
+    struct vn_writer w = vn_writer_of(j->place, sizeof(j->place));
+    vn_places_own(n, &own);
+    vn_place_encode(&w, &own);
+    j->near_count = vn_places_near(n, &n->session.self, near);
+    for (size_t i = 0; i < j->near_count; i++)
+        j->near[i] = near[i].node;
+}
+
 void vn_own_rotate(struct vn_node *n)
 {
     struct vn_session *s = &n->session;
@@ -93,6 +109,7 @@ void vn_own_rotate(struct vn_node *n)
     j->until_ms = VN_MIN(j->time_ms + 2 * VN_EKS_ROTATE_MS, s->cred->expires_ms);
     memcpy(j->eks, vn_kem_ek(e.dk).p, vn_kem_ek(e.dk).n);
     j->eks_len = vn_kem_ek(e.dk).n;
+    add_place(n, j);
     memcpy(j->cert, s->cred->certificate.p, cert_len);
     j->cert_len = cert_len;
     vn_buf_init(&j->ret, VN_DESCRIPTOR_MAX);
@@ -190,6 +207,12 @@ void vn_own_subscribe(struct vn_node *n)
         subscribe(n, VN_SUBJ_REV, &s->self, NULL);
         s->subscribed = true;
     }
+    bool hub = vn_relaying_allowed(n);
+    if (hub && !s->hub)
+        subscribe(n, VN_SUBJ_HUB, NULL, VN_HUB_QUEUE);
+    else if (!hub && s->hub)
+        unsubscribe(n, VN_SUBJ_HUB, NULL);
+    s->hub = hub;
     struct vn_own_name now[VN_OWN_NAMES_MAX];
     size_t count = names_now(n, now);
     for (size_t i = 0; i < s->name_count; i++) {
@@ -213,6 +236,9 @@ void vn_own_unsubscribe(struct vn_node *n)
         unsubscribe(n, VN_SUBJ_ADM, &s->self);
         unsubscribe(n, VN_SUBJ_REV, &s->self);
     }
+    if (s->hub)
+        unsubscribe(n, VN_SUBJ_HUB, NULL);
+    s->hub = false;
     for (size_t i = 0; i < s->name_count; i++)
         unsubscribe(n, s->names[i].kind, &s->names[i].h);
     s->subscribed = false;

@@ -127,6 +127,7 @@ static struct vn_peer *peer_make(struct vn_node *n, const struct vn_id *id)
     if (!p)
         return NULL;
     p->id = *id;
+    p->headroom = UINT16_MAX;
     vn_bucket_init(&p->wants, VN_REVOCATION_WANT_BURST, n->now_ms);
     vn_list_init(&p->lru);
     vn_list_init(&p->rxs);
@@ -224,6 +225,9 @@ vn_status vn_desc_check(struct vn_node *n, const struct vn_id *src, struct vn_sp
         *c.id = d->identity;
         st = checked_pub(n, &c);
     }
+    struct vn_place place;
+    if (st == VN_OK && d->coordinates.n)
+        st = vn_place_decode(d->coordinates, &place);
     if (st == VN_OK) {
         uint64_t until = vn_local_time(n, d->eks_until_ms);
         *ret =
@@ -231,7 +235,12 @@ vn_status vn_desc_check(struct vn_node *n, const struct vn_id *src, struct vn_sp
                                      .hash = hash,
                                      .eks = d->eks,
                                      .bytes = bytes,
-                                     .until_ms = VN_MIN(until, n->now_ms + VN_DESCRIPTOR_LIFE_MS)};
+                                     .until_ms = VN_MIN(until, n->now_ms + VN_DESCRIPTOR_LIFE_MS),
+                                     .placed = d->coordinates.n > 0,
+                                     .near_count = d->relay_count};
+        if (ret->placed)
+            ret->place = place;
+        memcpy(ret->near, d->relays, sizeof(ret->near));
         c = (struct vn_checked_cert){0};
     }
     free(d);
@@ -394,5 +403,9 @@ struct vn_peer *vn_peer_learn_desc(struct vn_node *n, struct vn_checked_desc *d)
     p->eks_until_ms = d->until_ms;
     p->desc_hash = d->hash;
     keep_bytes(p, d->bytes);
+    p->near_count = d->near_count;
+    memcpy(p->near, d->near, sizeof(p->near));
+    if (d->placed)
+        vn_places_on_descriptor(n, p, &d->place);
     return p;
 }

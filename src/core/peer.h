@@ -8,10 +8,12 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "core/bucket.h"
+#include "router/coord.h"
 #include "wire/credentials.h"
 #include "wire/descriptor.h"
 #include "wire/envelope.h"
 #include "wire/handshake.h"
+#include "wire/path.h"
 #include "wire/statement.h"
 
 struct vn_node;
@@ -34,6 +36,12 @@ struct vn_peer {
     uint64_t eks_until_ms;        /* own time */
     struct vn_hash desc_hash;  /* of the descriptor's bytes: the same one is not verified twice */
     struct vn_blob descriptor; /* those bytes, for relays that must reach it; may be missing */
+
+    bool placed;                                 /* it has said where it is */
+    struct vn_coord at;                          /* there */
+    uint16_t headroom;                           /* of 65,535, as it said last */
+    struct vn_id near[VN_DESCRIPTOR_RELAYS_MAX]; /* relays that its descriptor names */
+    size_t near_count;
 
     bool has_statement;
     struct vn_statement statement;
@@ -107,6 +115,10 @@ struct vn_checked_desc {
     struct vn_span bytes; /* borrows: the descriptor itself */
     uint64_t until_ms;    /* own time */
     uint32_t generation;  /* of the hour key that it came under; 0: none */
+    bool placed;          /* not when cached */
+    struct vn_place place;
+    struct vn_id near[VN_DESCRIPTOR_RELAYS_MAX];
+    size_t near_count;
     bool cached;
 };
 VN_MUST_CHECK vn_status vn_desc_check(struct vn_node *n, const struct vn_id *src,

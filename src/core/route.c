@@ -103,81 +103,58 @@ void vn_route_lost(struct vn_node *n, struct vn_stream *s)
 
 /* ---- a relay, where the direct tether does not come up ---- */
 
-#define DISCOVER_EVERY_MS 5000
-#define DISCOVER_MAX 4 /* nodes asked at a time */
+#define WANTED_MAX 4 /* descriptors asked for at a time */
 
 void vn_route_failed(struct vn_node *n, const struct vn_id *relay)
 {
     struct vn_peer *p = vn_peer_get(n, relay);
     if (p)
         p->relay_failed_ms = n->now_ms;
+    vn_places_failed(n, relay);
 }
 
-bool vn_route_may_relay(struct vn_node *n, const struct vn_peer *r, const struct vn_peer *to)
-{
-    return r != to && r->cert && (r->cert->rights & VN_RIGHT_RELAY) && vn_peer_fresh(n, r) &&
-           !vn_quarantine_refuses(n, r->cert);
-}
-
-static bool failed_lately(const struct vn_node *n, const struct vn_peer *r)
-{
-    return r->relay_failed_ms && n->now_ms - r->relay_failed_ms < VN_RELAY_AVOID_MS;
-}
-
-/* One by lot, of those with a tether if there are any: so not all choose the same. */
+/* One by lot, of those with a tether if there are any: so not all choose the same. The descriptors
+ * of some others are asked for meanwhile. */
 static struct vn_peer *choose(struct vn_node *n, const struct vn_peer *to)
 {
-    struct vn_peer *best = NULL;
-    size_t count = 0;
-    VN_LIST_EACH(it, &n->peers.lru)
-    {
-        struct vn_peer *r = VN_LIST_ENTRY(it, struct vn_peer, lru);
-        if (!vn_route_may_relay(n, r, to) || failed_lately(n, r))
+    struct vn_place_candidate list[VN_CANDIDATES_MAX];
+    size_t all = vn_places_candidates(n, to, list, VN_ARRAY_LEN(list)), count = 0, wanted = 0;
+    const struct vn_place_candidate *best = NULL;
+    uint8_t first = 0, lot = 0;
+    (void)!vn_random_fill(n, &first, 1); /* nobody who says that he is near is asked first */
+    for (size_t i = 0; i < all; i++) {
+        const struct vn_place_candidate *c = &list[(first + i) % all];
+        if (!c->ready && wanted++ < WANTED_MAX)
+            vn_places_want(n, &c->node);
+        if (!c->ready || (best && best->tethered && !c->tethered))
             continue;
-        bool near = r->hop && r->hop->state == VN_HOP_UP;
-        bool best_near = best && best->hop && best->hop->state == VN_HOP_UP;
-        uint8_t lot = 0;
-        if (near && !best_near)
+        if (best && c->tethered && !best->tethered)
             count = 0;
-        else if (best_near && !near)
-            continue;
         count++;
         if (vn_random_fill(n, &lot, 1) != VN_OK || lot % count == 0)
-            best = r;
+            best = c;
     }
-    return best;
+    return best ? vn_peer_get(n, &best->node) : NULL;
 }
 
-/* Those whom we may reach are asked for, a few by lot; who answers is there at the next try. */
-static void on_peers(void *arg, const struct vn_peer_entry *list, size_t count,
-                     const struct vn_authority_error *err)
+/* Streams that wait for a relay are tried at once. */
+void vn_route_relay_known(struct vn_node *n)
 {
-    struct vn_node *n = arg;
-    uint32_t lot = 0;
-    n->routes.asking = false;
-    if (err || vn_random_fill(n, &lot, sizeof(lot)) != VN_OK)
-        return;
-    for (size_t i = 0; i < VN_MIN(count, (size_t)DISCOVER_MAX); i++)
-        (void)!vn_query_ip(n, &list[(lot + i) % count].ip6);
-}
-
-void vn_route_discover(struct vn_node *n)
-{
-    struct vn_routes *r = &n->routes;
-    if (r->asking || (r->asked_ms && n->now_ms - r->asked_ms < DISCOVER_EVERY_MS))
-        return;
-    r->asked_ms = n->now_ms;
-    r->asking = true;
-    if (n->cfg.authority->peers(n->cfg.authority->self, on_peers, n) != VN_OK)
-        r->asking = false;
+    VN_LIST_EACH(it, &n->peers.lru)
+    {
+        struct vn_stream *s = VN_LIST_ENTRY(it, struct vn_peer, lru)->tx;
+        if (s && s->relay_wanted && !s->circuit)
+            vn_timer_arm(&n->timers, &s->route, n->now_ms);
+    }
 }
 
 static void begin_relayed(struct vn_node *n, struct vn_stream *s)
 {
     struct vn_peer *r = choose(n, s->peer);
     struct vn_id missing;
+    s->relay_wanted = !r;
     if (!r) {
-        vn_route_discover(n);
+        vn_places_sought(n);
         return;
     }
     const struct vn_id nodes[2] = {r->id, s->peer->id};
@@ -292,7 +269,7 @@ static const char *why_relay(struct vn_node *n, const struct vn_peer *r, const s
         return "overruled";
     if (!vn_peer_fresh(n, r))
         return "unknown_key";
-    if (failed_lately(n, r))
+    if (!vn_places_may_relay(n, &r->id, to))
         return "failed_lately";
     if (!r->hop)
         return "known";

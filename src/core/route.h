@@ -1,6 +1,6 @@
 /*
  * Which way streams of ours go (SPEC R3): through the relays that the node's settings name; else
- * the direct tether, and when that does not come up, a relay that this node may reach.
+ * the direct tether, and when that does not come up, one of the relays that it has heard of.
  */
 #pragma once
 
@@ -24,8 +24,6 @@ struct vn_route_pin {
 struct vn_routes {
     struct vn_route_pin pins[VN_CIRCUIT_RELAYS_MAX]; /* in the order of the path */
     size_t pin_count;
-    bool asking;                 /* Guardian, whom we may reach */
-    uint64_t asked_ms;           /* own time */
     struct vn_ccx_budget budget; /* of probes, for all learners; sharers: those that are active */
     uint64_t probes, heartbeats, moves, failovers; /* ever */
 };
@@ -40,12 +38,10 @@ VN_MUST_CHECK vn_status vn_route_begin(struct vn_node *n, struct vn_stream *s);
 void vn_route_wait(struct vn_node *n, struct vn_stream *s);
 /** s is open on s->circuit. */
 void vn_route_took(struct vn_node *n, struct vn_stream *s);
+/** The descriptor of a relay came: streams that wait for one go on. */
+void vn_route_relay_known(struct vn_node *n);
 /** A circuit of ours through this relay was lost or refused. */
 void vn_route_failed(struct vn_node *n, const struct vn_id *relay);
-/** r's certificate and Guardian allow it to relay to that peer, and it can be asked to. */
-bool vn_route_may_relay(struct vn_node *n, const struct vn_peer *r, const struct vn_peer *to);
-/** Asks for nodes that may relay; they are there some moments later. */
-void vn_route_discover(struct vn_node *n);
 void vn_route_on_timer(void *stream);
 /** A circuit of it was lost or refused: relays and its peer are looked for anew. */
 void vn_route_lost(struct vn_node *n, struct vn_stream *s);

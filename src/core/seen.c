@@ -76,6 +76,7 @@ struct vn_source *vn_source_get(struct vn_node *n, const struct vn_id *id)
         src->id = *id;
         vn_list_init(&src->lru);
         vn_bucket_init(&src->envelopes, VN_ENVELOPE_SRC_BURST, n->now_ms);
+        vn_bucket_init(&src->paths, VN_PATH_BURST, n->now_ms);
         vn_bucket_init(&src->handshakes, VN_HS_SRC_BURST, n->now_ms);
         vn_bucket_init(&src->answers, VN_HS_SRC_BURST, n->now_ms);
         vn_bucket_init(&src->retries, VN_HS_RETRY_RATE, n->now_ms);

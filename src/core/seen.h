@@ -19,7 +19,7 @@ struct vn_source {
     struct vn_id id;
     struct vn_list lru;
     bool proven;
-    struct vn_bucket envelopes, handshakes, answers, retries, cookies, need_certs;
+    struct vn_bucket envelopes, handshakes, answers, retries, cookies, need_certs, paths;
 };
 
 #define VN_SEEN_CLASSES 17 /* owners of 2^i to 2^(i+1)-1 nonces */

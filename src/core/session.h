@@ -54,6 +54,7 @@ struct vn_session {
     struct vn_own_name names[VN_OWN_NAMES_MAX];
     size_t name_count;
     bool subscribed;
+    bool hub; /* subscribed for questions about relays */
 
     bool login_pending, logged_out;
     unsigned failures;

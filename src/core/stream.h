@@ -64,6 +64,7 @@ struct vn_stream {
     struct vn_learner *learner; /* tx, once it was open: see learn.h; may be NULL */
     struct vn_timer route;      /* tx: see route.c */
     bool relayed;               /* a relay is tried or carries it, unless the settings say so */
+    bool relay_wanted;          /* none is known that may be tried */
     unsigned direct_tries;      /* since a relay carries it */
     struct vn_list lost;        /* while a tether ends: its circuit was there */
     uint64_t since_ms, handshake_ms;

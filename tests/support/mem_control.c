@@ -38,7 +38,7 @@ struct vn_mem_broker {
     bool up;
     void (*hook)(void *arg, struct vn_mem_message *m);
     void *hook_arg;
-    unsigned turn; /* picks the member of a queue group */
+    uint32_t turn; /* picks the member of a queue group */
     struct vn_mem_broker_counters counters;
 };
 
@@ -119,22 +119,23 @@ static const struct subscription *subscribed(const struct vn_mem_client *c, cons
     return NULL;
 }
 
-/* One member of a queue group gets it: the one whose turn it is. */
+/* One member of a queue group gets it, by a lot that is the same in each run. */
 static bool is_chosen(struct vn_mem_broker *b, const struct vn_mem_client *c, const char *subject,
                       const char *queue)
 {
-    size_t members = 0, own = 0;
+    size_t members = 0, own = SIZE_MAX;
     VN_LIST_EACH(it, &b->clients)
     {
         const struct vn_mem_client *o = VN_LIST_ENTRY(it, struct vn_mem_client, link);
         const struct subscription *s = subscribed(o, subject);
-        if (!s || strcmp(s->queue, queue) != 0)
-            continue;
+        const char *src = strrchr(subject, '.');
+        if (!s || strcmp(s->queue, queue) != 0 || (src && strcmp(src + 1, o->id) == 0))
+            continue; /* nor does anybody get his own: no echo */
         if (o == c)
             own = members;
         members++;
     }
-    return members && b->turn % members == own;
+    return members && (b->turn * 2654435761u >> 16) % members == own;
 }
 
 static void deliver(struct vn_mem_broker *b, const struct message *m)
