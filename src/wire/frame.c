@@ -24,8 +24,7 @@ bool vn_hop_decode(struct vn_reader *r, struct vn_hop_header *ret)
         !vn_read_u16(&ahead, &reserved) || !vn_read_u32(&ahead, &label))
         return false;
     unsigned type = first & 0x0fu;
-    if (first >> 4 != VN_WIRE_VERSION || reserved != 0 || type < VN_HOP_FRAME ||
-        type > VN_HOP_PATH)
+    if (first >> 4 != VN_WIRE_VERSION || reserved != 0 || type < VN_HOP_FRAME || type > VN_HOP_PATH)
         return false;
     if (vn_hop_to_neighbour((enum vn_hop_type)type) != (label == 0))
         return false;
