@@ -179,8 +179,8 @@
 #define VN_LEARN_RELAYS_MAX 8
 /* Questions about relays: so many soon after a stream of ours began, then now and then. */
 #define VN_PATH_EAGER_ASKS 8
-#define VN_PATH_EAGER_MS 2000
-#define VN_PATH_AGAIN_MS 400 /* where one is needed now */
+#define VN_PATH_EAGER_MS 400
+#define VN_PATH_READY_MIN 4 /* fewer descriptors of relays: those of hubs are asked for at once */
 #define VN_PATH_ASK_MS 60000
 #define VN_PATH_RATE 2 /* questions and digests per second and source or neighbour */
 #define VN_PATH_BURST 32
@@ -192,10 +192,10 @@
 #define VN_DIGEST_MS 60000      /* to one neighbour */
 #define VN_DIGEST_SHARE_MS 2000 /* between two to different ones */
 #define VN_DIGEST_TOLD_MAX 3
-#define VN_PLACES_LOOK_MS 2000  /* while a tether is up: load and round trips */
-#define VN_PLACE_MOVE_MS 10000  /* a neighbour's round trip counts so often */
-#define VN_RELAY_KBPS 1000000   /* what a node forwards for others, if it does nothing else */
-#define VN_SETUP_RATE 50 /* SETUP per second and neighbour */
+#define VN_PLACES_LOOK_MS 2000 /* while a tether is up: load and round trips */
+#define VN_PLACE_MOVE_MS 10000 /* a neighbour's round trip counts so often */
+#define VN_RELAY_KBPS 1000000  /* what a node forwards for others, if it does nothing else */
+#define VN_SETUP_RATE 50       /* SETUP per second and neighbour */
 #define VN_SETUP_BURST 100
 #define VN_SETUP_RESEND_MS 500
 #define VN_SETUP_WAIT_MS 3000

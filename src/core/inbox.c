@@ -279,10 +279,15 @@ static void from_member(struct vn_node *n, const struct vn_subject *subj,
     vn_path_on_control(n, &subj->src, subj->kind == VN_SUBJ_HUB, body);
 }
 
-/* What is not signed costs as little as it is worth. */
-static bool admit_member(struct vn_node *n, const struct vn_id *src)
+/* What is not signed costs as little as it is worth. A neighbour that brings it could name any
+ * source, and has messages of its own for this. */
+static bool admit_member(struct vn_node *n, const struct vn_subject *subj)
 {
-    struct vn_source *source = vn_source_get(n, src);
+    if (!vn_id_is_zero(&subj->via)) {
+        vn_drop(n, VN_NDROP_PATH);
+        return false;
+    }
+    struct vn_source *source = vn_source_get(n, &subj->src);
     if (source && vn_bucket_take(&source->paths, VN_PATH_RATE, VN_PATH_BURST, n->now_ms))
         return true;
     vn_drop(n, VN_NDROP_RATE);
@@ -320,7 +325,7 @@ static void envelope(struct vn_node *n, const struct vn_subject *subj, struct vn
         return;
     }
     bool unsigned_ = v.h.seal == VN_SEAL_MEMBER;
-    if (unsigned_ ? !admit_member(n, &in.src) : !waited && !admit(n, subj, payload, guardian))
+    if (unsigned_ ? !admit_member(n, subj) : !waited && !admit(n, subj, payload, guardian))
         return;
     if (v.h.seal == VN_SEAL_NODE)
         vn_turns_spend(n, VN_TURN_KEM);

@@ -183,6 +183,9 @@ static void on_reply(struct vn_node *n, const struct vn_id *src, const struct vn
     hear_all(n, src, m);
     if (m->descriptor.n)
         learn_descriptor(n, &of, m->descriptor);
+    else if ((m->place.flags & VN_PLACE_RELAYS) && n->streams.tx_count > 0 &&
+             vn_places_ready(n) < VN_PATH_READY_MIN)
+        vn_places_want(n, src);
 }
 
 void vn_path_on_tether(struct vn_node *n, struct vn_hop *h, struct vn_span bytes)

@@ -1,7 +1,7 @@
 /*
  * timer        armed by                                    disarmed by        fires
  * places.ask   a stream of ours begins (at once, then      no stream of ours  a hub and a neighbour
- *              8 times 2 s, then 60 s)                     is left            are asked
+ *              8 times 0.4 s; then 60 s)                     is left            are asked
  * places.look  a tether is up (2 s)                        none is            the worker's counters
  *                                                                             are asked for;
  * digests
@@ -263,6 +263,17 @@ void vn_places_want(struct vn_node *n, const struct vn_id *relay)
     vn_path_ask_descriptor(n, k);
 }
 
+size_t vn_places_ready(struct vn_node *n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < VN_BOOK_MAX; i++) {
+        const struct vn_place_known *k = &n->places.known[i];
+        const struct vn_peer *p = k->key ? vn_peer_get(n, &k->node) : NULL;
+        count += p && vn_peer_fresh(n, p);
+    }
+    return count;
+}
+
 /* ---- timers ---- */
 
 static void on_ask(void *arg)
@@ -285,7 +296,7 @@ void vn_places_sought(struct vn_node *n)
         return; /* the settings name the relays */
     n->places.eager = VN_PATH_EAGER_ASKS;
     vn_timer_arm(&n->timers, &n->places.ask,
-                 VN_MAX(n->now_ms, n->places.around_ms + VN_PATH_AGAIN_MS));
+                 VN_MAX(n->now_ms, n->places.around_ms + VN_PATH_EAGER_MS));
 }
 
 /* What the worker counted: load, and the round trips of tethers. */

@@ -114,6 +114,8 @@ void vn_places_hear(struct vn_node *n, const struct vn_id *relay, const struct v
 /** p's own word of its place, over a tether or in an answer. */
 void vn_places_hear_self(struct vn_node *n, const struct vn_id *node, const struct vn_place *place,
                          uint16_t headroom);
+/** Relays in the book whose descriptor is here. */
+size_t vn_places_ready(struct vn_node *n);
 const struct vn_place_known *vn_places_known(const struct vn_node *n, uint64_t key);
 /** Relays near this node, for others; `not` is left out. */
 size_t vn_places_near(struct vn_node *n, const struct vn_id * not,

@@ -4,10 +4,10 @@
 const char *vn_node_drop_name(enum vn_node_drop d)
 {
     static const char *const names[VN_NDROP_COUNT] = {
-        "subject", "malformed", "hour_mac", "stale",    "replay",     "rate",     "seal",
-        "cert",    "signature", "body",     "affinity", "statement",  "hs_state", "control",
-        "circuit", "cookie",    "limit",    "revoked",  "quarantine", "loop",     "inband",
-        "path"};
+        "subject",    "malformed", "hour_mac",  "stale",  "replay",   "rate",
+        "seal",       "cert",      "signature", "body",   "affinity", "statement",
+        "hs_state",   "control",   "circuit",   "cookie", "limit",    "revoked",
+        "quarantine", "loop",      "inband",    "path"};
     return (unsigned)d < VN_NDROP_COUNT ? names[d] : "unknown";
 }
 

@@ -175,6 +175,29 @@ static void test_liar(void **state)
     assert_true(entry(s.a, s.b)->at.height_us < 5000000); /* its own word stands before */
     send(s.d, s.a, &m);
     assert_int_equal(before + 3, drops(s.a, VN_NDROP_PATH));
+    /* Not over a neighbour, who could name anybody as its source. */
+    uint8_t buf[512];
+    struct vn_writer w = vn_writer_of(buf, sizeof(buf));
+    vn_path_encode(&w, &m);
+    const struct vn_envelope_send e = {.suite = s.d->node->suite,
+                                       .type = VN_T_PATH,
+                                       .realm = s.d->node->cfg.realm,
+                                       .src = id_of(s.d),
+                                       .dst = id_of(s.a),
+                                       .hour_keys = &s.d->node->session.cred->hour_keys,
+                                       .now_ms = vn_protocol_now(s.d->node),
+                                       .body = vn_writer_span(&w)};
+    const uint8_t nonce[16] = "another one";
+    struct vn_buf b;
+    vn_buf_init(&b, VN_CONTROL_PAYLOAD_MAX);
+    assert_ok(vn_envelope_seal(&e, nonce, &b));
+    struct vn_subject via = {
+        .kind = VN_SUBJ_IN, .name = id_of(s.a), .src = id_of(s.d), .via = id_of(s.b)};
+    *asked = (struct vn_path_asked){.request = 77, .to = id_of(s.d)};
+    vn_inbox_turn(s.a->node, &via, vn_buf_span(&b));
+    vn_buf_done(&b);
+    assert_int_equal(77, asked->request);
+    assert_int_equal(before + 4, drops(s.a, VN_NDROP_PATH));
     /* Who does not answer for its descriptor is forgotten. */
     for (int i = 0; i < 4; i++) {
         vn_places_want(s.a->node, &m.told[0].node);
