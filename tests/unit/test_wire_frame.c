@@ -25,7 +25,8 @@ static void test_hop_header_refused(void **state)
     static const char *const bad[] = {
         "0100000000000001",                     /* version */
         "2100000000000001", "1000000000000001", /* type */
-        "1600000000000000", "1100000100000001", /* reserved */
+        "1700000000000000", "1100000100000001", /* reserved */
+        "1600000000000001",                     /* of relays, with a label */
         "1100000000000000",                     /* a frame for the neighbour itself */
         "1200000000000000", "1300000000000001", /* a circuit message with a label */
         "11000000000000",
