@@ -78,6 +78,7 @@ static void rule(struct vn_span in, const struct vn_suite_info *suite)
         return;
     vn_write_u64(&w, k.number);
     vn_write_u8(&w, (uint8_t)k.access);
+    vn_write_u8(&w, (uint8_t)k.relay);
     notice(in, suite, &kind, &k.realm, vn_writer_span(&w));
     (void)!vn_realm_rule_check(in, r->command_pub, suite, &r->id, &k);
 }

@@ -97,6 +97,22 @@ static bool parse_access(const json_t *j, enum vn_access_rule *ret)
     return true;
 }
 
+static bool parse_relay(const json_t *j, enum vn_relay_rule *ret)
+{
+    char text[16];
+    if (!vn_jread_text(j, "relay", text, sizeof(text)))
+        return false;
+    if (strcmp(text, "all") == 0)
+        *ret = VN_RELAYS_ALL;
+    else if (strcmp(text, "public") == 0)
+        *ret = VN_RELAYS_PUBLIC;
+    else if (strcmp(text, "none") == 0)
+        *ret = VN_RELAYS_NONE;
+    else
+        return false;
+    return true;
+}
+
 static bool parse_masters(const json_t *j, struct vn_realm_info *ret)
 {
     const json_t *list = json_object_get(j, "masters");
@@ -186,7 +202,8 @@ static bool parse_realm(const json_t *root, struct vn_realm_info *ret)
     ret->suite = info->id;
     return vn_jread_id(j, "id", &ret->id) &&
            vn_jread_text(j, "name", ret->name, sizeof(ret->name)) &&
-           parse_access(j, &ret->access) && vn_jread_u64(j, "rule", INT64_MAX, &ret->rule_number) &&
+           parse_access(j, &ret->access) && parse_relay(j, &ret->relay) &&
+           vn_jread_u64(j, "rule", INT64_MAX, &ret->rule_number) &&
            vn_jread_prefix(j, "ipv4", &ret->range4) && vn_jread_prefix(j, "ipv6", &ret->range6) &&
            vn_jread_bytes(j, "name_key", ret->name_key.b, sizeof(ret->name_key.b)) &&
            vn_jread_id(j, "guardian_id", &ret->gid) &&

@@ -37,10 +37,10 @@ static bool control_up(const struct vn_node *n)
 }
 
 /* It may be the owner itself, or has a tether to him. */
-static bool worth_asking(const struct vn_hop *h, enum vn_subject_kind kind)
+static bool worth_asking(const struct vn_node *n, const struct vn_hop *h, enum vn_subject_kind kind)
 {
     return h->state == VN_HOP_UP && !h->restarting &&
-           (kind == VN_SUBJ_OWN || (h->peer->cert->rights & VN_RIGHT_RELAY) != 0);
+           (kind == VN_SUBJ_OWN || vn_relaying_may(n, h->peer->cert));
 }
 
 /* To some neighbours, by lot where there are many. */
@@ -49,13 +49,13 @@ static void fan_out(struct vn_node *n, const struct vn_inband *m)
     size_t count = 0, at = 0;
     uint32_t lot = 0;
     VN_LIST_EACH(it, &n->hops.list)
-    count += worth_asking(VN_LIST_ENTRY(it, struct vn_hop, all), m->subject);
+    count += worth_asking(n, VN_LIST_ENTRY(it, struct vn_hop, all), m->subject);
     if (count == 0 || vn_random_fill(n, &lot, sizeof(lot)) != VN_OK)
         return;
     VN_LIST_EACH(it, &n->hops.list)
     {
         struct vn_hop *h = VN_LIST_ENTRY(it, struct vn_hop, all);
-        if (worth_asking(h, m->subject) && (at++ + lot) % count < VN_INBAND_FANOUT)
+        if (worth_asking(n, h, m->subject) && (at++ + lot) % count < VN_INBAND_FANOUT)
             send_on(n, h, m);
     }
 }
@@ -113,7 +113,7 @@ bool vn_inband_any(const struct vn_node *n)
 {
     VN_LIST_EACH(it, &n->hops.list)
     {
-        if (worth_asking(VN_LIST_ENTRY(it, struct vn_hop, all), VN_SUBJ_OWN))
+        if (worth_asking(n, VN_LIST_ENTRY(it, struct vn_hop, all), VN_SUBJ_OWN))
             return true;
     }
     return false;

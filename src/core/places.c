@@ -142,7 +142,7 @@ void vn_places_on_descriptor(struct vn_node *n, struct vn_peer *p, const struct 
         return;
     p->placed = true;
     p->at = at;
-    if (!(p->cert->rights & VN_RIGHT_RELAY))
+    if (!vn_relaying_may(n, p->cert))
         said.flags &= (uint8_t)~VN_PLACE_RELAYS;
     vn_places_hear(n, &p->id, &said, &p->id);
 }
@@ -188,9 +188,9 @@ bool vn_places_may_relay(struct vn_node *n, const struct vn_id *relay, const str
         vn_revocation_refuses_node(n, relay))
         return false;
     if (!r)
-        return true;
+        return n->session.cred->realm.relay != VN_RELAYS_NONE;
     bool avoid = r->relay_failed_ms && n->now_ms - r->relay_failed_ms < VN_RELAY_AVOID_MS;
-    return !avoid && (r->cert->rights & VN_RIGHT_RELAY) && !vn_quarantine_refuses(n, r->cert);
+    return !avoid && vn_relaying_may(n, r->cert) && !vn_quarantine_refuses(n, r->cert);
 }
 
 static const struct vn_id *id_of(struct vn_node *n, const struct vn_peer *to, uint64_t key)

@@ -25,10 +25,15 @@ void vn_realm_rule_on_message(struct vn_node *n, struct vn_span bytes)
         vn_drop(n, VN_NDROP_SIGNATURE);
         return;
     }
-    const bool other = realm->access != rule.access;
+    const bool other = realm->access != rule.access, relays = realm->relay != rule.relay;
     realm->rule_number = rule.number;
     realm->access = rule.access;
+    realm->relay = rule.relay;
     vn_session_renew_within(n, RENEWAL_MS);
+    if (relays) {
+        vn_log(VN_LOG_INFO, "relay_rule_changed", VN_KV_U64("relay", rule.relay));
+        vn_relaying_recheck(n);
+    }
     if (!other)
         return;
     vn_log(VN_LOG_INFO, "access_rule_changed", VN_KV_U64("access", rule.access));
@@ -42,4 +47,5 @@ void vn_realm_rule_keep(const struct vn_credentials *before, struct vn_credentia
         return;
     now->realm.rule_number = before->realm.rule_number;
     now->realm.access = before->realm.access;
+    now->realm.relay = before->realm.relay;
 }

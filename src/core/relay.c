@@ -52,9 +52,15 @@ static bool open_slot(struct vn_node *n, const struct vn_circuit_msg *m, uint8_t
     return true;
 }
 
+bool vn_relaying_may(const struct vn_node *n, const struct vn_identity *who)
+{
+    return (who->rights & VN_RIGHT_RELAY) != 0 && n->session.cred->realm.relay != VN_RELAYS_NONE;
+}
+
 bool vn_relaying_allowed(const struct vn_node *n)
 {
-    return !n->cfg.no_relay && (n->session.own->rights & VN_RIGHT_RELAY) != 0;
+    bool rule = n->session.cred->realm.relay != VN_RELAYS_PUBLIC || n->cfg.public;
+    return !n->cfg.no_relay && rule && vn_relaying_may(n, n->session.own);
 }
 
 static void end_here(struct vn_node *n, struct vn_hop *h, const struct vn_circuit_msg *m,
@@ -227,6 +233,30 @@ void vn_relay_on_desc(struct vn_node *n, struct vn_circuit *in, const struct vn_
                                                  .blob = m->blob});
     } else {
         vn_drop(n, VN_NDROP_CIRCUIT);
+    }
+}
+
+/* ---- the realm's rule ---- */
+
+void vn_relaying_recheck(struct vn_node *n)
+{
+    if (vn_relaying_allowed(n))
+        return;
+    VN_LIST_EACH(it, &n->hops.list)
+    {
+        struct vn_hop *h = VN_LIST_ENTRY(it, struct vn_hop, all);
+        VN_LIST_EACH(ct, &h->circuits)
+        {
+            struct vn_circuit *c = VN_LIST_ENTRY(ct, struct vn_circuit, of_hop);
+            if (c->out || (!c->link && !c->onward))
+                continue;
+            if (c->state == VN_CIRCUIT_UP) {
+                vn_relay_half_gone(n, c, VN_RELAY_TORN, VN_REFUSE_POLICY);
+                vn_circuit_close(n, c, true);
+            } else {
+                refuse_in(n, c, VN_REFUSE_POLICY);
+            }
+        }
     }
 }
 

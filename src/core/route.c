@@ -261,7 +261,7 @@ static const char *why_relay(struct vn_node *n, const struct vn_peer *r, const s
 {
     if (in_use(to->tx, &r->id))
         return "in_use";
-    if (!(r->cert->rights & VN_RIGHT_RELAY))
+    if (!vn_relaying_may(n, r->cert))
         return "forbidden";
     if (vn_quarantine_refuses(n, r->cert))
         return "quarantined";

@@ -265,13 +265,14 @@ static int choose_org(struct vn_admin *c, const char *name, struct vn_id *ret)
 static int realm_create(int argc, char **argv)
 {
     struct vn_admin c = {0};
-    const char *name = NULL, *suite = NULL, *ipv4 = NULL, *access = NULL, *lifetime = NULL,
-               *org = NULL;
+    const char *name = NULL, *suite = NULL, *ipv4 = NULL, *access = NULL, *relay = NULL,
+               *lifetime = NULL, *org = NULL;
     const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
                                         {"--name", &name, NULL},
                                         {"--suite", &suite, NULL},
                                         {"--ipv4", &ipv4, NULL},
                                         {"--access", &access, NULL},
+                                        {"--relay", &relay, NULL},
                                         {"--session-lifetime", &lifetime, NULL},
                                         {"--org", &org, NULL},
                                         {0}};
@@ -287,8 +288,8 @@ static int realm_create(int argc, char **argv)
     if (!code)
         code = choose_org(&c, org, &place.org);
     if (!code) {
-        const struct vn_realm_wish wish = {name, suite, ipv4, access,
-                                           lifetime ? (int64_t)lifetime_s : -1};
+        const struct vn_realm_wish wish = {name,   suite, ipv4,
+                                           access, relay, lifetime ? (int64_t)lifetime_s : -1};
         struct vn_realm_init init;
         VN_CLEANUP(vn_realm_record_done) struct vn_realm_record record = {0};
         char why[200] = "";

@@ -12,6 +12,7 @@ static const struct vn_ask_verb VERBS[] = {
      "{}",
      {{"--name", "name", VN_ASK_TEXT, NULL},
       {"--access", "access", VN_ASK_TEXT, NULL},
+      {"--relay", "relay", VN_ASK_TEXT, NULL},
       {"--session-lifetime", "session_lifetime_s", VN_ASK_DURATION, NULL},
       {"--public", "public", VN_ASK_TRUE, NULL},
       {"--private", "public", VN_ASK_FALSE, NULL}}},

@@ -359,6 +359,12 @@ vn_status vn_issue_taints_answer(const struct vn_realm *realm, const struct vn_c
     return VN_OK;
 }
 
+/* A9: every verified member, unless the realm's rule says otherwise. */
+static bool may_relay(const struct vn_realm *realm, const struct vn_conflux_record *c)
+{
+    return realm->r.relay == VN_RELAYS_ALL || (realm->r.relay == VN_RELAYS_PUBLIC && c->public);
+}
+
 static vn_status add_certificate(const struct vn_realm *realm, const struct vn_conflux_record *c,
                                  uint64_t now_ms, json_t *o)
 {
@@ -367,8 +373,7 @@ static vn_status add_certificate(const struct vn_realm *realm, const struct vn_c
         .node = c->session.node,
         .addrs = {vn_ip_from_u32(c->ip4), c->ip6},
         .addr_count = 2,
-        .rights =
-            VN_RIGHT_RELAY, /* A9: every verified member may relay unless policy says otherwise */
+        .rights = may_relay(realm, c) ? VN_RIGHT_RELAY : 0,
         .not_before_ms = now_ms - CERT_EARLY_MS,
         .not_after_ms = c->session.not_after_ms,
         .alg = realm->suite->sig,
@@ -496,11 +501,12 @@ static json_t *realm_json(const struct vn_guardian_config *cfg, const struct vn_
     vn_prefix_format(&realm->r.range6, range6);
     vn_config_master_url(cfg, master);
     return json_pack(
-        "{s:o, s:s, s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:[s], s:s}", "id",
+        "{s:o, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:[s], s:s}", "id",
         vn_json_id(&realm->r.id), "name", realm->r.name, "suite", realm->suite->name, "access",
-        vn_access_name(realm->r.access), "rule", (json_int_t)realm->r.rule_number, "ipv4", range4,
-        "ipv6", range6, "name_key", vn_json_b64(VN_SPAN_ARRAY(realm->r.name_key.b)), "guardian_id",
-        vn_json_id(&realm->gid), "guardian_ek", vn_json_b64(vn_kem_ek(realm->kem)), "root_cert",
+        vn_access_name(realm->r.access), "relay", vn_relay_rule_name(realm->r.relay), "rule",
+        (json_int_t)realm->r.rule_number, "ipv4", range4, "ipv6", range6, "name_key",
+        vn_json_b64(VN_SPAN_ARRAY(realm->r.name_key.b)), "guardian_id", vn_json_id(&realm->gid),
+        "guardian_ek", vn_json_b64(vn_kem_ek(realm->kem)), "root_cert",
         blob_json(&realm->r.root_cert), "issuing_cert", blob_json(&realm->r.issuing_cert),
         "command_cert", blob_json(&realm->r.command_cert), "masters", master, "master_ca",
         cfg->ca_cert_pem);

@@ -81,6 +81,7 @@ vn_status vn_realm_generate(const struct vn_realm_init *init, uint64_t now_ms,
     struct vn_realm_record r = {
         .suite = init->suite,
         .access = init->access,
+        .relay = init->relay ? init->relay : VN_RELAYS_ALL,
         .range4 = init->range4,
         .session_lifetime_s = init->session_lifetime_s,
         .created_ms = now_ms,
@@ -203,6 +204,25 @@ vn_status vn_realm_ip6(const struct vn_realm *r, const struct vn_id *conflux, st
     *ret = r->r.range6.ip;
     memcpy(ret->b + 8, h.b, 8);
     return VN_OK;
+}
+
+static const char *const RELAY_NAMES[] = {
+    [VN_RELAYS_ALL] = "all", [VN_RELAYS_PUBLIC] = "public", [VN_RELAYS_NONE] = "none"};
+
+const char *vn_relay_rule_name(enum vn_relay_rule rule)
+{
+    return rule >= VN_RELAYS_ALL && rule <= VN_RELAYS_NONE ? RELAY_NAMES[rule] : "?";
+}
+
+vn_status vn_relay_rule_parse(const char *text, enum vn_relay_rule *ret)
+{
+    for (int i = VN_RELAYS_ALL; i <= VN_RELAYS_NONE; i++) {
+        if (strcmp(text, RELAY_NAMES[i]) == 0) {
+            *ret = (enum vn_relay_rule)i;
+            return VN_OK;
+        }
+    }
+    return VN_ERR_MALFORMED;
 }
 
 static const char *const ACCESS_NAMES[] = {

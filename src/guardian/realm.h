@@ -30,6 +30,7 @@ struct vn_realm_init {
     const char *name;
     enum vn_suite suite;
     enum vn_access_rule access;
+    enum vn_relay_rule relay; /* 0: all */
     struct vn_prefix range4;
     uint32_t session_lifetime_s;
 };
@@ -53,6 +54,9 @@ uint32_t vn_ip_to_u32(const struct vn_ip *ip);
 /** The realm's /64 with interface id HMAC(address key, conflux id)[0..8). */
 VN_MUST_CHECK vn_status vn_realm_ip6(const struct vn_realm *r, const struct vn_id *conflux,
                                      struct vn_ip *ret);
+const char *vn_relay_rule_name(enum vn_relay_rule rule);
+/** VN_ERR_MALFORMED. */
+VN_MUST_CHECK vn_status vn_relay_rule_parse(const char *text, enum vn_relay_rule *ret);
 const char *vn_access_name(enum vn_access_rule rule);
 /** VN_ERR_MALFORMED. */
 VN_MUST_CHECK vn_status vn_access_parse(const char *text, enum vn_access_rule *ret);

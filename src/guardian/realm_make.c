@@ -65,6 +65,10 @@ vn_status vn_realm_wish_check(struct vn_store *s, const struct vn_realm_wish *w,
         snprintf(why, why_n, "access must be \"taints\", \"teams\" or \"both\"");
         return VN_ERR_ARG;
     }
+    if (w->relay && vn_relay_rule_parse(w->relay, &init.relay) != VN_OK) {
+        snprintf(why, why_n, "relay must be \"all\", \"public\" or \"none\"");
+        return VN_ERR_ARG;
+    }
     if (w->session_lifetime_s >= 0) {
         if (w->session_lifetime_s < VN_SESSION_LIFETIME_MIN_S ||
             w->session_lifetime_s > VN_SESSION_LIFETIME_MAX_S) {

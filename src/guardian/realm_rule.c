@@ -24,7 +24,7 @@ static void on_work(uv_work_t *work)
 {
     struct word *w = VN_CONTAINER_OF(work, struct word, work);
     const struct vn_realm_record *r = &w->realm->r;
-    const struct vn_realm_rule rule = {r->id, r->rule_number, r->access};
+    const struct vn_realm_rule rule = {r->id, r->rule_number, r->access, r->relay};
     w->result = vn_store_sync(w->g->store); /* its number must not be given twice */
     if (w->result == VN_OK)
         w->result =

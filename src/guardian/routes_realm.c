@@ -17,11 +17,12 @@ static json_t *realm_json(struct vn_guardian *g, const struct vn_realm *r)
     char range4[VN_PREFIX_TEXT], range6[VN_PREFIX_TEXT];
     vn_prefix_format(&r->r.range4, range4);
     vn_prefix_format(&r->r.range6, range6);
-    return json_pack(
-        "{s:o, s:o, s:b, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "id", vn_json_id(&r->r.id), "org",
-        vn_json_id(&place.org), "public", place.public, "name", r->r.name, "suite", r->suite->name,
-        "ipv4", range4, "ipv6", range6, "access", vn_access_name(r->r.access), "session_lifetime_s",
-        (json_int_t)r->r.session_lifetime_s, "created_at", (json_int_t)r->r.created_ms);
+    return json_pack("{s:o, s:o, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "id",
+                     vn_json_id(&r->r.id), "org", vn_json_id(&place.org), "public", place.public,
+                     "name", r->r.name, "suite", r->suite->name, "ipv4", range4, "ipv6", range6,
+                     "access", vn_access_name(r->r.access), "relay", vn_relay_rule_name(r->r.relay),
+                     "session_lifetime_s", (json_int_t)r->r.session_lifetime_s, "created_at",
+                     (json_int_t)r->r.created_ms);
 }
 
 struct creation {
@@ -134,6 +135,7 @@ void vn_route_realm_create(struct vn_request *r)
         .suite = vn_request_text(r, "suite"),
         .ipv4 = vn_request_text(r, "ipv4"),
         .access = vn_request_text(r, "access"),
+        .relay = vn_request_text(r, "relay"),
         .session_lifetime_s = lifetime ? json_integer_value(lifetime) : -1,
     };
     struct vn_realm_place place = {.public = json_is_true(json_object_get(r->body, "public"))};
@@ -230,6 +232,8 @@ static void describe(const struct vn_realm_record *before, const struct vn_realm
         note(ret, cap, "name %s -> %s", before->name, now->name);
     if (before->access != now->access)
         note(ret, cap, "access %s", vn_access_name(now->access));
+    if (before->relay != now->relay)
+        note(ret, cap, "relay %s", vn_relay_rule_name(now->relay));
     if (before->session_lifetime_s != now->session_lifetime_s)
         note(ret, cap, "session lifetime %" PRIu32 " s", now->session_lifetime_s);
     if (was_public != public)
@@ -254,6 +258,7 @@ static bool read_change(struct vn_request *r, const struct vn_realm_record *befo
                         struct vn_realm_record *ret)
 {
     const char *name = vn_request_text(r, "name"), *access = vn_request_text(r, "access");
+    const char *relay = vn_request_text(r, "relay");
     const json_t *lifetime = json_object_get(r->body, "session_lifetime_s");
     char range4[VN_PREFIX_TEXT], why[200];
     struct vn_realm_init init;
@@ -262,6 +267,7 @@ static bool read_change(struct vn_request *r, const struct vn_realm_record *befo
         .name = name ? name : before->name,
         .ipv4 = range4,
         .access = access ? access : vn_access_name(before->access),
+        .relay = relay ? relay : vn_relay_rule_name(before->relay),
         .session_lifetime_s = lifetime ? json_integer_value(lifetime) : before->session_lifetime_s,
     };
     vn_status st = vn_realm_wish_check(r->g->store, &wish, &init, why, sizeof(why));
@@ -274,8 +280,9 @@ static bool read_change(struct vn_request *r, const struct vn_realm_record *befo
     *ret = *before;
     snprintf(ret->name, sizeof(ret->name), "%s", wish.name);
     ret->access = init.access;
+    ret->relay = init.relay;
     ret->session_lifetime_s = init.session_lifetime_s;
-    if (ret->access != before->access)
+    if (ret->access != before->access || ret->relay != before->relay)
         ret->rule_number = VN_MAX(before->rule_number + 1, r->now_ms);
     return true;
 }

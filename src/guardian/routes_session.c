@@ -274,7 +274,10 @@ static bool same_keys(const struct vn_session_record *a, const struct vn_session
 /* Everything that needs no signature. Returns false after answering. */
 static bool prepare(struct vn_request *r, struct login *l)
 {
+    bool public = false;
     vn_status st = vn_guardian_realm(r->g, &r->conflux.realm, &l->realm);
+    if (st == VN_OK)
+        st = vn_store_public_has(r->g->store, &r->conflux.id, &public);
     if (st == VN_OK)
         st = vn_store_revocation_load(r->g->store, &r->conflux.realm, r->now_ms, &l->revoked,
                                       &l->revoked_n);
@@ -288,6 +291,7 @@ static bool prepare(struct vn_request *r, struct login *l)
         return false;
     }
     l->c = r->conflux;
+    l->c.public = public;
     const char *problem = decode(r, l);
     if (problem) {
         vn_request_error(r, 400, "%s", problem);

@@ -34,6 +34,7 @@
 
 #define SUITES "default|cnsa"
 #define RULES "taints|teams|both"
+#define RELAYS "all|public|none"
 #define ROLES "member|auditor|admin|owner"
 
 /* ---- requests ---- */
@@ -54,13 +55,13 @@ SCHEMA(member_put, "MemberRole", STR("user"), ENUM("role", ROLES));
 SCHEMA(invite, "NewInvitation", STR("user"), MAYBE_ENUM("role", ROLES));
 SCHEMA(teams_change, "TeamsChange", MAYBE_STRS("add"), MAYBE_STRS("remove"));
 SCHEMA(realm_change, "RealmChange", MAYBE_STR("name"), MAYBE_ENUM("access", RULES),
-       MAYBE_INT("session_lifetime_s"), MAYBE_BOOL("public"));
+       MAYBE_ENUM("relay", RELAYS), MAYBE_INT("session_lifetime_s"), MAYBE_BOOL("public"));
 SCHEMA(token_new, "NewRegistrationToken", STR("realm"), MAYBE_STR("owner"),
        MAYBE_INT("expires_in_s"), MAYBE_INT("uses"), MAYBE_STRS("taints"),
        MAYBE_STAR("allowed_taints"), MAYBE_BOOL("ephemeral"), MAYBE_BOOL("needs_jwt"));
 SCHEMA(realm_new, "NewRealm", STR("name"), MAYBE_ENUM("suite", SUITES), MAYBE_STR("ipv4"),
-       MAYBE_ENUM("access", RULES), MAYBE_INT("session_lifetime_s"), MAYBE_STR("org"),
-       MAYBE_BOOL("public"));
+       MAYBE_ENUM("access", RULES), MAYBE_ENUM("relay", RELAYS), MAYBE_INT("session_lifetime_s"),
+       MAYBE_STR("org"), MAYBE_BOOL("public"));
 SCHEMA(register, "Registration", MAYBE_STR("tag"), MAYBE_STR("ip"), MAYBE_STRS("taints"),
        MAYBE_STRS("teams"), MAYBE_INT("public_port"), MAYBE_STR("public_ip"), MAYBE_STR("jwt"),
        MAYBE_STR("issuer"), MAYBE_STR("audience"), MAYBE_STR("jwks_url"));
@@ -129,8 +130,8 @@ SCHEMA(token_shown, "RegistrationTokenShown", TOKEN_MEMBERS, STR("token"), STR("
 LIST(tokens, "RegistrationTokens", token);
 
 SCHEMA(realm, "Realm", STR("id"), STR("org"), BOOL("public"), STR("name"), ENUM("suite", SUITES),
-       STR("ipv4"), STR("ipv6"), ENUM("access", RULES), INT("session_lifetime_s"),
-       INT("created_at"));
+       STR("ipv4"), STR("ipv6"), ENUM("access", RULES), ENUM("relay", RELAYS),
+       INT("session_lifetime_s"), INT("created_at"));
 LIST(realms, "Realms", realm);
 
 SCHEMA(oidc, "Provider", STR("id"), STR("name"), STR("issuer"), STR("client_id"),
@@ -156,8 +157,8 @@ PART(stun_server, "StunServer", STR("ip"), INT("port"));
 PART(ice_server, "IceServer", STR("url"), STR("ip"), MAYBE_STR("username"), MAYBE_STR("credential"),
      MAYBE_STR("pin"));
 PART(descriptor, "RealmDescriptor", STR("id"), STR("name"), ENUM("suite", SUITES),
-     ENUM("access", RULES), INT("rule"), STR("ipv4"), STR("ipv6"), STR("name_key"),
-     STR("guardian_id"), STR("guardian_ek"), STR("root_cert"), STR("issuing_cert"),
+     ENUM("access", RULES), ENUM("relay", RELAYS), INT("rule"), STR("ipv4"), STR("ipv6"),
+     STR("name_key"), STR("guardian_id"), STR("guardian_ek"), STR("root_cert"), STR("issuing_cert"),
      STR("command_cert"), STRS("masters"), STR("master_ca"),
      OBJS("ice_servers", vn_schema_ice_server));
 SCHEMA(nonce, "Nonce", STR("nonce"));

@@ -123,7 +123,8 @@ struct vn_realm_record {
     char name[VN_REALM_NAME_MAX + 1];
     enum vn_suite suite;
     enum vn_access_rule access;
-    uint64_t rule_number; /* of the access rule; rises with each change */
+    enum vn_relay_rule relay;
+    uint64_t rule_number; /* of these two; rises with each change */
     struct vn_prefix range4, range6;
     uint32_t session_lifetime_s;
     uint64_t created_ms;
@@ -233,6 +234,7 @@ struct vn_conflux_record {
     uint64_t statement_number;
     struct vn_quarantine_rules quarantine;
     uint64_t quarantine_number; /* of its list of addresses */
+    bool public;                /* at a login only: members find it at an address of its own */
     bool has_session;
     struct vn_session_record session; /* not_after_ms and login_ms also without one */
 };
@@ -270,6 +272,9 @@ VN_MUST_CHECK vn_status vn_store_tag_foreign(struct vn_store *s, const struct vn
 /** Members find this node there. Once for a node. */
 VN_MUST_CHECK vn_status vn_store_public_set(struct vn_store *s, const struct vn_id *conflux,
                                             const struct vn_addr *addr);
+/** Whether it is one. */
+VN_MUST_CHECK vn_status vn_store_public_has(struct vn_store *s, const struct vn_id *conflux,
+                                            bool *ret);
 /** Public nodes of the asker's realm, without itself, that have a session; latest login first. */
 VN_MUST_CHECK vn_status vn_store_public_list(struct vn_store *s,
                                              const struct vn_conflux_record *asker,

@@ -12,6 +12,19 @@ vn_status vn_store_public_set(struct vn_store *s, const struct vn_id *conflux,
     return vn_sql_run(s, q, "public node", NULL);
 }
 
+vn_status vn_store_public_has(struct vn_store *s, const struct vn_id *conflux, bool *ret)
+{
+    VN_QUERY q = vn_sql_prepare(s, "SELECT 1 FROM public_node WHERE conflux = ?");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, conflux);
+    vn_status st = vn_sql_row(s, q, "public node");
+    if (st != VN_OK && st != VN_ERR_NOTFOUND)
+        return st;
+    *ret = st == VN_OK;
+    return VN_OK;
+}
+
 vn_status vn_store_public_list(struct vn_store *s, const struct vn_conflux_record *asker,
                                struct vn_addr *ret, size_t cap, size_t *ret_count)
 {

@@ -26,7 +26,7 @@ vn_status vn_store_realm_add(struct vn_store *s, const struct vn_realm_record *r
         s, "INSERT INTO realm (id, name, suite, access, ipv4, ipv6, session_lifetime_s, created_at,"
            " root_seed, issuing_seed, command_seed, root_cert, issuing_cert, command_cert, kem_dk,"
            " affinity_root, hour_root, hour_generation, name_key, address_key, nats_account_seed,"
-           " nats_signing_seed) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+           " nats_signing_seed, relay) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     if (!q)
         return VN_ERR_IO;
     char range4[VN_PREFIX_TEXT], range6[VN_PREFIX_TEXT];
@@ -54,6 +54,7 @@ vn_status vn_store_realm_add(struct vn_store *s, const struct vn_realm_record *r
     vn_sql_bind_secret(q, 20, &r->address_key);
     vn_sql_bind_secret(q, 21, &r->nats_account_seed);
     vn_sql_bind_secret(q, 22, &r->nats_signing_seed);
+    vn_sql_bind_i64(q, 23, (int)r->relay);
     return vn_sql_run(s, q, "realm add", NULL);
 }
 
@@ -64,7 +65,7 @@ vn_status vn_store_realm_get(struct vn_store *s, const struct vn_id *id,
         s, "SELECT name, suite, access, ipv4, ipv6, session_lifetime_s, created_at,"
            " root_seed, issuing_seed, command_seed, root_cert, issuing_cert, command_cert, kem_dk,"
            " affinity_root, hour_root, hour_generation, name_key, address_key, nats_account_seed,"
-           " nats_signing_seed, rule_number FROM realm WHERE id = ?");
+           " nats_signing_seed, rule_number, relay FROM realm WHERE id = ?");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, id);
@@ -78,6 +79,7 @@ vn_status vn_store_realm_get(struct vn_store *s, const struct vn_id *id,
     r.session_lifetime_s = (uint32_t)vn_sql_col_i64(q, 5);
     r.created_ms = vn_sql_col_u64(q, 6);
     r.rule_number = vn_sql_col_u64(q, 21);
+    r.relay = (enum vn_relay_rule)vn_sql_col_i64(q, 22);
     r.hour_generation = (uint32_t)vn_sql_col_i64(q, 16);
     if (!vn_sql_col_text(q, 0, r.name, sizeof(r.name)) ||
         !vn_sql_col_text(q, 3, range4, sizeof(range4)) ||
@@ -110,7 +112,7 @@ vn_status vn_store_realm_set(struct vn_store *s, const struct vn_realm_record *r
 {
     VN_QUERY q = vn_sql_prepare(
         s, "UPDATE realm SET name = ?, access = ?, session_lifetime_s = ?, rule_number = ?,"
-           " rule_published = rule_published AND NOT ? WHERE id = ?");
+           " rule_published = rule_published AND NOT ?, relay = ? WHERE id = ?");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_text(q, 1, r->name);
@@ -118,7 +120,8 @@ vn_status vn_store_realm_set(struct vn_store *s, const struct vn_realm_record *r
     vn_sql_bind_i64(q, 3, r->session_lifetime_s);
     vn_sql_bind_u64(q, 4, r->rule_number);
     vn_sql_bind_i64(q, 5, publish);
-    vn_sql_bind_id(q, 6, &r->id);
+    vn_sql_bind_i64(q, 6, (int)r->relay);
+    vn_sql_bind_id(q, 7, &r->id);
     return vn_sql_change(s, q, "realm set");
 }
 

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "wire/hourkeys.h"
 #include "wire/ice_server.h"
+#include "wire/realm_rule.h"
 #include "wire/statement.h"
 
 struct vn_blob {
@@ -17,6 +18,7 @@ struct vn_realm_info {
     char name[64];
     unsigned suite; /* enum vn_suite */
     enum vn_access_rule access;
+    enum vn_relay_rule relay;
     uint64_t rule_number; /* of that rule; higher ones replace lower ones */
     struct vn_prefix range4, range6;
     struct vn_secret32 name_key;

@@ -232,7 +232,7 @@ static void bundles(const struct fuzz_wire *f)
     const struct vn_keys_now k = {.realm = r->id, .generation = 8, .until_ms = TEST_NOW_MS};
     TEST_OK(vn_keys_now_issue(r->suite, &k, r->command, now, &n));
     save_mode("bundle", "in-force", FUZZ_RECEIVED, VN_SPAN(now, n));
-    const struct vn_realm_rule rule = {r->id, 9, VN_ACCESS_TEAMS};
+    const struct vn_realm_rule rule = {r->id, 9, VN_ACCESS_TEAMS, VN_RELAYS_PUBLIC};
     TEST_OK(vn_realm_rule_issue(r->suite, &rule, r->command, now, &n));
     save_mode("bundle", "rule", FUZZ_RECEIVED, VN_SPAN(now, n));
 }

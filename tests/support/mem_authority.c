@@ -70,6 +70,7 @@ struct vn_mem_authority *vn_mem_authority_new(enum vn_suite suite)
     a->realm = test_realm_new(suite);
     a->life_ms = DAY_MS / 2;
     a->rule.access = VN_ACCESS_TAINTS;
+    a->rule.relay = VN_RELAYS_ALL;
     const struct test_realm *r = a->realm;
     TEST_OK(vn_x509_make_authority(VN_AUTHORITY_COMMAND, &r->id, vn_sig_pk(r->command), r->root,
                                    VN_SPAN(r->root_cert, r->root_cert_n), TEST_NOW_MS - DAY_MS,
@@ -232,11 +233,13 @@ void vn_mem_authority_rekey_in_force(struct vn_mem_authority *a, uint64_t until_
     TEST_OK(vn_keys_now_issue(a->realm->suite, &k, a->realm->command, ret->p, &ret->len));
 }
 
-void vn_mem_authority_rule(struct vn_mem_authority *a, enum vn_access_rule rule, struct vn_buf *ret)
+void vn_mem_authority_rule(struct vn_mem_authority *a, enum vn_access_rule rule,
+                           enum vn_relay_rule relay, struct vn_buf *ret)
 {
     a->rule.realm = a->realm->id;
     a->rule.number++;
     a->rule.access = rule;
+    a->rule.relay = relay;
     vn_buf_init(ret, VN_REALM_RULE_MAX);
     TEST_OK(vn_buf_reserve(ret, VN_REALM_RULE_MAX));
     TEST_OK(vn_realm_rule_issue(a->realm->suite, &a->rule, a->realm->command, ret->p, &ret->len));
@@ -272,6 +275,7 @@ static void realm_info(const struct vn_mem_authority *a, struct vn_realm_info *r
     snprintf(ret->name, sizeof(ret->name), "test");
     ret->suite = r->suite->id;
     ret->access = a->rule.access;
+    ret->relay = a->rule.relay;
     ret->rule_number = a->rule.number;
     TEST_OK(vn_prefix_parse("10.66.0.0/16", &ret->range4));
     TEST_OK(vn_prefix_parse("fd66::/64", &ret->range6));

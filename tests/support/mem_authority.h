@@ -55,9 +55,9 @@ void vn_mem_authority_bundles(struct vn_mem_authority *a, const size_t *members,
 void vn_mem_authority_rekey_in_force(struct vn_mem_authority *a, uint64_t until_ms,
                                      struct vn_buf *ret);
 
-/** Guardian's word that this is the access rule from now on; logins bring it too. */
+/** Guardian's word that these are the rules from now on; logins bring them too. */
 void vn_mem_authority_rule(struct vn_mem_authority *a, enum vn_access_rule rule,
-                           struct vn_buf *ret);
+                           enum vn_relay_rule relay, struct vn_buf *ret);
 
 struct vn_mem_authority *vn_mem_authority_new(enum vn_suite suite);
 struct vn_mem_authority *vn_mem_authority_free(struct vn_mem_authority *a);

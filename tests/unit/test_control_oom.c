@@ -27,7 +27,7 @@ static const char LOGIN[] =
     "\"PEM\",\"nats_jwt\":\"a.b.c\",\"other_keys\":\"AQID\","
     "\"hour_keys\":{\"generation\":1,\"first_hour\":472222,\"keys\":[\"" KEY "\"]},"
     "\"realm\":{\"id\":\"" ID
-    "\",\"name\":\"home\",\"suite\":\"default\",\"access\":\"taints\",\"rule\":1,"
+    "\",\"name\":\"home\",\"suite\":\"default\",\"access\":\"taints\",\"relay\":\"all\",\"rule\":1,"
     "\"ipv4\":\"10.77.0.0/16\",\"ipv6\":\"fd00::/64\",\"name_key\":\"" KEY
     "\",\"guardian_id\":\"" ID
     "\",\"guardian_ek\":\"AQID\",\"root_cert\":\"AQID\",\"issuing_cert\":\"AQID\","

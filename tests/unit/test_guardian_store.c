@@ -25,6 +25,7 @@ static void add_realm(struct vn_store *s, uint8_t n, const char *name)
     struct vn_realm_record r = {.id = id_of(n),
                                 .suite = VN_SUITE_DEFAULT,
                                 .access = VN_ACCESS_TAINTS,
+                                .relay = VN_RELAYS_ALL,
                                 .session_lifetime_s = 43200};
     snprintf(r.name, sizeof(r.name), "%s", name);
     assert_ok(vn_prefix_parse("10.77.0.0/16", &r.range4));

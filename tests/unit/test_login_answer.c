@@ -28,7 +28,8 @@ static const char GOOD[] =
     "\"member_stun\":[{\"ip\":\"192.0.2.9\",\"port\":3478}],\"mtls_certificate\":\"PEM\",\"nats_"
     "jwt\":\"a.b.c\",\"other_keys\":\"AQIDBA\","
     "\"hour_keys\":{\"generation\":1,\"first_hour\":472222,\"keys\":[\"" KEY "\",\"" KEY "\"]},"
-    "\"realm\":{\"id\":\"" ID "\",\"name\":\"home\",\"suite\":\"default\",\"access\":\"taints\","
+    "\"realm\":{\"id\":\"" ID
+    "\",\"name\":\"home\",\"suite\":\"default\",\"access\":\"taints\",\"relay\":\"public\","
     "\"rule\":7,\"ipv4\":\"10.77.0.0/16\","
     "\"ipv6\":\"fd00::/64\",\"name_key\":\"" KEY "\",\"guardian_id\":\"" ID
     "\",\"guardian_ek\":\"AQID\","
@@ -61,6 +62,7 @@ static void test_good(void **state)
     assert_int_equal(c->hour_keys.first_hour, 472222);
     assert_int_equal(c->realm.suite, VN_SUITE_DEFAULT);
     assert_int_equal(c->realm.rule_number, 7);
+    assert_int_equal(c->realm.relay, VN_RELAYS_PUBLIC);
     assert_int_equal(c->realm.range4.bits, 112);
     assert_int_equal(c->certificate.n, 3);
     assert_int_equal(c->revocation_count, 2);
@@ -135,6 +137,7 @@ static void test_out_of_range(void **state)
         {"realm", "suite", "\"none\""},
         {"realm", "access", "\"all\""},
         {"realm", "rule", "-1"},
+        {"realm", "relay", "\"some\""},
         {"realm", "ipv4", "\"10.77.0.1/16\""},
         {"realm", "masters", "[]"},
         {"realm", "masters", "[1]"},

@@ -164,7 +164,7 @@ static void test_guardian_changes_the_rule(void **state)
     struct vn_world_node *b = vn_world_add(&w, "bob", "home");
     struct vn_buf teams, taints;
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    vn_mem_authority_rule(w.authority, VN_ACCESS_TEAMS, &teams); /* they have none */
+    vn_mem_authority_rule(w.authority, VN_ACCESS_TEAMS, VN_RELAYS_ALL, &teams); /* they have none */
     for (size_t i = 0; i < teams.len; i += 97) {
         const uint64_t drops = vn_world_drops(a);
         teams.p[i] ^= 1;
@@ -178,7 +178,7 @@ static void test_guardian_changes_the_rule(void **state)
     assert_true(vn_world_until(&w, no_streams, a, 100));
     assert_true(vn_world_until(&w, no_streams, b, 100));
     assert_true(vn_world_ping(a, b, false, 5000) == UINT64_MAX);
-    vn_mem_authority_rule(w.authority, VN_ACCESS_TAINTS, &taints);
+    vn_mem_authority_rule(w.authority, VN_ACCESS_TAINTS, VN_RELAYS_ALL, &taints);
     vn_mem_broker_inject(w.broker, "a.rev", taints.p, taints.len);
     vn_world_run(&w, 10);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
@@ -210,7 +210,7 @@ static void test_the_word_outlives_an_older_answer(void **state)
     struct vn_mem_member *m = vn_mem_authority_member(w.authority, a->member);
     struct vn_buf word;
     const unsigned renewals = m->renewals;
-    vn_mem_authority_rule(w.authority, VN_ACCESS_BOTH, &word);
+    vn_mem_authority_rule(w.authority, VN_ACCESS_BOTH, VN_RELAYS_ALL, &word);
     m->change = forget_rule;
     vn_mem_broker_inject(w.broker, "a.rev", word.p, word.len);
     vn_world_run(&w, 605000);

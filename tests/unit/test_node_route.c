@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "core/node_i.h"
 #include "support/node_world.h"
 #include "support/test.h"
 
@@ -145,14 +146,63 @@ static void test_nobody_relays(void **state)
     vn_world_done(&s.w);
 }
 
+static void rule(struct scene *s, enum vn_relay_rule relay)
+{
+    struct vn_buf word;
+    vn_mem_authority_rule(s->w.authority, VN_ACCESS_TAINTS, relay, &word);
+    vn_mem_broker_inject(s->w.broker, "a.rev", word.p, word.len);
+    vn_world_run(&s->w, 100);
+    vn_buf_done(&word);
+}
+
+/* The realm forbids relays: what goes through them ends, nobody asks them, and who has no other way
+ * is unreachable. */
+static void test_realm_forbids_relays(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s, true);
+    assert_true(vn_world_ping(s.a, s.b, false, 10000) < 3500);
+    struct vn_world_node *relay = relay_of(&s, s.a, s.b);
+    rule(&s, VN_RELAYS_NONE);
+    assert_int_equal(0, vn_world_status(relay).relay_count);
+    assert_false(vn_world_status(relay).relay_allowed);
+    uint64_t refused =
+        vn_world_status(s.c).drops[VN_NDROP_CIRCUIT] + vn_world_status(s.d).drops[VN_NDROP_CIRCUIT];
+    assert_int_equal(UINT64_MAX, vn_world_ping(s.a, s.b, false, VN_TETHER_CONNECT_MS + 2000));
+    assert_true(s.a->unreachables >= 1);
+    assert_int_equal(refused, vn_world_status(s.c).drops[VN_NDROP_CIRCUIT] +
+                                  vn_world_status(s.d).drops[VN_NDROP_CIRCUIT]);
+    rule(&s, VN_RELAYS_ALL);
+    vn_world_run(&s.w, VN_UNREACHABLE_MS);
+    assert_true(vn_world_ping(s.a, s.b, false, 10000) < 3500);
+    assert_non_null(relay_of(&s, s.a, s.b));
+    vn_world_done(&s.w);
+}
+
+static void test_public_nodes_relay(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s, true);
+    s.c->node->cfg.public = true;
+    rule(&s, VN_RELAYS_PUBLIC);
+    assert_true(vn_world_status(s.c).relay_allowed);
+    assert_false(vn_world_status(s.d).relay_allowed);
+    assert_true(vn_world_ping(s.a, s.b, false, 10000) < 10000); /* d refused it, perhaps */
+    assert_ptr_equal(s.c, relay_of(&s, s.a, s.b));
+    vn_world_done(&s.w);
+}
+
 int main(void)
 {
     if (getenv("VN_TEST_LOG"))
         vn_log_setup(VN_LOG_DEBUG, 0);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found_when_needed), cmocka_unit_test(test_moves_back),
-        cmocka_unit_test(test_direct_dies),       cmocka_unit_test(test_relay_dies),
-        cmocka_unit_test(test_nobody_relays),
+        cmocka_unit_test(test_found_when_needed),  cmocka_unit_test(test_moves_back),
+        cmocka_unit_test(test_direct_dies),        cmocka_unit_test(test_relay_dies),
+        cmocka_unit_test(test_nobody_relays),      cmocka_unit_test(test_realm_forbids_relays),
+        cmocka_unit_test(test_public_nodes_relay),
     };
     if (getenv("VN_TEST_ONLY"))
         cmocka_set_test_filter(getenv("VN_TEST_ONLY"));
