@@ -2,6 +2,7 @@
  * timer            armed by                                disarmed by    fires
  * circuit.timer    out: SETUP sent (500 ms)                ACCEPT         SETUP again; after 3 s
  * the circuit failed; with a blob after VN_SETUP_SEALED_WAIT_MS, without a second SETUP
+ *                  out, source, sealed: no tether (3 s)    it is up       the circuit failed
  *                  in: accepted (30 s)                     BIND           closes: nobody bound a
  * stream
  *                  relay, in: descriptor asked for (3 s)   DESC           refuses
@@ -11,7 +12,8 @@
 #include "core/node_i.h"
 
 #define BIND_WAIT_MS 30000u
-#define MESSAGE_HEAD 64 /* bytes of a message without its blob, at most */
+#define TETHER_WAIT_MS 3000u /* of a source, to its first relay */
+#define MESSAGE_HEAD 64      /* bytes of a message without its blob, at most */
 
 void vn_circuit_send(struct vn_node *n, const struct vn_hop *h, const struct vn_circuit_msg *m)
 {
@@ -44,6 +46,8 @@ void vn_circuit_begin(struct vn_node *n, struct vn_circuit *c)
 {
     if (c->hop->state == VN_HOP_UP)
         send_setup(n, c);
+    else if (c->path) /* another relay may be reached sooner */
+        vn_timer_arm(&n->timers, &c->timer, n->now_ms + TETHER_WAIT_MS);
 }
 
 void vn_circuits_tether_up(struct vn_node *n, struct vn_hop *h)

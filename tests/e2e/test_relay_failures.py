@@ -1,0 +1,144 @@
+"""A and b have no way to each other but through c, d or e; one TCP connection lives through all that happens to those."""
+# timeout: 200
+from lib import *
+from veil import Guardian, Node
+
+net = Net()
+srv, a, b, c, d, e = (net.machine(n) for n in ("srv", "a", "b", "c", "d", "e"))
+underlay = net.switch([srv, a, b, c, d, e], "10.9.0")
+g = Guardian(srv, "10.9.0.1")
+nodes = {m.name: Node(m, g, run_words=["--idle", "60", "--verbose"]) for m in (a, b, c, d, e)}
+na, nb = nodes["a"], nodes["b"]
+relays = [nodes[n] for n in "cde"]
+
+SERVER = """
+import socket, threading
+s = socket.create_server(("", 7000))
+def echo(c):
+    while data := c.recv(4096):
+        c.sendall(data)
+while True:
+    threading.Thread(target=echo, args=(s.accept()[0],), daemon=True).start()
+"""
+CLIENT = """
+import socket, sys, time
+s = socket.create_connection((sys.argv[1], 7000))
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+for i in range(1 << 20):
+    sent = b"%08d" % i
+    s.sendall(sent)
+    got = b""
+    while len(got) < 8:
+        part = s.recv(8 - len(got))
+        if not part:
+            sys.exit("the connection was closed")
+        got += part
+    if got != sent:
+        sys.exit("another answer")
+    print(time.time(), flush=True)
+    time.sleep(0.03)
+"""
+client = None
+
+
+def answers():
+    return [float(t) for t in re.findall(r"^[0-9.]+$", client.log_text(), re.M)]
+
+
+def lives(limit, what, since=None):
+    """The connection answers within so many seconds of now."""
+    since = since or time.time()
+    came = wait_until(lambda: [t for t in answers() if t > since + 0.1], limit + 10, f"the connection lives: {what}")
+    took = came[0] - since
+    check(client.running() and took <= limit, f"{what}: the connection goes on after {took:.2f} s")
+
+
+def stands():
+    return not client.running() or time.time() - answers()[-1] > 1
+
+
+def cut(really, *pairs):
+    for m, o in pairs:
+        for x, y in ((m, o), (o, m)):
+            x.ip("route", "add" if really else "del", "blackhole", f"{underlay[y.name]}/32")
+
+
+def relay(node, tag):
+    """The node that its stream to tag goes through."""
+    def open_via():
+        via = [l["via"] for l in node.links() if l["tag"] == tag and l["stream"]["tx_state"] == "open"]
+        ids = {n.status()["node"]: n for n in relays if n.daemon.running()}
+        return ids.get(via[0][0]) if via and via[0] else None
+
+    return wait_until(open_via, 15, f"{node.tag} reaches {tag} through a relay")
+
+
+def a_connection_through_a_relay():
+    global client
+    cut(True, (a, b))
+    b.daemon(["python3", "-c", SERVER], name="server")
+    b.wait_listening(7000)
+    wait_until(lambda: a.ping(nb.ip4, wait=2), 20, "a reaches b")
+    client = a.daemon(["python3", "-c", CLIENT, nb.ip4], name="client")
+    wait_until(lambda: len(answers()) > 20, 20, "the connection is used")
+
+
+def the_link_beyond_the_relay_dies():
+    there, back = relay(na, "b"), relay(nb, "a")
+    cut(True, (there.machine, b))
+    wait_until(lambda: stands() or relay(na, "b") is not there, 10, "the way is gone")
+    lives(15, "another relay reaches b")
+    check(relay(na, "b") is not there, "a's stream goes through another relay")
+    cut(False, (there.machine, b))
+    log(f"there by {there.tag}, back by {back.tag}")
+
+
+def two_relays_die_at_once():
+    first = relay(na, "b")
+    second = next(n for n in relays if n is not first)
+    third = next(n for n in relays if n not in (first, second))
+    since = time.time()
+    for n in (first, second):
+        n.kill()
+    lives(25, f"{third.tag} alone is left", since + 3)
+    check(relay(na, "b") is third and relay(nb, "a") is third, "both directions go through it")
+    for n in (first, second):
+        n.start()
+
+
+def the_relay_restarts():
+    there = relay(na, "b")
+    there.stop()
+    there.start()
+    lives(15, "the relay was restarted")
+
+
+def everybody_is_parted():
+    ways = [(a, n.machine) for n in relays]
+    cut(True, *ways)
+    wait_until(stands, 15, "nothing comes through")
+    cut(False, *ways)
+    lives(30, "the parts are joined again")
+
+
+def the_realm_forbids_relays():
+    before = [n.status()["counters"]["circuits_relayed"] for n in relays]
+    since = time.time()
+    g.api("POST", f"/realms/{na.status()['realm']['id']}", {"relay": "none"})
+    wait_until(stands, 10, "the circuits end")
+    wait_until(lambda: "Unreachable" in a.run(["ping", "-n", "-c", "1", "-W", "1", nb.ip4], ok=False).stdout,
+               20, "b is unreachable, not a hang")
+    log(f"unreachable {time.time() - since:.1f} s after the rule")
+    check(all(n.status()["counters"]["relay_circuits"] == 0 for n in relays), "nobody carries anything")
+    check(len(a.ping(relays[0].ip4, wait=5)) == 1, "who can be reached directly is")
+    g.api("POST", f"/realms/{na.status()['realm']['id']}", {"relay": "all"})
+    lives(30, "relays are allowed again")
+    check(sum(n.status()["counters"]["circuits_relayed"] for n in relays) > sum(before), "and carry it")
+
+
+def it_was_one_connection():
+    check(client.running() and "Traceback" not in client.log_text(), "it was one TCP connection all the time")
+
+
+main(a_connection_through_a_relay, the_link_beyond_the_relay_dies, two_relays_die_at_once, the_relay_restarts,
+     everybody_is_parted, the_realm_forbids_relays, it_was_one_connection)
