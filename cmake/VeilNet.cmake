@@ -51,8 +51,11 @@ endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
     add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong
                         -fstack-clash-protection -ffunction-sections -fdata-sections)
-    add_link_options(-Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed)
+    add_link_options(-Wl,-z,relro,-z,now -Wl,--gc-sections)
 endif()
+# In every build: a library that a program does not use must not run in it either (libjose allocates
+# as it is loaded).
+add_link_options(-Wl,--as-needed)
 if(VN_SANITIZE)
     list(JOIN VN_SANITIZE "," vn_sanitize_csv)
     add_compile_options(-fsanitize=${vn_sanitize_csv} -fno-sanitize-recover=all
