@@ -41,7 +41,8 @@ def command(conflux, body):
 
 
 def linked(node, tag):
-    return [x for x in node.links() if x["tag"] == tag]
+    """Without a tether that is only wanted: who looks for relays does not know that a node is in quarantine."""
+    return [x for x in node.links() if x["tag"] == tag and (x["tether_up"] or x["stream"]["tx_state"] or x["stream"]["rx"])]
 
 
 def queries_agree():

@@ -7,7 +7,8 @@ net = Net()
 srv, a, b, c = (net.machine(n) for n in ("srv", "a", "b", "c"))
 net.switch([srv, a, b, c], "10.9.0")
 g = Guardian(srv, "10.9.0.1")
-na, nb, nc = (Node(m, g, run_words=["--idle", "3"]) for m in (a, b, c))
+# No relays: c has no link but of its own packets.
+na, nb, nc = (Node(m, g, run_words=["--idle", "3", "--no-relay"]) for m in (a, b, c))
 traffic = None
 
 

@@ -116,6 +116,7 @@ def a_common_claim_joins_them():
     g.cli("node", "revoke", "db", "--realm", "work")
     wait_until(lambda: not linked(da, "db"), 2, "cut within 2 s")
     traffic.stop()
+    db.stop()
     other = Node(b, g, tag="other", token=token("work", "bob"), register=with_claims("sales"))
     check(b.ping(da.ip4, wait=3) == [], "another value of the claim: silence")
     other.stop()
