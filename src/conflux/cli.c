@@ -82,6 +82,10 @@ void vn_cli_settings(const struct vn_cli *c, struct vn_conflux_config *ret)
         ret->candidates = c->o.candidates;
     if (c->o.no_relay)
         ret->no_relay = true;
+    if (c->o.has_avoid)
+        ret->avoid_countries = c->o.avoid_countries;
+    if (c->o.has_prefer)
+        ret->prefer_countries = c->o.prefer_countries;
     if (!c->o.has_via)
         return;
     ret->via_count = c->o.via_count;

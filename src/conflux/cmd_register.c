@@ -88,6 +88,8 @@ static vn_status save(const struct vn_cli *c, const struct vn_guardian_address *
         ret->idle_ms = before.idle_ms;
         ret->candidates = before.candidates;
         ret->no_relay = before.no_relay;
+        ret->avoid_countries = before.avoid_countries;
+        ret->prefer_countries = before.prefer_countries;
         memcpy(ret->via, before.via, sizeof(ret->via));
         ret->via_count = before.via_count;
         replaced = true;

@@ -128,6 +128,7 @@ static const char *in_words(const char *why)
         {"failed", "no tether: the two do not reach each other, or it is not tried just now"},
         {"failed_lately", "failed in the last seconds"},
         {"forbidden", "its certificate does not allow it to relay"},
+        {"unwanted", "it is in a country that the settings avoid (--avoid-countries)"},
         {"quarantined", "kept apart from this node by Guardian"},
         {"unknown_key", "no current descriptor of it"},
         {"overruled", "the settings of this node (--via) name the relays"},

@@ -22,11 +22,11 @@ static json_t *link_json(const Vn__Local__Link *l)
                   (json_int_t)l->tx_packets, "tx_bytes", (json_int_t)l->tx_bytes, "rx_packets",
                   (json_int_t)l->rx_packets, "rx_bytes", (json_int_t)l->rx_bytes, "queued_packets",
                   (json_int_t)l->queued_packets, "handshake_us", (json_int_t)l->handshake_us);
-    return json_pack("{s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:I, s:I}", "node", l->node, "tag",
-                     l->tag, "addresses", vn_cli_strings(l->addrs, l->n_addrs), "tether_up",
-                     l->tether_up, "tether", tether, "stream", stream, "via",
-                     vn_cli_strings(l->via, l->n_via), "since_ms", (json_int_t)l->since_ms,
-                     "idle_ms", (json_int_t)l->idle_ms);
+    return json_pack("{s:s?, s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:I, s:I}", "country",
+                     l->country[0] ? l->country : NULL, "node", l->node, "tag", l->tag, "addresses",
+                     vn_cli_strings(l->addrs, l->n_addrs), "tether_up", l->tether_up, "tether",
+                     tether, "stream", stream, "via", vn_cli_strings(l->via, l->n_via), "since_ms",
+                     (json_int_t)l->since_ms, "idle_ms", (json_int_t)l->idle_ms);
 }
 
 static json_t *counters_json(Vn__Local__Counter *const *list, size_t n)
@@ -156,7 +156,8 @@ static void print_status(const Vn__Local__Status *s)
     if (s->interface[0])
         printf("  interface   %s, MTU %u\n", s->interface, s->mtu);
     printf("  control     %s\n", s->control);
-    printf("  Guardian    %s%s\n", s->guardian, s->guardian_error[0] ? "  (does not answer)" : "");
+    printf("  Guardian    %s%s\n", s->guardian,
+           s->guardian_error[0] ? "  (no session there now)" : "");
     printf("  links       %zu\n", s->n_links);
     for (size_t i = 0; i < s->n_links; i++)
         print_link(s->links[i]);

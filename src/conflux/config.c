@@ -96,6 +96,13 @@ static json_t *via_json(const struct vn_conflux_config *c)
     return NULL;
 }
 
+static bool set_countries(json_t *o, const char *name, const struct vn_countries *l)
+{
+    char text[VN_COUNTRIES_TEXT];
+    vn_countries_format(l, text);
+    return !l->n || set_text(o, name, text);
+}
+
 static json_t *settings_json(const struct vn_conflux_config *c)
 {
     json_t *o = json_object();
@@ -110,6 +117,8 @@ static json_t *settings_json(const struct vn_conflux_config *c)
         ok = ok && set_text(o, "candidates", vn_candidate_filter_name(c->candidates));
     if (c->no_relay)
         ok = ok && json_object_set_new(o, "relay", json_false()) == 0;
+    ok = ok && set_countries(o, "avoid_countries", &c->avoid_countries) &&
+         set_countries(o, "prefer_countries", &c->prefer_countries);
     if (c->via_count)
         ok = ok && json_object_set_new(o, "via", via_json(c)) == 0;
     if (ok)
@@ -191,6 +200,13 @@ static bool parse_via(const json_t *list, struct vn_conflux_config *ret)
     return true;
 }
 
+static bool parse_countries(const json_t *o, const char *name, struct vn_countries *ret)
+{
+    char text[VN_COUNTRIES_TEXT];
+    return !json_object_get(o, name) ||
+           (vn_jread_text(o, name, text, sizeof(text)) && vn_countries_parse(text, ret) == VN_OK);
+}
+
 static bool parse_settings(const json_t *o, struct vn_conflux_config *ret)
 {
     uint64_t v;
@@ -211,6 +227,9 @@ static bool parse_settings(const json_t *o, struct vn_conflux_config *ret)
     if (json_object_get(o, "candidates") &&
         (!vn_jread_text(o, "candidates", candidates, sizeof(candidates)) ||
          !vn_candidate_filter_of(candidates, &ret->candidates)))
+        return false;
+    if (!parse_countries(o, "avoid_countries", &ret->avoid_countries) ||
+        !parse_countries(o, "prefer_countries", &ret->prefer_countries))
         return false;
     const json_t *relay = json_object_get(o, "relay"), *via = json_object_get(o, "via");
     ret->no_relay = json_is_false(relay);

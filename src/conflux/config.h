@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/country.h"
 #include "base/limits.h"
 #include "control/join_token.h"
 #include "ports/tether.h"
@@ -28,6 +29,7 @@ struct vn_conflux_config {
     bool no_relay;
     char via[VN_CIRCUIT_RELAYS_MAX][VN_VIA_NAME_MAX];
     size_t via_count;
+    struct vn_countries avoid_countries, prefer_countries; /* of relays */
 };
 
 enum vn_config_file { VN_CONFIG_REGISTERED, VN_CONFIG_UP };

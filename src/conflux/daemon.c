@@ -210,6 +210,8 @@ static int run_locked(const struct vn_daemon_options *o)
         .candidates = c->candidates,
         .public_port = c->public_port,
         .no_relay = c->no_relay,
+        .avoid_countries = c->avoid_countries,
+        .prefer_countries = c->prefer_countries,
         .via = {c->via[0], c->via[1], c->via[2]},
         .via_count = c->via_count,
         .realm = c->realm,

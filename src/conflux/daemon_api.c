@@ -239,6 +239,7 @@ static Vn__Local__Link *make_link(struct arena *a, struct vn_node *node,
     vn__local__link__init(l);
     l->node = id_text(a, &in->node);
     l->tag = text(a, in->tag);
+    l->country = text(a, in->country);
     l->addrs = addr_list(a, in->addrs, in->addr_count);
     l->n_addrs = l->addrs ? in->addr_count : 0;
     l->tx_state = text(a, in->tx_state ? in->tx_state : "");

@@ -37,6 +37,8 @@ enum id {
     O_CANDIDATES,
     O_VIA,
     O_NO_RELAY,
+    O_AVOID,
+    O_PREFER,
     O_COUNT,
     O_INTERVAL,
     O_WAIT,
@@ -195,6 +197,22 @@ static const struct option OPTIONS[] = {
      STARTS,
      {"VEILNET_NO_RELAY"},
      "carry nothing for others"},
+    {O_AVOID,
+     0,
+     "avoid-countries",
+     "LIST",
+     K_TEXT,
+     STARTS,
+     {"VEILNET_AVOID_COUNTRIES"},
+     "never relay through nodes there, such as DE,FR; none: anywhere"},
+    {O_PREFER,
+     0,
+     "prefer-countries",
+     "LIST",
+     K_TEXT,
+     STARTS,
+     {"VEILNET_PREFER_COUNTRIES"},
+     "rather relay through nodes there; none: no matter"},
     {O_VERBOSE, 'v', "verbose", NULL, K_FLAG, STARTS, {"VEILNET_VERBOSE"}, "log everything"},
     {O_COUNT,
      'c',
@@ -439,6 +457,11 @@ static bool set_text(struct vn_options *o, enum id id, const char *value)
     if (id == O_CANDIDATES) {
         o->has_candidates = true;
         return vn_candidate_filter_of(value, &o->candidates);
+    }
+    if (id == O_AVOID || id == O_PREFER) {
+        struct vn_countries *l = id == O_AVOID ? &o->avoid_countries : &o->prefer_countries;
+        *(id == O_AVOID ? &o->has_avoid : &o->has_prefer) = true;
+        return vn_countries_parse(strcmp(value, "none") == 0 ? "" : value, l) == VN_OK;
     }
     const char **const text = id == O_TOKEN_FILE  ? &o->token_file
                               : id == O_STATE_DIR ? &o->state_dir

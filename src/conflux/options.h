@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/country.h"
 #include "base/status.h"
 #include "ports/tether.h"
 
@@ -56,7 +57,8 @@ struct vn_options {
     bool has_via, no_relay;
     const char *via[VN_OPT_LIST_MAX];
     size_t via_count;
-    bool has_idle, has_mtu, has_candidates;
+    bool has_idle, has_mtu, has_candidates, has_avoid, has_prefer;
+    struct vn_countries avoid_countries, prefer_countries;
     enum vn_candidate_filter candidates;
     uint32_t idle_ms;
     uint16_t mtu_bytes;

@@ -366,6 +366,8 @@ vn_status vn_error_status(long code)
         return VN_ERR_EXISTS;
     case 410:
         return VN_ERR_EXPIRED;
+    case 423: /* waits for approval, or for another place to log in from */
+        return VN_ERR_STATE;
     default:
         return code == 429 || code >= 500 ? VN_ERR_AGAIN : VN_ERR_MALFORMED;
     }

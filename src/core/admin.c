@@ -179,6 +179,10 @@ void vn_admin_on_command(struct vn_node *n, const void *body)
     case VN__COMMAND__KIND_SHUTDOWN:
         leave(&r, "shutdown_ordered", shut_down);
         break;
+    case VN__COMMAND__KIND_RENEW:
+        vn_session_renew_soon(n);
+        answer(&r, VN_COMMAND_DONE);
+        break;
     case VN__COMMAND__KIND_STATEMENT:
         answer(&r, VN_COMMAND_DONE);
         break;

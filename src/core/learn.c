@@ -264,7 +264,8 @@ void vn_learn_answered(struct vn_node *n, struct vn_stream *s, struct vn_circuit
 static bool is_relay(struct vn_node *n, const struct vn_id *relay)
 {
     const struct vn_peer *r = vn_peer_get(n, relay);
-    return r && r->cert && vn_relaying_may(n, r->cert) && !vn_quarantine_refuses(n, r->cert);
+    return r && vn_relaying_may(n, r->cert) && vn_relay_grade(n, r->cert) != VN_RELAY_UNWANTED &&
+           !vn_quarantine_refuses(n, r->cert);
 }
 
 static size_t live_relays(const struct vn_learner *l)

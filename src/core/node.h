@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "base/country.h"
 #include "core/commands.h"
 #include "ports/authority.h"
 #include "ports/control.h"
@@ -61,6 +62,7 @@ struct vn_node_config {
         *via[VN_CIRCUIT_RELAYS_MAX]; /* tags, ids or addresses: all streams go through these */
     size_t via_count;
     bool no_relay; /* circuits of others do not pass through here */
+    struct vn_countries avoid_countries, prefer_countries; /* of relays, as certificates say */
     const struct vn_authority *authority;
     const struct vn_control *control;
     const struct vn_random *random;
@@ -149,6 +151,7 @@ void vn_node_get_status(const struct vn_node *n, struct vn_node_status *ret);
 struct vn_node_link {
     struct vn_id node;
     char tag[VN_TAG_MAX + 1];
+    char country[VN_COUNTRY_TEXT]; /* "": its certificate does not say */
     struct vn_ip addrs[VN_CERT_ADDRS_MAX];
     size_t addr_count;
     uint32_t tx, rx;      /* handles, 0: no stream in that direction */

@@ -190,7 +190,8 @@ bool vn_places_may_relay(struct vn_node *n, const struct vn_id *relay, const str
     if (!r)
         return n->session.cred->realm.relay != VN_RELAYS_NONE;
     bool avoid = r->relay_failed_ms && n->now_ms - r->relay_failed_ms < VN_RELAY_AVOID_MS;
-    return !avoid && vn_relaying_may(n, r->cert) && !vn_quarantine_refuses(n, r->cert);
+    return !avoid && vn_relaying_may(n, r->cert) &&
+           vn_relay_grade(n, r->cert) != VN_RELAY_UNWANTED && !vn_quarantine_refuses(n, r->cert);
 }
 
 static const struct vn_id *id_of(struct vn_node *n, const struct vn_peer *to, uint64_t key)

@@ -78,7 +78,8 @@ uint64_t vn_place_key(const struct vn_id *node);
 /**
  * The relays to try for a destination, at most VN_CANDIDATES_MAX: those near this node, those that
  * the destination's descriptor names, hubs. Without those that may not relay, that are revoked or
- * quarantined, or failed within VN_RELAY_AVOID_MS. One that is not ready: vn_places_want.
+ * quarantined, in a country that the settings avoid, or failed within VN_RELAY_AVOID_MS. One that
+ * is not ready: vn_places_want.
  */
 size_t vn_places_candidates(struct vn_node *n, const struct vn_peer *to,
                             struct vn_place_candidate *ret, size_t cap);

@@ -54,7 +54,7 @@ static bool open_slot(struct vn_node *n, const struct vn_circuit_msg *m, uint8_t
 
 bool vn_relaying_may(const struct vn_node *n, const struct vn_identity *who)
 {
-    return (who->rights & VN_RIGHT_RELAY) != 0 && n->session.cred->realm.relay != VN_RELAYS_NONE;
+    return vn_identity_may(who, VN_RIGHT_RELAY) && n->session.cred->realm.relay != VN_RELAYS_NONE;
 }
 
 bool vn_relaying_allowed(const struct vn_node *n)
@@ -236,7 +236,7 @@ void vn_relay_on_desc(struct vn_node *n, struct vn_circuit *in, const struct vn_
     }
 }
 
-/* ---- the realm's rule ---- */
+/* ---- it may, or not any more ---- */
 
 void vn_relaying_recheck(struct vn_node *n)
 {

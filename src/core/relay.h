@@ -20,11 +20,12 @@ struct vn_relaying {
 
 VN_MUST_CHECK vn_status vn_relaying_init(struct vn_node *n);
 void vn_relaying_done(struct vn_node *n);
-/** Neither the realm nor this node's own setting forbids it. */
+/** Neither the realm, nor its certificate, nor this node's own setting forbids it. */
 bool vn_relaying_allowed(const struct vn_node *n);
 /** The realm's rule and its certificate allow that node to relay. */
 bool vn_relaying_may(const struct vn_node *n, const struct vn_identity *who);
-/** The rule has changed: circuits that may not go through here any more end. */
+/** The rule or the own certificate is another: circuits that may not go through here any more end.
+ */
 void vn_relaying_recheck(struct vn_node *n);
 /** A SETUP with a blob, from a neighbour that may send it. */
 void vn_relay_on_setup(struct vn_node *n, struct vn_hop *h, const struct vn_circuit_msg *m);

@@ -113,8 +113,23 @@ void vn_route_failed(struct vn_node *n, const struct vn_id *relay)
     vn_places_failed(n, relay);
 }
 
-/* One by lot, of those with a tether if there are any: so not all choose the same. The descriptors
- * of some others are asked for meanwhile. */
+enum vn_relay_grade vn_relay_grade(const struct vn_node *n, const struct vn_identity *cert)
+{
+    if (vn_countries_has(&n->cfg.avoid_countries, cert->country))
+        return VN_RELAY_UNWANTED;
+    return vn_countries_has(&n->cfg.prefer_countries, cert->country) ? VN_RELAY_PREFERRED
+                                                                     : VN_RELAY_ANY;
+}
+
+/* Of one that is ready. Where it is counts for more than whether there is a tether already. */
+static unsigned rank(struct vn_node *n, const struct vn_place_candidate *c)
+{
+    const struct vn_peer *r = vn_peer_get(n, &c->node);
+    return (unsigned)vn_relay_grade(n, r->cert) * 2 + c->tethered;
+}
+
+/* One by lot, of the highest rank there is: so not all choose the same. The descriptors of some
+ * others are asked for meanwhile. */
 static struct vn_peer *choose(struct vn_node *n, const struct vn_peer *to)
 {
     struct vn_place_candidate list[VN_CANDIDATES_MAX];
@@ -126,9 +141,9 @@ static struct vn_peer *choose(struct vn_node *n, const struct vn_peer *to)
         const struct vn_place_candidate *c = &list[(first + i) % all];
         if (!c->ready && wanted++ < WANTED_MAX)
             vn_places_want(n, &c->node);
-        if (!c->ready || (best && best->tethered && !c->tethered))
+        if (!c->ready || (best && rank(n, c) < rank(n, best)))
             continue;
-        if (best && c->tethered && !best->tethered)
+        if (best && rank(n, c) > rank(n, best))
             count = 0;
         count++;
         if (vn_random_fill(n, &lot, 1) != VN_OK || lot % count == 0)
@@ -263,6 +278,8 @@ static const char *why_relay(struct vn_node *n, const struct vn_peer *r, const s
         return "in_use";
     if (!vn_relaying_may(n, r->cert))
         return "forbidden";
+    if (vn_relay_grade(n, r->cert) == VN_RELAY_UNWANTED)
+        return "unwanted";
     if (vn_quarantine_refuses(n, r->cert))
         return "quarantined";
     if (vn_route_pinned(n, &to->id))

@@ -28,6 +28,11 @@ struct vn_routes {
     uint64_t probes, heartbeats, moves, failovers; /* ever */
 };
 
+/** How welcome a relay is by the settings of this node. */
+enum vn_relay_grade { VN_RELAY_UNWANTED, VN_RELAY_ANY, VN_RELAY_PREFERRED };
+/** By where its certificate says that it is. Whoever chooses among relays asks this. */
+enum vn_relay_grade vn_relay_grade(const struct vn_node *n, const struct vn_identity *cert);
+
 void vn_routes_init(struct vn_node *n);
 /**
  * The next step to a circuit for s, which has none: a question, a tether, a SETUP. What it waits

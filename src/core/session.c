@@ -12,6 +12,7 @@
 #define CATCH_UP_MS 2000
 #define LOGIN_BACKOFF_MIN_MS 1000u
 #define LOGIN_BACKOFF_MAX_MS 7000u /* nothing works yet: up within 10 s of Guardian's return */
+#define LOGIN_WAIT_MS VN_PACED_MS(15000u, 2000u) /* Guardian says not now: somebody has to act */
 #define RENEW_BACKOFF_MAX_MS VN_PACED_MS(60000u, LOGIN_BACKOFF_MAX_MS)
 
 static void on_login_timer(void *arg)
@@ -122,6 +123,13 @@ static void login_failed(struct vn_node *n, const struct vn_authority_error *err
     /* Another login has the session now. To log in again would be to take it back, and so on. */
     if (err && err->status == VN_ERR_EXISTS) {
         vn_session_refused(n, err->status, VN_SESSION_OVER);
+        return;
+    }
+    if (err && err->status == VN_ERR_STATE) {
+        const uint64_t again_ms = vn_jitter(n, LOGIN_WAIT_MS);
+        vn_log(VN_LOG_WARN, "login_waits", VN_KV_STR("detail", detail),
+               VN_KV_U64("retry_ms", again_ms));
+        vn_timer_arm(&n->timers, &s->login_timer, n->now_ms + again_ms);
         return;
     }
     unsigned shift = VN_MIN(s->failures++, 6u);
@@ -280,6 +288,7 @@ static void on_login(void *arg, struct vn_credentials *cred, const struct vn_aut
         vn_dests_retry(n); /* what the worker was refused while there was no node */
     else
         vn_affinity_changed(n, same, true);
+    vn_relaying_recheck(n);
 }
 
 void vn_session_login(struct vn_node *n)

@@ -66,6 +66,7 @@ static void link_fill(const struct vn_node *n, const struct vn_peer *p, struct v
 {
     *ret = (struct vn_node_link){.node = p->id, .addr_count = p->cert->addr_count};
     memcpy(ret->tag, p->cert->tag, sizeof(ret->tag));
+    memcpy(ret->country, p->cert->country, sizeof(ret->country));
     memcpy(ret->addrs, p->cert->addrs, sizeof(ret->addrs));
     uint64_t since = n->now_ms;
     if (p->tx) {

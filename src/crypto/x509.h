@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "base/country.h"
 #include "base/id.h"
 #include "crypto/sig.h"
 
@@ -25,8 +26,9 @@ enum vn_cert_right {
 /** What an identity certificate says (DESIGN section 4.5). */
 struct vn_identity {
     struct vn_id realm;
-    struct vn_id node;        /* SHA3-256(public key)[0..16) */
-    char tag[VN_TAG_MAX + 1]; /* a-z 0-9 -, one DNS label; may be empty */
+    struct vn_id node;             /* SHA3-256(public key)[0..16) */
+    char tag[VN_TAG_MAX + 1];      /* a-z 0-9 -, one DNS label; may be empty */
+    char country[VN_COUNTRY_TEXT]; /* where it logged in from; "": not said */
     struct vn_ip addrs[VN_CERT_ADDRS_MAX];
     size_t addr_count;
     struct vn_prefix prefixes[VN_CERT_PREFIXES_MAX]; /* a portal's approved prefixes */
@@ -38,6 +40,12 @@ struct vn_identity {
     uint8_t pk[2592];
     size_t pk_len;
 };
+
+/** What its holder may do, by this certificate; NULL: nothing. */
+static inline bool vn_identity_may(const struct vn_identity *id, enum vn_cert_right right)
+{
+    return id && (id->rights & (uint32_t)right) != 0;
+}
 
 enum vn_authority_kind { VN_AUTHORITY_ROOT, VN_AUTHORITY_ISSUING, VN_AUTHORITY_COMMAND };
 

@@ -1,4 +1,5 @@
 /* Who calls, and whether the route is for them: the only place that decides it. */
+#include "guardian/admission.h"
 #include "guardian/http.h"
 
 const char *vn_web_role_name(enum vn_web_role role)
@@ -127,6 +128,14 @@ bool vn_request_authenticate(struct vn_request *r, const char *bearer)
         st = load_caller(r, &t);
     if (st != VN_OK) {
         refuse_token(r, type, NAME[type], st);
+        return false;
+    }
+    /* Who waits may only give up. */
+    if (type == VN_TOKEN_CONFLUX && r->conflux.waiting && r->route->method != VN_WEB_DELETE) {
+        vn_request_error(r, VN_WEB_WAIT,
+                         "node %s waits for the approval of an administrator: veilnet-guardian "
+                         "node approve %s",
+                         r->conflux.tag, r->conflux.tag);
         return false;
     }
     if (r->user.must_change && !may_before_change(r->route)) {

@@ -110,7 +110,7 @@ static int token_create(int argc, char **argv)
 {
     struct vn_admin c = {0};
     const char *taints = NULL, *allowed = NULL, *uses = NULL, *expires = NULL, *owner = NULL;
-    bool ephemeral = false, needs_jwt = false;
+    bool ephemeral = false, needs_jwt = false, approval = false, no_relay = false, conduit = false;
     const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
                                         {"--realm", &c.realm, NULL},
                                         {"--taints", &taints, NULL},
@@ -120,14 +120,19 @@ static int token_create(int argc, char **argv)
                                         {"--owner", &owner, NULL},
                                         {"--ephemeral", NULL, &ephemeral},
                                         {"--needs-jwt", NULL, &needs_jwt},
+                                        {"--approval", NULL, &approval},
+                                        {"--no-relay", NULL, &no_relay},
+                                        {"--conduit", NULL, &conduit},
                                         {"--json", NULL, &c.json},
                                         {0}};
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;
     struct vn_regtoken_init init = {
         .expires_in_s = VN_REGTOKEN_LIFE_DEFAULT_S, .uses = -1, .allowed = {.any = true}};
+    init.rights.bits = (no_relay ? 0 : VN_RIGHT_RELAY) | (conduit ? VN_RIGHT_CONDUIT : 0);
     init.ephemeral = ephemeral;
     init.needs_jwt = needs_jwt;
+    init.approval = approval;
     if (taints && vn_taints_parse(taints, &init.taints) != VN_OK)
         return vn_admin_usage(
             "--taints is a comma list of at most 16 labels of 1 to 64 characters a-z 0-9 . _ -");

@@ -66,11 +66,15 @@ void vn_admin_print_time(uint64_t ms);
  * is. */
 void vn_admin_print(const struct vn_admin *c, const char *title, json_t *answer);
 
+/** A new array of the ids of nodes, by a comma list of tags and ids. NULL after saying what is
+ * wrong. */
+json_t *vn_admin_node_ids(struct vn_admin *c, const char *list);
 /** A new array of the words of a comma list. */
 json_t *vn_admin_words(const char *list);
 
-/* cmd_realm.c */
+/* cmd_realm.c, cmd_node_ask.c */
 int vn_cmd_realm_ask(int argc, char **argv);
+int vn_cmd_node_ask(int argc, char **argv);
 
 /* cmd_node.c */
 

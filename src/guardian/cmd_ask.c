@@ -205,6 +205,8 @@ static int set_file(struct ask *a, const struct vn_ask_option *o, const char *pa
 
 static int set_value(struct ask *a, const struct vn_ask_option *o, const char *text)
 {
+    char id[VN_ID_TEXT], *end;
+    json_t *nodes;
     uint64_t seconds;
     int code = 0;
     switch (o->kind) {
@@ -226,7 +228,7 @@ static int set_value(struct ask *a, const struct vn_ask_option *o, const char *t
         set(a, o->member, json_integer((json_int_t)seconds));
         break;
     case VN_ASK_WORDS:
-        set(a, o->member, vn_admin_words(text));
+        set(a, o->member, strcmp(text, "*") == 0 ? json_string(text) : vn_admin_words(text));
         break;
     case VN_ASK_FILE:
         code = set_file(a, o, text);
@@ -236,8 +238,25 @@ static int set_value(struct ask *a, const struct vn_ask_option *o, const char *t
         if (!code && o->member)
             set(a, o->member, json_string(a->user_id));
         break;
+    case VN_ASK_TEAM:
+        code = find_team(a, text, strlen(text), id);
+        if (!code)
+            set(a, o->member, json_string(id));
+        break;
     case VN_ASK_TEAMS:
         code = set_teams(a, o->member, text);
+        break;
+    case VN_ASK_NODES:
+        nodes = vn_admin_node_ids(&a->c, text);
+        code = nodes ? 0 : 1;
+        if (nodes)
+            set(a, o->member, nodes);
+        break;
+    case VN_ASK_NUMBER:
+        seconds = strtoull(text, &end, 10);
+        if (*end || end == text || seconds > INT32_MAX)
+            return vn_die("%s is a number", o->flag);
+        set(a, o->member, json_integer((json_int_t)seconds));
         break;
     }
     return code;
@@ -307,8 +326,9 @@ static int ask(struct ask *a, json_t **ret)
             json_array_extend(json_object_get(all, "items"), json_object_get(answer, "items"));
         next = json_object_get(answer, "next");
         if (next)
-            snprintf(page, sizeof(page), "%s%climit=1000&after=%s", path,
-                     strchr(path, '?') ? '&' : '?', json_string_value(next));
+            snprintf(page, sizeof(page), "%s%c%safter=%s", path, strchr(path, '?') ? '&' : '?',
+                     strcmp(a->verb->method, "GET") == 0 ? "limit=1000&" : "",
+                     json_string_value(next));
         if (all)
             json_decref(answer);
         else

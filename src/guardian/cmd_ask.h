@@ -15,10 +15,13 @@ enum vn_ask_kind {
     VN_ASK_FALSE,    /* likewise: false */
     VN_ASK_SWITCH,   /* "on" or "off" */
     VN_ASK_DURATION, /* seconds of "12h" */
-    VN_ASK_WORDS,    /* a comma list */
+    VN_ASK_WORDS,    /* a comma list, or "*" */
     VN_ASK_FILE,     /* the first line of a file: a secret */
     VN_ASK_USER,     /* the id of the user of that name */
-    VN_ASK_TEAMS,    /* ids of a comma list of teams' names: of the organisation, or the realm's */
+    VN_ASK_TEAM,     /* the id of the team of that name: of the organisation, or the realm's */
+    VN_ASK_TEAMS,    /* ids of a comma list of such names */
+    VN_ASK_NODES,    /* ids of a comma list of tags or ids */
+    VN_ASK_NUMBER,
 };
 struct vn_ask_option {
     const char *flag;   /* "--role"; NULL ends a list */

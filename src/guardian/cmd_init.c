@@ -191,7 +191,8 @@ static vn_status make_token(struct vn_store *s, const struct vn_id *owner, uint6
                                     .owner = *owner,
                                     .expires_in_s = VN_REGTOKEN_LIFE_DEFAULT_S,
                                     .uses = -1,
-                                    .allowed = {.any = true}};
+                                    .allowed = {.any = true},
+                                    .rights = {.bits = VN_RIGHT_RELAY}};
     char why[200];
     vn_status st = vn_taints_add(&init.taints, FIRST_TAINT);
     return st == VN_OK ? vn_regtoken_create(s, &m->cfg, &init, now_ms, &m->token, why, sizeof(why))

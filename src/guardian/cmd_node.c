@@ -21,16 +21,20 @@ static bool node_line(void *arg, const struct vn_conflux_record *n)
     vn_taints_format(&n->taints, taints);
     if (c->json)
         return json_array_append_new(c->items,
-                                     json_pack("{s:s, s:s, s:s, s:s, s:o}", "conflux_id", id, "tag",
-                                               n->tag, "ip4", ip4, "ip6", ip6, "taints",
-                                               vn_taints_to_json(&n->taints))) == 0;
-    printf("%s  %s  %s  %s  taints %s\n", id, n->tag, ip4, ip6, taints[0] ? taints : "none");
+                                     json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:o}", "approved",
+                                               !n->waiting, "country", n->session.country,
+                                               "conflux_id", id, "tag", n->tag, "ip4", ip4, "ip6",
+                                               ip6, "taints", vn_taints_to_json(&n->taints))) == 0;
+    printf("%s  %s  %s  %s  taints %s%s%s%s\n", id, n->tag, ip4, ip6, taints[0] ? taints : "none",
+           n->session.country[0] ? "  in " : "", n->session.country,
+           n->waiting ? "  waits for approval" : "");
     return true;
 }
 
 static vn_status list_nodes(struct vn_admin *c)
 {
-    return vn_store_conflux_list(c->g.store, &c->realm_id, NULL, NULL, node_line, c);
+    return vn_store_conflux_list(c->g.store, &(struct vn_conflux_filter){.realm = c->realm_id},
+                                 NULL, node_line, c);
 }
 
 static int node_list(int argc, char **argv)
@@ -53,7 +57,8 @@ static bool node_match(void *arg, const struct vn_conflux_record *n)
 static bool search_realm(void *arg, const struct vn_id *realm)
 {
     struct vn_admin_search *s = arg;
-    return vn_store_conflux_list(s->store, realm, NULL, NULL, node_match, s) == VN_OK;
+    return vn_store_conflux_list(s->store, &(struct vn_conflux_filter){.realm = *realm}, NULL,
+                                 node_match, s) == VN_OK;
 }
 
 /* Returns NULL, or what is wrong. */
@@ -252,6 +257,13 @@ int vn_cmd_node(int argc, char **argv)
 {
     static const struct vn_admin_sub SUBS[] = {
         {"list", node_list},
+        {"show", vn_cmd_node_ask},
+        {"waiting", vn_cmd_node_ask},
+        {"approve", vn_cmd_node_ask},
+        {"deny", vn_cmd_node_ask},
+        {"teams", vn_cmd_node_ask},
+        {"rights", vn_cmd_node_ask},
+        {"command", vn_cmd_node_ask},
         {"query", vn_cmd_node_query},
         {"sessions", vn_cmd_node_sessions},
         {"health", vn_cmd_node_health},

@@ -223,8 +223,7 @@ json_t *vn_admin_words(const char *list)
     return a;
 }
 
-/* Tags as well as ids. NULL after saying what is wrong. */
-static json_t *peer_ids(struct vn_admin *c, const char *list)
+json_t *vn_admin_node_ids(struct vn_admin *c, const char *list)
 {
     static struct vn_admin_search s;
     json_t *names = vn_admin_words(list), *ids = json_array();
@@ -247,7 +246,7 @@ static int keep_apart(int argc, char **argv, const char *command)
     json_t *answer = NULL;
     int code = start(argc, argv, &v, true);
     json_t *body = json_pack("{s:s}", "command", command);
-    json_t *peers = !code && v.peers ? peer_ids(&v.c, v.peers) : NULL;
+    json_t *peers = !code && v.peers ? vn_admin_node_ids(&v.c, v.peers) : NULL;
     if (!code && v.peers && !peers)
         code = 1;
     if (peers)

@@ -6,9 +6,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "guardian/ack.h"
+#include "guardian/audit_keep.h"
 #include "guardian/command.h"
 #include "guardian/commands.h"
 #include "guardian/ephemeral.h"
+#include "guardian/geo.h"
 #include "guardian/guardian.h"
 #include "guardian/http.h"
 #include "guardian/keychange.h"
@@ -51,6 +53,8 @@ static void on_signal(uv_signal_t *h, int number)
     vn_signing_free(VN_TAKE(s->g.signing));
     vn_key_changes_free(VN_TAKE(s->g.key_changes));
     vn_ephemerals_free(VN_TAKE(s->g.ephemerals));
+    vn_geo_free(VN_TAKE(s->g.geo));
+    vn_audit_keeper_free(VN_TAKE(s->g.audit_keeper));
     vn_links_free(VN_TAKE(s->g.links));
     uv_close((uv_handle_t *)&s->term, NULL);
     uv_close((uv_handle_t *)&s->interrupt, NULL);
@@ -102,10 +106,12 @@ int vn_guardian_serve(const struct vn_statedir *dir)
         if (st != VN_OK)
             code = explain_master(st);
     }
-    if (st == VN_OK && (vn_links_new(&s.g, &s.g.links) != VN_OK ||
-                        vn_key_changes_new(&s.g, &s.g.key_changes) != VN_OK ||
-                        vn_signing_new(&s.g, &s.g.signing) != VN_OK ||
-                        vn_ephemerals_new(&s.g, &s.g.ephemerals) != VN_OK))
+    if (st == VN_OK &&
+        (vn_links_new(&s.g, &s.g.links) != VN_OK ||
+         vn_key_changes_new(&s.g, &s.g.key_changes) != VN_OK ||
+         vn_signing_new(&s.g, &s.g.signing) != VN_OK ||
+         vn_ephemerals_new(&s.g, &s.g.ephemerals) != VN_OK || vn_geo_new(&s.g, &s.g.geo) != VN_OK ||
+         vn_audit_keeper_new(&s.g, &s.g.audit_keeper) != VN_OK))
         st = VN_ERR_NOMEM;
     if (st == VN_OK && vn_commands_new(&s.g, &s.g.commands) != VN_OK)
         st = VN_ERR_NOMEM;
@@ -154,6 +160,36 @@ static int set_stun(const struct vn_statedir *dir, const char *list)
         return vn_die(
             "--stun %s is no list of at most %d IP[:PORT], such as 203.0.113.5,[2001:db8::5]:3479",
             list, VN_STUN_SERVERS_MAX);
+    return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
+}
+
+static int set_geo(const struct vn_statedir *dir, const char *path)
+{
+    VN_CLEANUP(vn_store_closep) struct vn_store *s = NULL;
+    const bool none = strcmp(path, "none") == 0;
+    char full[PATH_MAX];
+    if (!none && !realpath(path, full))
+        return vn_die("--geo %s cannot be read (%s)", path, strerror(errno));
+    vn_status st = vn_store_open(dir->db, false, &s);
+    if (st == VN_OK)
+        st = vn_config_set_geo(s, none ? path : full);
+    return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
+}
+
+static int set_audit(const struct vn_statedir *dir, const char *age, const char *entries)
+{
+    VN_CLEANUP(vn_store_closep) struct vn_store *s = NULL;
+    uint64_t age_s = 0, count = 0;
+    char *end = "";
+    if (age && (vn_duration_parse(age, &age_s) != VN_OK || !age_s || age_s > VN_AUDIT_AGE_MAX_S))
+        return vn_die("--audit-age is a duration of up to 100 years, such as 400d");
+    if (entries)
+        count = strtoull(entries, &end, 10);
+    if (entries && (*end || !count || count > INT64_MAX))
+        return vn_die("--audit-entries is a number, 1 or more");
+    vn_status st = vn_store_open(dir->db, false, &s);
+    if (st == VN_OK)
+        st = vn_config_set_audit(s, age ? &age_s : NULL, entries ? &count : NULL);
     return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
 }
 
@@ -248,11 +284,15 @@ static int set_providers(const struct vn_statedir *dir, const char *networks, co
 int vn_cmd_run(int argc, char **argv)
 {
     const char *dir_option = NULL, *stun = NULL, *networks = NULL, *provider_ca = NULL;
+    const char *geo = NULL, *age = NULL, *entries = NULL;
     struct turn_words turn = {0};
     bool debug = false;
     const struct vn_option options[] = {
         {"--state-dir", &dir_option, NULL},
         {"--stun", &stun, NULL},
+        {"--geo", &geo, NULL},
+        {"--audit-age", &age, NULL},
+        {"--audit-entries", &entries, NULL},
         {"--turn", &turn.urls, NULL},
         {"--turn-user", &turn.user, NULL},
         {"--turn-password-file", &turn.password_file, NULL},
@@ -286,6 +326,10 @@ int vn_cmd_run(int argc, char **argv)
     int code = stun ? set_stun(&dir, stun) : 0;
     const bool has_turn =
         turn.urls || turn.user || turn.password_file || turn.secret_file || turn.cert_file;
+    if (!code && (age || entries))
+        code = set_audit(&dir, age, entries);
+    if (!code && geo)
+        code = set_geo(&dir, geo);
     if (!code && has_turn)
         code = set_turn(&dir, &turn);
     if (!code && (networks || provider_ca))

@@ -1,5 +1,7 @@
 #include "guardian/config.h"
 
+#include <inttypes.h>
+
 #include "crypto/rng.h"
 #include "crypto/x509.h"
 #include "guardian/json.h"
@@ -223,9 +225,57 @@ static vn_status load_providers(struct vn_store *s, struct vn_provider_config *c
     return st == VN_ERR_NOTFOUND ? VN_OK : st;
 }
 
+vn_status vn_config_set_geo(struct vn_store *s, const char *path)
+{
+    if (strcmp(path, "none") == 0)
+        return put_str(s, "geo", "");
+    return path[0] == '/' ? put_str(s, "geo", path) : VN_ERR_ARG;
+}
+
+static vn_status put_u64(struct vn_store *s, const char *name, const uint64_t *v)
+{
+    char text[24];
+    if (!v)
+        return VN_OK;
+    snprintf(text, sizeof(text), "%" PRIu64, *v);
+    return put_str(s, name, text);
+}
+
+/* Absent: as it was set before. */
+static vn_status get_u64(struct vn_store *s, const char *name, uint64_t *io)
+{
+    char text[24], *end;
+    vn_status st = get_str(s, name, text, sizeof(text));
+    if (st != VN_OK)
+        return st == VN_ERR_NOTFOUND ? VN_OK : st;
+    const uint64_t v = strtoull(text, &end, 10);
+    if (*end || end == text)
+        return VN_ERR_MALFORMED;
+    *io = v;
+    return VN_OK;
+}
+
+vn_status vn_config_set_audit(struct vn_store *s, const uint64_t *age_s, const uint64_t *entries)
+{
+    vn_status st = put_u64(s, "audit_age_s", age_s);
+    return st == VN_OK ? put_u64(s, "audit_entries", entries) : st;
+}
+
+/* Installations older than the setting have none. */
+static vn_status load_geo(struct vn_store *s, struct vn_guardian_config *c)
+{
+    VN_CLEANUP(vn_json_strp) char *path = NULL;
+    vn_status st = vn_store_get(s, "geo", &path, NULL);
+    if (st == VN_OK && *path)
+        c->geo_path = VN_TAKE(path);
+    return st == VN_ERR_NOTFOUND ? VN_OK : st;
+}
+
 vn_status vn_config_load(struct vn_store *s, struct vn_guardian_config *ret)
 {
-    VN_CLEANUP(vn_config_done) struct vn_guardian_config c = {0};
+    VN_CLEANUP(vn_config_done)
+    struct vn_guardian_config c = {.audit_age_s = VN_AUDIT_AGE_DEFAULT_S,
+                                   .audit_entries = VN_AUDIT_ENTRIES_DEFAULT};
     VN_CLEANUP(vn_secret32_wipe) struct vn_secret32 token_secret;
     VN_CLEANUP(vn_secret_strp) char *ca_key = NULL;
     char pinned[4];
@@ -244,6 +294,12 @@ vn_status vn_config_load(struct vn_store *s, struct vn_guardian_config *ret)
         st = vn_turn_load(s, &c.turn);
     if (st == VN_OK)
         st = load_providers(s, &c.providers);
+    if (st == VN_OK)
+        st = load_geo(s, &c);
+    if (st == VN_OK)
+        st = get_u64(s, "audit_age_s", &c.audit_age_s);
+    if (st == VN_OK)
+        st = get_u64(s, "audit_entries", &c.audit_entries);
     if (st == VN_OK)
         st = get_str(s, "pinned", pinned, sizeof(pinned));
     if (st == VN_OK)
@@ -284,6 +340,7 @@ void vn_config_done(struct vn_guardian_config *c)
     c->ca = vn_tls_ca_free(c->ca);
     vn_secret_strp(&c->ca_cert_pem);
     vn_json_strp(&c->providers.ca_pem);
+    free(c->geo_path);
     vn_nats_key_done(&c->nats_operator);
     vn_nats_key_done(&c->nats_system);
     vn_wipe(c, sizeof(*c)); /* the TURN secret lies in it */

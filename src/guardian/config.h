@@ -20,6 +20,9 @@ struct vn_provider_config {
     size_t network_count;
     char *ca_pem; /* NULL: the system's CAs */
 };
+#define VN_AUDIT_AGE_DEFAULT_S (400ull * 86400) /* a year, and the time to look at it */
+#define VN_AUDIT_ENTRIES_DEFAULT 1000000u
+#define VN_AUDIT_AGE_MAX_S (100ull * 365 * 86400)
 
 struct vn_guardian_config {
     char public_host[VN_HOST_MAX]; /* what nodes connect to */
@@ -38,6 +41,8 @@ struct vn_guardian_config {
     size_t stun_count;
     struct vn_turn_config turn; /* likewise */
     struct vn_provider_config providers;
+    char *geo_path;                      /* MaxMind DB file; NULL: none */
+    uint64_t audit_age_s, audit_entries; /* that are kept */
 };
 
 struct vn_config_init {
@@ -60,6 +65,11 @@ VN_MUST_CHECK vn_status vn_config_set_provider_networks(struct vn_store *store, 
 /** PEM, in place of the system's CAs; "" or "none": those. VN_ERR_ARG: there is no certificate in
  * it. */
 VN_MUST_CHECK vn_status vn_config_set_provider_ca(struct vn_store *store, const char *pem);
+/** Absolute path of a MaxMind DB file; "none": no file. VN_ERR_ARG. */
+VN_MUST_CHECK vn_status vn_config_set_geo(struct vn_store *store, const char *path);
+/** How much of the audit is kept; NULL: as before. */
+VN_MUST_CHECK vn_status vn_config_set_audit(struct vn_store *store, const uint64_t *age_s,
+                                            const uint64_t *entries);
 VN_MUST_CHECK vn_status vn_config_load(struct vn_store *store, struct vn_guardian_config *ret);
 /** Wipes. For VN_CLEANUP too. */
 void vn_config_done(struct vn_guardian_config *c);

@@ -61,10 +61,11 @@ static const char *title_of(unsigned status)
         unsigned status;
         const char *title;
     } TITLES[] = {
-        {400, "Bad Request"},     {401, "Unauthorized"},        {403, "Forbidden"},
-        {404, "Not Found"},       {405, "Method Not Allowed"},  {409, "Conflict"},
-        {411, "Length Required"}, {413, "Content Too Large"},   {429, "Too Many Requests"},
-        {502, "Bad Gateway"},     {503, "Service Unavailable"}, {504, "Gateway Timeout"},
+        {400, "Bad Request"},       {401, "Unauthorized"},       {403, "Forbidden"},
+        {404, "Not Found"},         {405, "Method Not Allowed"}, {409, "Conflict"},
+        {411, "Length Required"},   {413, "Content Too Large"},  {423, "Locked"},
+        {429, "Too Many Requests"}, {502, "Bad Gateway"},        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
     };
     for (size_t i = 0; i < VN_ARRAY_LEN(TITLES); i++)
         if (TITLES[i].status == status)
@@ -294,6 +295,28 @@ void vn_web_dispatch(struct vn_guardian *g, struct vn_rates *rates, struct vn_we
     if (vn_request_authenticate(r, call->bearer) && within_rate(r, rates) && read_query(r) &&
         check(r, call->body))
         r->route->handle(r);
+}
+
+void vn_web_dispatch_part(struct vn_request *whole, struct vn_web_conn *c,
+                          const struct vn_conflux_record *node, json_t *body,
+                          void (*handle)(struct vn_request *r))
+{
+    struct request *q = calloc(1, sizeof(*q));
+    if (!q) {
+        const struct vn_answer a = vn_web_problem(503, "out of memory: try again");
+        c->answer(c, &a);
+        return;
+    }
+    struct vn_request *r = &q->r;
+    *r = *whole;
+    r->conn = c;
+    r->body = json_incref(body);
+    r->conflux = *node;
+    r->now_ms = vn_clock_wall_ms();
+    r->json_failures = vn_json_failures();
+    r->json_lost = false;
+    c->req = r;
+    handle(r);
 }
 
 void vn_web_forget(struct vn_web_conn *c)

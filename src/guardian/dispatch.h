@@ -38,6 +38,13 @@ struct vn_web_call {
 /** Answers by c, at once or later. */
 void vn_web_dispatch(struct vn_guardian *g, struct vn_rates *rates, struct vn_web_conn *c,
                      const struct vn_web_call *call);
+/**
+ * A part of a request, by the same caller: handle gets a request of its own on that node, with this
+ * body, and answers by c. For what does to many what another route does to one.
+ */
+void vn_web_dispatch_part(struct vn_request *whole, struct vn_web_conn *c,
+                          const struct vn_conflux_record *node, json_t *body,
+                          void (*handle)(struct vn_request *r));
 /** The connection is gone: a request under way ends without it. */
 void vn_web_forget(struct vn_web_conn *c);
 /** A problem (RFC 9457). Its text is NULL when out of memory, or detail is no UTF-8. */

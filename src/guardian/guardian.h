@@ -20,6 +20,8 @@ struct vn_ephemerals;
 struct vn_commands;
 struct vn_providers;
 struct vn_oidc_flows;
+struct vn_geo;
+struct vn_audit_keeper;
 struct vn_loop;
 
 /** Counted since the start, for GET /metrics. */
@@ -43,12 +45,14 @@ struct vn_guardian {
     struct vn_commands *commands;   /* NULL when stopping, as links */
     struct vn_providers *providers; /* NULL when stopping */
     struct vn_oidc_flows *oidc_flows;
-    struct vn_key_changes *key_changes; /* NULL when stopping */
-    struct vn_signing *signing;         /* NULL when stopping */
-    struct vn_ephemerals *ephemerals;   /* NULL when stopping */
-    bool revoking;                      /* a list is being signed */
-    bool telling_rule;                  /* of a realm: it is being signed */
-    bool disk_failed;                   /* we are stopping because of it */
+    struct vn_key_changes *key_changes;   /* NULL when stopping */
+    struct vn_signing *signing;           /* NULL when stopping */
+    struct vn_ephemerals *ephemerals;     /* NULL when stopping */
+    struct vn_audit_keeper *audit_keeper; /* NULL when stopping */
+    struct vn_geo *geo;                   /* NULL without a file, and when stopping */
+    bool revoking;                        /* a list is being signed */
+    bool telling_rule;                    /* of a realm: it is being signed */
+    bool disk_failed;                     /* we are stopping because of it */
     struct vn_metrics metrics;
     unsigned passwords_running; /* Argon2 under way: each holds 19 MiB */
 };

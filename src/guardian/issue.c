@@ -359,7 +359,7 @@ vn_status vn_issue_taints_answer(const struct vn_realm *realm, const struct vn_c
     return VN_OK;
 }
 
-/* A9: every verified member, unless the realm's rule says otherwise. */
+/* A9: every verified member, unless the realm's rule or its own rights say otherwise. */
 static bool may_relay(const struct vn_realm *realm, const struct vn_conflux_record *c)
 {
     return realm->r.relay == VN_RELAYS_ALL || (realm->r.relay == VN_RELAYS_PUBLIC && c->public);
@@ -373,13 +373,17 @@ static vn_status add_certificate(const struct vn_realm *realm, const struct vn_c
         .node = c->session.node,
         .addrs = {vn_ip_from_u32(c->ip4), c->ip6},
         .addr_count = 2,
-        .rights = may_relay(realm, c) ? VN_RIGHT_RELAY : 0,
+        .rights = c->rights.bits & (may_relay(realm, c) ? ~0u : ~(uint32_t)VN_RIGHT_RELAY),
+        .prefix_count = c->rights.portal_n,
         .not_before_ms = now_ms - CERT_EARLY_MS,
         .not_after_ms = c->session.not_after_ms,
         .alg = realm->suite->sig,
         .pk_len = c->session.sig_pk_n,
     };
     snprintf(id.tag, sizeof(id.tag), "%s", c->tag);
+    memcpy(id.prefixes, c->rights.portal, c->rights.portal_n * sizeof(id.prefixes[0]));
+    if (realm->r.admission.show_country)
+        snprintf(id.country, sizeof(id.country), "%s", c->session.country);
     memcpy(id.serial, c->session.serial, sizeof(id.serial));
     memcpy(id.pk, c->session.sig_pk, c->session.sig_pk_n);
     uint8_t *der = NULL;

@@ -47,7 +47,8 @@ static bool looks_at_all(const struct vn_conflux_record *c)
 static vn_status others(struct vn_store *s, const struct vn_id *realm, bool everybody,
                         bool (*fn)(void *arg, const struct vn_conflux_record *c), void *arg)
 {
-    return everybody ? vn_store_conflux_list(s, realm, NULL, NULL, fn, arg)
+    return everybody ? vn_store_conflux_list(s, &(struct vn_conflux_filter){.realm = *realm}, NULL,
+                                             fn, arg)
                      : vn_store_quarantine_list(s, realm, fn, arg);
 }
 

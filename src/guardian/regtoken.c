@@ -39,7 +39,9 @@ vn_status vn_regtoken_create(struct vn_store *s, const struct vn_guardian_config
                                        .taints = init->taints,
                                        .allowed = init->allowed,
                                        .ephemeral = init->ephemeral,
-                                       .needs_jwt = init->needs_jwt}};
+                                       .needs_jwt = init->needs_jwt,
+                                       .approval = init->approval,
+                                       .rights = init->rights}};
     char url[VN_URL_MAX];
     vn_config_url(cfg, url);
     st = vn_rng_bytes(t.record.id.b, sizeof(t.record.id.b));

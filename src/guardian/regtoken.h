@@ -15,6 +15,8 @@ struct vn_regtoken_init {
     struct vn_allowed_taints allowed;
     bool ephemeral; /* nodes go at logout, or when they are silent */
     bool needs_jwt; /* registering takes a token of one of the realm's issuers, too */
+    bool approval;  /* nodes wait for an administrator's */
+    struct vn_rights rights;
 };
 struct vn_regtoken {
     struct vn_token_record record;

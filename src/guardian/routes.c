@@ -14,6 +14,12 @@
 
 static const struct vn_query_param PAGE[] = {LIMIT, AFTER, {.name = NULL}};
 static const struct vn_query_param REALM_PAGE[] = {REALM, LIMIT, AFTER, {.name = NULL}};
+static const struct vn_query_param NODES_PAGE[] = {
+    REALM,
+    {"approved", false, false, "false: those that wait for approval; true: the others"},
+    LIMIT,
+    AFTER,
+    {.name = NULL}};
 
 #define AUDIT                                                                                      \
     {"since", false, true, "entries since then, in milliseconds since 1970"},                      \
@@ -188,12 +194,13 @@ const struct vn_route vn_routes[] = {
      ANSWER(session), DO(session_renew, "Session credentials for the same keys")},
     {SESSION(POST, "/conflux/session/logout", 204), BODY(logout),
      DO(session_logout, "End the session")},
-    {GET("/conflux/peers"), FOR(CONFLUX), ANSWER(peers), DO(peers, "Whom this node may reach")},
+    {GET("/conflux/peers"), FOR(CONFLUX), .query = PAGE, ANSWER(peers),
+     DO(peers, "Whom this node may reach")},
     {GET("/conflux/taints"), FOR(CONFLUX), ANSWER(taints), DO(taints_get, "This node's taints")},
     {POST("/conflux/taints"), FOR(CONFLUX), BODY(taints_change), ANSWER(taints_changed),
      DO(taints_change, "Change this node's taints")},
 
-    {GET("/conflux"), FOR(MEMBER), ON(REALM_QUERY), .query = REALM_PAGE, ANSWER(nodes),
+    {GET("/conflux"), FOR(MEMBER), ON(REALM_QUERY), .query = NODES_PAGE, ANSWER(nodes),
      DO(node_list, "Nodes of a realm; for members: their own")},
     {GET("/conflux/{id}"), FOR(HOLDER), ON(NODE), ANSWER(node), DO(node_get, "One node")},
     {DELETE("/conflux/{id}"), FOR(HOLDER), ON(NODE), DO(node_delete, "Remove a node")},
@@ -201,10 +208,18 @@ const struct vn_route vn_routes[] = {
      DO(node_taints, "Change a node's taints")},
     {POST("/conflux/{id}/teams"), FOR(HOLDER), ON(NODE), BODY(teams_change), ANSWER(done),
      DO(node_teams, "Change a node's teams; only its owner's own can be added")},
+    {POST("/conflux/{id}/rights"), FOR(ADMIN), ON(NODE), BODY(rights_change), ANSWER(done),
+     DO(node_rights, "Let a node relay, be a conduit, or a portal of networks; or no more")},
+    {POST("/conflux/{id}/approve"), FOR(ADMIN), ON(NODE), ANSWER(node),
+     DO(node_approve, "Let a node in that waits for it")},
+    {ACT("/conflux/{id}/deny"), FOR(ADMIN), ON(NODE),
+     DO(node_deny, "Remove a node that waits for approval")},
     {ACT("/conflux/{id}/revoke"), FOR(HOLDER), ON(NODE),
      DO(node_revoke, "Cut a node off at once and for good")},
     {POST("/conflux/{id}/commands"), FOR(ADMIN), ON(NODE), BODY(command), ANSWER(done),
      DO(node_command, "Order a node something, and hear what it says")},
+    {POST("/realms/{id}/commands"), FOR(ADMIN), ON(REALM), .query = PAGE, BODY(commands),
+     ANSWER(commands_done), DO(realm_commands, "Order many nodes something, page by page")},
 };
 const size_t vn_route_count = VN_ARRAY_LEN(vn_routes);
 

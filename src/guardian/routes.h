@@ -93,8 +93,14 @@ void vn_route_taints_get(struct vn_request *r);
 void vn_route_taints_change(struct vn_request *r);
 void vn_route_node_list(struct vn_request *r);
 void vn_route_node_get(struct vn_request *r);
+void vn_route_node_approve(struct vn_request *r);
+void vn_route_node_deny(struct vn_request *r);
 void vn_route_node_delete(struct vn_request *r);
 void vn_route_node_taints(struct vn_request *r);
 void vn_route_node_revoke(struct vn_request *r);
 /* routes_command.c */
 void vn_route_node_command(struct vn_request *r);
+/* rights.c */
+void vn_route_node_rights(struct vn_request *r);
+/* routes_commands.c */
+void vn_route_realm_commands(struct vn_request *r);

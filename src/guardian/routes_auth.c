@@ -15,9 +15,10 @@ void vn_route_health(struct vn_request *r)
 
 static json_t *token_json(const struct vn_token_record *t)
 {
-    return json_pack("{s:o, s:b, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:b}", "id",
-                     vn_json_id(&t->id), "ephemeral", t->ephemeral, "needs_jwt", t->needs_jwt,
-                     "realm", vn_json_id(&t->realm), "owner", vn_json_id(&t->owner), "created_at",
+    return json_pack("{s:o, s:b, s:b, s:o, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:b}", "rights",
+                     vn_rights_json(&t->rights), "approval", t->approval, "needs_jwt", t->needs_jwt,
+                     "id", vn_json_id(&t->id), "ephemeral", t->ephemeral, "realm",
+                     vn_json_id(&t->realm), "owner", vn_json_id(&t->owner), "created_at",
                      (json_int_t)t->created_ms, "expires_at", (json_int_t)t->expires_ms,
                      "uses_left", t->uses_left < 0 ? json_null() : json_integer(t->uses_left),
                      "taints", vn_taints_to_json(&t->taints), "allowed_taints",
@@ -47,8 +48,9 @@ static bool choose_owner(struct vn_request *r, struct vn_id *ret)
 
 void vn_route_token_create(struct vn_request *r)
 {
-    struct vn_regtoken_init init = {.realm = r->realm, .owner = r->user.id, .uses = -1};
-    if (!choose_owner(r, &init.owner))
+    struct vn_regtoken_init init = {
+        .realm = r->realm, .owner = r->user.id, .uses = -1, .rights.bits = VN_RIGHT_RELAY};
+    if (!choose_owner(r, &init.owner) || !vn_rights_read(r, &r->realm, &init.rights))
         return;
     const json_t *v = json_object_get(r->body, "expires_in_s");
     init.expires_in_s = v ? (uint64_t)json_integer_value(v) : VN_REGTOKEN_LIFE_DEFAULT_S;
@@ -57,6 +59,7 @@ void vn_route_token_create(struct vn_request *r)
         init.uses = json_integer_value(v);
     init.ephemeral = json_is_true(json_object_get(r->body, "ephemeral"));
     init.needs_jwt = json_is_true(json_object_get(r->body, "needs_jwt"));
+    init.approval = json_is_true(json_object_get(r->body, "approval"));
     v = json_object_get(r->body, "taints");
     vn_status st = vn_taints_from_json(v, &init.taints);
     const json_t *allowed = json_object_get(r->body, "allowed_taints");

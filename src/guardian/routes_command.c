@@ -167,6 +167,21 @@ static void taint(struct vn_request *r, struct vn_conflux_record *c, const char 
         vn_node_tell_identities(r, c, name);
 }
 
+/* ---- what a login brings ---- */
+
+void vn_node_tell_rights(struct vn_request *r, const struct vn_conflux_record *c)
+{
+    struct order *o = order_new(r, c, "rights");
+    Vn__Nothing none = VN__NOTHING__INIT;
+    Vn__Command m = VN__COMMAND__INIT;
+    if (!o)
+        return;
+    o->answer = json_pack("{s:o}", "rights", vn_rights_json(&c->rights));
+    m.kind_case = VN__COMMAND__KIND_RENEW;
+    m.renew = &none;
+    order_send(o, c, &m, false);
+}
+
 /* ---- quarantine ---- */
 
 /* Stores new rules. Returns false after answering. */
@@ -313,6 +328,11 @@ static void health(struct vn_request *r, struct vn_conflux_record *c, const char
     ask(r, c, name, VN__COMMAND__KIND_HEALTH, "node_queried");
 }
 
+static void renew(struct vn_request *r, struct vn_conflux_record *c, const char *name)
+{
+    ask(r, c, name, VN__COMMAND__KIND_RENEW, "renewal_ordered");
+}
+
 static void invalidate(struct vn_request *r, struct vn_conflux_record *c, const char *name)
 {
     ask(r, c, name, VN__COMMAND__KIND_INVALIDATE, "keys_invalidated");
@@ -346,6 +366,7 @@ static const struct {
     {"taint", taint, {"add", "remove"}},
     {"quarantine", quarantine, {"peers", "scopes", "taints"}},
     {"release", quarantine, {"peers", "scopes", "taints"}},
+    {"renew", renew, {NULL}},
     {"invalidate", invalidate, {NULL}},
     {"shutdown", shut_down, {NULL}},
     {"revoke", revoke_node, {NULL}},
@@ -385,5 +406,5 @@ void vn_route_node_command(struct vn_request *r)
     }
     vn_request_error(r, 400,
                      "there is no such command: info, networks, sessions, health, taint, "
-                     "quarantine, release, invalidate, shutdown, revoke");
+                     "quarantine, release, renew, invalidate, shutdown, revoke");
 }

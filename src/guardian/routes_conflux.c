@@ -1,4 +1,6 @@
 /* Nodes: peers, taints, listing, removal. */
+#include <limits.h>
+
 #include "guardian/http.h"
 #include "guardian/issue.h"
 #include "guardian/keychange.h"
@@ -13,7 +15,7 @@
 struct peers {
     const struct vn_conflux_record *self;
     enum vn_access_rule rule;
-    json_t *items;
+    struct vn_list l;
 };
 
 static bool add_peer(void *arg, const struct vn_conflux_record *c)
@@ -22,27 +24,31 @@ static bool add_peer(void *arg, const struct vn_conflux_record *c)
     if (vn_id_equal(&c->id, &p->self->id) || !vn_policy_allows(p->rule, p->self, c))
         return true;
     struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
-    return json_array_append_new(p->items,
-                                 json_pack("{s:o, s:s, s:o, s:o}", "conflux_id", vn_json_id(&c->id),
-                                           "tag", c->tag, "ip4", vn_json_ip(&ip4), "ip6",
-                                           vn_json_ip(&c->ip6))) == 0;
+    return vn_list_add(&p->l,
+                       json_pack("{s:o, s:s, s:o, s:o}", "conflux_id", vn_json_id(&c->id), "tag",
+                                 c->tag, "ip4", vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6)),
+                       c->created_ms, &c->id);
 }
 
+/* All of them, unless a page is asked for: nodes want to know about everybody. */
 void vn_route_peers(struct vn_request *r)
 {
     VN_CLEANUP(vn_realm_unrefp) struct vn_realm *realm = NULL;
+    struct peers p = {.self = &r->conflux};
     vn_status st = vn_guardian_realm(r->g, &r->conflux.realm, &realm);
-    struct peers p = {.self = &r->conflux, .items = json_array()};
-    if (st == VN_OK) {
-        p.rule = realm->r.access;
-        st = vn_store_conflux_list(r->g->store, &realm->r.id, NULL, NULL, add_peer, &p);
-    }
     if (st != VN_OK) {
-        json_decref(p.items);
         vn_request_fail(r, st, "peers");
         return;
     }
-    vn_request_reply(r, 200, json_pack("{s:o}", "items", p.items));
+    if (!vn_list_begin(r, &p.l))
+        return;
+    if (!vn_request_query(r, "limit"))
+        p.l.page.limit = INT_MAX;
+    p.rule = realm->r.access;
+    const struct vn_conflux_filter there = {.realm = realm->r.id, .which = VN_NODES_APPROVED};
+    const struct vn_page rest = {.after = p.l.page.after, .limit = INT_MAX};
+    st = vn_store_conflux_list(r->g->store, &there, &rest, add_peer, &p);
+    vn_list_reply(r, &p.l, st, "peers");
 }
 
 /* ---- taints ---- */
@@ -172,10 +178,12 @@ static json_t *node_json(const struct vn_conflux_record *c)
 {
     struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
     return json_pack(
-        "{s:o, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "conflux_id",
-        vn_json_id(&c->id), "ephemeral", c->ephemeral, "owner", vn_json_id(&c->owner), "tag",
-        c->tag, "ip4", vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6), "taints",
-        vn_taints_to_json(&c->taints), "teams", vn_team_set_json(&c->teams), "scopes",
+        "{s:o, s:o, s:b, s:b, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
+        "rights", vn_rights_json(&c->rights), "conflux_id", vn_json_id(&c->id), "ephemeral",
+        c->ephemeral, "approved", !c->waiting, "country",
+        c->session.country[0] ? json_string(c->session.country) : json_null(), "owner",
+        vn_json_id(&c->owner), "tag", c->tag, "ip4", vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6),
+        "taints", vn_taints_to_json(&c->taints), "teams", vn_team_set_json(&c->teams), "scopes",
         vn_scope_set_json(&c->scopes), "created_at", (json_int_t)c->created_ms, "last_login_at",
         c->session.login_ms ? json_integer((json_int_t)c->session.login_ms) : json_null(),
         "node_id", c->has_session ? vn_json_id(&c->session.node) : json_null(), "quarantine",
@@ -192,15 +200,46 @@ void vn_route_node_list(struct vn_request *r)
     struct vn_list l;
     if (!vn_list_begin(r, &l))
         return;
-    vn_status st = vn_store_conflux_list(r->g->store, &r->realm,
-                                         r->role < VN_ROLE_AUDITOR ? &r->user.id : NULL, &l.page,
-                                         add_node, &l);
+    const char *approved = vn_request_query(r, "approved");
+    const struct vn_conflux_filter f = {
+        .realm = r->realm,
+        .owner = r->role < VN_ROLE_AUDITOR ? &r->user.id : NULL,
+        .which = !approved                        ? VN_ALL_NODES
+                 : strcmp(approved, "false") == 0 ? VN_NODES_WAITING
+                                                  : VN_NODES_APPROVED,
+    };
+    vn_status st = vn_store_conflux_list(r->g->store, &f, &l.page, add_node, &l);
     vn_list_reply(r, &l, st, "nodes");
 }
 
 void vn_route_node_get(struct vn_request *r)
 {
     vn_request_reply(r, 200, node_json(&r->conflux));
+}
+
+void vn_route_node_approve(struct vn_request *r)
+{
+    char actor[VN_USER_NAME_MAX + 8];
+    if (r->conflux.waiting) {
+        vn_status st = vn_store_conflux_approve(r->g->store, &r->conflux.id);
+        if (st != VN_OK) {
+            vn_request_fail(r, st, "approve");
+            return;
+        }
+        vn_guardian_audit(r->g, &r->conflux.realm, vn_request_actor(r, actor), "conflux_approved",
+                          r->conflux.tag, "");
+        r->conflux.waiting = false;
+    }
+    vn_route_node_get(r);
+}
+
+void vn_route_node_deny(struct vn_request *r)
+{
+    const struct vn_conflux_record c = r->conflux;
+    if (!c.waiting)
+        vn_request_error(r, 409, "this node was approved: remove it (DELETE /conflux/ID) instead");
+    else if (vn_node_remove(r, &c, "conflux_denied"))
+        vn_request_reply(r, 204, NULL);
 }
 
 bool vn_node_remove(struct vn_request *r, const struct vn_conflux_record *c, const char *action)

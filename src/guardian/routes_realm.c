@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "base/clock.h"
+#include "guardian/admission.h"
 #include "guardian/http.h"
 #include "guardian/master.h"
 #include "guardian/realm_make.h"
@@ -17,12 +18,17 @@ static json_t *realm_json(struct vn_guardian *g, const struct vn_realm *r)
     char range4[VN_PREFIX_TEXT], range6[VN_PREFIX_TEXT];
     vn_prefix_format(&r->r.range4, range4);
     vn_prefix_format(&r->r.range6, range6);
-    return json_pack("{s:o, s:o, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "id",
-                     vn_json_id(&r->r.id), "org", vn_json_id(&place.org), "public", place.public,
-                     "name", r->r.name, "suite", r->suite->name, "ipv4", range4, "ipv6", range6,
-                     "access", vn_access_name(r->r.access), "relay", vn_relay_rule_name(r->r.relay),
-                     "session_lifetime_s", (json_int_t)r->r.session_lifetime_s, "created_at",
-                     (json_int_t)r->r.created_ms);
+    json_t *o = json_pack(
+        "{s:o, s:o, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "id", vn_json_id(&r->r.id),
+        "org", vn_json_id(&place.org), "public", place.public, "name", r->r.name, "suite",
+        r->suite->name, "ipv4", range4, "ipv6", range6, "access", vn_access_name(r->r.access),
+        "relay", vn_relay_rule_name(r->r.relay), "session_lifetime_s",
+        (json_int_t)r->r.session_lifetime_s, "created_at", (json_int_t)r->r.created_ms);
+    if (o && vn_admission_json(&r->r.admission, o) != 0) {
+        json_decref(o);
+        return NULL;
+    }
+    return o;
 }
 
 struct creation {
@@ -223,6 +229,22 @@ static void note(char *text, size_t cap, const char *fmt, ...)
     va_end(ap);
 }
 
+static void describe_admission(const struct vn_admission *before, const struct vn_admission *now,
+                               char *ret, size_t cap)
+{
+    char was[VN_COUNTRIES_TEXT], list[VN_COUNTRIES_TEXT];
+    vn_countries_format(&before->countries, was);
+    vn_countries_format(&now->countries, list);
+    if (before->approval != now->approval)
+        note(ret, cap, "approval %s", now->approval ? "on" : "off");
+    if (before->some_countries != now->some_countries || strcmp(was, list) != 0)
+        note(ret, cap, "countries %s", !now->some_countries ? "*" : list[0] ? list : "none");
+    if (before->refuse_unknown != now->refuse_unknown)
+        note(ret, cap, "unknown country: %s", now->refuse_unknown ? "refuse" : "admit");
+    if (before->show_country != now->show_country)
+        note(ret, cap, "country in certificates: %s", now->show_country ? "on" : "off");
+}
+
 /* What the audit says of a change. */
 static void describe(const struct vn_realm_record *before, const struct vn_realm_record *now,
                      bool was_public, bool public, char *ret, size_t cap)
@@ -236,6 +258,7 @@ static void describe(const struct vn_realm_record *before, const struct vn_realm
         note(ret, cap, "relay %s", vn_relay_rule_name(now->relay));
     if (before->session_lifetime_s != now->session_lifetime_s)
         note(ret, cap, "session lifetime %" PRIu32 " s", now->session_lifetime_s);
+    describe_admission(&before->admission, &now->admission, ret, cap);
     if (was_public != public)
         note(ret, cap, "%s", public ? "public" : "private");
 }
@@ -282,6 +305,8 @@ static bool read_change(struct vn_request *r, const struct vn_realm_record *befo
     ret->access = init.access;
     ret->relay = init.relay;
     ret->session_lifetime_s = init.session_lifetime_s;
+    if (!vn_admission_read(r, &ret->admission))
+        return false;
     if (ret->access != before->access || ret->relay != before->relay)
         ret->rule_number = VN_MAX(before->rule_number + 1, r->now_ms);
     return true;
@@ -319,7 +344,7 @@ void vn_route_realm_change(struct vn_request *r)
         vn_request_fail(r, st, "realm");
         return;
     }
-    char actor[VN_USER_NAME_MAX + 8], id[VN_ID_TEXT], detail[256] = "";
+    char actor[VN_USER_NAME_MAX + 8], id[VN_ID_TEXT], detail[512] = "";
     const bool renamed = strcmp(realm->r.name, now.name) != 0;
     describe(&realm->r, &now, was_public, place.public, detail, sizeof(detail));
     vn_id_format(&r->realm, id);

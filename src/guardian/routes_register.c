@@ -239,13 +239,19 @@ static json_t *answer(const struct vn_realm *realm, const struct vn_conflux_reco
         json_array_append_new(
             warnings, json_string("this node has no taints: it reaches nobody; add one with "
                                   "veilnet-conflux taint add NAME"));
+    if (c->waiting)
+        json_array_append_new(warnings,
+                              json_sprintf("this node waits for the approval of an administrator: "
+                                           "veilnet-guardian node approve %s",
+                                           c->tag));
     struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
-    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:s, s:s}, s:O}",
-                     "conflux_id", vn_json_id(&c->id), "conflux_token", token, "tag", c->tag, "ip4",
-                     vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6), "taints",
-                     vn_taints_to_json(&c->taints), "teams", vn_team_set_json(&c->teams), "scopes",
-                     vn_scope_set_json(&c->scopes), "realm", "id", vn_json_id(&realm->r.id), "name",
-                     realm->r.name, "suite", realm->suite->name, "warnings", warnings);
+    return json_pack("{s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:s, s:s}, s:O}",
+                     "approved", !c->waiting, "conflux_id", vn_json_id(&c->id), "conflux_token",
+                     token, "tag", c->tag, "ip4", vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6),
+                     "taints", vn_taints_to_json(&c->taints), "teams", vn_team_set_json(&c->teams),
+                     "scopes", vn_scope_set_json(&c->scopes), "realm", "id",
+                     vn_json_id(&realm->r.id), "name", realm->r.name, "suite", realm->suite->name,
+                     "warnings", warnings);
 }
 
 static void enrol(struct vn_request *r, const struct vn_grant *grant)
@@ -264,6 +270,8 @@ static void enrol(struct vn_request *r, const struct vn_grant *grant)
         .allowed = r->registration.allowed,
         .ephemeral = r->registration.ephemeral,
         .scopes = grant->scopes,
+        .rights = r->registration.rights,
+        .waiting = realm->r.admission.approval || r->registration.approval,
         .created_ms = r->now_ms,
     };
     VN_CLEANUP(vn_secret_strp) char *token = NULL;
@@ -311,7 +319,9 @@ static void enrol(struct vn_request *r, const struct vn_grant *grant)
     }
     char actor[VN_USER_NAME_MAX + 8];
     vn_guardian_audit(r->g, &c.realm, vn_request_actor(r, actor), "conflux_registered", c.tag,
-                      vn_request_text(r, "jwt") ? "with a JWT" : "");
+                      c.waiting                   ? "waits for approval"
+                      : vn_request_text(r, "jwt") ? "with a JWT"
+                                                  : "");
     r->g->metrics.registrations++;
     vn_quarantine_push(r->g);
     vn_request_reply(r, 201, answer(realm, &c, token, warnings));

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/writer.h"
 #include "crypto/rng.h"
+#include "guardian/admission.h"
 #include "guardian/ephemeral.h"
 #include "guardian/http.h"
 #include "guardian/issue.h"
@@ -292,6 +293,8 @@ static bool prepare(struct vn_request *r, struct login *l)
     }
     l->c = r->conflux;
     l->c.public = public;
+    if (!vn_admission_check(r, l->realm, l->c.session.country))
+        return false;
     const char *problem = decode(r, l);
     if (problem) {
         vn_request_error(r, 400, "%s", problem);

@@ -14,6 +14,7 @@
 #define MAYBE_STRS(n) {.name = (n), .type = VN_MEMBER_STRINGS}
 #define MAYBE_STAR(n) {.name = (n), .type = VN_MEMBER_STRINGS_STAR}
 #define MAYBE_ENUM(n, v) {.name = (n), .type = VN_MEMBER_STRING, .values = (v)}
+#define MAYBE_OBJ(n, s) {.name = (n), .type = VN_MEMBER_OBJECT, .of = &(s)}
 #define MAYBE_OBJS(n, s) {.name = (n), .type = VN_MEMBER_OBJECTS, .of = &(s)}
 #define NULL_STR(n) {.name = (n), .type = VN_MEMBER_STRING, .required = true, .nullable = true}
 #define NULL_INT(n) {.name = (n), .type = VN_MEMBER_INTEGER, .required = true, .nullable = true}
@@ -36,6 +37,7 @@
 #define RULES "taints|teams|both"
 #define RELAYS "all|public|none"
 #define ROLES "member|auditor|admin|owner"
+#define UNKNOWN "admit|refuse"
 
 /* ---- requests ---- */
 
@@ -55,10 +57,15 @@ SCHEMA(member_put, "MemberRole", STR("user"), ENUM("role", ROLES));
 SCHEMA(invite, "NewInvitation", STR("user"), MAYBE_ENUM("role", ROLES));
 SCHEMA(teams_change, "TeamsChange", MAYBE_STRS("add"), MAYBE_STRS("remove"));
 SCHEMA(realm_change, "RealmChange", MAYBE_STR("name"), MAYBE_ENUM("access", RULES),
-       MAYBE_ENUM("relay", RELAYS), MAYBE_INT("session_lifetime_s"), MAYBE_BOOL("public"));
+       MAYBE_ENUM("relay", RELAYS), MAYBE_INT("session_lifetime_s"), MAYBE_BOOL("public"),
+       MAYBE_BOOL("approval"), MAYBE_STAR("countries"), MAYBE_ENUM("unknown_country", UNKNOWN),
+       MAYBE_BOOL("country_shown"));
 SCHEMA(token_new, "NewRegistrationToken", STR("realm"), MAYBE_STR("owner"),
        MAYBE_INT("expires_in_s"), MAYBE_INT("uses"), MAYBE_STRS("taints"),
-       MAYBE_STAR("allowed_taints"), MAYBE_BOOL("ephemeral"), MAYBE_BOOL("needs_jwt"));
+       MAYBE_STAR("allowed_taints"), MAYBE_BOOL("ephemeral"), MAYBE_BOOL("approval"),
+       MAYBE_BOOL("needs_jwt"), MAYBE_BOOL("relay"), MAYBE_BOOL("conduit"), MAYBE_STRS("portal"));
+SCHEMA(rights_change, "RightsChange", MAYBE_BOOL("relay"), MAYBE_BOOL("conduit"),
+       MAYBE_STRS("portal"));
 SCHEMA(realm_new, "NewRealm", STR("name"), MAYBE_ENUM("suite", SUITES), MAYBE_STR("ipv4"),
        MAYBE_ENUM("access", RULES), MAYBE_ENUM("relay", RELAYS), MAYBE_INT("session_lifetime_s"),
        MAYBE_STR("org"), MAYBE_BOOL("public"));
@@ -77,8 +84,12 @@ SCHEMA(session_new, "SessionRequest", STR("nonce"), STR("sig_pk"), STR("session_
        STR("csr"), STR("sig"), STR("nkey_sig"));
 SCHEMA(logout, "SessionEnd", STR("node"));
 SCHEMA(taints_change, "TaintsChange", MAYBE_STRS("add"), MAYBE_STRS("remove"));
-SCHEMA(command, "Command", STR("command"), MAYBE_INT("offset"), MAYBE_STRS("add"),
-       MAYBE_STRS("remove"), MAYBE_STRS("peers"), MAYBE_STRS("scopes"), MAYBE_STRS("taints"));
+#define COMMAND_MEMBERS                                                                            \
+    STR("command"), MAYBE_INT("offset"), MAYBE_STRS("add"), MAYBE_STRS("remove"),                  \
+        MAYBE_STRS("peers"), MAYBE_STRS("scopes"), MAYBE_STRS("taints")
+SCHEMA(command, "Command", COMMAND_MEMBERS);
+SCHEMA(commands, "Commands", COMMAND_MEMBERS, MAYBE_BOOL("all"), MAYBE_STR("taint"),
+       MAYBE_STR("team"), MAYBE_STRS("nodes"));
 
 /* ---- answers ---- */
 
@@ -121,17 +132,19 @@ LIST(teams, "Teams", team);
 PART(team_member, "TeamMember", STR("user"), STR("name"), STR("display_name"), INT("since"));
 LIST(team_members, "TeamMembers", team_member);
 
+PART(rights, "Rights", BOOL("relay"), BOOL("conduit"), STRS("portal"));
 #define TOKEN_MEMBERS                                                                              \
     STR("id"), BOOL("ephemeral"), BOOL("needs_jwt"), STR("realm"), STR("owner"),                   \
         INT("created_at"), INT("expires_at"), NULL_INT("uses_left"), STRS("taints"),               \
-        STAR("allowed_taints"), BOOL("revoked")
+        STAR("allowed_taints"), BOOL("revoked"), BOOL("approval"), OBJ("rights", vn_schema_rights)
 SCHEMA(token, "RegistrationToken", TOKEN_MEMBERS);
 SCHEMA(token_shown, "RegistrationTokenShown", TOKEN_MEMBERS, STR("token"), STR("join_token"));
 LIST(tokens, "RegistrationTokens", token);
 
 SCHEMA(realm, "Realm", STR("id"), STR("org"), BOOL("public"), STR("name"), ENUM("suite", SUITES),
        STR("ipv4"), STR("ipv6"), ENUM("access", RULES), ENUM("relay", RELAYS),
-       INT("session_lifetime_s"), INT("created_at"));
+       INT("session_lifetime_s"), BOOL("approval"), STAR("countries"),
+       ENUM("unknown_country", UNKNOWN), BOOL("country_shown"), INT("created_at"));
 LIST(realms, "Realms", realm);
 
 SCHEMA(oidc, "Provider", STR("id"), STR("name"), STR("issuer"), STR("client_id"),
@@ -148,7 +161,7 @@ LIST(issuers, "Issuers", issuer);
 PART(realm_short, "RealmShort", STR("id"), STR("name"), ENUM("suite", SUITES));
 SCHEMA(registered, "Registered", STR("conflux_id"), STR("conflux_token"), STR("tag"), STR("ip4"),
        STR("ip6"), STRS("taints"), STRS("teams"), STRS("scopes"),
-       OBJ("realm", vn_schema_realm_short), STRS("warnings"));
+       OBJ("realm", vn_schema_realm_short), BOOL("approved"), STRS("warnings"));
 
 PART(identity, "Identity", ENUM("kind", "taint|team|user|oauth"), STR("label"), STR("key"));
 PART(hour_keys, "HourKeys", INT("generation"), INT("first_hour"), STRS("keys"));
@@ -177,9 +190,12 @@ SCHEMA(taints_changed, "TaintsChanged", STRS("taints"), MAYBE_STR("statement"),
        MAYBE_STR("other_keys"));
 
 PART(quarantine, "Quarantine", BOOL("all"), STRS("peers"), STRS("scopes"), STRS("taints"));
-SCHEMA(node, "Node", STR("conflux_id"), STR("owner"), BOOL("ephemeral"), STR("tag"), STR("ip4"),
-       STR("ip6"), STRS("taints"), STRS("teams"), STRS("scopes"), INT("created_at"),
-       NULL_INT("last_login_at"), NULL_STR("node_id"),
-       NULL_OBJ("quarantine", vn_schema_quarantine));
+SCHEMA(node, "Node", OBJ("rights", vn_schema_rights), STR("conflux_id"), STR("owner"),
+       BOOL("ephemeral"), BOOL("approved"), NULL_STR("country"), STR("tag"), STR("ip4"), STR("ip6"),
+       STRS("taints"), STRS("teams"), STRS("scopes"), INT("created_at"), NULL_INT("last_login_at"),
+       NULL_STR("node_id"), NULL_OBJ("quarantine", vn_schema_quarantine));
 LIST(nodes, "Nodes", node);
 OPEN_SCHEMA(done, "CommandDone", STR("command"), ENUM("result", "done"));
+PART(node_done, "CommandDoneByNode", STR("conflux_id"), STR("tag"), INT("status"),
+     MAYBE_STR("detail"), MAYBE_OBJ("answer", vn_schema_done));
+LIST(commands_done, "CommandsDone", node_done);

@@ -10,12 +10,14 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "base/country.h"
 #include "base/id.h"
 #include "base/secret.h"
 #include "base/status.h"
 #include "crypto/nkey.h"
 #include "crypto/suite.h"
 #include "guardian/quarantine_rules.h"
+#include "guardian/rights.h"
 #include "guardian/scopes.h"
 #include "guardian/taints.h"
 #include "wire/credentials.h"
@@ -118,6 +120,15 @@ struct vn_raised_identity {
     uint32_t generation;
 };
 
+/** Who may come into a realm. */
+struct vn_admission {
+    bool approval;       /* new nodes wait for an administrator's */
+    bool some_countries; /* only from these: */
+    struct vn_countries countries;
+    bool refuse_unknown; /* also who is in no country that is known */
+    bool show_country;   /* in certificates */
+};
+
 struct vn_realm_record {
     struct vn_id id;
     char name[VN_REALM_NAME_MAX + 1];
@@ -127,6 +138,7 @@ struct vn_realm_record {
     uint64_t rule_number; /* of these two; rises with each change */
     struct vn_prefix range4, range6;
     uint32_t session_lifetime_s;
+    struct vn_admission admission;
     uint64_t created_ms;
     struct vn_secret32 root_seed, issuing_seed, command_seed;
     struct vn_blob root_cert, issuing_cert, command_cert, kem_dk;
@@ -151,8 +163,8 @@ VN_MUST_CHECK vn_status vn_store_realm_get(struct vn_store *s, const struct vn_i
                                            struct vn_realm_record *ret);
 VN_MUST_CHECK vn_status vn_store_realm_by_name(struct vn_store *s, const char *name,
                                                struct vn_id *ret);
-/** Sets name, access rule, its number and the sessions' lifetime. publish: nodes are to be told of
- * the rule. VN_ERR_EXISTS when the name is taken. */
+/** Sets name, access rule, its number, the sessions' lifetime and the admission. publish: nodes are
+ * to be told of the rule. VN_ERR_EXISTS when the name is taken. */
 VN_MUST_CHECK vn_status vn_store_realm_set(struct vn_store *s, const struct vn_realm_record *r,
                                            bool publish);
 /** A realm whose nodes are to be told of its rule. VN_ERR_NOTFOUND. */
@@ -177,8 +189,10 @@ struct vn_token_record {
     struct vn_taint_set taints;
     struct vn_allowed_taints allowed;
     bool revoked;
-    bool ephemeral; /* its nodes are */
-    bool needs_jwt; /* of an issuer of the realm, besides */
+    bool ephemeral;          /* its nodes are */
+    bool needs_jwt;          /* of an issuer of the realm, besides */
+    bool approval;           /* its nodes wait for one */
+    struct vn_rights rights; /* of its nodes */
 };
 VN_MUST_CHECK vn_status vn_store_token_add(struct vn_store *s, const struct vn_token_record *t);
 VN_MUST_CHECK vn_status vn_store_token_get(struct vn_store *s, const struct vn_id *id,
@@ -205,7 +219,8 @@ struct vn_session_record {
     uint8_t serial[16];
     uint64_t not_after_ms;
     uint64_t login_ms;
-    uint32_t generation; /* the newest one it was given */
+    uint32_t generation;           /* the newest one it was given */
+    char country[VN_COUNTRY_TEXT]; /* of the login; "": not known */
 };
 
 /** Ids of teams that a node carries. */
@@ -231,22 +246,30 @@ struct vn_conflux_record {
     struct vn_scope_set scopes; /* by claims */
     uint64_t created_ms;
     bool ephemeral; /* removed at logout, and when its session ends */
+    bool waiting;   /* for an administrator's approval */
+    struct vn_rights rights;
     uint64_t statement_number;
     struct vn_quarantine_rules quarantine;
     uint64_t quarantine_number; /* of its list of addresses */
     bool public;                /* at a login only: members find it at an address of its own */
     bool has_session;
-    struct vn_session_record session; /* not_after_ms and login_ms also without one */
+    struct vn_session_record session; /* not_after_ms, login_ms, country also without one */
 };
 VN_MUST_CHECK vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_record *c);
 VN_MUST_CHECK vn_status vn_store_conflux_get(struct vn_store *s, const struct vn_id *id,
                                              struct vn_conflux_record *ret);
-/** owner NULL: of everybody. */
-VN_MUST_CHECK vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_id *realm,
-                                              const struct vn_id *owner, const struct vn_page *page,
-                                              bool (*fn)(void *arg,
-                                                         const struct vn_conflux_record *c),
-                                              void *arg);
+VN_MUST_CHECK vn_status vn_store_conflux_set_rights(struct vn_store *s, const struct vn_id *id,
+                                                    const struct vn_rights *rights);
+VN_MUST_CHECK vn_status vn_store_conflux_approve(struct vn_store *s, const struct vn_id *id);
+/** Which nodes of a realm. */
+struct vn_conflux_filter {
+    struct vn_id realm;
+    const struct vn_id *owner; /* NULL: of everybody */
+    enum { VN_ALL_NODES, VN_NODES_APPROVED, VN_NODES_WAITING } which;
+};
+VN_MUST_CHECK vn_status vn_store_conflux_list(
+    struct vn_store *s, const struct vn_conflux_filter *f, const struct vn_page *page,
+    bool (*fn)(void *arg, const struct vn_conflux_record *c), void *arg);
 /** Also gives up its address: free again at its certificate's end. */
 VN_MUST_CHECK vn_status vn_store_conflux_delete(struct vn_store *s,
                                                 const struct vn_conflux_record *c, uint64_t now_ms);
@@ -423,6 +446,10 @@ struct vn_audit_filter {
     const char *action, *actor;  /* NULL: any */
     unsigned limit;              /* 0: none */
 };
+/** Removes, of the oldest `piece` entries, those before a time and those beyond the newest `keep`;
+ * never the newest one, so that numbers go on rising. */
+VN_MUST_CHECK vn_status vn_store_audit_prune(struct vn_store *s, uint64_t before_ms, uint64_t keep,
+                                             size_t piece, size_t *ret_n);
 /** The newest first. */
 VN_MUST_CHECK vn_status vn_store_audit_list(struct vn_store *s, const struct vn_audit_filter *f,
                                             bool (*fn)(void *arg, const struct vn_audit_entry *e),

@@ -21,6 +21,26 @@ vn_status vn_store_audit_add(struct vn_store *s, uint64_t at_ms, const struct vn
     return vn_sql_run(s, q, "audit", NULL);
 }
 
+vn_status vn_store_audit_prune(struct vn_store *s, uint64_t before_ms, uint64_t keep, size_t piece,
+                               size_t *ret_n)
+{
+    /* Only the oldest are looked at: there is no index by time, and numbers rise with it. */
+    VN_QUERY q = vn_sql_prepare(
+        s, "DELETE FROM audit WHERE id IN (SELECT id FROM"
+           " (SELECT id, at FROM audit ORDER BY id LIMIT ?3), (SELECT max(id) AS newest FROM audit)"
+           " WHERE (at < ?1 OR id <= newest - ?2) AND id < newest)");
+    int changes;
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_u64(q, 1, before_ms);
+    vn_sql_bind_i64(q, 2, (int64_t)VN_MIN(keep, (uint64_t)INT64_MAX));
+    vn_sql_bind_i64(q, 3, (int64_t)piece);
+    vn_status st = vn_sql_run(s, q, "audit prune", &changes);
+    if (st == VN_OK)
+        *ret_n = (size_t)changes;
+    return st;
+}
+
 static const char *text_of(struct vn_query *q, int column)
 {
     const char *text = vn_sql_col_str(q, column);

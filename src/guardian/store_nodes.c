@@ -6,8 +6,8 @@ vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_recor
 {
     VN_QUERY q = vn_sql_prepare(
         s, "INSERT INTO conflux (id, realm, token, owner, allowed_taints, tag, ip4, ip6, taints,"
-           " created_at, statement_number, teams, ephemeral, scopes)"
-           " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+           " created_at, statement_number, teams, ephemeral, scopes, waiting, rights, portal)"
+           " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     if (!q)
         return VN_ERR_IO;
     char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT], teams[VN_NODE_TEAMS_TEXT];
@@ -17,6 +17,8 @@ vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_recor
     char scopes[VN_NODE_SCOPES_TEXT];
     vn_scope_set_format(&c->scopes, scopes);
     vn_sql_bind_text(q, 14, scopes);
+    vn_sql_bind_i64(q, 15, c->waiting);
+    vn_sql_bind_rights(q, 16, &c->rights);
     vn_taints_format(&c->taints, taints);
     vn_allowed_format(&c->allowed, allowed);
     vn_sql_bind_id(q, 1, &c->id);
@@ -37,7 +39,7 @@ vn_status vn_store_conflux_add(struct vn_store *s, const struct vn_conflux_recor
     "SELECT id, realm, token, owner, allowed_taints, tag, ip4, ip6, taints, created_at, "          \
     "statement_number, not_after,"                                                                 \
     " last_login_at, node, sig_pk, session_ek, nkey, serial, generation, quarantine,"              \
-    " quarantine_number, teams, ephemeral, scopes FROM conflux "
+    " quarantine_number, teams, ephemeral, scopes, waiting, country, rights, portal FROM conflux "
 
 static vn_status conflux_of(struct vn_query *q, struct vn_conflux_record *c)
 {
@@ -52,6 +54,7 @@ static vn_status conflux_of(struct vn_query *q, struct vn_conflux_record *c)
     c->session.login_ms = vn_sql_col_u64(q, 12);
     c->session.generation = (uint32_t)vn_sql_col_i64(q, 18);
     c->ephemeral = vn_sql_col_bool(q, 22);
+    c->waiting = vn_sql_col_bool(q, 24);
     c->has_session = !vn_sql_col_null(q, 13);
     if (!vn_sql_col_id(q, 0, &c->id) || !vn_sql_col_id(q, 1, &c->realm) ||
         !vn_sql_col_id(q, 2, &c->token) || !vn_sql_col_id(q, 3, &c->owner) ||
@@ -64,7 +67,9 @@ static vn_status conflux_of(struct vn_query *q, struct vn_conflux_record *c)
         vn_quarantine_rules_parse(quarantine, &c->quarantine) != VN_OK ||
         !vn_sql_col_text(q, 21, teams, sizeof(teams)) || !vn_sql_teams_parse(teams, &c->teams) ||
         !vn_sql_col_text(q, 23, scopes, sizeof(scopes)) ||
-        vn_scope_set_parse(scopes, &c->scopes) != VN_OK)
+        vn_scope_set_parse(scopes, &c->scopes) != VN_OK ||
+        !vn_sql_col_text(q, 25, c->session.country, sizeof(c->session.country)) ||
+        !vn_sql_col_rights(q, 26, &c->rights))
         return vn_sql_corrupt("conflux");
     struct vn_session_record *n = &c->session;
     if (c->has_session &&
@@ -100,27 +105,35 @@ static vn_status conflux_rows(struct vn_store *s, struct vn_query *q,
     return st == VN_ERR_NOTFOUND ? VN_OK : st;
 }
 
-vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_id *realm,
-                                const struct vn_id *owner, const struct vn_page *page,
+vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_conflux_filter *f,
+                                const struct vn_page *page,
                                 bool (*fn)(void *arg, const struct vn_conflux_record *c), void *arg)
 {
-    VN_QUERY q = vn_sql_prepare(s, CONFLUX_COLUMNS "WHERE realm = ? AND (created_at, id) > (?, ?)"
-                                                   " AND (?5 IS NULL OR owner = ?5)"
-                                                   " ORDER BY created_at, id LIMIT ?4");
+    static const char *const SQL[] = {
+#define LIST(which)                                                                                \
+    CONFLUX_COLUMNS "WHERE realm = ? AND (created_at, id) > (?, ?)"                                \
+                    " AND (?5 IS NULL OR owner = ?5)" which " ORDER BY created_at, id LIMIT ?4"
+        [VN_ALL_NODES] = LIST(""),
+        [VN_NODES_APPROVED] = LIST(" AND waiting = 0"),
+        [VN_NODES_WAITING] = LIST(" AND waiting = 1"),
+#undef LIST
+    };
+    VN_QUERY q = vn_sql_prepare(s, SQL[f->which]);
     if (!q)
         return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, realm);
+    vn_sql_bind_id(q, 1, &f->realm);
     vn_sql_bind_page(q, 2, page);
-    if (owner)
-        vn_sql_bind_id(q, 5, owner);
+    if (f->owner)
+        vn_sql_bind_id(q, 5, f->owner);
     return conflux_rows(s, q, fn, arg);
 }
 
 vn_status vn_store_conflux_silent(struct vn_store *s, uint64_t now_ms, uint64_t grace_ms,
                                   struct vn_id *ret, size_t cap, size_t *ret_n)
 {
-    VN_QUERY q = vn_sql_prepare(s, "SELECT id FROM conflux WHERE ephemeral = 1 AND not_after <= ?"
-                                   " AND (not_after > 0 OR created_at <= ?) LIMIT ?");
+    VN_QUERY q =
+        vn_sql_prepare(s, "SELECT id FROM conflux WHERE ephemeral = 1 AND waiting = 0"
+                          " AND not_after <= ? AND (not_after > 0 OR created_at <= ?) LIMIT ?");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_u64(q, 1, now_ms);
@@ -182,7 +195,8 @@ vn_status vn_store_conflux_set_session(struct vn_store *s, const struct vn_id *i
     VN_QUERY q =
         vn_sql_prepare(s, "UPDATE conflux SET node = ?, sig_pk = ?, session_ek = ?, nkey = ?, "
                           "serial = ?, not_after = ?,"
-                          " last_login_at = ?, statement_number = ?, generation = ? WHERE id = ?");
+                          " last_login_at = ?, statement_number = ?, generation = ?,"
+                          " country = ? WHERE id = ?");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, &session->node);
@@ -194,8 +208,29 @@ vn_status vn_store_conflux_set_session(struct vn_store *s, const struct vn_id *i
     vn_sql_bind_u64(q, 7, session->login_ms);
     vn_sql_bind_u64(q, 8, statement_number);
     vn_sql_bind_u64(q, 9, session->generation);
-    vn_sql_bind_id(q, 10, id);
+    vn_sql_bind_text(q, 10, session->country);
+    vn_sql_bind_id(q, 11, id);
     return vn_sql_change(s, q, "conflux session");
+}
+
+vn_status vn_store_conflux_set_rights(struct vn_store *s, const struct vn_id *id,
+                                      const struct vn_rights *rights)
+{
+    VN_QUERY q = vn_sql_prepare(s, "UPDATE conflux SET rights = ?, portal = ? WHERE id = ?");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_rights(q, 1, rights);
+    vn_sql_bind_id(q, 3, id);
+    return vn_sql_change(s, q, "conflux rights");
+}
+
+vn_status vn_store_conflux_approve(struct vn_store *s, const struct vn_id *id)
+{
+    VN_QUERY q = vn_sql_prepare(s, "UPDATE conflux SET waiting = 0 WHERE id = ?");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, id);
+    return vn_sql_change(s, q, "conflux approve");
 }
 
 vn_status vn_store_conflux_end_session(struct vn_store *s, const struct vn_id *id)

@@ -65,7 +65,8 @@ vn_status vn_store_realm_get(struct vn_store *s, const struct vn_id *id,
         s, "SELECT name, suite, access, ipv4, ipv6, session_lifetime_s, created_at,"
            " root_seed, issuing_seed, command_seed, root_cert, issuing_cert, command_cert, kem_dk,"
            " affinity_root, hour_root, hour_generation, name_key, address_key, nats_account_seed,"
-           " nats_signing_seed, rule_number, relay FROM realm WHERE id = ?");
+           " nats_signing_seed, rule_number, relay, approval, countries,"
+           " refuse_unknown, show_country FROM realm WHERE id = ?");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, id);
@@ -80,6 +81,16 @@ vn_status vn_store_realm_get(struct vn_store *s, const struct vn_id *id,
     r.created_ms = vn_sql_col_u64(q, 6);
     r.rule_number = vn_sql_col_u64(q, 21);
     r.relay = (enum vn_relay_rule)vn_sql_col_i64(q, 22);
+    r.admission = (struct vn_admission){
+        .approval = vn_sql_col_bool(q, 23),
+        .some_countries = !vn_sql_col_null(q, 24),
+        .refuse_unknown = vn_sql_col_bool(q, 25),
+        .show_country = vn_sql_col_bool(q, 26),
+    };
+    const char *countries = vn_sql_col_str(q, 24);
+    if (r.admission.some_countries &&
+        (!countries || vn_countries_parse(countries, &r.admission.countries) != VN_OK))
+        return vn_sql_corrupt("realm");
     r.hour_generation = (uint32_t)vn_sql_col_i64(q, 16);
     if (!vn_sql_col_text(q, 0, r.name, sizeof(r.name)) ||
         !vn_sql_col_text(q, 3, range4, sizeof(range4)) ||
@@ -112,7 +123,8 @@ vn_status vn_store_realm_set(struct vn_store *s, const struct vn_realm_record *r
 {
     VN_QUERY q = vn_sql_prepare(
         s, "UPDATE realm SET name = ?, access = ?, session_lifetime_s = ?, rule_number = ?,"
-           " rule_published = rule_published AND NOT ?, relay = ? WHERE id = ?");
+           " rule_published = rule_published AND NOT ?, relay = ?, approval = ?, countries = ?,"
+           " refuse_unknown = ?, show_country = ? WHERE id = ?");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_text(q, 1, r->name);
@@ -121,7 +133,15 @@ vn_status vn_store_realm_set(struct vn_store *s, const struct vn_realm_record *r
     vn_sql_bind_u64(q, 4, r->rule_number);
     vn_sql_bind_i64(q, 5, publish);
     vn_sql_bind_i64(q, 6, (int)r->relay);
-    vn_sql_bind_id(q, 7, &r->id);
+    vn_sql_bind_i64(q, 7, r->admission.approval);
+    if (r->admission.some_countries) {
+        char countries[VN_COUNTRIES_TEXT];
+        vn_countries_format(&r->admission.countries, countries);
+        vn_sql_bind_text(q, 8, countries);
+    }
+    vn_sql_bind_i64(q, 9, r->admission.refuse_unknown);
+    vn_sql_bind_i64(q, 10, r->admission.show_country);
+    vn_sql_bind_id(q, 11, &r->id);
     return vn_sql_change(s, q, "realm set");
 }
 

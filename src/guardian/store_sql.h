@@ -41,6 +41,9 @@ vn_status vn_sql_change(struct vn_store *s, struct vn_query *q, const char *what
 vn_status vn_sql_row(struct vn_store *s, struct vn_query *q, const char *what);
 /** A record that does not fit its struct: the file was changed by something else. */
 vn_status vn_sql_corrupt(const char *what);
+/** Two columns or parameters from i on: bits, networks. */
+void vn_sql_bind_rights(struct vn_query *q, int i, const struct vn_rights *rights);
+bool vn_sql_col_rights(struct vn_query *q, int i, struct vn_rights *ret);
 /** Comma list of a node's teams. */
 void vn_sql_teams_format(const struct vn_team_set *t, char ret[VN_NODE_TEAMS_TEXT]);
 bool vn_sql_teams_parse(const char *text, struct vn_team_set *ret);

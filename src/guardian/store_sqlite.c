@@ -56,6 +56,21 @@ bool vn_sql_col_blob(struct vn_query *q, int i, struct vn_blob *ret)
     return true;
 }
 
+void vn_sql_bind_rights(struct vn_query *q, int i, const struct vn_rights *rights)
+{
+    char portal[VN_PORTAL_TEXT];
+    vn_portal_format(rights, portal);
+    vn_sql_bind_i64(q, i, rights->bits);
+    vn_sql_bind_text(q, i + 1, portal);
+}
+
+bool vn_sql_col_rights(struct vn_query *q, int i, struct vn_rights *ret)
+{
+    const char *portal = vn_sql_col_str(q, i + 1);
+    *ret = (struct vn_rights){.bits = (uint32_t)vn_sql_col_i64(q, i)};
+    return portal && vn_portal_parse(portal, ret) == VN_OK;
+}
+
 vn_status vn_sql_corrupt(const char *what)
 {
     vn_log(VN_LOG_ERROR, "store_corrupt", VN_KV_STR("what", what));

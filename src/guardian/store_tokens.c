@@ -7,7 +7,8 @@ vn_status vn_store_token_add(struct vn_store *s, const struct vn_token_record *t
     VN_QUERY q = vn_sql_prepare(
         s,
         "INSERT INTO registration_token (id, realm, owner, hash, created_at, expires_at, uses_left,"
-        " taints, allowed_taints, ephemeral, needs_jwt) VALUES (?,?,?,?,?,?,?,?,?,?,?)");
+        " taints, allowed_taints, ephemeral, needs_jwt, approval, rights, portal)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     if (!q)
         return VN_ERR_IO;
     char taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT];
@@ -25,12 +26,14 @@ vn_status vn_store_token_add(struct vn_store *s, const struct vn_token_record *t
     vn_sql_bind_text(q, 9, allowed);
     vn_sql_bind_i64(q, 10, t->ephemeral);
     vn_sql_bind_i64(q, 11, t->needs_jwt);
+    vn_sql_bind_i64(q, 12, t->approval);
+    vn_sql_bind_rights(q, 13, &t->rights);
     return vn_sql_run(s, q, "token add", NULL);
 }
 
 #define TOKEN_COLUMNS                                                                              \
     "SELECT id, realm, owner, hash, created_at, expires_at, uses_left, taints, allowed_taints, "   \
-    "revoked, ephemeral, needs_jwt"                                                                \
+    "revoked, ephemeral, needs_jwt, approval, rights, portal"                                      \
     " FROM registration_token "
 
 static vn_status token_of(struct vn_query *q, struct vn_token_record *t)
@@ -43,13 +46,14 @@ static vn_status token_of(struct vn_query *q, struct vn_token_record *t)
         .revoked = vn_sql_col_bool(q, 9),
         .ephemeral = vn_sql_col_bool(q, 10),
         .needs_jwt = vn_sql_col_bool(q, 11),
+        .approval = vn_sql_col_bool(q, 12),
     };
     if (!vn_sql_col_id(q, 0, &t->id) || !vn_sql_col_id(q, 1, &t->realm) ||
         !vn_sql_col_id(q, 2, &t->owner) || !vn_sql_col_copy(q, 3, t->hash, sizeof(t->hash)) ||
         !vn_sql_col_text(q, 7, taints, sizeof(taints)) ||
         !vn_sql_col_text(q, 8, allowed, sizeof(allowed)) ||
         vn_taints_parse(taints, &t->taints) != VN_OK ||
-        vn_allowed_parse(allowed, &t->allowed) != VN_OK)
+        vn_allowed_parse(allowed, &t->allowed) != VN_OK || !vn_sql_col_rights(q, 13, &t->rights))
         return vn_sql_corrupt("registration token");
     return VN_OK;
 }

@@ -178,6 +178,8 @@ static vn_status make_node(struct vn_instance *i)
         .via = {i->cfg.via[0], i->cfg.via[1], i->cfg.via[2]},
         .via_count = i->cfg.via_count,
         .no_relay = i->cfg.no_relay,
+        .avoid_countries = i->cfg.avoid_countries,
+        .prefer_countries = i->cfg.prefer_countries,
         .mtu_bytes = i->cfg.mtu_bytes,
         .public = i->cfg.public_port != 0,
         .authority = vn_guardian_api_port(i->guardian),

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/country.h"
 #include "control/join_token.h"
 #include "core/node.h"
 #include "ports/tether.h"
@@ -30,6 +31,7 @@ struct vn_instance_config {
     bool no_relay;        /* as in vn_node_config, with the next two */
     const char *via[VN_CIRCUIT_RELAYS_MAX];
     size_t via_count;
+    struct vn_countries avoid_countries, prefer_countries; /* likewise */
     struct vn_id realm;
     unsigned suite;
     const struct vn_guardian_address *guardian;

@@ -1,5 +1,5 @@
 """Commands of Guardian to nodes, with traffic running: each acts once and at once, and says what came of it."""
-# timeout: 150
+# timeout: 180
 import json
 import threading
 import time
@@ -74,6 +74,28 @@ def queries_agree():
     check(said["tethers"] == 2 and said["guardian_error"] == "" and not said["under_load"], "health")
     text = g.cli("node", "query", "b").stdout
     check("version:" in text and "network: 10.9.0.0/24" in text, "and for people")
+
+
+def many_at_once():
+    def answers(*words):
+        return {x["tag"]: x for x in order("command", *words)["items"]}
+
+    said = answers("info", "--all")
+    check(sorted(said) == ["a", "b", "c"] and all(x["status"] == 200 for x in said.values()), "all answer")
+    check(said["b"]["answer"]["node_id"] == nb.status()["node"], "each for itself")
+    check(sorted(answers("health", "--nodes", f"a,{ids['c']}")) == ["a", "c"], "by tags and ids")
+    said = answers("taint", "--nodes", "a,b", "--add", "many")
+    check(all(x["answer"]["node"] == "acknowledged" for x in said.values()), f"done, and known there: {said}")
+    check("many" in na.status()["taints"] and "many" not in nc.status()["taints"], "at these alone")
+    nb.daemon.send(19)  # SIGSTOP
+    began = time.time()
+    said = answers("taint", "--taint", "many", "--remove", "many")
+    check(said["a"]["answer"]["node"] == "acknowledged" and said["b"]["answer"]["node"] == "not online"
+          and time.time() - began < 8, "one that is silent delays the others' answers by no more than itself")
+    check(answers("info", "--nodes", "b")["b"]["status"] == 504, "and says nothing of its own")
+    nb.daemon.send(18)
+    wait_until(lambda: "many" not in nb.status()["taints"], 10, "it learns of it")
+    check("say to which" in refused("command", "info"), "a selection is needed")
 
 
 def quarantined_from_all():
@@ -269,5 +291,5 @@ def all_of_it_is_audited():
     check("actor=host" in log_text or '"actor":"host"' in log_text, "with who it was")
 
 
-main(queries_agree, quarantined_from_all, a_deaf_node_in_quarantine, quarantined_from_some, who_gets_the_taint_later, invalidated, shut_down,
+main(queries_agree, many_at_once, quarantined_from_all, a_deaf_node_in_quarantine, quarantined_from_some, who_gets_the_taint_later, invalidated, shut_down,
      clear_errors, revoked, all_of_it_is_audited)

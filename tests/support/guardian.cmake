@@ -9,5 +9,10 @@ target_link_libraries(guardian_probe PRIVATE vn_own vn_light_node vn_control vn_
 set_target_properties(guardian_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY
                                                 "${PROJECT_BINARY_DIR}/tests")
 
+add_library(vn_test_mmdb STATIC mmdb.c)
+target_link_libraries(vn_test_mmdb PRIVATE vn_own PUBLIC vn_base)
+target_include_directories(vn_test_mmdb PUBLIC "${PROJECT_SOURCE_DIR}/tests")
+vn_program(make_mmdb SOURCES make_mmdb.c LINKS vn_test_mmdb vn_base NOINSTALL)
+
 add_library(vn_test_store STATIC store_world.c guardian_world.c)
 target_link_libraries(vn_test_store PRIVATE vn_own PUBLIC vn_guardian vn_test_support dep::sqlite)

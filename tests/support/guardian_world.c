@@ -43,7 +43,9 @@ void vn_guardian_world_ask(struct vn_guardian_world *w, enum vn_web_method metho
     const size_t n = strcspn(path, "?");
     snprintf(only, sizeof(only), "%.*s", (int)n, path);
     if (path[n])
-        snprintf(query, sizeof(query) - 1, "%s", path + n + 1); /* one parameter */
+        snprintf(query, sizeof(query) - 1, "%s", path + n + 1);
+    for (char *p = query; (p = strchr(p, '&')); p++)
+        *p = 0;
     const struct vn_web_call call = {
         .route = vn_route_find(method, only, ids, &allowed),
         .path_id = ids,
@@ -111,7 +113,8 @@ static void make_nodes(struct vn_guardian_world *w, uint64_t now_ms)
                                     .owner = w->user,
                                     .expires_in_s = 3600,
                                     .uses = 100,
-                                    .allowed = {.any = true}};
+                                    .allowed = {.any = true},
+                                    .rights = {.bits = VN_RIGHT_RELAY}};
     struct vn_regtoken t = {0};
     char why[200];
     assert_ok(vn_regtoken_create(w->g.store, &w->g.cfg, &init, now_ms, &t, why, sizeof(why)));
@@ -122,6 +125,7 @@ static void make_nodes(struct vn_guardian_world *w, uint64_t now_ms)
                                       .token = t.record.id,
                                       .owner = w->user,
                                       .allowed = {.any = true},
+                                      .rights = {.bits = VN_RIGHT_RELAY},
                                       .created_ms = now_ms};
         c.id.b[1] = i;
         snprintf(c.tag, sizeof(c.tag), "node-%u", i);

@@ -253,7 +253,7 @@ static struct vn_blob certificate(struct vn_mem_authority *a, size_t member, str
         .realm = r->id,
         .node = m->node,
         .addr_count = 2,
-        .rights = VN_RIGHT_RELAY,
+        .rights = VN_RIGHT_RELAY & ~m->rights_lost,
         .addrs = {m->ip4, m->ip6},
         .serial = {1, (uint8_t)member, (uint8_t)m->logins, (uint8_t)m->renewals},
         .not_before_ms = (protocol_now(a) - 60000) / 1000 * 1000, /* clocks differ a little */
@@ -261,6 +261,7 @@ static struct vn_blob certificate(struct vn_mem_authority *a, size_t member, str
         .alg = r->suite->sig,
         .pk_len = pk.n};
     snprintf(id.tag, sizeof(id.tag), "%s", m->tag);
+    snprintf(id.country, sizeof(id.country), "%s", m->country);
     memcpy(id.pk, pk.p, pk.n);
     struct vn_blob b;
     TEST_OK(vn_x509_issue_identity(&id, r->issuing, VN_SPAN(r->issuing_cert, r->issuing_cert_n),

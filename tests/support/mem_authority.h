@@ -33,6 +33,8 @@ struct vn_mem_member {
     void (*change)(struct vn_credentials *c); /* of what it answers; NULL: nothing */
     uint64_t quarantine_number;               /* in its logins from now on */
     bool quarantine_all;
+    char country[VN_COUNTRY_TEXT]; /* in its certificates from now on */
+    uint32_t rights_lost;          /* likewise: not there */
 };
 
 /** Revokes a member's present node id, or (minimum) its statements below its present number. It

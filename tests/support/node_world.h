@@ -41,7 +41,8 @@ struct vn_world_node {
     const char *via[VN_CIRCUIT_RELAYS_MAX]; /* its settings */
     size_t via_count;
     bool no_relay;
-    bool deaf; /* killed: neither worker nor node run any more */
+    struct vn_countries avoid, prefer; /* of relays */
+    bool deaf;                         /* killed: neither worker nor node run any more */
 };
 
 struct vn_world_job {

@@ -41,9 +41,39 @@ static void make_node(const struct vn_realm *realm, const char *taints, struct v
     c->session.not_after_ms = NOW + 43200000;
 }
 
+/* The realm's rule takes the right to relay, and no other. */
+static void rights_under_rules(struct vn_realm *realm, const struct vn_guardian_config *cfg,
+                               struct vn_conflux_record *c, struct vn_span csr,
+                               const struct vn_sig_pub *issuing)
+{
+    static const struct {
+        enum vn_relay_rule rule;
+        bool public, right, may;
+    } CASES[] = {
+        {VN_RELAYS_ALL, false, true, true},     {VN_RELAYS_ALL, true, false, false},
+        {VN_RELAYS_PUBLIC, false, true, false}, {VN_RELAYS_PUBLIC, true, true, true},
+        {VN_RELAYS_PUBLIC, true, false, false}, {VN_RELAYS_NONE, true, true, false},
+    };
+    for (size_t i = 0; i < VN_ARRAY_LEN(CASES); i++) {
+        VN_CLEANUP(vn_json_freep) json_t *a = NULL;
+        static uint8_t buf[VN_CERT_MAX];
+        static struct vn_identity id;
+        size_t n;
+        realm->r.relay = CASES[i].rule;
+        c->public = CASES[i].public;
+        c->rights.bits = VN_RIGHT_PORTAL | (CASES[i].right ? VN_RIGHT_RELAY : 0);
+        assert_ok(vn_issue_login_answer(cfg, realm, c, csr, NOW, &a));
+        assert_ok(vn_json_get_bytes(a, "certificate", buf, sizeof(buf), &n));
+        assert_ok(vn_x509_check_identity(VN_SPAN(buf, n), issuing, &realm->r.id, NOW, &id));
+        assert_int_equal(id.rights, VN_RIGHT_PORTAL | (CASES[i].may ? VN_RIGHT_RELAY : 0));
+        assert_int_equal(id.prefix_count, 1);
+    }
+}
+
 static void login_answer(enum vn_suite suite_id)
 {
     struct vn_realm *realm = make_realm(suite_id);
+    realm->r.admission.show_country = suite_id == VN_SUITE_CNSA; /* one of the two */
     const struct vn_suite_info *suite = realm->suite;
     struct vn_guardian_config cfg = {.public_host = "g.example",
                                      .public_port = 8443,
@@ -68,6 +98,9 @@ static void login_answer(enum vn_suite suite_id)
     assert_ok(vn_tls_csr(tls_key, "x", &csr, &csr_n));
     struct vn_conflux_record c;
     make_node(realm, "db,home", key, &c);
+    c.rights.bits = VN_RIGHT_RELAY;
+    assert_ok(vn_portal_parse("192.168.7.0/24", &c.rights));
+    snprintf(c.session.country, sizeof(c.session.country), "NL");
 
     VN_CLEANUP(vn_json_freep) json_t *a = NULL;
     assert_ok(vn_issue_login_answer(&cfg, realm, &c, VN_SPAN(csr, csr_n), NOW, &a));
@@ -110,7 +143,11 @@ static void login_answer(enum vn_suite suite_id)
     assert_string_equal(id.tag, "web");
     assert_int_equal(id.addr_count, 2);
     assert_memory_equal(id.serial, c.session.serial, 16);
-    assert_int_equal(id.rights, VN_RIGHT_RELAY);
+    assert_int_equal(id.rights, VN_RIGHT_RELAY | VN_RIGHT_PORTAL);
+    assert_true(vn_identity_may(&id, VN_RIGHT_RELAY) && !vn_identity_may(&id, VN_RIGHT_CONDUIT));
+    assert_int_equal(id.prefix_count, 1);
+    assert_int_equal(id.prefixes[0].bits, 120);
+    assert_string_equal(id.country, suite_id == VN_SUITE_CNSA ? "NL" : "");
     assert_int_equal(id.not_after_ms, c.session.not_after_ms);
 
     struct vn_statement s;
@@ -129,6 +166,8 @@ static void login_answer(enum vn_suite suite_id)
     char *text = json_dumps(a, JSON_COMPACT);
     assert_true(strlen(text) < 131072);
     free(text);
+
+    rights_under_rules(realm, &cfg, &c, VN_SPAN(csr, csr_n), issuing);
 
     /* a CSR that its key did not sign */
     csr[csr_n - 5] ^= 1;

@@ -82,7 +82,7 @@ static void each_fails(const struct what *q)
 }
 
 static char realm_query[64], token_query[64], token_body[160], teams_path[64], members_path[64],
-    node_path[64], issuers_path[64];
+    node_path[64], realm_path[64], issuers_path[64];
 static const char PROVIDER[] =
     "{\"name\":\"idp\",\"issuer\":\"https://idp.example\",\"client_id\":\"c\"}";
 static const char ISSUER[] =
@@ -108,6 +108,7 @@ static void people(void **state)
         {VN_WEB_GET, "/auth/tokens", w.access, NULL, 10, 0},
         {VN_WEB_POST, "/realms", w.access, "{\"name\":\"work\"}", 40, 0},
         {VN_WEB_GET, "/realms", w.access, NULL, 30, 0},
+        {VN_WEB_POST, realm_path, w.access, "{\"name\":\"new\",\"countries\":[\"DE\"]}", 30, 0},
         {VN_WEB_POST, "/orgs", w.access, "{\"name\":\"other\"}", 20, 0},
         {VN_WEB_POST, teams_path, w.access, "{\"name\":\"dev\"}", 20, 0},
         {VN_WEB_GET, members_path, w.access, NULL, 20, 0},
@@ -192,6 +193,7 @@ static int setup(void **state)
     make_session_body();
     vn_id_format(&w.realm, id);
     snprintf(realm_query, sizeof(realm_query), "/conflux?realm=%s", id);
+    snprintf(realm_path, sizeof(realm_path), "/realms/%s", id);
     snprintf(token_query, sizeof(token_query), "/auth/registration-tokens");
     snprintf(token_body, sizeof(token_body),
              "{\"realm\":\"%s\",\"taints\":[\"db\"],\"allowed_taints\":[\"db\",\"web\"]}", id);

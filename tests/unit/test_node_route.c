@@ -1,6 +1,7 @@
 /* Ways that a node chooses itself: a relay where there is no direct one, and back. */
 #include <stdlib.h>
 
+#include "anchor.pb-c.h"
 #include "base/log.h"
 #include "core/node_i.h"
 #include "support/node_world.h"
@@ -194,15 +195,104 @@ static void test_public_nodes_relay(void **state)
     vn_world_done(&s.w);
 }
 
+/* carol is in DE, dave in FR, and the settings of alice say what to make of it. */
+static void settle(struct scene *s, const char *avoid, const char *prefer)
+{
+    static const char *const WHERE[] = {"DE", "FR"};
+    struct vn_world_node *const relays[] = {s->c, s->d};
+    for (size_t i = 0; i < 2; i++) {
+        struct vn_mem_member *m = vn_mem_authority_member(s->w.authority, relays[i]->member);
+        snprintf(m->country, sizeof(m->country), "%s", WHERE[i]);
+        vn_world_restart(relays[i]);
+    }
+    assert_ok(vn_countries_parse(avoid, &s->a->avoid));
+    assert_ok(vn_countries_parse(prefer, &s->a->prefer));
+    vn_world_restart(s->a);
+}
+
+static void test_countries(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *avoid, *prefer;
+        bool carol, dave; /* who may be taken */
+    } CASES[] = {
+        {"DE", "", false, true},     {"FR", "", true, false},   {"", "DE", true, false},
+        {"", "FR", false, true},     {"DE", "DE", false, true}, {"JP", "JP", true, true},
+        {"DE,FR", "", false, false},
+    };
+    for (size_t i = 0; i < VN_ARRAY_LEN(CASES); i++) {
+        struct scene s;
+        setup(&s, true);
+        settle(&s, CASES[i].avoid, CASES[i].prefer);
+        /* Both are known and near: nothing but the settings tells them apart. */
+        assert_true(vn_world_ping(s.a, s.c, false, 5000) < 1000);
+        assert_true(vn_world_ping(s.a, s.d, false, 5000) < 1000);
+        const uint64_t cold = vn_world_ping(s.a, s.b, false, 8000);
+        if (!CASES[i].carol && !CASES[i].dave) {
+            assert_true(cold == UINT64_MAX);
+        } else {
+            assert_true(cold < 5000);
+            const struct vn_world_node *relay = relay_of(&s, s.a, s.b);
+            assert_true(relay == s.c ? CASES[i].carol : CASES[i].dave);
+        }
+        vn_world_done(&s.w);
+    }
+}
+
+/* Guardian tells it to renew. */
+static void renew(struct scene *s, const struct vn_world_node *n)
+{
+    Vn__Nothing none = VN__NOTHING__INIT;
+    Vn__Command c = VN__COMMAND__INIT;
+    char subject[80];
+    struct vn_buf command;
+    c.kind_case = VN__COMMAND__KIND_RENEW;
+    c.renew = &none;
+    vn_mem_authority_command(s->w.authority, n->member, &c, subject, &command);
+    vn_mem_broker_inject(s->w.broker, subject, command.p, command.len);
+    vn_buf_done(&command);
+}
+
+/* What it carries ends with its right, and nothing new goes through it. */
+static void test_relays_lose_their_right(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s, true);
+    struct vn_world_node *const relays[] = {s.c, s.d};
+    assert_true(vn_world_ping(s.a, s.b, false, 10000) < 3500);
+    const struct vn_world_node *carrier = relay_of(&s, s.a, s.b);
+    assert_int_equal((int)vn_world_status(carrier).relay_count, 1);
+    for (uint32_t lost = VN_RIGHT_RELAY;; lost = 0) {
+        for (size_t i = 0; i < 2; i++) {
+            vn_mem_authority_member(s.w.authority, relays[i]->member)->rights_lost = lost;
+            renew(&s, relays[i]);
+        }
+        vn_world_run(&s.w, 1500);
+        if (!lost)
+            break;
+        assert_int_equal((int)vn_world_status(carrier).relay_count, 0);
+        assert_true(vn_world_ping(s.a, s.b, false, 8000) == UINT64_MAX);
+    }
+    assert_true(vn_world_ping(s.a, s.b, false, 20000) != UINT64_MAX);
+    vn_world_done(&s.w);
+}
+
 int main(void)
 {
     if (getenv("VN_TEST_LOG"))
         vn_log_setup(VN_LOG_DEBUG, 0);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found_when_needed),  cmocka_unit_test(test_moves_back),
-        cmocka_unit_test(test_direct_dies),        cmocka_unit_test(test_relay_dies),
-        cmocka_unit_test(test_nobody_relays),      cmocka_unit_test(test_realm_forbids_relays),
+        cmocka_unit_test(test_found_when_needed),
+        cmocka_unit_test(test_moves_back),
+        cmocka_unit_test(test_direct_dies),
+        cmocka_unit_test(test_relay_dies),
+        cmocka_unit_test(test_nobody_relays),
+        cmocka_unit_test(test_realm_forbids_relays),
         cmocka_unit_test(test_public_nodes_relay),
+        cmocka_unit_test(test_countries),
+        cmocka_unit_test(test_relays_lose_their_right),
     };
     if (getenv("VN_TEST_ONLY"))
         cmocka_set_test_filter(getenv("VN_TEST_ONLY"));

@@ -65,6 +65,7 @@ static struct vn_identity identity_of(const struct realm *r, const struct vn_sig
         .realm = r->id,
         .tag = "alpha-1",
         .rights = VN_RIGHT_RELAY | VN_RIGHT_PORTAL,
+        .country = "CH",
         .addr_count = 2,
         .prefix_count = 2,
         .not_before_ms = T0,
@@ -93,6 +94,7 @@ static void assert_identity_equal(const struct vn_identity *a, const struct vn_i
     assert_true(vn_id_equal(&a->realm, &b->realm));
     assert_true(vn_id_equal(&a->node, &b->node));
     assert_string_equal(a->tag, b->tag);
+    assert_string_equal(a->country, b->country);
     assert_int_equal(a->addr_count, b->addr_count);
     assert_memory_equal(a->addrs, b->addrs, sizeof(a->addrs));
     assert_int_equal(a->prefix_count, b->prefix_count);
@@ -134,6 +136,7 @@ static void identity_round_trip(void **state)
         /* the barest: no tag, rights, prefixes, addresses; serial drawn */
         id.tag[0] = '\0';
         id.rights = 0;
+        id.country[0] = 0;
         id.addr_count = id.prefix_count = 0;
         memset(id.addrs, 0, sizeof(id.addrs));
         memset(id.serial, 0, sizeof(id.serial));
@@ -548,6 +551,8 @@ static void issuing_checks_its_arguments(void **state)
     ASSERT_REFUSED(id.node.b[0] ^= 1);
     ASSERT_REFUSED(id.realm.b[0] ^= 1); /* not the realm of this issuing certificate */
     ASSERT_REFUSED(id.rights = 16);
+    ASSERT_REFUSED(id.country[1] = 'h');
+    ASSERT_REFUSED(id.country[1] = 0);
     ASSERT_REFUSED(id.addr_count = VN_CERT_ADDRS_MAX + 1);
     ASSERT_REFUSED(id.prefix_count = VN_CERT_PREFIXES_MAX + 1);
     ASSERT_REFUSED(id.prefixes[0].bits = 129);
