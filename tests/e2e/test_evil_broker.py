@@ -30,7 +30,7 @@ srv, a, b, c, d, e = (net.machine(n) for n in ("srv", "a", "b", "c", "d", "e"))
 net.switch([srv, a, b, c, d, e], "10.9.0")
 g = EvilGuardian(srv, "10.9.0.1", seed)
 broker = g.broker
-na, nb, nc = (Node(m, g) for m in (a, b, c))
+na, nb, nc = (Node(m, g, run_words=words) for m, words in ((a, ()), (b, ()), (c, ["--no-relay"])))  # c: no link but of its own packets
 
 
 class Numbers:
@@ -272,7 +272,8 @@ def replays_of_another_realm():
     begin = len(broker.recorded)
     nd, ne = Node(d, g, token=token), Node(e, g, token=token)
     nd.reaches(ne.ip4)
-    account = {m.account for m in list(broker.recorded)[begin:] if m.subject.startswith("a.own.")}
+    asked = tuple(f".{n.status()['node']}" for n in (nd, ne))
+    account = {m.account for m in list(broker.recorded)[begin:] if m.subject.startswith("a.own.") and m.subject.endswith(asked)}
     check(len(account) == 1, "the other realm has its own account")
     theirs = [m for m in list(broker.recorded)[begin:] if m.account in account]
     kinds = {kind(m) for m in theirs}

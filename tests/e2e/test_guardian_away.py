@@ -7,7 +7,7 @@ net = Net()
 srv, a, b, c = (net.machine(n) for n in ("srv", "a", "b", "c"))
 net.switch([srv, a, b, c], "10.9.0")
 g = Guardian(srv, "10.9.0.1")
-na, nb, nc = Node(a, g), Node(b, g), Node(c, g)
+na, nb, nc = (Node(m, g, run_words=["--no-relay"]) for m in (a, b, c))  # no link of c but of its own packets
 traffic = None
 
 
