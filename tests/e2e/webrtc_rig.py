@@ -32,7 +32,7 @@ class Peer:
             self.events.append(event)
             self.news.notify_all()
 
-    def wait(self, timeout=30, **what):
+    def wait(self, timeout=90, **what):
         """The first event like that which no wait has returned yet."""
         end = time.monotonic() + timeout
         with self.news:
