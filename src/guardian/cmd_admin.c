@@ -1,9 +1,7 @@
-/* token, realm: small administration on Guardian's host, on the store directly. */
-#include <errno.h>
+/* realm: small administration on Guardian's host, on the store directly; and what such verbs share.
+ */
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,7 +11,6 @@
 #include "guardian/keychange.h"
 #include "guardian/options.h"
 #include "guardian/realm_make.h"
-#include "guardian/regtoken.h"
 #include "guardian/statedir.h"
 #include "guardian/store_orgs.h"
 
@@ -102,142 +99,6 @@ int vn_admin_usage(const char *what)
 {
     vn_die("%s; see veilnet-guardian help", what);
     return 2;
-}
-
-/* ---- token ---- */
-
-static int token_create(int argc, char **argv)
-{
-    struct vn_admin c = {0};
-    const char *taints = NULL, *allowed = NULL, *uses = NULL, *expires = NULL, *owner = NULL;
-    bool ephemeral = false, needs_jwt = false, approval = false, no_relay = false, conduit = false;
-    const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
-                                        {"--realm", &c.realm, NULL},
-                                        {"--taints", &taints, NULL},
-                                        {"--allow-taints", &allowed, NULL},
-                                        {"--uses", &uses, NULL},
-                                        {"--expires", &expires, NULL},
-                                        {"--owner", &owner, NULL},
-                                        {"--ephemeral", NULL, &ephemeral},
-                                        {"--needs-jwt", NULL, &needs_jwt},
-                                        {"--approval", NULL, &approval},
-                                        {"--no-relay", NULL, &no_relay},
-                                        {"--conduit", NULL, &conduit},
-                                        {"--json", NULL, &c.json},
-                                        {0}};
-    if (vn_options_parse(argc, argv, options) != VN_OK)
-        return 2;
-    struct vn_regtoken_init init = {
-        .expires_in_s = VN_REGTOKEN_LIFE_DEFAULT_S, .uses = -1, .allowed = {.any = true}};
-    init.rights.bits = (no_relay ? 0 : VN_RIGHT_RELAY) | (conduit ? VN_RIGHT_CONDUIT : 0);
-    init.ephemeral = ephemeral;
-    init.needs_jwt = needs_jwt;
-    init.approval = approval;
-    if (taints && vn_taints_parse(taints, &init.taints) != VN_OK)
-        return vn_admin_usage(
-            "--taints is a comma list of at most 16 labels of 1 to 64 characters a-z 0-9 . _ -");
-    if (allowed && vn_allowed_parse(allowed, &init.allowed) != VN_OK)
-        return vn_admin_usage("--allow-taints is * or a comma list of taints");
-    if (expires && vn_duration_parse(expires, &init.expires_in_s) != VN_OK)
-        return vn_admin_usage("--expires is a duration, such as 24h or 7d");
-    if (uses) {
-        char *end;
-        errno = 0;
-        init.uses = strtoll(uses, &end, 10);
-        if (errno || *end || init.uses < 1)
-            return vn_admin_usage("--uses is a number, 1 or more");
-    }
-    int code = vn_admin_begin(&c, true);
-    struct vn_user_record user;
-    if (!code && vn_store_user_by_name(c.g.store, owner ? owner : "admin", &user) != VN_OK)
-        code = vn_die("there is no user %s: choose another with --owner", owner ? owner : "admin");
-    if (!code) {
-        struct vn_regtoken t = {0};
-        char why[200] = "";
-        init.realm = c.realm_id;
-        init.owner = user.id;
-        vn_status st = vn_regtoken_create(c.g.store, &c.g.cfg, &init, vn_clock_wall_ms(), &t, why,
-                                          sizeof(why));
-        if (st != VN_OK) {
-            code = vn_die("%s", why[0] ? why : vn_admin_explain(st));
-        } else if (c.json) {
-            char id[VN_ID_TEXT];
-            vn_id_format(&t.record.id, id);
-            json_t *o = json_pack("{s:s, s:s, s:s, s:I}", "id", id, "token", t.jwt, "join_token",
-                                  t.join, "expires_at", (json_int_t)t.record.expires_ms);
-            json_dumpf(o, stdout, JSON_INDENT(2));
-            putchar('\n');
-            json_decref(o);
-        } else {
-            puts(t.join);
-        }
-        if (st == VN_OK) {
-            char id[VN_ID_TEXT];
-            vn_id_format(&t.record.id, id);
-            vn_guardian_audit(&c.g, &c.realm_id, "host", "registration_token_created", id, "");
-        }
-        vn_regtoken_done(&t);
-    }
-    vn_admin_finish(&c);
-    return code;
-}
-
-static bool token_line(void *arg, const struct vn_token_record *t)
-{
-    struct vn_admin *c = arg;
-    char id[VN_ID_TEXT], taints[VN_TAINTS_TEXT], allowed[VN_TAINTS_TEXT], uses[24] = "any";
-    vn_id_format(&t->id, id);
-    vn_taints_format(&t->taints, taints);
-    vn_allowed_format(&t->allowed, allowed);
-    if (t->uses_left >= 0)
-        snprintf(uses, sizeof(uses), "%" PRId64, t->uses_left);
-    if (c->json)
-        return json_array_append_new(
-                   c->items, json_pack("{s:s, s:I, s:o, s:o, s:o, s:b}", "id", id, "expires_at",
-                                       (json_int_t)t->expires_ms, "uses_left",
-                                       t->uses_left < 0 ? json_null() : json_integer(t->uses_left),
-                                       "taints", vn_taints_to_json(&t->taints), "allowed_taints",
-                                       vn_allowed_to_json(&t->allowed), "revoked", t->revoked)) ==
-               0;
-    printf("%s  uses %s  taints %s  allowed %s  until ", id, uses, taints[0] ? taints : "none",
-           allowed);
-    vn_admin_print_time(t->expires_ms);
-    puts(t->revoked ? "  revoked" : t->expires_ms < vn_clock_wall_ms() ? "  expired" : "");
-    return true;
-}
-
-static vn_status list_tokens(struct vn_admin *c)
-{
-    return vn_store_token_list(c->g.store, &c->realm_id, NULL, token_line, c);
-}
-
-static int token_list(int argc, char **argv)
-{
-    return vn_admin_list(argc, argv, list_tokens);
-}
-
-static int token_revoke(int argc, char **argv)
-{
-    struct vn_admin c = {0};
-    const char *text = NULL;
-    const struct vn_option options[] = {
-        {"--state-dir", &c.dir_option, NULL}, {"", &text, NULL}, {0}};
-    struct vn_id id;
-    if (vn_options_parse(argc, argv, options) != VN_OK)
-        return 2;
-    if (!text || vn_id_parse(VN_SPAN_STR(text), &id) != VN_OK)
-        return vn_admin_usage("name the token: token revoke ID (token list shows them)");
-    int code = vn_admin_begin(&c, false);
-    if (!code) {
-        vn_status st = vn_store_token_revoke(c.g.store, &id);
-        if (st == VN_OK)
-            vn_guardian_audit(&c.g, NULL, "host", "registration_token_revoked", text, "");
-        else
-            code = vn_die(st == VN_ERR_NOTFOUND ? "there is no such token (token list shows them)"
-                                                : "cannot write the store");
-    }
-    vn_admin_finish(&c);
-    return code;
 }
 
 /* ---- realm ---- */
@@ -414,13 +275,6 @@ int vn_admin_dispatch(int argc, char **argv, const struct vn_admin_sub *subs, si
     for (size_t i = 0; i < count && n < sizeof(what); i++)
         n += (size_t)snprintf(what + n, sizeof(what) - n, "%s %s", i ? " |" : "", subs[i].name);
     return vn_admin_usage(what);
-}
-
-int vn_cmd_token(int argc, char **argv)
-{
-    static const struct vn_admin_sub SUBS[] = {
-        {"create", token_create}, {"list", token_list}, {"revoke", token_revoke}};
-    return vn_admin_dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
 }
 
 int vn_cmd_realm(int argc, char **argv)
