@@ -8,6 +8,9 @@ struct vn_request;
 
 /** 423 Locked: not now, and not for a reason that the node could mend. It asks again. */
 #define VN_WEB_WAIT 423
+/** Nodes of one realm that wait at once; and how long one does before it is removed. */
+#define VN_WAITING_MAX 1000
+#define VN_WAITING_MS (14ull * 86400 * 1000)
 
 /** What the body says over what is in force: "approval", "countries", "unknown_country",
  * "country_shown". Returns false after answering. */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "guardian/admission.h"
 #include "guardian/keychange.h"
 #include "guardian/revoke.h"
 
@@ -34,7 +35,8 @@ static vn_status remove_one(struct vn_guardian *g, const struct vn_id *id, uint6
     if (st == VN_OK)
         st = vn_store_commit(tx);
     if (st == VN_OK)
-        vn_guardian_audit(g, &c.realm, "guardian", "conflux_silent", c.tag, "");
+        vn_guardian_audit(g, &c.realm, "guardian",
+                          c.waiting ? "conflux_not_approved" : "conflux_silent", c.tag, "");
     return st;
 }
 
@@ -42,8 +44,8 @@ vn_status vn_ephemerals_sweep(struct vn_guardian *g, uint64_t now_ms, size_t *re
 {
     struct vn_id ids[AT_ONCE];
     *ret_n = 0;
-    vn_status st = vn_store_conflux_silent(g->store, now_ms, VN_EPHEMERAL_GRACE_MS, ids,
-                                           VN_ARRAY_LEN(ids), ret_n);
+    vn_status st = vn_store_conflux_over(g->store, now_ms, VN_EPHEMERAL_GRACE_MS, VN_WAITING_MS,
+                                         ids, VN_ARRAY_LEN(ids), ret_n);
     for (size_t i = 0; st == VN_OK && i < *ret_n; i++)
         st = remove_one(g, &ids[i], now_ms);
     return st;

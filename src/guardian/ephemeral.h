@@ -1,6 +1,7 @@
 /*
  * Ephemeral nodes (SPEC C12): removed when they log out, and when they have been silent. Their
- * sessions are short, so that silence shows: one that lives renews its own in time.
+ * sessions are short, so that silence shows: one that lives renews its own in time. Nodes that
+ * nobody approves are removed by the same sweep.
  */
 #pragma once
 
@@ -14,5 +15,5 @@ uint64_t vn_ephemeral_lifetime_ms(const struct vn_conflux_record *c, uint64_t re
 
 VN_MUST_CHECK vn_status vn_ephemerals_new(struct vn_guardian *g, struct vn_ephemerals **ret);
 void vn_ephemerals_free(struct vn_ephemerals *e); /* the loop must run on; NULL is fine */
-/** Removes those that are silent; *ret_n: how many. For tests too. */
+/** Removes those that are silent, or have waited for too long; *ret_n: how many. For tests too. */
 VN_MUST_CHECK vn_status vn_ephemerals_sweep(struct vn_guardian *g, uint64_t now_ms, size_t *ret_n);

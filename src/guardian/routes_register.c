@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "crypto/rng.h"
+#include "guardian/admission.h"
 #include "guardian/http.h"
 #include "guardian/keychange.h"
 #include "guardian/oauth.h"
@@ -232,6 +233,22 @@ static bool choose_teams(struct vn_request *r, const json_t *list, struct vn_tea
     return true;
 }
 
+/* The queue of a realm is bounded: who has a token could fill it. */
+static bool may_wait(struct vn_request *r, const struct vn_realm *realm,
+                     const struct vn_conflux_record *c)
+{
+    size_t n = 0;
+    vn_status st = c->waiting ? vn_store_conflux_waiting(r->g->store, &c->realm, &n) : VN_OK;
+    if (st != VN_OK)
+        vn_request_fail(r, st, "waiting nodes");
+    else if (n >= VN_WAITING_MAX)
+        vn_request_error(r, 409,
+                         "%d nodes wait for approval in realm %s: approve or deny some first "
+                         "(veilnet-guardian node waiting)",
+                         VN_WAITING_MAX, realm->r.name);
+    return st == VN_OK && n < VN_WAITING_MAX;
+}
+
 static json_t *answer(const struct vn_realm *realm, const struct vn_conflux_record *c,
                       const char *token, json_t *warnings)
 {
@@ -300,7 +317,7 @@ static void enrol(struct vn_request *r, const struct vn_grant *grant)
                                            "that a node has: some were left out",
                                            VN_NODE_SCOPES_MAX, VN_TAINTS_MAX));
     struct vn_addr public;
-    if (!vn_public_node_wanted(r, &public) || !choose_tag(r, c.tag) ||
+    if (!may_wait(r, realm, &c) || !vn_public_node_wanted(r, &public) || !choose_tag(r, c.tag) ||
         !choose_taints(r, &c.taints) || !grant_taints(r, &grant->taints, &c) ||
         !choose_teams(r, json_object_get(r->body, "teams"), &c.teams, warnings) ||
         !choose_teams(r, grant->teams, &c.teams, warnings) || !parse_ip(r, realm, &c.ip4) ||

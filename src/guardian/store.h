@@ -273,11 +273,15 @@ VN_MUST_CHECK vn_status vn_store_conflux_list(
 /** Also gives up its address: free again at its certificate's end. */
 VN_MUST_CHECK vn_status vn_store_conflux_delete(struct vn_store *s,
                                                 const struct vn_conflux_record *c, uint64_t now_ms);
-/** Ephemeral nodes without a session that lasts: at most cap of them. Those that never logged in
- * are given grace_ms. */
-VN_MUST_CHECK vn_status vn_store_conflux_silent(struct vn_store *s, uint64_t now_ms,
-                                                uint64_t grace_ms, struct vn_id *ret, size_t cap,
-                                                size_t *ret_n);
+/** Nodes to be removed, at most cap of them: ephemeral ones without a session that lasts (those
+ * that never logged in are given grace_ms), and those that have waited for approval for waiting_ms.
+ */
+VN_MUST_CHECK vn_status vn_store_conflux_over(struct vn_store *s, uint64_t now_ms,
+                                              uint64_t grace_ms, uint64_t waiting_ms,
+                                              struct vn_id *ret, size_t cap, size_t *ret_n);
+/** How many of a realm wait for approval. */
+VN_MUST_CHECK vn_status vn_store_conflux_waiting(struct vn_store *s, const struct vn_id *realm,
+                                                 size_t *ret);
 /** Sets taints and statement number. */
 VN_MUST_CHECK vn_status vn_store_conflux_set_taints(struct vn_store *s, const struct vn_id *id,
                                                     const struct vn_taint_set *taints,

@@ -128,20 +128,33 @@ vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_conflux_filt
     return conflux_rows(s, q, fn, arg);
 }
 
-vn_status vn_store_conflux_silent(struct vn_store *s, uint64_t now_ms, uint64_t grace_ms,
-                                  struct vn_id *ret, size_t cap, size_t *ret_n)
+vn_status vn_store_conflux_waiting(struct vn_store *s, const struct vn_id *realm, size_t *ret)
 {
-    VN_QUERY q =
-        vn_sql_prepare(s, "SELECT id FROM conflux WHERE ephemeral = 1 AND waiting = 0"
-                          " AND not_after <= ? AND (not_after > 0 OR created_at <= ?) LIMIT ?");
+    VN_QUERY q = vn_sql_prepare(s, "SELECT COUNT(*) FROM conflux WHERE realm = ? AND waiting = 1");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, realm);
+    vn_status st = vn_sql_row(s, q, "waiting nodes");
+    if (st == VN_OK)
+        *ret = (size_t)vn_sql_col_u64(q, 0);
+    return st;
+}
+
+vn_status vn_store_conflux_over(struct vn_store *s, uint64_t now_ms, uint64_t grace_ms,
+                                uint64_t waiting_ms, struct vn_id *ret, size_t cap, size_t *ret_n)
+{
+    VN_QUERY q = vn_sql_prepare(s, "SELECT id FROM conflux WHERE (ephemeral = 1 AND waiting = 0"
+                                   " AND not_after <= ? AND (not_after > 0 OR created_at <= ?))"
+                                   " OR (waiting = 1 AND created_at <= ?) LIMIT ?");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_u64(q, 1, now_ms);
     vn_sql_bind_u64(q, 2, now_ms - grace_ms);
-    vn_sql_bind_i64(q, 3, (int64_t)cap);
+    vn_sql_bind_u64(q, 3, now_ms - waiting_ms);
+    vn_sql_bind_i64(q, 4, (int64_t)cap);
     *ret_n = 0;
     vn_status st;
-    while ((st = vn_sql_row(s, q, "silent nodes")) == VN_OK)
+    while ((st = vn_sql_row(s, q, "nodes that are over")) == VN_OK)
         if (!vn_sql_col_id(q, 0, &ret[(*ret_n)++]))
             return vn_sql_corrupt("conflux");
     return st == VN_ERR_NOTFOUND ? VN_OK : st;

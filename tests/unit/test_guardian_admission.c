@@ -2,7 +2,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
+#include "guardian/admission.h"
+#include "guardian/ephemeral.h"
 #include "guardian/geo.h"
 #include "guardian/http.h"
 #include "support/guardian_world.h"
@@ -183,6 +186,67 @@ static void test_token_asks(void **state)
     free(token);
 }
 
+static void put_waiting(uint64_t created_ms, uint32_t i)
+{
+    struct vn_conflux_record c = {.realm = w.realm,
+                                  .owner = w.user,
+                                  .waiting = true,
+                                  .created_ms = created_ms,
+                                  .ip4 = 0x0a4d1000u + i};
+    memcpy(c.id.b, &i, sizeof(i));
+    c.id.b[15] = 1;
+    snprintf(c.tag, sizeof(c.tag), "queue-%u", i);
+    assert_ok(vn_store_conflux_add(w.g.store, &c));
+}
+
+/* Who has a token cannot fill the store with nodes that nobody wants. */
+static void test_queue_is_bounded(void **state)
+{
+    (void)state;
+    char id[VN_ID_TEXT];
+    char *token;
+    const uint64_t now_ms = vn_clock_wall_ms();
+    change_realm("{\"approval\":true}");
+    assert_ok(vn_store_begin(w.g.store));
+    for (uint32_t i = 1; i < VN_WAITING_MAX; i++)
+        put_waiting(now_ms, i);
+    assert_ok(vn_store_commit(w.g.store));
+    enrol(id, &token, false);
+    ask(VN_WEB_POST, "/conflux/register", w.registration, "{}");
+    assert_int_equal(w.status, 409);
+    assert_non_null(strstr(w.text, "node waiting"));
+    ask(VN_WEB_POST, path_of(id, "/deny"), w.access, NULL);
+    assert_int_equal(w.status, 204);
+    free(token);
+    enrol(id, &token, false); /* there is room again */
+    free(token);
+    change_realm("{\"approval\":false}"); /* who need not wait is no part of it */
+    enrol(id, &token, true);
+    free(token);
+}
+
+static void test_nobody_waits_for_ever(void **state)
+{
+    (void)state;
+    const uint64_t now_ms = vn_clock_wall_ms();
+    size_t n;
+    char id[VN_ID_TEXT];
+    char *token;
+    change_realm("{\"approval\":true}");
+    enrol(id, &token, false);
+    put_waiting(now_ms - VN_WAITING_MS / 2, 1);
+    assert_ok(vn_ephemerals_sweep(&w.g, now_ms, &n));
+    assert_int_equal(n, 0);
+    assert_ok(vn_ephemerals_sweep(&w.g, now_ms + VN_WAITING_MS / 2 + 1000, &n));
+    assert_int_equal(n, 1); /* the older one */
+    assert_int_equal(listed("&approved=false"), 1);
+    ask(VN_WEB_POST, path_of(id, "/approve"), w.access, NULL);
+    assert_ok(vn_ephemerals_sweep(&w.g, now_ms + 10 * VN_WAITING_MS, &n));
+    assert_int_equal(n, 0); /* who was let in stays */
+    assert_int_equal(login(token), LET_IN);
+    free(token);
+}
+
 /* ---- countries ---- */
 
 static void come_from(const char *ip)
@@ -266,6 +330,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_waits_for_approval, setup, teardown),
         cmocka_unit_test_setup_teardown(test_waiting_is_not_there, setup, teardown),
         cmocka_unit_test_setup_teardown(test_token_asks, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_queue_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nobody_waits_for_ever, setup, teardown),
         cmocka_unit_test_setup_teardown(test_countries, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refuses_no_countries, setup, teardown),
     };
