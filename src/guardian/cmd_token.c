@@ -9,11 +9,45 @@
 #include "guardian/json.h"
 #include "guardian/options.h"
 #include "guardian/regtoken.h"
+#include "guardian/store_orgs.h"
+
+/* The networks for which its nodes may be portals. */
+static int read_portal(struct vn_admin *c, const char *list, struct vn_rights *io)
+{
+    VN_CLEANUP(vn_realm_record_done) struct vn_realm_record realm = {0};
+    VN_CLEANUP(vn_json_freep) json_t *words = vn_admin_words(list);
+    char why[200];
+    if (vn_store_realm_get(c->g.store, &c->realm_id, &realm) != VN_OK)
+        return vn_die("cannot read the store");
+    for (size_t i = 0; i < json_array_size(words); i++)
+        if (vn_portal_add(json_string_value(json_array_get(words, i)), &realm.range4, &realm.range6,
+                          io, why, sizeof(why)) != VN_OK)
+            return vn_die("--%s", why);
+    return io->portal_n ? 0 : vn_die("--portal is a comma list of networks");
+}
+
+/* Whose its nodes will be: somebody in the realm. */
+static int find_owner(struct vn_admin *c, const char *name, struct vn_id *ret)
+{
+    struct vn_user_record u;
+    enum vn_role role = VN_ROLE_NONE;
+    if (vn_store_user_by_name(c->g.store, name, &u) != VN_OK)
+        return vn_die("there is no user %s: choose another with --owner", name);
+    if (vn_store_realm_role(c->g.store, &c->realm_id, &u.id, &role) != VN_OK)
+        return vn_die("cannot read the store");
+    if (role == VN_ROLE_NONE && !u.superuser)
+        return vn_die("user %s has no part in this realm: invite them (org invite --user %s), or "
+                      "choose another with --owner",
+                      name, name);
+    *ret = u.id;
+    return 0;
+}
 
 static int token_create(int argc, char **argv)
 {
     struct vn_admin c = {0};
-    const char *taints = NULL, *allowed = NULL, *uses = NULL, *expires = NULL, *owner = NULL;
+    const char *taints = NULL, *allowed = NULL, *uses = NULL, *expires = NULL, *owner = NULL,
+               *portal = NULL;
     bool ephemeral = false, needs_jwt = false, approval = false, no_relay = false, conduit = false;
     const struct vn_option options[] = {{"--state-dir", &c.dir_option, NULL},
                                         {"--realm", &c.realm, NULL},
@@ -27,6 +61,7 @@ static int token_create(int argc, char **argv)
                                         {"--approval", NULL, &approval},
                                         {"--no-relay", NULL, &no_relay},
                                         {"--conduit", NULL, &conduit},
+                                        {"--portal", &portal, NULL},
                                         {"--json", NULL, &c.json},
                                         {0}};
     if (vn_options_parse(argc, argv, options) != VN_OK)
@@ -52,23 +87,22 @@ static int token_create(int argc, char **argv)
             return vn_admin_usage("--uses is a number, 1 or more");
     }
     int code = vn_admin_begin(&c, true);
-    struct vn_user_record user;
-    if (!code && vn_store_user_by_name(c.g.store, owner ? owner : "admin", &user) != VN_OK)
-        code = vn_die("there is no user %s: choose another with --owner", owner ? owner : "admin");
+    if (!code && portal)
+        code = read_portal(&c, portal, &init.rights);
+    if (!code)
+        code = find_owner(&c, owner ? owner : "admin", &init.owner);
     if (!code) {
         struct vn_regtoken t = {0};
         char why[200] = "";
         init.realm = c.realm_id;
-        init.owner = user.id;
         vn_status st = vn_regtoken_create(c.g.store, &c.g.cfg, &init, vn_clock_wall_ms(), &t, why,
                                           sizeof(why));
         if (st != VN_OK) {
             code = vn_die("%s", why[0] ? why : vn_admin_explain(st));
         } else if (c.json) {
-            char id[VN_ID_TEXT];
-            vn_id_format(&t.record.id, id);
-            json_t *o = json_pack("{s:s, s:s, s:s, s:I}", "id", id, "token", t.jwt, "join_token",
-                                  t.join, "expires_at", (json_int_t)t.record.expires_ms);
+            json_t *o = vn_regtoken_json(&t.record);
+            json_object_set_new(o, "token", json_string(t.jwt));
+            json_object_set_new(o, "join_token", json_string(t.join));
             json_dumpf(o, stdout, JSON_INDENT(2));
             putchar('\n');
             json_decref(o);
@@ -86,6 +120,17 @@ static int token_create(int argc, char **argv)
     return code;
 }
 
+/* What differs from the usual. */
+static void print_rights(const struct vn_token_record *t)
+{
+    char portal[VN_PORTAL_TEXT];
+    vn_portal_format(&t->rights, portal);
+    printf("%s%s%s%s%s%s%s", t->ephemeral ? "  ephemeral" : "", t->needs_jwt ? "  needs-jwt" : "",
+           t->approval ? "  approval" : "", t->rights.bits & VN_RIGHT_RELAY ? "" : "  no-relay",
+           t->rights.bits & VN_RIGHT_CONDUIT ? "  conduit" : "", portal[0] ? "  portal " : "",
+           portal);
+}
+
 static bool token_line(void *arg, const struct vn_token_record *t)
 {
     struct vn_admin *c = arg;
@@ -96,16 +141,11 @@ static bool token_line(void *arg, const struct vn_token_record *t)
     if (t->uses_left >= 0)
         snprintf(uses, sizeof(uses), "%" PRId64, t->uses_left);
     if (c->json)
-        return json_array_append_new(
-                   c->items, json_pack("{s:s, s:I, s:o, s:o, s:o, s:b}", "id", id, "expires_at",
-                                       (json_int_t)t->expires_ms, "uses_left",
-                                       t->uses_left < 0 ? json_null() : json_integer(t->uses_left),
-                                       "taints", vn_taints_to_json(&t->taints), "allowed_taints",
-                                       vn_allowed_to_json(&t->allowed), "revoked", t->revoked)) ==
-               0;
+        return json_array_append_new(c->items, vn_regtoken_json(t)) == 0;
     printf("%s  uses %s  taints %s  allowed %s  until ", id, uses, taints[0] ? taints : "none",
            allowed);
     vn_admin_print_time(t->expires_ms);
+    print_rights(t);
     puts(t->revoked ? "  revoked" : t->expires_ms < vn_clock_wall_ms() ? "  expired" : "");
     return true;
 }

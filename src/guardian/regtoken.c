@@ -1,6 +1,7 @@
 #include "guardian/regtoken.h"
 
 #include "crypto/rng.h"
+#include "guardian/json.h"
 
 void vn_regtoken_done(struct vn_regtoken *t)
 {
@@ -68,4 +69,16 @@ vn_status vn_regtoken_create(struct vn_store *s, const struct vn_guardian_config
     }
     *ret = t;
     return VN_OK;
+}
+
+json_t *vn_regtoken_json(const struct vn_token_record *t)
+{
+    return json_pack("{s:o, s:b, s:b, s:o, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:b}", "rights",
+                     vn_rights_json(&t->rights), "approval", t->approval, "needs_jwt", t->needs_jwt,
+                     "id", vn_json_id(&t->id), "ephemeral", t->ephemeral, "realm",
+                     vn_json_id(&t->realm), "owner", vn_json_id(&t->owner), "created_at",
+                     (json_int_t)t->created_ms, "expires_at", (json_int_t)t->expires_ms,
+                     "uses_left", t->uses_left < 0 ? json_null() : json_integer(t->uses_left),
+                     "taints", vn_taints_to_json(&t->taints), "allowed_taints",
+                     vn_allowed_to_json(&t->allowed), "revoked", t->revoked);
 }

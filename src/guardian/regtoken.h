@@ -27,3 +27,5 @@ VN_MUST_CHECK vn_status vn_regtoken_create(struct vn_store *s, const struct vn_g
                                            const struct vn_regtoken_init *init, uint64_t now_ms,
                                            struct vn_regtoken *ret, char *why, size_t why_n);
 void vn_regtoken_done(struct vn_regtoken *t);
+/** All but its credentials. NULL without memory. */
+json_t *vn_regtoken_json(const struct vn_token_record *t);

@@ -81,25 +81,26 @@ json_t *vn_rights_json(const struct vn_rights *r)
 }
 
 /* A whole network, and none of the realm's own: addresses there belong to nodes. */
-static bool read_network(struct vn_request *r, const struct vn_realm *realm, const char *text,
-                         struct vn_rights *io)
+vn_status vn_portal_add(const char *text, const struct vn_prefix *range4,
+                        const struct vn_prefix *range6, struct vn_rights *io, char *why,
+                        size_t why_n)
 {
     struct vn_prefix p;
     if (vn_prefix_parse(text, &p) != VN_OK || p.bits == 0 || (vn_ip_is_v4(&p.ip) && p.bits <= 96)) {
-        vn_request_error(r, 400,
-                         "portal: %.60s is no network, such as 192.168.1.0/24: no host bits, and "
-                         "not all addresses (that is a conduit's)",
-                         text);
-        return false;
+        snprintf(why, why_n,
+                 "portal: %.60s is no network, such as 192.168.1.0/24: no host bits, and not all "
+                 "addresses (that is a conduit's)",
+                 text);
+        return VN_ERR_ARG;
     }
-    if (overlap(&p, &realm->r.range4) || overlap(&p, &realm->r.range6)) {
-        vn_request_error(r, 409, "portal: %.60s overlaps the realm's own addresses", text);
-        return false;
+    if (overlap(&p, range4) || overlap(&p, range6)) {
+        snprintf(why, why_n, "portal: %.60s overlaps the realm's own addresses", text);
+        return VN_ERR_EXISTS;
     }
-    if (add(io, &p) == VN_OK)
-        return true;
-    vn_request_error(r, 400, "portal: at most %d networks", VN_CERT_PREFIXES_MAX);
-    return false;
+    vn_status st = add(io, &p);
+    if (st != VN_OK)
+        snprintf(why, why_n, "portal: at most %d networks", VN_CERT_PREFIXES_MAX);
+    return st;
 }
 
 bool vn_rights_read(struct vn_request *r, const struct vn_id *realm_id, struct vn_rights *io)
@@ -125,10 +126,14 @@ bool vn_rights_read(struct vn_request *r, const struct vn_id *realm_id, struct v
     }
     io->portal_n = 0;
     io->bits &= ~(uint32_t)VN_RIGHT_PORTAL;
-    for (size_t i = 0; i < json_array_size(portal); i++)
-        if (!read_network(r, realm, json_string_value(json_array_get(portal, i)), io))
-            return false;
-    return true;
+    for (size_t i = 0; st == VN_OK && i < json_array_size(portal); i++) {
+        char why[200];
+        st = vn_portal_add(json_string_value(json_array_get(portal, i)), &realm->r.range4,
+                           &realm->r.range6, io, why, sizeof(why));
+        if (st != VN_OK)
+            vn_request_error(r, st == VN_ERR_EXISTS ? 409 : 400, "%s", why);
+    }
+    return st == VN_OK;
 }
 
 /* ---- of a node ---- */

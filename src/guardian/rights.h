@@ -25,5 +25,11 @@ bool vn_rights_equal(const struct vn_rights *a, const struct vn_rights *b);
 
 /** The networks as a comma list. */
 void vn_portal_format(const struct vn_rights *r, char ret[VN_PORTAL_TEXT]);
-/** Adds them. VN_ERR_MALFORMED, VN_ERR_LIMIT. */
+/** Adds a network that a realm of these ranges may have a portal for. VN_ERR_ARG: it is none;
+ * VN_ERR_EXISTS: it is the realm's own; VN_ERR_LIMIT. why then holds a sentence that names the fix.
+ */
+VN_MUST_CHECK vn_status vn_portal_add(const char *text, const struct vn_prefix *range4,
+                                      const struct vn_prefix *range6, struct vn_rights *io,
+                                      char *why, size_t why_n);
+/** Adds them as they are. VN_ERR_MALFORMED, VN_ERR_LIMIT. */
 VN_MUST_CHECK vn_status vn_portal_parse(const char *list, struct vn_rights *ret);

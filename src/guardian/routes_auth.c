@@ -13,18 +13,6 @@ void vn_route_health(struct vn_request *r)
 
 /* ---- registration tokens ---- */
 
-static json_t *token_json(const struct vn_token_record *t)
-{
-    return json_pack("{s:o, s:b, s:b, s:o, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:b}", "rights",
-                     vn_rights_json(&t->rights), "approval", t->approval, "needs_jwt", t->needs_jwt,
-                     "id", vn_json_id(&t->id), "ephemeral", t->ephemeral, "realm",
-                     vn_json_id(&t->realm), "owner", vn_json_id(&t->owner), "created_at",
-                     (json_int_t)t->created_ms, "expires_at", (json_int_t)t->expires_ms,
-                     "uses_left", t->uses_left < 0 ? json_null() : json_integer(t->uses_left),
-                     "taints", vn_taints_to_json(&t->taints), "allowed_taints",
-                     vn_allowed_to_json(&t->allowed), "revoked", t->revoked);
-}
-
 /* Whose the nodes will be: the caller's, or another one's who may use the realm. Returns false
  * after answering. */
 static bool choose_owner(struct vn_request *r, struct vn_id *ret)
@@ -86,7 +74,7 @@ void vn_route_token_create(struct vn_request *r)
         vn_id_format(&t.record.id, id);
         vn_guardian_audit(r->g, &init.realm, vn_request_actor(r, actor),
                           "registration_token_created", id, "");
-        json_t *o = token_json(&t.record);
+        json_t *o = vn_regtoken_json(&t.record);
         if (o) {
             json_object_set_new(o, "token", json_string(t.jwt));
             json_object_set_new(o, "join_token", json_string(t.join));
@@ -98,7 +86,7 @@ void vn_route_token_create(struct vn_request *r)
 
 static bool token_append(void *arg, const struct vn_token_record *t)
 {
-    return vn_list_add(arg, token_json(t), t->created_ms, &t->id);
+    return vn_list_add(arg, vn_regtoken_json(t), t->created_ms, &t->id);
 }
 
 void vn_route_token_list(struct vn_request *r)

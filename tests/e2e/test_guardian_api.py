@@ -361,6 +361,24 @@ def command_line():
     made = json.loads(rig.cli("token", "create", "--taints", "a,b", "--uses", "2", "--expires", "1h", "--json").stdout)
     check(rig.register(made["token"], tag="cli")["taints"] == ["a", "b"], "token create on the host")
     check("uses 1" in rig.cli("token", "list").stdout and "cli" in rig.cli("node", "list").stdout, "lists")
+    rights = json.loads(rig.cli("token", "create", "--portal", "192.168.1.0/24,2001:db8::/48", "--conduit", "--no-relay",
+                                "--ephemeral", "--approval", "--needs-jwt", "--json").stdout)
+    check(rights["rights"] == {"relay": False, "conduit": True, "portal": ["192.168.1.0/24", "2001:db8::/48"]}, f"rights: {rights}")
+    shown = [line for line in rig.cli("token", "list").stdout.splitlines() if rights["id"] in line][0]
+    for word in ("portal 192.168.1.0/24,2001:db8::/48", "conduit", "no-relay", "ephemeral", "approval", "needs-jwt"):
+        check(word in shown, f"token list says {word}: {shown}")
+    (listed,) = [t for t in json.loads(rig.cli("token", "list", "--json").stdout)["items"] if t["id"] == rights["id"]]
+    check(listed == {k: v for k, v in rights.items() if k not in ("token", "join_token")}, f"all of it but its secret: {listed}")
+    portal = rig.cli("token", "create", "--portal", "192.168.7.0/24", "--json").stdout
+    node = rig.register(json.loads(portal)["token"], tag="gate")
+    check(rig.get(f"/conflux/{node['conflux_id']}", rig.admin())[1]["rights"]["portal"] == ["192.168.7.0/24"], "nodes have them")
+    rig.cli("user", "create", "outsider")
+    for words, says in ((("--portal", "192.168.1.1/24"), "192.168.1.0/24"), (("--portal", "0.0.0.0/0"), "conduit"),
+                        (("--portal", "10.77.4.0/24"), "realm's own"), (("--portal", ""), "comma list"),
+                        (("--portal", ",".join(f"192.168.{i}.0/24" for i in range(99))), "at most"),
+                        (("--owner", "nobody"), "--owner"), (("--owner", "outsider"), "org invite")):
+        result = rig.cli("token", "create", *words, ok=False)
+        check(result.returncode == 1 and says in result.stdout, f"{words}: says '{says}': {result.stdout}")
     check("taints a,c" in rig.cli("node", "taint", "cli", "--add", "c", "--remove", "b").stdout, "node taint")
     rig.cli("token", "revoke", made["id"])
     refused(rig.post("/conflux/register", {}, made["token"]), 401, "revoked")
