@@ -134,6 +134,15 @@ static int find_provider(struct ask *a)
                : vn_die("there is no provider %s (veilnet-guardian oidc list shows them)", a->word);
 }
 
+static int find_id(struct ask *a)
+{
+    struct vn_id id;
+    if (vn_id_parse(VN_SPAN_STR(a->word), &id) != VN_OK)
+        return vn_die("%s is no id: it has 22 characters (the verb list shows it)", a->word);
+    vn_id_format(&id, a->about);
+    return 0;
+}
+
 static int find_word(struct ask *a)
 {
     switch (a->verb->word) {
@@ -153,6 +162,8 @@ static int find_word(struct ask *a)
         return find_issuer(a);
     case VN_ASK_A_PROVIDER:
         return find_provider(a);
+    case VN_ASK_AN_ID:
+        return find_id(a);
     case VN_ASK_NEW:
     case VN_ASK_NOTHING:
         break;
@@ -257,6 +268,9 @@ static int set_value(struct ask *a, const struct vn_ask_option *o, const char *t
         if (*end || end == text || seconds > INT32_MAX)
             return vn_die("%s is a number", o->flag);
         set(a, o->member, json_integer((json_int_t)seconds));
+        break;
+    case VN_ASK_REALM:
+        set(a, o->member, vn_json_id(&a->c.realm_id));
         break;
     }
     return code;
@@ -364,7 +378,9 @@ static const char *check(const struct ask *a)
 {
     const struct vn_ask_verb *v = a->verb;
     const bool in_org = strstr(v->path, "{org}") || v->word == VN_ASK_A_TEAM;
-    const bool in_realm = strstr(v->path, "{realm}") || v->word == VN_ASK_A_NODE;
+    bool in_realm = strstr(v->path, "{realm}") || v->word == VN_ASK_A_NODE;
+    for (size_t i = 0; i < VN_ASK_OPTIONS_MAX && v->options[i].flag; i++)
+        in_realm |= v->options[i].kind == VN_ASK_REALM;
     if (v->word != VN_ASK_NOTHING && !a->word)
         return "say which one: its name";
     if (v->word == VN_ASK_NOTHING && a->word)
@@ -395,6 +411,9 @@ static int run(int argc, char **argv, const struct vn_ask_verb *v)
     }
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;
+    for (size_t i = 0; i < VN_ASK_OPTIONS_MAX && v->options[i].flag; i++)
+        if (v->options[i].kind == VN_ASK_REALM) /* among the fixed options */
+            a.values[i] = a.c.realm;
     const char *wrong = check(&a);
     if (wrong)
         return vn_admin_usage(wrong);

@@ -22,6 +22,7 @@ enum vn_ask_kind {
     VN_ASK_TEAMS,    /* ids of a comma list of such names */
     VN_ASK_NODES,    /* ids of a comma list of tags or ids */
     VN_ASK_NUMBER,
+    VN_ASK_REALM, /* the id of the realm of that name, where it is said: --realm */
 };
 struct vn_ask_option {
     const char *flag;   /* "--role"; NULL ends a list */
@@ -41,6 +42,7 @@ enum vn_ask_word {
     VN_ASK_A_NODE,    /* tag or id; takes --realm */
     VN_ASK_AN_ISSUER, /* of {realm} */
     VN_ASK_A_PROVIDER,
+    VN_ASK_AN_ID, /* of what has no name */
 };
 
 struct vn_ask_verb {

@@ -1,4 +1,4 @@
-/* user, org, team. */
+/* user, org, team, api-token. */
 #include "guardian/cmd_ask.h"
 #include "guardian/commands.h"
 
@@ -126,6 +126,37 @@ int vn_cmd_team(int argc, char **argv)
          NULL,
          NULL,
          {{"--user", NULL, VN_ASK_USER, WHO}}},
+    };
+    return vn_ask_dispatch(argc, argv, VERBS, VN_ARRAY_LEN(VERBS));
+}
+
+int vn_cmd_api_token(int argc, char **argv)
+{
+    static const struct vn_ask_verb VERBS[] = {
+        {"create",
+         "POST",
+         "/users/{user}/tokens",
+         VN_ASK_NEW,
+         "name",
+         NULL,
+         {{"--user", NULL, VN_ASK_USER, "say for whom it acts: --user NAME"},
+          {"--scopes", "scopes", VN_ASK_WORDS, "say what it may: --scopes read,write or metrics"},
+          {"--realm", "realm", VN_ASK_REALM, NULL},
+          {"--expires", "expires_in_s", VN_ASK_DURATION, NULL}}},
+        {"list",
+         "GET",
+         "/users/{user}/tokens",
+         VN_ASK_NOTHING,
+         NULL,
+         NULL,
+         {{"--user", NULL, VN_ASK_USER, "say whose: --user NAME"}}},
+        {"revoke",
+         "DELETE",
+         "/users/{user}/tokens/{about}",
+         VN_ASK_AN_ID,
+         NULL,
+         NULL,
+         {{"--user", NULL, VN_ASK_USER, "say whose: --user NAME"}}},
     };
     return vn_ask_dispatch(argc, argv, VERBS, VN_ARRAY_LEN(VERBS));
 }

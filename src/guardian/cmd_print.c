@@ -38,10 +38,26 @@ void vn_admin_print_time(uint64_t ms)
     fputs(text, stdout);
 }
 
-/* As text; of what has members, their number. */
+/* "a,b". Returns false for what is no list of words. */
+static bool join(const json_t *v, char ret[CELL_MAX])
+{
+    size_t n = 0;
+    ret[0] = 0;
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const char *word = json_string_value(json_array_get(v, i));
+        if (!word || n + strlen(word) + 2 > CELL_MAX)
+            return false;
+        n += (size_t)snprintf(ret + n, CELL_MAX - n, "%s%s", i ? "," : "", word);
+    }
+    return n > 0;
+}
+
+/* As text; of what has members and is no list of words, their number. */
 static void format(const char *name, const json_t *v, char ret[CELL_MAX])
 {
     const size_t n = strlen(name);
+    if (join(v, ret))
+        return;
     if (json_is_string(v))
         snprintf(ret, CELL_MAX, "%s", json_string_value(v));
     else if (json_is_integer(v) && n > 3 && strcmp(name + n - 3, "_at") == 0)

@@ -10,6 +10,7 @@ int vn_cmd_node(int argc, char **argv);
 int vn_cmd_user(int argc, char **argv);
 int vn_cmd_org(int argc, char **argv);
 int vn_cmd_team(int argc, char **argv);
+int vn_cmd_api_token(int argc, char **argv);
 int vn_cmd_audit(int argc, char **argv);
 int vn_cmd_issuer(int argc, char **argv);
 int vn_cmd_oidc(int argc, char **argv);

@@ -46,8 +46,12 @@ static const char HELP[] =
     "            create [--realm NAME] [--taints a,b] [--allow-taints a,b|*] [--uses N] [--expires "
     "24h]\n"
     "                   [--owner USER] [--ephemeral] [--needs-jwt] [--approval] [--no-relay]\n"
-    "                   [--conduit]\n"
+    "                   [--conduit] [--portal 192.168.1.0/24,…]\n"
     "            list [--realm NAME]; revoke ID\n"
+    "  api-token   create | list | revoke: for programs that use the API in a user's name\n"
+    "            create NAME --user USER --scopes read,write|metrics [--realm NAME] [--expires "
+    "90d]\n"
+    "            list --user USER; revoke ID --user USER\n"
     "  realm   create | list | show NAME | change NAME | teams NAME | delete NAME | rekey\n"
     "            create --name NAME [--suite default|cnsa] [--ipv4 RANGE] [--access "
     "taints|teams|both]\n"
@@ -133,12 +137,25 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } VERBS[] = {
-        {"init", vn_cmd_init},   {"run", vn_cmd_run},       {"stop", vn_cmd_stop},
-        {"token", vn_cmd_token}, {"realm", vn_cmd_realm},   {"node", vn_cmd_node},
-        {"user", vn_cmd_user},   {"org", vn_cmd_org},       {"team", vn_cmd_team},
-        {"audit", vn_cmd_audit}, {"issuer", vn_cmd_issuer}, {"oidc", vn_cmd_oidc},
-        {"login", vn_cmd_login}, {"version", cmd_version},  {"help", cmd_help},
-        {"--help", cmd_help},    {"-h", cmd_help},          {"--version", cmd_version},
+        {"init", vn_cmd_init},
+        {"run", vn_cmd_run},
+        {"stop", vn_cmd_stop},
+        {"token", vn_cmd_token},
+        {"realm", vn_cmd_realm},
+        {"node", vn_cmd_node},
+        {"user", vn_cmd_user},
+        {"org", vn_cmd_org},
+        {"team", vn_cmd_team},
+        {"audit", vn_cmd_audit},
+        {"api-token", vn_cmd_api_token},
+        {"issuer", vn_cmd_issuer},
+        {"oidc", vn_cmd_oidc},
+        {"login", vn_cmd_login},
+        {"version", cmd_version},
+        {"help", cmd_help},
+        {"--help", cmd_help},
+        {"-h", cmd_help},
+        {"--version", cmd_version},
     };
     /* Keys are in this process: no core dumps, no ptrace by others, nothing readable by others. */
     const struct rlimit none = {0, 0};

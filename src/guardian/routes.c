@@ -107,6 +107,12 @@ const struct vn_route vn_routes[] = {
     {DELETE("/users/{id}"), FOR(SUPERUSER), DO(user_delete, "Delete an account without nodes")},
     {POST("/users/{id}/password"), FOR(SUPERUSER), ANSWER(user_shown),
      DO(user_reset, "A new password, to be changed at the next sign-in")},
+    {CREATE("/users/{id}/tokens"), FOR(SUPERUSER), BODY(api_new), ANSWER(api_shown),
+     DO(api_token_create, "Make an API token that acts for an account")},
+    {GET("/users/{id}/tokens"), FOR(SUPERUSER), .query = PAGE, ANSWER(api_tokens),
+     DO(api_token_list, "API tokens of an account")},
+    {DELETE("/users/{id}/tokens/{token}"), FOR(SUPERUSER),
+     DO(api_token_delete, "End an API token of an account")},
 
     {CREATE("/orgs"), FOR(SUPERUSER), BODY(name), ANSWER(org),
      DO(org_create, "Make an organisation")},

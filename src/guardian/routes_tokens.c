@@ -1,8 +1,10 @@
-/* API tokens: for programs that act for a user. */
+/* API tokens: for programs that act for a user. Who is signed in makes their own; superusers, such
+ * as Guardian's host, make, see and end those of others. */
 #include "crypto/rng.h"
 #include "guardian/http.h"
 #include "guardian/realm.h"
 #include "guardian/routes.h"
+#include "guardian/sign_in.h"
 
 #define LIFE_DEFAULT_S (90ull * 86400)
 #define LIFE_MAX_S (366ull * 86400)
@@ -45,24 +47,36 @@ static unsigned read_scopes(const json_t *list)
     return scopes;
 }
 
+/* Whose tokens the route is about. Returns false after answering. */
+static bool find_user(struct vn_request *r, struct vn_user_record *ret)
+{
+    if (r->route->role == VN_WEB_SUPERUSER)
+        return vn_request_path_user(r, ret);
+    *ret = r->user;
+    return true;
+}
+
 /* Returns false after answering. */
-static bool read_wish(struct vn_request *r, struct vn_api_token *t)
+static bool read_wish(struct vn_request *r, const struct vn_user_record *u, struct vn_api_token *t)
 {
     const char *name = vn_request_text(r, "name");
     const json_t *life = json_object_get(r->body, "expires_in_s");
     const uint64_t life_s = life ? (uint64_t)json_integer_value(life) : LIFE_DEFAULT_S;
     t->scopes = read_scopes(json_object_get(r->body, "scopes"));
     t->has_realm = json_object_get(r->body, "realm") != NULL;
-    if (vn_id_is_zero(&r->user.id))
+    if (vn_id_is_zero(&u->id))
         vn_request_error(r, 409,
-                         "Guardian's host needs no token: name a user, and sign in as them");
+                         "Guardian's host needs no token: name a user (POST /users/ID/tokens)");
+    else if (u->must_change || u->disabled)
+        vn_request_error(r, 409, "user %s %s: a token of theirs would not count", u->name,
+                         u->disabled ? "is disabled" : "has to change their password first");
     else if (!vn_label_valid(name))
         vn_request_error(r, 400,
                          "a token's name has 1 to 63 characters a-z 0-9 -, no hyphen at its ends");
     else if (!t->scopes)
         vn_request_error(r, 400, "scopes are one or more of read, write, metrics");
-    else if (t->scopes & VN_API_METRICS && !r->user.superuser)
-        vn_request_error(r, 403, "only a superuser may do this: ask one");
+    else if (t->scopes & VN_API_METRICS && !u->superuser)
+        vn_request_error(r, 403, "only a superuser's token may have the scope metrics: ask one");
     else if (life_s == 0 || life_s > LIFE_MAX_S)
         vn_request_error(r, 400, "the life of a token is 1 second to 366 days: choose another");
     else if (!t->has_realm || vn_request_body_id(r, "realm", &t->realm)) {
@@ -74,19 +88,23 @@ static bool read_wish(struct vn_request *r, struct vn_api_token *t)
 }
 
 static void audit(struct vn_request *r, const char *action, const struct vn_id *token,
-                  const char *detail)
+                  const struct vn_user_record *u, const char *name)
 {
-    char actor[VN_USER_NAME_MAX + 8], id[VN_ID_TEXT];
+    char actor[VN_USER_NAME_MAX + 8], id[VN_ID_TEXT],
+        detail[sizeof(u->name) + VN_REALM_NAME_MAX + 8];
     vn_id_format(token, id);
+    snprintf(detail, sizeof(detail), "%s%sof %s", name, *name ? " " : "", u->name);
     vn_guardian_audit(r->g, NULL, vn_request_actor(r, actor), action, id, detail);
 }
 
 void vn_route_api_token_create(struct vn_request *r)
 {
-    struct vn_api_token t = {.user = r->user.id, .created_ms = r->now_ms};
+    struct vn_user_record u;
+    struct vn_api_token t = {.created_ms = r->now_ms};
     VN_CLEANUP(vn_secret_strp) char *jwt = NULL;
-    if (!read_wish(r, &t))
+    if (!find_user(r, &u) || !read_wish(r, &u, &t))
         return;
+    t.user = u.id;
     vn_status st = vn_rng_bytes(t.id.b, sizeof(t.id.b));
     const struct vn_token claims = {.type = VN_TOKEN_API,
                                     .id = t.id,
@@ -109,7 +127,7 @@ void vn_route_api_token_create(struct vn_request *r)
         return;
     }
     json_object_set_new(o, "token", json_string(jwt));
-    audit(r, "api_token_created", &t.id, t.name);
+    audit(r, "api_token_created", &t.id, &u, t.name);
     vn_request_reply(r, 201, o);
 }
 
@@ -120,24 +138,32 @@ static bool add(void *arg, const struct vn_api_token *t)
 
 void vn_route_api_token_list(struct vn_request *r)
 {
+    struct vn_user_record u;
     struct vn_list l;
-    if (!vn_list_begin(r, &l))
+    if (!find_user(r, &u) || !vn_list_begin(r, &l))
         return;
-    vn_status st = vn_store_api_token_list(r->g->store, &r->user.id, &l.page, add, &l);
+    vn_status st = vn_store_api_token_list(r->g->store, &u.id, &l.page, add, &l);
     vn_list_reply(r, &l, st, "API tokens");
 }
 
 void vn_route_api_token_delete(struct vn_request *r)
 {
-    vn_status st = vn_store_api_token_delete(r->g->store, &r->user.id, &r->path_id[0]);
+    struct vn_user_record u;
+    if (!find_user(r, &u))
+        return;
+    const bool mine = r->route->role != VN_WEB_SUPERUSER;
+    const struct vn_id *token = &r->path_id[mine ? 0 : 1];
+    vn_status st = vn_store_api_token_delete(r->g->store, &u.id, token);
     if (st == VN_ERR_NOTFOUND) {
-        vn_request_error(r, 404, "you have no such token: see GET /auth/tokens");
+        vn_request_error(r, 404, "%s no such token: see GET %s",
+                         mine ? "you have" : "this user has",
+                         mine ? "/auth/tokens" : "/users/ID/tokens");
         return;
     }
     if (st != VN_OK) {
         vn_request_fail(r, st, "API token");
         return;
     }
-    audit(r, "api_token_deleted", &r->path_id[0], "");
+    audit(r, "api_token_deleted", token, &u, "");
     vn_request_reply(r, 204, NULL);
 }

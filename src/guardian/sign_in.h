@@ -30,6 +30,8 @@ bool vn_password_fits(struct vn_request *r, const char *password);
 /** Answers with a new sign-in of the user. */
 void vn_sign_in(struct vn_request *r, const struct vn_user_record *u);
 
+/** The user of the path's {id}. Returns false after answering. */
+bool vn_request_path_user(struct vn_request *r, struct vn_user_record *ret);
 json_t *vn_user_json(const struct vn_user_record *u);
 /** 1 to 64 characters a-z 0-9 . _ @ + -, the first a letter or digit. */
 bool vn_user_name_valid(const char *name);

@@ -70,6 +70,50 @@ def a_token_is_its_users():
     refused(rig.get("/realms", hers["token"]), 401)
 
 
+def cli_tokens(*words, **kw):
+    return rig.cli("api-token", *words, **kw)
+
+
+def made_on_the_host():
+    """For a program: an account without a password, whose only way in is the token."""
+    rig.cli("user", "create", "robot", "--oidc")
+    hers = json.loads(cli_tokens("create", "deploy", "--user", "robot", "--scopes", "read,write", "--realm", "home", "--expires",
+                                 "2h", "--json").stdout)
+    check(hers["scopes"] == ["read", "write"] and hers["realm"] == REALM, f"scopes and realm: {hers}")
+    check(abs(hers["expires_at"] - hers["created_at"] - 7_200_000) < 1000, "its end")
+    refused(rig.get(f"/realms/{REALM}", hers["token"]), 403, "no part")
+    robot = [u for u in done(rig.get("/users", root))["items"] if u["user"] == "robot"][0]["id"]
+    org = done(rig.get("/orgs", root))["items"][0]["id"]
+    done(rig.post(f"/orgs/{org}/members", {"user": robot, "role": "admin"}, root))
+    check(done(rig.get(f"/realms/{REALM}", hers["token"]))["name"] == "home", "it acts for its user")
+    shown = cli_tokens("create", "plain", "--user", "robot", "--scopes", "read").stdout
+    text = re.search(r"token: (\S+)", shown)[1]
+    check(rig.get("/realms", text)[0] == 200, "shown without --json, too")
+    for out in (cli_tokens("list", "--user", "robot").stdout, cli_tokens("list", "--user", "robot", "--json").stdout):
+        check("deploy" in out and "plain" in out and text not in out and hers["token"] not in out, "listed, and not shown again")
+    check("read,write" in cli_tokens("list", "--user", "robot").stdout, "with their scopes")
+    cli_tokens("revoke", hers["id"], "--user", "robot")
+    refused(rig.get(f"/realms/{REALM}", hers["token"]), 401)
+    rig.cli("user", "create", "later")
+    for words, says in ((("create", "x", "--user", "nobody", "--scopes", "read"), "user list"),
+                        (("create", "x", "--scopes", "read"), "--user"), (("create", "x", "--user", "robot"), "--scopes"),
+                        (("create", "x", "--user", "robot", "--scopes", "all"), "read, write, metrics"),
+                        (("create", "x", "--user", "robot", "--scopes", "metrics"), "superuser"),
+                        (("create", "x", "--user", "robot", "--scopes", "read", "--expires", "soon"), "12h"),
+                        (("create", "x", "--user", "robot", "--scopes", "read", "--expires", "9999d"), "366 days"),
+                        (("create", "x", "--user", "robot", "--scopes", "read", "--realm", "nope"), "realm list"),
+                        (("create", "../x", "--user", "robot", "--scopes", "read"), "a-z"),
+                        (("create", "x", "--user", "later", "--scopes", "read"), "password"),
+                        (("revoke", hers["id"], "--user", "robot"), "no such token"), (("revoke", "deploy", "--user", "robot"), "list"),
+                        (("revoke", "--user", "robot"), "which"), (("list",), "--user"), ((), "create")):
+        result = cli_tokens(*words, ok=False)
+        check(result.returncode != 0 and says in result.stdout, f"{words}: says '{says}': {result.stdout}")
+    refused(rig.delete(f"/users/{robot}/tokens/{'A' * 22}", root), 404)
+    refused(rig.get(f"/users/{'A' * 22}/tokens", root), 404, "/users")
+    made = {e["detail"] for e in done(rig.get("/audit?action=api_token_created", root))["items"] if e["actor"] == "host"}
+    check(made == {"deploy of robot", "plain of robot"}, f"in the audit, with its name and user: {made}")
+
+
 def who_did_what():
     entries = done(rig.get("/audit?action=user_created", root))["items"]
     check([(e["actor"], e["subject"]) for e in entries] == [("user admin", "ann")], f"who made ann: {entries}")
@@ -116,4 +160,4 @@ def figures():
     check({re.split(r"[ {]", x)[0] for x in lines} == helps, "each figure is explained")
 
 
-main(tokens_have_scopes, a_token_is_its_users, who_did_what, figures)
+main(tokens_have_scopes, a_token_is_its_users, who_did_what, figures, made_on_the_host)
