@@ -1,5 +1,7 @@
 """The OpenAPI document that Guardian serves: a public linter accepts it, and it tells the truth about who may call."""
 # timeout: 300
+import re
+
 from guardian_rig import *
 from lib import *
 from npm import npm_program
@@ -20,7 +22,7 @@ def call(method, path, token):
     query = "&".join(f"{p['name']}={REALM}" for p in operation_of(method, path)["parameters"]
                      if p["in"] == "query" and p["required"])
     real = path.replace("{id}", things.get(path.split("/")[1], REALM))
-    real = real.replace("{user}", things["users"]).replace("{invitation}", REALM).replace("{issuer}", REALM)
+    real = re.sub(r"\{\w+\}", REALM, real.replace("{user}", things["users"]))
     return rig.request(method, real + ("?" + query if query else ""), token=token)
 
 
