@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /*
  * Freed buffers of the two common sizes (a packet of the usual MTU, a whole frame) wait for the
@@ -67,6 +68,10 @@ struct vn_pktbuf *vn_pktbuf_free(struct vn_pktbuf *b)
 {
     if (!b)
         return NULL;
+    if (b->shares > 0) {
+        b->shares--;
+        return NULL;
+    }
     struct kept *k = kept_for(b->cap);
     if (k && k->count < k->max) {
         b->next = k->first;
@@ -76,6 +81,27 @@ struct vn_pktbuf *vn_pktbuf_free(struct vn_pktbuf *b)
     }
     free(b);
     return NULL;
+}
+
+vn_status vn_pktbuf_unshare(struct vn_pktbuf *b, struct vn_pktbuf **ret)
+{
+    struct vn_pktbuf *copy;
+    if (!vn_pktbuf_is_shared(b)) {
+        *ret = b;
+        return VN_OK;
+    }
+    const vn_status st = vn_pktbuf_new(b->len, &copy);
+    if (st != VN_OK)
+        return st;
+    memcpy(vn_pktbuf_put(copy, b->len), b->data, b->len);
+    copy->stamp_us = b->stamp_us;
+    copy->gso_size = b->gso_size;
+    copy->l4_offset = b->l4_offset;
+    copy->kind = b->kind;
+    copy->text = b->text;
+    (void)vn_pktbuf_free(b);
+    *ret = copy;
+    return VN_OK;
 }
 
 void vn_pktbuf_trim(void)

@@ -1,6 +1,7 @@
 /*
- * A packet buffer with head and tail room, so sealing moves no payload. One owner at a time; queues
- * link through `next`.
+ * A packet buffer with head and tail room, so sealing moves no payload. One owner at a time, who
+ * may write to it; queues link through `next`. Who only reads it may share it with the owner, on
+ * the owner's thread.
  */
 #pragma once
 
@@ -15,6 +16,7 @@ struct vn_pktbuf {
     size_t len;             /* length of the content */
     size_t cap;             /* size of storage */
     uint64_t stamp_us;      /* monotonic time, set by whoever queues it */
+    uint32_t shares;        /* of others than the owner */
     /* What is left to do for an inner packet, in the words of wire/frame.h; all 0: nothing. */
     uint16_t gso_size, l4_offset;
     uint8_t kind;
@@ -28,6 +30,22 @@ struct vn_pktbuf {
 /** A buffer with VN_PKTBUF_HEAD of head room and space for size bytes of content plus
  * VN_PKTBUF_TAIL. len = 0. */
 VN_MUST_CHECK vn_status vn_pktbuf_new(size_t size, struct vn_pktbuf **ret);
+/**
+ * Another share: it ends by vn_pktbuf_free as the owner's does, and the buffer with the last of
+ * them. While there are several nobody writes to the content, and `next` is the owner's.
+ */
+static inline struct vn_pktbuf *vn_pktbuf_share(struct vn_pktbuf *b)
+{
+    b->shares++;
+    return b;
+}
+static inline bool vn_pktbuf_is_shared(const struct vn_pktbuf *b)
+{
+    return b->shares > 0;
+}
+/** Takes b, and gives one with the same content that nobody else has: b itself, or a copy.
+ * VN_ERR_NOMEM: b is the caller's still. */
+VN_MUST_CHECK vn_status vn_pktbuf_unshare(struct vn_pktbuf *b, struct vn_pktbuf **ret);
 /** Returns NULL. The thread that frees a buffer keeps a few for its next vn_pktbuf_new. */
 struct vn_pktbuf *vn_pktbuf_free(struct vn_pktbuf *b);
 /** Gives back what this thread keeps: when it goes idle, and before it ends. */

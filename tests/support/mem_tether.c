@@ -321,6 +321,11 @@ static vn_status mem_send(struct vn_tether *t, enum vn_tether_class cls, struct 
             return VN_OK;
         }
         ++*ret_taken;
+        /* The receiver gets bytes, not the sender's buffer; none without memory. */
+        if (vn_pktbuf_unshare(b, &b) != VN_OK) {
+            vn_pktbuf_free(b);
+            continue;
+        }
         t->stats.tx_bytes += b->len;
         t->stats.tx_msgs++;
         bool lost = net_random(net) % 1000 < net->cfg.loss_permille;

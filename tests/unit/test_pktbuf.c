@@ -29,6 +29,30 @@ static void size_cannot_wrap(void **state)
     assert_null(vn_pktbuf_free(NULL));
 }
 
+static void shares_end_one_by_one(void **state)
+{
+    (void)state;
+    struct vn_pktbuf *b, *alone;
+    assert_ok(vn_pktbuf_new(100, &b));
+    memcpy(vn_pktbuf_put(b, 4), "body", 4);
+    assert_ok(vn_pktbuf_unshare(b, &alone));
+    assert_ptr_equal(b, alone);
+    assert_ptr_equal(b, vn_pktbuf_share(b));
+    assert_true(vn_pktbuf_is_shared(b));
+    assert_ok(vn_pktbuf_unshare(b, &alone)); /* takes one of the two */
+    assert_ptr_not_equal(b, alone);
+    assert_span_equal(vn_pktbuf_span(b), vn_pktbuf_span(alone));
+    assert_false(vn_pktbuf_is_shared(b));
+    assert_false(vn_pktbuf_is_shared(alone));
+    alone->data[0] = 'B';
+    assert_int_equal('b', b->data[0]);
+    vn_pktbuf_free(alone);
+    vn_pktbuf_share(b);
+    vn_pktbuf_free(b);
+    assert_span_equal(vn_pktbuf_span(b), VN_SPAN_LIT("body"));
+    vn_pktbuf_free(b);
+}
+
 /* Buffers that are kept for the next use come back as new ones. */
 static void used_buffers_are_as_new(void **state)
 {
@@ -95,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(has_room_on_both_sides),
         cmocka_unit_test(size_cannot_wrap),
+        cmocka_unit_test(shares_end_one_by_one),
         cmocka_unit_test(used_buffers_are_as_new),
         cmocka_unit_test(queue_is_first_in_first_out_and_counts),
     };
