@@ -215,9 +215,9 @@
 #define VN_RELAY_IDLE_MS VN_PACED_MS(150000, 2500)
 
 /* ---- egress ---- */
-#define VN_EGRESS_QUEUE_PACKETS 1024 /* per destination, while a stream exists */
+#define VN_EGRESS_QUEUE_PACKETS 1024 /* per destination with a stream, one that re-routes too */
 #define VN_EGRESS_QUEUE_BYTES (2u << 20)
-#define VN_EGRESS_WAIT_PACKETS 64 /* per destination, while none exists yet */
+#define VN_EGRESS_WAIT_PACKETS 64 /* per destination that the node was asked about */
 #define VN_EGRESSERS_MAX 4096
 #define VN_CODEL_INTERVAL_US 20000 /* about the longest round trip; raised with the path's */
 #define VN_CODEL_INTERVAL_MAX_US 1000000

@@ -175,8 +175,7 @@ struct vn_cmd_kem {
 enum vn_dest_verdict {
     VN_DEST_USE,    /* send through tx */
     VN_DEST_REJECT, /* ICMP host unreachable to what waits and to what comes within for_ms */
-    VN_DEST_WAIT,   /* the stream is gone but is being made anew: queue up to VN_EGRESS_WAIT_PACKETS
-                     */
+    VN_DEST_WAIT,   /* the stream has no way, or is being made anew: packets wait as before */
     VN_DEST_FORGET, /* drop the egresser and what waits; the next packet asks again. Address ::
                        means all that are rejected at present */
 };

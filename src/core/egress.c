@@ -159,7 +159,7 @@ static bool admit(struct vn_worker *w, struct vn_egresser *e, const struct vn_pa
         e->asked = false;
         set_state(e, VN_EGRESS_EXPECT_VERDICT);
     }
-    if (e->state != VN_EGRESS_USE && !has_room(e, VN_EGRESS_WAIT_PACKETS, b->len)) {
+    if (e->state == VN_EGRESS_EXPECT_VERDICT && !has_room(e, VN_EGRESS_WAIT_PACKETS, b->len)) {
         *ret_why = VN_DROP_QUEUE_FULL; /* the first ones are those that somebody waits for */
         return false;
     }
