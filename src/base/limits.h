@@ -154,6 +154,23 @@
 #define VN_MTU_MIN 1280
 #define VN_MTU_MAX 9000
 
+/* ---- delivery (D 7) ---- */
+/* The destination reports what arrived after so many bytes, frames or time, or a quarter of the
+ * round trip; of little it reports later, since little goes again for it. */
+#define VN_REPORT_BYTES (512u << 10)
+#define VN_REPORT_FRAMES 2048
+#define VN_REPORT_US 20000
+#define VN_REPORT_LITTLE_BYTES 65536
+#define VN_REPORT_LITTLE_US 3000000
+#define VN_REPORT_SPAN 8192 /* frames behind the newest of which a report tells */
+/* What a source keeps of a stream until it is reported, in bytes of memory: twice what is under
+ * way, within these; and of all streams of a node. */
+#define VN_RETAIN_MIN (8u << 20)
+#define VN_RETAIN_MAX (32u << 20)
+#define VN_RETAIN_NODE_MAX (128u << 20)
+#define VN_RETAIN_FRAMES_MAX 16384
+#define VN_RETAIN_US 30000000ull /* older frames do not go again */
+
 /* ---- memory ---- */
 #define VN_STACK_WIPED 32768 /* bytes; ML-KEM and ML-DSA of OpenSSL 3.5 need less */
 

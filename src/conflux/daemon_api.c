@@ -287,8 +287,8 @@ static void add_counter(struct arena *a, Vn__Local__Counter **list, size_t *n, c
     list[(*n)++] = c;
 }
 
-static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_node_status *ns,
-                         const struct vn_ev_stats *stats)
+static void set_drops(struct arena *a, Vn__Local__Status *s, const struct vn_node_status *ns,
+                      const struct vn_ev_stats *stats)
 {
     s->drops =
         take(a, ((size_t)VN_NDROP_COUNT + VN_DROP_COUNT + VN_TDROP_COUNT) * sizeof(*s->drops));
@@ -303,6 +303,11 @@ static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_
     for (unsigned i = 0; stats && i < VN_TDROP_COUNT; i++)
         add_counter(a, s->drops, &s->n_drops, "tether_",
                     vn_tether_drop_name((enum vn_tether_drop)i), stats->tether_drops[i]);
+}
+
+static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_node_status *ns,
+                         const struct vn_ev_stats *stats)
+{
     const struct {
         const char *name;
         uint64_t value;
@@ -332,6 +337,8 @@ static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_
         {"path_heartbeats", ns->heartbeats},
         {"path_moves", ns->moves},
         {"path_failovers", ns->failovers},
+        {"frames_resent", stats ? stats->counters.frames_resent : 0},
+        {"frames_let_go", stats ? stats->counters.frames_let_go : 0},
         {"ecn_marked", stats ? stats->counters.ecn_marked : 0},
         {"egressers", stats ? stats->egresser_count : 0},
     };
@@ -407,6 +414,7 @@ static void answer_status(struct vn_daemon_api *d, struct vn_local_call *call,
     s.quarantined_from = (uint32_t)ns.quarantined_from;
     set_links(a, node, &s, stats);
     set_counters(a, &s, &ns, stats);
+    set_drops(a, &s, &ns, stats);
     Vn__Local__Response r = VN__LOCAL__RESPONSE__INIT;
     r.kind_case = VN__LOCAL__RESPONSE__KIND_STATUS;
     r.status = &s;

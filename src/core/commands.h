@@ -26,6 +26,7 @@ enum vn_cmd_type {
     VN_CMD_TETHER_CLOSE,     /* struct vn_cmd_handle */
     VN_CMD_TX_OPEN,          /* struct vn_cmd_tx_open */
     VN_CMD_TX_CLOSE,         /* struct vn_cmd_handle */
+    VN_CMD_TX_REPORT,        /* struct vn_delivery_msg: of its destination */
     VN_CMD_RX_OPEN,          /* struct vn_cmd_rx_open */
     VN_CMD_RX_CLOSE,         /* struct vn_cmd_handle */
     VN_CMD_TX_WATCH,         /* struct vn_cmd_watch */
@@ -49,6 +50,7 @@ enum vn_ev_type {
     VN_EV_RX_KEM,       /* struct vn_ev_kem: its frames will open */
     VN_EV_RX_KEM_BEGUN, /* struct vn_ev_epoch: the first of its frames did */
     VN_EV_RX_FIRST,     /* struct vn_ev_handle: first valid frame of this stream */
+    VN_EV_RX_REPORT,    /* struct vn_delivery_msg: for its source */
     VN_EV_RX_LOST, /* struct vn_ev_handle: its source is in an epoch that none of ours leads to */
     VN_EV_TETHER_CANDIDATE, /* struct vn_ev_tether_candidate */
     VN_EV_TETHER_GATHERED,  /* struct vn_ev_handle */
@@ -187,6 +189,20 @@ struct vn_cmd_dest {
     uint32_t for_ms;
 };
 
+/** What of one lane arrived: all below next, or it is given up, and of what follows those whose bit
+ * is set, lowest first. */
+struct vn_delivery {
+    uint8_t lane;
+    uint64_t next;
+    size_t bits_len; /* bytes */
+    uint8_t bits[VN_REPORT_SPAN / 8];
+};
+struct vn_delivery_msg { /* TX_REPORT, RX_REPORT */
+    struct vn_post_msg msg;
+    uint32_t handle;
+    struct vn_delivery delivery;
+};
+
 /* ---- events ---- */
 
 struct vn_ev_handle {
@@ -258,7 +274,9 @@ struct vn_worker_counters {
     uint64_t tun_rx_packets, tun_rx_bytes, tun_tx_packets, tun_tx_bytes;
     uint64_t frames_sealed, frames_opened;
     uint64_t frames_relayed, bytes_relayed; /* of others, passed on sealed */
-    uint64_t ecn_marked;                    /* instead of a drop by CoDel */
+    uint64_t frames_resent;                 /* over another path */
+    uint64_t frames_let_go; /* of those kept for that, for want of room before they arrived */
+    uint64_t ecn_marked;    /* instead of a drop by CoDel */
     uint64_t drops[VN_DROP_COUNT];
 };
 struct vn_tx_stats {

@@ -20,6 +20,7 @@
 #include "core/bucket.h"
 #include "core/circuit.h"
 #include "core/cookie.h"
+#include "core/delivery.h"
 #include "core/dest.h"
 #include "core/generation.h"
 #include "core/hop.h"

@@ -114,7 +114,8 @@ static void rx_free(struct vn_rx *rx)
         vn_label_release(VN_LIST_ENTRY(it, struct vn_label, of_rx));
     }
     for (size_t i = 0; i < VN_LANES_MAX; i++)
-        vn_replay_done(&rx->replays[i]);
+        vn_replay_done(&rx->lanes[i].replay);
+    vn_list_remove(&rx->of_reporting);
     vn_rx_keys_done(&rx->keys);
     free(rx);
 }
@@ -127,6 +128,8 @@ static struct vn_rx *rx_new(struct vn_worker *w, const struct vn_cmd_rx_open *cm
     rx->worker = w;
     rx->handle = cmd->rx;
     rx->active_us = w->now_us;
+    rx->report_us = UINT64_MAX;
+    vn_list_init(&rx->of_reporting);
     vn_rx_keys_init(&rx->keys, (enum vn_hash_alg)cmd->hash_alg, cmd->epoch, &cmd->ck, w->now_us);
     vn_list_init(&rx->labels);
     if (vn_map_put(w->rx_by_handle, &rx->handle, rx) != VN_OK) {
@@ -143,12 +146,14 @@ static void bind_label(struct vn_label *l, struct vn_rx *rx)
     vn_list_append(&rx->labels, &l->of_rx);
 }
 
-static void frame_input(struct vn_rx *rx, struct vn_pktbuf *b);
+static void frame_input(struct vn_rx *rx, const struct vn_label *on, struct vn_pktbuf *b);
 
 void vn_rx_open(struct vn_worker *w, const struct vn_cmd_rx_open *cmd)
 {
     struct vn_rx *rx = vn_map_get(w->rx_by_handle, &cmd->rx);
-    if (!rx && (!cmd->keyed || !(rx = rx_new(w, cmd))))
+    if (rx)
+        vn_rx_report_all(rx); /* another path: what has arrived need not go again */
+    else if (!cmd->keyed || !(rx = rx_new(w, cmd)))
         return;
     memcpy(rx->addrs, cmd->addrs, sizeof(rx->addrs));
     rx->addr_count = VN_MIN(cmd->addr_count, VN_ARRAY_LEN(rx->addrs));
@@ -167,7 +172,7 @@ void vn_rx_open(struct vn_worker *w, const struct vn_cmd_rx_open *cmd)
     struct vn_pktqueue early = end_early(l);
     struct vn_pktbuf *b;
     while ((b = vn_pktqueue_pop(&early)))
-        frame_input(rx, b);
+        frame_input(rx, l, b);
 }
 
 void vn_rx_close(struct vn_worker *w, struct vn_rx *rx)
@@ -344,7 +349,8 @@ static void look_for_loss(struct vn_rx *rx, uint32_t epoch)
 }
 
 /* Opens in place. VN_DROP_COUNT: good, and *ret is the plaintext. */
-static enum vn_worker_drop open_frame(struct vn_rx *rx, struct vn_pktbuf *b, struct vn_span *ret)
+static enum vn_worker_drop open_frame(struct vn_rx *rx, struct vn_pktbuf *b,
+                                      struct vn_e2e_header *ret_head, struct vn_span *ret)
 {
     struct vn_e2e_header h;
     struct vn_reader r =
@@ -353,7 +359,7 @@ static enum vn_worker_drop open_frame(struct vn_rx *rx, struct vn_pktbuf *b, str
     if (!vn_e2e_decode(&r, &h) || r.left < 2 + VN_AEAD_TAG_LEN || h.lane >= VN_LANES_MAX ||
         h.cls >= VN_CLASSES || h.batch != 0 || h.idx != 0)
         return VN_DROP_FRAME_MALFORMED;
-    struct vn_replay *replay = &rx->replays[h.lane];
+    struct vn_replay *replay = &rx->lanes[h.lane].replay;
     if (!replay->words && vn_replay_init(replay, VN_REPLAY_BITS_MIN) != VN_OK)
         return VN_DROP_TAG;
     if (!vn_replay_check(replay, h.seq))
@@ -369,6 +375,7 @@ static enum vn_worker_drop open_frame(struct vn_rx *rx, struct vn_pktbuf *b, str
         return why;
     vn_replay_commit(replay, h.seq, rx->worker->now_us);
     *ret = VN_SPAN(text, n);
+    *ret_head = h;
     return VN_DROP_COUNT;
 }
 
@@ -382,12 +389,13 @@ static void epoch_began(struct vn_rx *rx, uint32_t before)
            VN_KV_U64("steps", epoch - before), VN_KV_U64("epoch", epoch));
 }
 
-static void frame_input(struct vn_rx *rx, struct vn_pktbuf *b)
+static void frame_input(struct vn_rx *rx, const struct vn_label *on, struct vn_pktbuf *b)
 {
     struct vn_worker *w = rx->worker;
+    struct vn_e2e_header head;
     struct vn_span plain;
     uint32_t before = vn_rx_keys_epoch(&rx->keys);
-    enum vn_worker_drop why = open_frame(rx, b, &plain);
+    enum vn_worker_drop why = open_frame(rx, b, &head, &plain);
     if (why != VN_DROP_COUNT) {
         vn_worker_drop(w, why);
         vn_pktbuf_free(b);
@@ -396,6 +404,8 @@ static void frame_input(struct vn_rx *rx, struct vn_pktbuf *b)
     w->counters.frames_opened++;
     rx->frames++;
     rx->active_us = w->now_us;
+    if (head.cls == VN_TETHER_BULK)
+        vn_rx_arrived(rx, on, head.lane, b->len);
     if (!rx->first_told)
         rx->first_told = vn_worker_tell_handle(w, VN_EV_RX_FIRST, rx->handle);
     if (vn_rx_keys_epoch(&rx->keys) != before)
@@ -428,7 +438,7 @@ static void bound_input(struct vn_label *l, enum vn_tether_class cls, struct vn_
         vn_pktbuf_free(b);
         return;
     }
-    frame_input(l->rx, b);
+    frame_input(l->rx, l, b);
     if (cls == VN_TETHER_BULK)
         vn_meter_consume(&l->meter, n);
 }

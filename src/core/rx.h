@@ -19,14 +19,22 @@ struct vn_rx {
     struct vn_worker *worker;
     uint32_t handle;
     struct vn_rx_keys keys;
-    /* One window per lane for all epochs, since sequence numbers go on; made with the first frame.
-     */
-    struct vn_replay replays[VN_LANES_MAX];
+    struct {
+        /* One window for all epochs, since sequence numbers go on; made with the first frame. */
+        struct vn_replay replay;
+        uint64_t all_below; /* as reported */
+    } lanes[VN_LANES_MAX];
     struct vn_list labels;
     struct vn_ip addrs[VN_CERT_ADDRS_MAX];
     size_t addr_count;
     struct vn_prefix prefixes[VN_CERT_PREFIXES_MAX];
     size_t prefix_count;
+
+    /* bulk frames that its source has not been told of */
+    struct vn_list of_reporting; /* worker.reporting, while there are any */
+    uint16_t unreported_lanes;   /* bits */
+    size_t unreported_bytes, unreported_frames;
+    uint64_t report_us; /* when the report is due */
 
     bool first_told, lost_told;
     uint64_t packets, bytes, frames;
@@ -65,6 +73,14 @@ void vn_rx_open(struct vn_worker *w, const struct vn_cmd_rx_open *cmd);
 /** A KEM step is under way: tells the control keys it brings. */
 void vn_rx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd);
 void vn_rx_close(struct vn_worker *w, struct vn_rx *rx);
+/* rx_report.c */
+/** A bulk frame of that lane came on that label. */
+void vn_rx_arrived(struct vn_rx *rx, const struct vn_label *on, uint8_t lane, size_t bytes);
+/** Tells the source now, also what it was told before. */
+void vn_rx_report_all(struct vn_rx *rx);
+/** worker.report_us has come. */
+void vn_rx_report_due(struct vn_worker *w);
+
 /** Messages of the bulk or real-time channel; takes ownership. */
 void vn_rx_input(struct vn_end *end, enum vn_tether_class cls, struct vn_pktbuf **bufs, size_t n);
 /** The tether is gone. */

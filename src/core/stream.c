@@ -12,7 +12,9 @@
 vn_status vn_streams_init(struct vn_node *n)
 {
     /* Each direction has its own limit: streams to us never keep us from making ours. */
-    return vn_map_new(sizeof(struct vn_id), (size_t)2 * VN_STREAMS_MAX, &n->streams.by_sid);
+    const size_t max = (size_t)2 * VN_STREAMS_MAX;
+    vn_status st = vn_map_new(sizeof(struct vn_id), max, &n->streams.by_sid);
+    return st == VN_OK ? vn_map_new(sizeof(uint32_t), max, &n->streams.by_handle) : st;
 }
 
 struct vn_stream *vn_stream_by_sid(struct vn_node *n, const struct vn_id *sid)
@@ -22,15 +24,8 @@ struct vn_stream *vn_stream_by_sid(struct vn_node *n, const struct vn_id *sid)
 
 struct vn_stream *vn_stream_by_handle(struct vn_node *n, uint32_t handle, bool is_tx)
 {
-    size_t cursor = 0;
-    const void *key;
-    void *value;
-    while (vn_map_next(n->streams.by_sid, &cursor, &key, &value)) {
-        struct vn_stream *s = value;
-        if (s->handle == handle && s->is_tx == is_tx)
-            return s;
-    }
-    return NULL;
+    struct vn_stream *s = vn_map_get(n->streams.by_handle, &handle);
+    return s && s->is_tx == is_tx ? s : NULL;
 }
 
 static const char *state_name(enum vn_stream_state st)
@@ -111,15 +106,18 @@ vn_status vn_stream_new(struct vn_node *n, struct vn_peer *p, bool is_tx, const 
     struct vn_stream *s = calloc(1, sizeof(*s));
     if (!s)
         return VN_ERR_NOMEM;
+    s->handle = vn_next_handle(n);
     vn_status st = vn_map_put(n->streams.by_sid, sid, s);
+    if (st == VN_OK)
+        st = vn_map_put(n->streams.by_handle, &s->handle, s);
     if (st != VN_OK) {
+        (void)vn_map_take(n->streams.by_sid, sid);
         free(s);
         return st;
     }
     s->node = n;
     s->is_tx = is_tx;
     s->state = is_tx ? VN_TX_EXPECT_M1 : VN_RX_EXPECT_M2_MADE;
-    s->handle = vn_next_handle(n);
     s->sid = *sid;
     s->peer = p;
     s->since_ms = n->now_ms;
@@ -166,6 +164,7 @@ static void stream_free(struct vn_node *n, struct vn_stream *s)
     vn_timer_disarm(&n->timers, &s->route);
     vn_timer_disarm(&n->timers, &s->m2_timer);
     (void)vn_map_take(n->streams.by_sid, &s->sid);
+    (void)vn_map_take(n->streams.by_handle, &s->handle);
     vn_list_remove(&s->of_peer);
     vn_list_remove(&s->lost);
     if (s->is_tx) {
@@ -262,6 +261,7 @@ void vn_streams_done(struct vn_node *n)
     while (vn_map_next(n->streams.by_sid, &cursor, &key, &value))
         stream_free(n, value);
     n->streams.by_sid = vn_map_free(n->streams.by_sid);
+    n->streams.by_handle = vn_map_free(n->streams.by_handle);
 }
 
 /* ---- life ---- */

@@ -101,7 +101,7 @@ struct vn_stream {
 };
 
 struct vn_streams {
-    struct vn_map *by_sid;
+    struct vn_map *by_sid, *by_handle;
     size_t tx_count, rx_count, half_open_count; /* rx that were never open */
 };
 

@@ -212,6 +212,16 @@ void vn_tell_relay_open(struct vn_node *n, const struct vn_circuit *in)
     tell(n, &m->msg);
 }
 
+void vn_tell_report(struct vn_node *n, const struct vn_stream *s, const struct vn_delivery *d)
+{
+    struct vn_delivery_msg *m = message(VN_CMD_TX_REPORT, sizeof(*m));
+    if (!m)
+        return;
+    m->handle = s->handle;
+    m->delivery = *d;
+    tell(n, &m->msg);
+}
+
 void vn_tell_kem(struct vn_node *n, const struct vn_stream *s, uint32_t request,
                  const struct vn_kem_step *step)
 {

@@ -22,7 +22,8 @@ static struct vn_tx *tx_of(const struct vn_turn *t)
 static bool waits(const struct vn_turn *t, enum vn_tether_class cls)
 {
     const struct vn_tx *tx = tx_of(t);
-    return tx->sealed[cls] || !vn_list_empty(&tx->ready[cls]);
+    return tx->sealed[cls] || !vn_list_empty(&tx->ready[cls]) ||
+           (cls == VN_TETHER_BULK && vn_retain_waits(&tx->retain));
 }
 
 void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, enum vn_tether_class cls)
@@ -81,6 +82,7 @@ static void tx_free(struct vn_tx *tx)
     vn_tx_keys_done(&tx->keys);
     for (size_t cls = 0; cls < VN_CLASSES; cls++)
         vn_pktbuf_free(tx->sealed[cls]);
+    vn_retain_done(&tx->retain);
     free(tx);
 }
 
@@ -94,6 +96,7 @@ static struct vn_tx *tx_new(struct vn_worker *w, const struct vn_cmd_tx_open *cm
     tx->worker = w;
     tx->handle = cmd->tx;
     vn_turn_init(&tx->turn, &tx_kind);
+    vn_retain_init(&tx->retain, &w->retained);
     vn_list_init(&tx->of_end);
     vn_list_init(&tx->egressers);
     for (size_t cls = 0; cls < VN_CLASSES; cls++)
@@ -112,15 +115,25 @@ static struct vn_tx *tx_new(struct vn_worker *w, const struct vn_cmd_tx_open *cm
     return tx;
 }
 
-/* A sealed frame that waits goes by the new circuit: the hop header is not under the seal. */
-static void relabel(struct vn_tx *tx)
+/* The hop header is not under the seal. */
+static void put_label(const struct vn_tx *tx, struct vn_pktbuf *f)
+{
+    struct vn_writer w = vn_writer_of(f->data, VN_HOP_HEADER_LEN);
+    vn_hop_encode(&w, &(struct vn_hop_header){.type = VN_HOP_FRAME, .label = tx->label});
+}
+
+/* What waits, sealed, goes by the new circuit; and what may not have arrived by the old one. */
+static void change_path(struct vn_tx *tx)
 {
     for (size_t cls = 0; cls < VN_CLASSES; cls++) {
         if (!tx->sealed[cls])
             continue;
-        struct vn_writer hop = vn_writer_of(tx->sealed[cls]->data, VN_HOP_HEADER_LEN);
-        vn_hop_encode(&hop, &(struct vn_hop_header){.type = VN_HOP_FRAME, .label = tx->label});
+        if (vn_pktbuf_is_shared(tx->sealed[cls])) /* it is among those */
+            tx->sealed[cls] = vn_pktbuf_free(tx->sealed[cls]);
+        else
+            put_label(tx, tx->sealed[cls]);
     }
+    vn_retain_move(&tx->retain, tx->worker->now_us);
 }
 
 void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
@@ -129,12 +142,19 @@ void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
     if (!tx && (!cmd->keyed || !(tx = tx_new(w, cmd))))
         return;
     tx->label = cmd->label;
-    relabel(tx);
+    change_path(tx);
     keep_credit(tx);
     vn_tx_detach(tx);
     struct vn_end *end = vn_worker_end(w, cmd->tether);
     if (end)
         attach(tx, end, cmd->rev);
+}
+
+void vn_tx_report(struct vn_worker *w, const struct vn_delivery_msg *cmd)
+{
+    struct vn_tx *tx = vn_map_get(w->tx_by_handle, &cmd->handle);
+    if (tx && cmd->delivery.lane == tx->keys.lane)
+        vn_retain_report(&tx->retain, &cmd->delivery);
 }
 
 void vn_tx_close(struct vn_worker *w, struct vn_tx *tx)
@@ -331,38 +351,63 @@ void vn_tx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd)
 
 static vn_status seal(struct vn_tx *tx, enum vn_tether_class cls, struct vn_pktbuf *f)
 {
-    struct vn_writer w = vn_writer_of(f->data, VN_HOP_HEADER_LEN);
-    vn_hop_encode(&w, &(struct vn_hop_header){.type = VN_HOP_FRAME, .label = tx->label});
+    put_label(tx, f);
     uint8_t *text = f->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN;
     size_t n = f->len - VN_HOP_HEADER_LEN - VN_E2E_HEADER_LEN;
     return vn_tx_keys_seal(&tx->keys, (uint8_t)cls, f->data + VN_HOP_HEADER_LEN, text, n,
                            vn_pktbuf_put(f, VN_AEAD_TAG_LEN));
 }
 
+/* Until it has arrived. Without relays between, and so without credit, what the tether's other end
+ * has acknowledged has. */
+static void keep(struct vn_tx *tx, struct vn_pktbuf *f)
+{
+    struct vn_worker *w = tx->worker;
+    if (!tx->turn.purse.on)
+        vn_retain_acked(&tx->retain);
+    w->counters.frames_let_go += vn_retain_add(&tx->retain, f, tx->keys.seq - 1, w->now_us);
+}
+
+static struct vn_pktbuf *next_again(struct vn_tx *tx)
+{
+    struct vn_pktbuf *f = vn_retain_next(&tx->retain);
+    if (!f)
+        return NULL;
+    put_label(tx, f);
+    tx->worker->counters.frames_resent++;
+    return vn_pktbuf_share(f);
+}
+
 /* The next sealed frame of that class, or NULL. */
 static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
 {
     struct vn_tx *tx = tx_of(t);
+    struct vn_worker *w = tx->worker;
     if (tx->sealed[cls])
         return VN_TAKE(tx->sealed[cls]);
+    struct vn_pktbuf *f = cls == VN_TETHER_BULK ? next_again(tx) : NULL;
+    if (f)
+        return f;
     if (vn_list_empty(&tx->ready[cls]) || !ready_keys(tx))
         return NULL;
     struct batch batch;
     collect(tx, cls, &batch);
     if (batch.count == 0)
         return NULL; /* CoDel took all */
-    tx->active_us = tx->worker->now_us;
-    struct vn_pktbuf *f = build(&batch);
+    tx->active_us = w->now_us;
+    f = build(&batch);
     vn_status st = f ? seal(tx, cls, f) : VN_ERR_NOMEM;
     if (st != VN_OK) {
         vn_log(VN_LOG_ERROR, "seal_failed", VN_KV_STATUS(st));
-        vn_worker_drop_n(tx->worker, VN_DROP_EGRESS_GONE, batch.count);
+        vn_worker_drop_n(w, VN_DROP_EGRESS_GONE, batch.count);
         vn_pktbuf_free(f);
         return NULL;
     }
     tx->frames++;
-    tx->worker->counters.frames_sealed++;
-    if (tx->watch_us && tx->worker->now_us >= tx->watch_us)
+    w->counters.frames_sealed++;
+    if (cls == VN_TETHER_BULK)
+        keep(tx, f);
+    if (tx->watch_us && w->now_us >= tx->watch_us)
         tell_sent(tx);
     return f;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/egress.h"
+#include "core/retain.h"
 #include "core/tx_keys.h"
 #include "core/turn.h"
 #include "core/worker_i.h"
@@ -29,6 +30,7 @@ struct vn_tx {
 
     struct vn_tx_keys keys;
     struct vn_pktbuf *sealed[VN_CLASSES]; /* refused by the tether: the very next to go */
+    struct vn_retain retain;              /* of bulk frames */
 
     uint64_t packets, bytes, frames;
     uint64_t active_us;
@@ -42,6 +44,8 @@ void vn_tx_watch(struct vn_worker *w, const struct vn_cmd_watch *cmd);
 /** The answer to VN_EV_TX_KEM_DUE. */
 void vn_tx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd);
 void vn_tx_close(struct vn_worker *w, struct vn_tx *tx);
+/** Its destination tells what has arrived. */
+void vn_tx_report(struct vn_worker *w, const struct vn_delivery_msg *cmd);
 /** e, one of tx's, has packets of that class now. */
 void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, enum vn_tether_class cls);
 /** The tether is gone. */

@@ -79,6 +79,8 @@ vn_status vn_worker_new(const struct vn_worker_config *cfg, uint64_t now_us, str
     w->mtu_bytes = VN_MTU_DEFAULT;
     vn_list_init(&w->ends);
     vn_list_init(&w->buried);
+    vn_list_init(&w->reporting);
+    w->report_us = UINT64_MAX;
     vn_bucket_init(&w->unreachable, 256, now_us / 1000);
     vn_status st = cfg->random->fill(cfg->random->self, &w->flow_key, sizeof(w->flow_key));
     if (st == VN_OK)
@@ -271,6 +273,9 @@ void vn_worker_command(struct vn_worker *w, struct vn_post_msg *m, uint64_t now_
     case VN_CMD_LABEL_CLOSE:
         vn_label_close(w, (const struct vn_cmd_label *)m);
         break;
+    case VN_CMD_TX_REPORT:
+        vn_tx_report(w, (const struct vn_delivery_msg *)m);
+        break;
     case VN_CMD_RX_OPEN:
         vn_rx_open(w, (const struct vn_cmd_rx_open *)m);
         break;
@@ -321,6 +326,8 @@ void vn_worker_tick(struct vn_worker *w, uint64_t now_us)
 {
     w->now_us = now_us;
     vn_end_bury(w);
+    if (now_us >= w->report_us)
+        vn_rx_report_due(w);
     if (now_us < w->deadline_us)
         return;
     w->deadline_us = UINT64_MAX;
@@ -340,7 +347,7 @@ void vn_worker_tick(struct vn_worker *w, uint64_t now_us)
 
 uint64_t vn_worker_next_deadline(const struct vn_worker *w)
 {
-    return w->deadline_us;
+    return VN_MIN(w->deadline_us, w->report_us);
 }
 
 void vn_worker_set_now(struct vn_worker *w, uint64_t now_us)

@@ -65,7 +65,10 @@ struct vn_worker {
     struct vn_map *rx_by_handle;
     struct vn_map *label_by_key; /* tether4 label4 */
     struct vn_map *forward_by_handle;
-    size_t pool_used; /* of VN_RELAY_POOL_BYTES */
+    size_t pool_used;         /* of VN_RELAY_POOL_BYTES */
+    size_t retained;          /* of VN_RETAIN_NODE_MAX */
+    struct vn_list reporting; /* struct vn_rx with something to report */
+    uint64_t report_us;       /* when the first of them is due; UINT64_MAX: none */
     struct vn_map *egresser_by_ip;
     struct vn_egresser *last_egresser; /* of the packet before: most come in runs */
     struct vn_bucket unreachable;      /* ICMP errors we make */

@@ -124,6 +124,39 @@ def it_goes_silent_under_datagrams():
     cut(False)
 
 
+def retransmitted(machine):
+    names, values = (l.split() for l in machine.out(["cat", "/proc/net/snmp"]).splitlines() if l.startswith("Tcp:"))
+    return int(values[names.index("RetransSegs")])
+
+
+def a_relay_dies_under_a_download():
+    """What was under way through it goes again by another: TCP inside sees a pause, no loss. It takes marks, so the
+    queues drop nothing of it."""
+    cut(True)
+    for m in (a, b):
+        m.run(["sysctl", "-qw", "net.ipv4.tcp_ecn=1"])
+    os.truncate(b.dir / "www" / "file", 64 << 30)  # of nothing: it is not written anywhere
+    t = Traffic(a, nb.ip4)
+    wait_until(lambda: relay(nb, "a") and {"c", "d"} - {relay(nb, "a").tag} == set(standbys(nb, "a")), 60,
+               "one relay carries what b sends, the other stands by")
+    curl = a.daemon(["curl", "-sf", "-o", "/dev/null", f"http://{nb.ip4}:8000/file"], name="bulk")
+    passed = lambda: a.counter("veilnet", "rx_bytes")
+    start = passed()
+    wait_until(lambda: passed() > start + (48 << 20), 20, "the download runs")
+    resent = lambda: nb.status()["counters"]["frames_resent"]
+    first, again, at, before = relay(nb, "a"), retransmitted(b), passed(), resent()
+    first.kill()
+    wait_until(lambda: passed() > at + (32 << 20) and relay(nb, "a") not in (None, first), 20,
+               "it goes on through another")
+    check(retransmitted(b) - again <= 40, f"TCP sent {retransmitted(b) - again} segments again")
+    check(resent() > before, f"{resent() - before} frames went again instead")
+    check(curl.process.poll() is None, "and the download runs on")
+    curl.stop()
+    t.stop()
+    first.start()
+    cut(False)
+
+
 def nobody_relays():
     for n in (nc, nd):
         n.stop()
@@ -137,4 +170,4 @@ def nobody_relays():
 
 
 main(a_download_survives_the_cut, it_is_explained, the_relay_dies, it_moves_back, it_goes_silent_under_datagrams,
-     nobody_relays)
+     a_relay_dies_under_a_download, nobody_relays)

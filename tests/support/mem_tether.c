@@ -21,6 +21,7 @@ struct event {
     struct vn_tether *to;
     enum vn_tether_class cls;
     struct vn_pktbuf *buf;
+    struct vn_pktbuf *shared; /* the sender's, if others have it too: kept as a real one keeps it */
     enum vn_tether_down why;
 };
 
@@ -45,6 +46,7 @@ struct vn_tether {
     struct vn_tether *peer;
     struct vn_candidate candidate; /* its own */
     size_t in_flight[3];           /* sent by this end, not yet delivered */
+    struct vn_pktqueue lost;       /* of what it shares: never acknowledged */
     bool wants_room[3];
     uint64_t control_due_us; /* of the last control message it sent */
     struct vn_tether_stats stats;
@@ -113,15 +115,25 @@ static void remove_first(struct vn_mem_net *n)
     sift_down(n, 0);
 }
 
+static void keep_lost(struct vn_tether *from, struct vn_pktbuf *shared)
+{
+    if (shared && from)
+        vn_pktqueue_push(&from->lost, shared);
+    else
+        vn_pktbuf_free(shared);
+}
+
 /* What is on its way to t. */
 static void forget_events(struct vn_mem_net *n, const struct vn_tether *t)
 {
     size_t kept = 0;
     for (size_t i = 0; i < n->count; i++) {
-        if (n->events[i].to == t)
+        if (n->events[i].to == t) {
             vn_pktbuf_free(n->events[i].buf);
-        else
+            keep_lost(t->peer, n->events[i].shared);
+        } else {
             n->events[kept++] = n->events[i];
+        }
     }
     n->count = kept;
     for (size_t i = kept / 2; i-- > 0;)
@@ -322,8 +334,10 @@ static vn_status mem_send(struct vn_tether *t, enum vn_tether_class cls, struct 
         }
         ++*ret_taken;
         /* The receiver gets bytes, not the sender's buffer; none without memory. */
+        struct vn_pktbuf *shared = vn_pktbuf_is_shared(b) ? vn_pktbuf_share(b) : NULL;
         if (vn_pktbuf_unshare(b, &b) != VN_OK) {
             vn_pktbuf_free(b);
+            keep_lost(t, shared);
             continue;
         }
         t->stats.tx_bytes += b->len;
@@ -332,6 +346,7 @@ static vn_status mem_send(struct vn_tether *t, enum vn_tether_class cls, struct 
         if ((net->cfg.filter && !net->cfg.filter(net->cfg.arg, &t->cfg.tether, cls, b)) ||
             !t->peer || is_cut(t) || (lost && cls == VN_TETHER_REALTIME)) {
             vn_pktbuf_free(b);
+            keep_lost(t, shared);
             continue;
         }
         uint64_t due =
@@ -343,9 +358,12 @@ static vn_status mem_send(struct vn_tether *t, enum vn_tether_class cls, struct 
         if (cls == VN_TETHER_CONTROL)
             due = t->control_due_us = VN_MAX(due, t->control_due_us);
         t->in_flight[cls] += b->len;
-        vn_status st = schedule(
-            net,
-            (struct event){.due_us = due, .kind = EV_MESSAGE, .to = t->peer, .cls = cls, .buf = b});
+        vn_status st = schedule(net, (struct event){.due_us = due,
+                                                    .kind = EV_MESSAGE,
+                                                    .to = t->peer,
+                                                    .cls = cls,
+                                                    .buf = b,
+                                                    .shared = shared});
         assert(st == VN_OK);
         (void)st;
     }
@@ -367,6 +385,7 @@ static void mem_close(struct vn_tether *t)
     struct vn_mem_net *n = t->net;
     struct vn_tether *p = t->peer;
     forget_events(n, t);
+    vn_pktqueue_clear(&t->lost);
     if (p) {
         p->peer = NULL;
         /* What it had sent before arrives first. */
@@ -446,8 +465,10 @@ struct vn_mem_net *vn_mem_net_free(struct vn_mem_net *n)
     if (!n)
         return NULL;
     assert(vn_list_empty(&n->ends));
-    for (size_t i = 0; i < n->count; i++)
+    for (size_t i = 0; i < n->count; i++) {
         vn_pktbuf_free(n->events[i].buf);
+        vn_pktbuf_free(n->events[i].shared);
+    }
     free(n->events);
     free(n);
     return NULL;
@@ -498,8 +519,10 @@ static void deliver(struct vn_mem_net *n, struct event e)
     if (is_cut(t)) {
         from->in_flight[e.cls] -= e.buf->len;
         vn_pktbuf_free(e.buf);
+        keep_lost(from, e.shared);
         return;
     }
+    vn_pktbuf_free(e.shared);
     t->stats.rx_bytes += e.buf->len;
     t->stats.rx_msgs++;
     bool room = false;

@@ -23,6 +23,12 @@ static vn_status rig_post(void *self, struct vn_post_msg *m)
         vn_post_msg_free(m);
         return VN_ERR_LIMIT;
     }
+    if (m->type == VN_EV_RX_REPORT) {
+        s->rig->report_count++;
+        m->next = s->rig->reports;
+        s->rig->reports = m;
+        return VN_OK;
+    }
     m->next = NULL;
     *s->last = m;
     s->last = &m->next;
@@ -88,6 +94,28 @@ void vn_rig_init(struct vn_rig *r, const struct vn_mem_net_config *net)
     }
 }
 
+/* The label that credit comes on. */
+static uint32_t reverse_of(const struct vn_rig_side *s, uint32_t label)
+{
+    return s->rig->relayed ? 1000 + label : 0;
+}
+
+static void pass_reports(struct vn_rig *r)
+{
+    struct vn_post_msg *m;
+    while ((m = r->reports)) {
+        const struct vn_delivery_msg *ev = (const struct vn_delivery_msg *)m;
+        r->reports = m->next;
+        for (size_t i = 0; i < VN_RIG_SIDES && !r->lose_reports; i++) {
+            struct vn_delivery_msg *c = cmd_new(VN_CMD_TX_REPORT, sizeof(*c));
+            c->handle = ev->handle - 1;
+            c->delivery = ev->delivery;
+            vn_rig_command(&r->side[i], c);
+        }
+        vn_post_msg_free(m);
+    }
+}
+
 void vn_rig_done(struct vn_rig *r)
 {
     for (size_t i = 0; i < VN_RIG_SIDES; i++) {
@@ -96,6 +124,8 @@ void vn_rig_done(struct vn_rig *r)
         vn_rig_clear(s);
         vn_pktqueue_clear(&s->written);
     }
+    r->lose_reports = true;
+    pass_reports(r);
     r->net = vn_mem_net_free(r->net);
 }
 
@@ -103,6 +133,7 @@ void vn_rig_run(struct vn_rig *r, uint64_t us)
 {
     uint64_t end = r->now_us + us;
     for (;;) {
+        pass_reports(r);
         for (size_t i = 0; i < VN_RIG_SIDES; i++) {
             struct vn_worker *w = r->side[i].worker;
             vn_worker_tick(w, r->now_us);
@@ -122,6 +153,7 @@ void vn_rig_run(struct vn_rig *r, uint64_t us)
     for (size_t i = 0; i < VN_RIG_SIDES; i++)
         vn_worker_set_now(r->side[i].worker, r->now_us);
     vn_mem_net_run(r->net, r->now_us);
+    pass_reports(r);
 }
 
 struct vn_post_msg *vn_rig_event(struct vn_rig_side *s)
@@ -231,6 +263,7 @@ void vn_rig_tx_open(struct vn_rig_side *s, uint32_t tx, uint32_t tether, uint32_
     c->tx = tx;
     c->tether = tether;
     c->label = label;
+    c->rev = reverse_of(s, label);
     c->hash_alg = VN_SHA256;
     c->epoch = epoch;
     c->keyed = true;
@@ -246,6 +279,7 @@ void vn_rig_rx_open(struct vn_rig_side *s, uint32_t rx, uint32_t tether, uint32_
     c->rx = rx;
     c->tether = tether;
     c->label = label;
+    c->rev = reverse_of(s, label);
     c->hash_alg = VN_SHA256;
     c->epoch = epoch;
     c->keyed = true;

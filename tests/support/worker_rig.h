@@ -28,6 +28,12 @@ struct vn_rig {
     struct vn_mem_net *net;
     uint64_t now_us;
     struct vn_random random;
+    /* What destinations report goes to their sources, if those are the streams of one number less
+     * that some side sends; with the next step of time. */
+    struct vn_post_msg *reports;
+    bool lose_reports;
+    bool relayed; /* circuits have credit from now on, as if relays were between */
+    size_t report_count;
     struct vn_rig_side side[VN_RIG_SIDES];
 };
 

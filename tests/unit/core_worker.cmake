@@ -1,4 +1,4 @@
-foreach(name IN ITEMS coalesce fq hostile_frames offload packet stream_keys unreachable worker worker_egress worker_relay
+foreach(name IN ITEMS coalesce fq hostile_frames offload packet retain stream_keys unreachable worker worker_delivery worker_egress worker_relay
                       worker_tethers)
     vn_unit_test(${name} SOURCES test_${name}.c LINKS vn_test_worker)
 endforeach()

@@ -57,6 +57,7 @@ static void torture(void (*prepare)(void), void (*step)(void))
         vn_rig_tx_open(a, 11, 1, 21, 0);
         vn_rig_rx_open(b, 12, 1, 21, 0, 0);
         vn_rig_dest(a, "10.66.0.2", VN_DEST_USE, 11, 0);
+        vn_rig_run(&rig, 100000); /* what did not arrive goes again */
         size_t before = b->written_count;
         vn_rig_packet(
             a, &(struct vn_inner){.src = "10.66.0.1", .dst = "10.66.0.2", .payload_len = 100});

@@ -1,0 +1,33 @@
+/* Reports of what arrived (DESIGN section 7), between the workers of a stream's two ends. */
+#include "core/delivery.h"
+
+#include "anchor.pb-c.h"
+#include "core/node_i.h"
+
+void vn_delivery_event(struct vn_node *n, struct vn_delivery_msg *ev)
+{
+    struct vn_stream *s = vn_stream_by_handle(n, ev->handle, false);
+    Vn__Report r = VN__REPORT__INIT;
+    Vn__StreamControl m = VN__STREAM_CONTROL__INIT;
+    if (!s)
+        return;
+    r.lane = ev->delivery.lane;
+    r.next = ev->delivery.next;
+    r.after = (ProtobufCBinaryData){ev->delivery.bits_len, ev->delivery.bits};
+    m.kind_case = VN__STREAM_CONTROL__KIND_REPORT;
+    m.report = &r;
+    vn_ctl_send(n, s, &m);
+}
+
+void vn_delivery_on_report(struct vn_node *n, struct vn_stream *s, const Vn__Report *r)
+{
+    struct vn_delivery d = {.next = r->next, .bits_len = r->after.len};
+    if (!s->is_tx || r->lane >= VN_LANES_MAX || d.bits_len > sizeof(d.bits)) {
+        vn_drop(n, VN_NDROP_BODY);
+        return;
+    }
+    d.lane = (uint8_t)r->lane;
+    if (d.bits_len > 0)
+        memcpy(d.bits, r->after.data, d.bits_len);
+    vn_tell_report(n, s, &d);
+}

@@ -1,0 +1,158 @@
+#include "core/retain.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct vn_retained {
+    struct vn_pktbuf *frame; /* NULL: it has arrived */
+    uint64_t seq;
+    uint64_t sent; /* retain.sent with it */
+    uint64_t at_us;
+};
+
+static struct vn_retained *slot(const struct vn_retain *r, uint64_t at)
+{
+    return &r->slots[at & (r->room - 1)];
+}
+
+/* The oldest there are may have arrived one by one. */
+static void forget_arrived(struct vn_retain *r)
+{
+    while (r->head < r->tail && !slot(r, r->head)->frame)
+        r->head++;
+    r->again = VN_MAX(r->again, r->head);
+}
+
+static void let_go(struct vn_retain *r, struct vn_retained *s)
+{
+    const size_t bytes = sizeof(*s->frame) + s->frame->cap;
+    r->bytes -= bytes;
+    *r->node_bytes -= bytes;
+    s->frame = vn_pktbuf_free(s->frame);
+}
+
+static void let_oldest_go(struct vn_retain *r)
+{
+    let_go(r, slot(r, r->head));
+    forget_arrived(r);
+}
+
+void vn_retain_init(struct vn_retain *r, size_t *node_bytes)
+{
+    *r = (struct vn_retain){.node_bytes = node_bytes};
+}
+
+void vn_retain_done(struct vn_retain *r)
+{
+    while (r->head < r->tail)
+        let_oldest_go(r);
+    free(r->slots);
+    r->slots = NULL;
+    r->room = 0;
+}
+
+static bool have_room(struct vn_retain *r)
+{
+    if (r->tail - r->head < r->room)
+        return true;
+    const size_t room = VN_MAX(2 * r->room, (size_t)64);
+    struct vn_retained *slots = room <= VN_RETAIN_FRAMES_MAX ? calloc(room, sizeof(*slots)) : NULL;
+    if (!slots)
+        return false;
+    for (uint64_t at = r->head; at < r->tail; at++)
+        slots[at & (room - 1)] = *slot(r, at);
+    free(r->slots);
+    r->slots = slots;
+    r->room = room;
+    return true;
+}
+
+/* Twice what is under way at a time. */
+static size_t limit(const struct vn_retain *r)
+{
+    const uint64_t twice = 2 * r->under_way;
+    return (size_t)VN_MIN(VN_MAX(twice, (uint64_t)VN_RETAIN_MIN), (uint64_t)VN_RETAIN_MAX);
+}
+
+size_t vn_retain_add(struct vn_retain *r, struct vn_pktbuf *frame, uint64_t seq, uint64_t now_us)
+{
+    const size_t bytes = sizeof(*frame) + frame->cap;
+    size_t gone = 0;
+    assert(!vn_retain_waits(r));
+    r->sent += bytes;
+    while (r->head < r->tail &&
+           (r->bytes + bytes > limit(r) || *r->node_bytes + bytes > VN_RETAIN_NODE_MAX ||
+            (r->tail - r->head == r->room && !have_room(r)))) {
+        let_oldest_go(r);
+        gone++;
+    }
+    if (*r->node_bytes + bytes > VN_RETAIN_NODE_MAX || !have_room(r))
+        return gone + 1;
+    *slot(r, r->tail) = (struct vn_retained){vn_pktbuf_share(frame), seq, r->sent, now_us};
+    r->again = ++r->tail;
+    r->bytes += bytes;
+    *r->node_bytes += bytes;
+    return gone;
+}
+
+static bool arrived(const struct vn_delivery *d, uint64_t seq)
+{
+    if (seq < d->next)
+        return true;
+    const uint64_t at = seq - d->next;
+    return at < 8 * (uint64_t)d->bits_len && (d->bits[at / 8] >> (at % 8) & 1);
+}
+
+/* Frames up to the one with this have arrived; 0: none did. */
+static void note_under_way(struct vn_retain *r, uint64_t newest)
+{
+    if (newest)
+        r->under_way = VN_MAX(r->sent - newest, r->under_way - r->under_way / 16);
+}
+
+void vn_retain_acked(struct vn_retain *r)
+{
+    uint64_t newest = 0;
+    while (r->head < r->again && !vn_pktbuf_is_shared(slot(r, r->head)->frame)) {
+        newest = slot(r, r->head)->sent;
+        let_oldest_go(r);
+    }
+    note_under_way(r, newest);
+}
+
+void vn_retain_report(struct vn_retain *r, const struct vn_delivery *d)
+{
+    const uint64_t end = d->next + 8 * (uint64_t)d->bits_len;
+    uint64_t newest = 0;
+    for (uint64_t at = r->head; at < r->tail && slot(r, at)->seq < end; at++) {
+        struct vn_retained *s = slot(r, at);
+        if (!s->frame || !arrived(d, s->seq))
+            continue;
+        newest = s->sent;
+        let_go(r, s);
+    }
+    forget_arrived(r);
+    note_under_way(r, newest);
+}
+
+void vn_retain_move(struct vn_retain *r, uint64_t now_us)
+{
+    while (r->head < r->tail && slot(r, r->head)->at_us + VN_RETAIN_US < now_us)
+        let_oldest_go(r);
+    r->again = r->head;
+}
+
+struct vn_pktbuf *vn_retain_next(struct vn_retain *r)
+{
+    while (vn_retain_waits(r)) {
+        struct vn_retained *s = slot(r, r->again++);
+        /* The tether it went to before may still have it: that one's stays as it is. */
+        const size_t before = s->frame ? s->frame->cap : 0;
+        if (!s->frame || vn_pktbuf_unshare(s->frame, &s->frame) != VN_OK)
+            continue;
+        r->bytes += s->frame->cap - before;
+        *r->node_bytes += s->frame->cap - before;
+        return s->frame;
+    }
+    return NULL;
+}

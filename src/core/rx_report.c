@@ -1,0 +1,96 @@
+/* What a destination tells the source of its bulk frames: which of a lane arrived (DESIGN 7). */
+#include "core/end.h"
+#include "core/rx.h"
+
+static void fill(struct vn_rx *rx, uint8_t lane, struct vn_delivery *ret)
+{
+    const struct vn_replay *r = &rx->lanes[lane].replay;
+    uint64_t next = rx->lanes[lane].all_below;
+    /* Real-time frames that were lost leave gaps that nobody fills. */
+    if (r->next > VN_REPORT_SPAN)
+        next = VN_MAX(next, r->next - VN_REPORT_SPAN);
+    while (next < r->next && !vn_replay_check(r, next))
+        next++;
+    rx->lanes[lane].all_below = ret->next = next;
+    ret->lane = lane;
+    ret->bits_len = (size_t)(r->next - next + 7) / 8;
+    for (uint64_t seq = next; seq < r->next; seq++)
+        if (!vn_replay_check(r, seq))
+            ret->bits[(seq - next) / 8] |= (uint8_t)(1u << (seq - next) % 8);
+}
+
+/* False: it is tried again. */
+static bool report_lane(struct vn_rx *rx, uint8_t lane)
+{
+    struct vn_delivery_msg *ev;
+    if (vn_post_msg_new(VN_EV_RX_REPORT, sizeof(*ev), &ev) != VN_OK)
+        return false;
+    ev->handle = rx->handle;
+    fill(rx, lane, &ev->delivery);
+    return vn_worker_tell(rx->worker, &ev->msg);
+}
+
+static void due_at(struct vn_rx *rx, uint64_t at_us)
+{
+    struct vn_worker *w = rx->worker;
+    rx->report_us = at_us;
+    w->report_us = VN_MIN(w->report_us, at_us);
+    if (vn_list_empty(&rx->of_reporting))
+        vn_list_append(&w->reporting, &rx->of_reporting);
+}
+
+static void report(struct vn_rx *rx)
+{
+    for (uint8_t lane = 0; lane < VN_LANES_MAX; lane++)
+        if ((rx->unreported_lanes >> lane & 1) && report_lane(rx, lane))
+            rx->unreported_lanes &= (uint16_t)~(1u << lane);
+    rx->unreported_bytes = rx->unreported_frames = 0;
+    rx->report_us = UINT64_MAX;
+    if (rx->unreported_lanes)
+        due_at(rx, rx->worker->now_us + VN_REPORT_US);
+    else
+        vn_list_remove(&rx->of_reporting);
+}
+
+void vn_rx_report_all(struct vn_rx *rx)
+{
+    for (uint8_t lane = 0; lane < VN_LANES_MAX; lane++)
+        if (rx->lanes[lane].replay.next > 0)
+            rx->unreported_lanes |= (uint16_t)(1u << lane);
+    report(rx);
+}
+
+void vn_rx_arrived(struct vn_rx *rx, const struct vn_label *on, uint8_t lane, size_t bytes)
+{
+    const uint64_t now_us = rx->worker->now_us;
+    /* Credit, hence relays between. Else the source is told by the tether itself. */
+    const bool relayed = on->meter.end;
+    rx->unreported_lanes |= (uint16_t)(1u << lane);
+    rx->unreported_bytes += bytes;
+    rx->unreported_frames++;
+    if (relayed &&
+        (rx->unreported_bytes >= VN_REPORT_BYTES || rx->unreported_frames >= VN_REPORT_FRAMES)) {
+        report(rx);
+        return;
+    }
+    const bool little = !relayed || rx->unreported_bytes < VN_REPORT_LITTLE_BYTES;
+    if (little && !vn_list_empty(&rx->of_reporting))
+        return;
+    const uint64_t quarter = vn_end_path(on->end)->srtt_us / 4;
+    const uint64_t wait = little ? VN_REPORT_LITTLE_US : VN_MAX(quarter, (uint64_t)VN_REPORT_US);
+    if (now_us + wait < rx->report_us)
+        due_at(rx, now_us + wait);
+}
+
+void vn_rx_report_due(struct vn_worker *w)
+{
+    w->report_us = UINT64_MAX;
+    VN_LIST_EACH(it, &w->reporting)
+    {
+        struct vn_rx *rx = VN_LIST_ENTRY(it, struct vn_rx, of_reporting);
+        if (rx->report_us <= w->now_us)
+            report(rx);
+        else
+            w->report_us = VN_MIN(w->report_us, rx->report_us);
+    }
+}

@@ -1,0 +1,209 @@
+/* What a source keeps of its frames, without a stream around it. */
+#include "core/retain.h"
+#include "support/test.h"
+
+static struct vn_retain retain;
+static size_t node_bytes;
+
+static int setup(void **state)
+{
+    (void)state;
+    node_bytes = 0;
+    vn_retain_init(&retain, &node_bytes);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    vn_retain_done(&retain);
+    assert_int_equal(0, node_bytes);
+    return 0;
+}
+
+/* As the tether takes its share and gives it back at once. */
+static size_t add(uint64_t seq, size_t n, uint64_t now_us)
+{
+    struct vn_pktbuf *b;
+    assert_ok(vn_pktbuf_new(n, &b));
+    memset(vn_pktbuf_put(b, n), (int)(seq % 251), n);
+    size_t gone = vn_retain_add(&retain, b, seq, now_us);
+    vn_pktbuf_free(b);
+    return gone;
+}
+
+static void assert_goes_again(uint64_t seq)
+{
+    struct vn_pktbuf *b = vn_retain_next(&retain);
+    assert_non_null(b);
+    assert_int_equal(seq % 251, b->data[0]);
+    assert_false(vn_pktbuf_is_shared(b));
+}
+
+static void nothing_goes_again_unasked(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 100; i++)
+        assert_int_equal(0, add(i, 1000, 0));
+    assert_false(vn_retain_waits(&retain));
+    assert_null(vn_retain_next(&retain));
+    assert_true(node_bytes > 100 * 1000);
+}
+
+static void what_was_reported_is_let_go(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 100; i += 2) /* the others are real-time frames */
+        add(i, 1000, 0);
+    const size_t before = node_bytes;
+    /* All below 40, and 42, 44, 46, 98. */
+    struct vn_delivery d = {.next = 40, .bits_len = 8, .bits = {0x54, 0, 0, 0, 0, 0, 0, 4}};
+    vn_retain_report(&retain, &d);
+    assert_int_equal(before / 50 * 26, node_bytes);
+    vn_retain_report(&retain, &d); /* it may come twice, or late */
+    vn_retain_report(&retain, &(struct vn_delivery){.next = 10});
+    assert_int_equal(before / 50 * 26, node_bytes);
+    vn_retain_move(&retain, 0);
+    assert_goes_again(40);
+    assert_goes_again(48);
+    /* One that arrives while others go again does not. */
+    vn_retain_report(&retain, &(struct vn_delivery){.next = 51});
+    for (uint64_t i = 52; i < 98; i += 2)
+        assert_goes_again(i);
+    assert_null(vn_retain_next(&retain));
+    vn_retain_report(&retain, &(struct vn_delivery){.next = 99});
+    assert_int_equal(0, node_bytes);
+}
+
+/* Where the tether leads to the destination: up to the first frame that it has still. */
+static void what_the_tether_has_not_any_more_is_let_go(void **state)
+{
+    (void)state;
+    struct vn_pktbuf *b;
+    for (uint64_t i = 0; i < 5; i++)
+        add(i, 1000, 0);
+    assert_ok(vn_pktbuf_new(1000, &b));
+    memset(vn_pktbuf_put(b, 1000), 5, 1000);
+    vn_retain_add(&retain, b, 5, 0);
+    for (uint64_t i = 6; i < 10; i++)
+        add(i, 1000, 0);
+    vn_retain_acked(&retain);
+    assert_int_equal(5, retain.tail - retain.head);
+    vn_pktbuf_free(b);
+    /* What goes again has not been given to the tether that is in use now. */
+    vn_retain_move(&retain, 0);
+    assert_goes_again(5);
+    vn_retain_acked(&retain);
+    assert_goes_again(6);
+    for (uint64_t i = 7; i < 10; i++)
+        assert_goes_again(i);
+    vn_retain_acked(&retain);
+    assert_int_equal(0, node_bytes);
+}
+
+/* Whatever a destination says, it harms only itself. */
+static void reports_of_anything(void **state)
+{
+    (void)state;
+    struct vn_delivery d = {.next = UINT64_MAX - 3, .bits_len = sizeof(d.bits)};
+    memset(d.bits, 0xff, sizeof(d.bits));
+    vn_retain_report(&retain, &d);
+    for (uint64_t i = 0; i < 10; i++)
+        add(i, 100, 0);
+    vn_retain_report(&retain, &d);
+    d.next = UINT64_MAX;
+    d.bits_len = 0;
+    vn_retain_report(&retain, &d);
+    assert_int_equal(0, node_bytes);
+    assert_int_equal(0, add(10, 100, 0));
+}
+
+/* The tether it went to first has not sent all of it: its bytes stay as they are. */
+static void a_copy_goes_where_another_has_it(void **state)
+{
+    (void)state;
+    struct vn_pktbuf *b;
+    assert_ok(vn_pktbuf_new(500, &b));
+    memset(vn_pktbuf_put(b, 500), 7, 500);
+    vn_retain_add(&retain, b, 0, 0);
+    vn_retain_move(&retain, 0);
+    struct vn_pktbuf *again = vn_retain_next(&retain);
+    assert_non_null(again);
+    assert_ptr_not_equal(b, again);
+    assert_span_equal(vn_pktbuf_span(b), vn_pktbuf_span(again));
+    assert_false(vn_pktbuf_is_shared(b));
+    vn_pktbuf_free(b);
+    /* Now nobody else has it. */
+    vn_retain_move(&retain, 0);
+    assert_ptr_equal(again, vn_retain_next(&retain));
+}
+
+static void memory_is_bounded(void **state)
+{
+    (void)state;
+    size_t gone = 0;
+    for (uint64_t i = 0; i < 200; i++)
+        gone += add(i, VN_FRAME_MAX, 0);
+    assert_true(retain.bytes <= VN_RETAIN_MIN);
+    assert_int_equal(200 - (retain.tail - retain.head), gone);
+    assert_in_range(gone, 200 - VN_RETAIN_MIN / VN_FRAME_MAX,
+                    200 - VN_RETAIN_MIN / VN_FRAME_MAX + 4);
+    vn_retain_move(&retain, 0);
+    assert_goes_again(gone); /* the oldest went */
+    while (vn_retain_next(&retain))
+        ;
+    /* More is under way: more is kept, */
+    for (uint64_t i = 200; i < 1000; i++) {
+        add(i, VN_FRAME_MAX, 0);
+        if (i % 10 == 0 && i < 900)
+            vn_retain_report(&retain, &(struct vn_delivery){.next = i - 100});
+    }
+    assert_true(retain.tail - retain.head > VN_RETAIN_MIN / VN_FRAME_MAX);
+    assert_true(retain.bytes <= VN_RETAIN_MAX);
+    /* but not of more streams than the node has room for. */
+    node_bytes += VN_RETAIN_NODE_MAX;
+    assert_true(add(1000, 1000, 0) > 1);
+    assert_int_equal(retain.head, retain.tail);
+    node_bytes -= VN_RETAIN_NODE_MAX;
+}
+
+static void frames_are_bounded(void **state)
+{
+    (void)state;
+    size_t gone = 0;
+    for (uint64_t i = 0; i < VN_RETAIN_FRAMES_MAX + 10; i++) {
+        gone += add(i, 1, 0);
+        if (i % 64 == 0) /* the limit in bytes grows */
+            vn_retain_report(&retain, &(struct vn_delivery){.next = 1});
+    }
+    assert_true(retain.tail - retain.head <= VN_RETAIN_FRAMES_MAX);
+    assert_true(gone > 0);
+}
+
+/* Nobody waits for a packet so long. */
+static void old_ones_do_not_go_again(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 10; i++)
+        add(i, 100, i * 1000000);
+    vn_retain_move(&retain, VN_RETAIN_US + 4500000);
+    for (uint64_t i = 5; i < 10; i++)
+        assert_goes_again(i);
+    assert_null(vn_retain_next(&retain));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(nothing_goes_again_unasked, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_reported_is_let_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_the_tether_has_not_any_more_is_let_go, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(reports_of_anything, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_copy_goes_where_another_has_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(memory_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(frames_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(old_ones_do_not_go_again, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
