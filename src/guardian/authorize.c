@@ -101,7 +101,8 @@ static bool is_account(const struct vn_route *route)
 /* What is left to do for who has a password that others know. */
 static bool may_before_change(const struct vn_route *route)
 {
-    return is_account(route) && strncmp(route->path, "/auth/tokens", 12) != 0;
+    return is_account(route) && strncmp(route->path, "/auth/tokens", 12) != 0 &&
+           strncmp(route->path, "/auth/identities", 16) != 0;
 }
 
 bool vn_request_authenticate(struct vn_request *r, const char *bearer)

@@ -1,9 +1,11 @@
 /* realm: small administration on Guardian's host, on the store directly; and what such verbs share.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "guardian/cmd_admin.h"
 #include "guardian/commands.h"
@@ -13,6 +15,8 @@
 #include "guardian/realm_make.h"
 #include "guardian/statedir.h"
 #include "guardian/store_orgs.h"
+
+#define FILE_BYTES_MAX 65536
 
 const char *vn_admin_explain(vn_status st)
 {
@@ -93,6 +97,27 @@ int vn_admin_list(int argc, char **argv, vn_status (*list)(struct vn_admin *c))
         code = vn_admin_print_items(&c);
     vn_admin_finish(&c);
     return code;
+}
+
+int vn_admin_read_file(const char *option, const char *path, bool line, char **ret)
+{
+    struct vn_buf b;
+    vn_buf_init(&b, FILE_BYTES_MAX);
+    errno = 0;
+    vn_status st = vn_file_read(path, &b);
+    const int error = errno;
+    if (st == VN_OK)
+        st = vn_buf_append(&b, "", 1);
+    if (st == VN_OK) {
+        *ret = strdup((const char *)b.p);
+        st = *ret ? VN_OK : VN_ERR_NOMEM;
+    }
+    if (st == VN_OK && line)
+        (*ret)[strcspn(*ret, "\r\n")] = 0;
+    vn_buf_wipe(&b);
+    return st == VN_OK ? 0
+                       : vn_die("%s %s cannot be read (%s)", option, path,
+                                error ? strerror(error) : vn_status_name(st));
 }
 
 int vn_admin_usage(const char *what)

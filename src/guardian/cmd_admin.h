@@ -28,6 +28,10 @@ int vn_admin_list(int argc, char **argv, vn_status (*list)(struct vn_admin *c));
 int vn_admin_usage(const char *what);
 const char *vn_admin_explain(vn_status st);
 
+/** The text of a file of at most 64 KB that the option names, or its first line; malloc'ed, to be
+ * wiped. Returns an exit code after saying what is wrong. */
+int vn_admin_read_file(const char *option, const char *path, bool line, char **ret);
+
 struct vn_admin_sub {
     const char *name;
     int (*run)(int argc, char **argv);

@@ -1,9 +1,6 @@
 #include "guardian/cmd_ask.h"
 
-#include <errno.h>
 #include <stdio.h>
-
-#include "base/file.h"
 
 #include "guardian/json.h"
 #include "guardian/options.h"
@@ -11,7 +8,6 @@
 #include "guardian/store_oidc.h"
 #include "guardian/store_orgs.h"
 
-#define SECRET_BYTES_MAX 1024
 #define FIXED_OPTIONS 5 /* --state-dir, --json, --org, --realm and the word */
 
 struct ask {
@@ -198,20 +194,11 @@ static int set_teams(struct ask *a, const char *member, const char *list)
 
 static int set_file(struct ask *a, const struct vn_ask_option *o, const char *path)
 {
-    struct vn_buf b;
-    vn_buf_init(&b, SECRET_BYTES_MAX);
-    vn_status st = vn_buf_reserve(&b, SECRET_BYTES_MAX);
-    if (st == VN_OK)
-        st = vn_file_read(path, &b);
-    size_t n = 0;
-    while (st == VN_OK && n < b.len && b.p[n] != '\n' && b.p[n] != '\r')
-        n++;
-    if (st == VN_OK)
-        set(a, o->member, json_stringn((const char *)b.p, n));
-    vn_buf_wipe(&b);
-    return st == VN_OK ? 0
-                       : vn_die("%s %s cannot be read (%s)", o->flag, path,
-                                st == VN_ERR_IO && errno ? strerror(errno) : vn_status_name(st));
+    VN_CLEANUP(vn_secret_strp) char *text = NULL;
+    int code = vn_admin_read_file(o->flag, path, true, &text);
+    if (!code && !set(a, o->member, json_string(text)))
+        code = vn_die("%s %s holds no UTF-8 text", o->flag, path);
+    return code;
 }
 
 static int set_value(struct ask *a, const struct vn_ask_option *o, const char *text)

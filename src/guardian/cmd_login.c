@@ -1,7 +1,7 @@
 /*
  * login: signs somebody in by their browser (RFC 8252): prints where to go, waits on the loopback
  * for the redirect, and prints the access token. Of the Guardian of the state folder, or of one
- * that is named.
+ * that is named. With --link it signs in by a password first, and links that account.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,6 +24,7 @@
 
 #define REQUEST_MAX 8192 /* bytes of the browser's request: its first line */
 #define REQUEST_MS 5000
+#define TOKEN_MAX 4095 /* of Guardian: what its HTTP server takes */
 
 static const char PAGE[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
                            "Connection: close\r\nCache-Control: no-store\r\n\r\n"
@@ -32,7 +33,9 @@ static const char NO_PAGE[] = "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r
 
 struct login {
     struct vn_admin c;
-    const char *provider, *guardian, *pin;
+    const char *provider, *guardian, *pin, *user, *password_file;
+    bool link;
+    char *token; /* access token of the account to be linked; NULL: none is */
     struct vn_http_config http;
     char base[VN_URL_MAX + 8];
     int listener;
@@ -66,6 +69,7 @@ static int find_guardian(struct login *l)
     return 0;
 }
 
+/* In the name of the account that is linked, if one is. *ret: NULL for 204. */
 static int call(const struct login *l, const char *path, json_t *take_body, json_t **ret)
 {
     VN_CLEANUP(vn_json_freep) json_t *body = take_body;
@@ -74,7 +78,8 @@ static int call(const struct login *l, const char *path, json_t *take_body, json
     if (!text)
         return vn_die("out of memory");
     snprintf(url, sizeof(url), "%s%s", l->base, path);
-    const struct vn_http_request req = {.method = "POST", .url = url, .body = VN_SPAN_STR(text)};
+    const struct vn_http_request req = {
+        .method = "POST", .url = url, .bearer = l->token, .body = VN_SPAN_STR(text)};
     struct vn_http_response res;
     struct vn_buf answer;
     vn_http_perform(&l->http, &req, &res, &answer);
@@ -83,6 +88,8 @@ static int call(const struct login *l, const char *path, json_t *take_body, json
     if (res.status != VN_OK)
         return vn_die("%s", res.detail);
     const char *detail = json_string_value(json_object_get(*ret, "detail"));
+    if (res.code == 204)
+        return 0;
     if (res.code != 200)
         return vn_die("%s", detail ? detail : "Guardian answers with an error");
     return *ret ? 0 : vn_die("Guardian's answer is not understood");
@@ -212,7 +219,11 @@ static int finish(struct login *l, const char *flow)
     json_t *body = json_pack("{s:s, s:s, s:s}", "flow", flow, "state", l->state, "code", l->code);
     if (body && l->iss[0])
         json_object_set_new(body, "iss", json_string(l->iss));
-    int code = call(l, "/auth/oidc/finish", body, &session);
+    int code = call(l, l->link ? "/auth/identities/finish" : "/auth/oidc/finish", body, &session);
+    if (!code && l->link) {
+        vn_admin_print(&l->c, l->user, session);
+        return 0;
+    }
     const char *token = json_string_value(json_object_get(session, "access_token"));
     if (!code && l->c.json) {
         json_dumpf(session, stdout, JSON_INDENT(2));
@@ -232,7 +243,7 @@ static int sign_in(struct login *l)
     if (code)
         return code;
     snprintf(redirect, sizeof(redirect), "http://127.0.0.1:%u/callback", port);
-    code = call(l, "/auth/oidc/begin",
+    code = call(l, l->link ? "/auth/identities/begin" : "/auth/oidc/begin",
                 json_pack("{s:s, s:s}", "provider", l->provider, "redirect_uri", redirect), &begun);
     const char *url = json_string_value(json_object_get(begun, "url")),
                *flow = json_string_value(json_object_get(begun, "flow")),
@@ -246,6 +257,25 @@ static int sign_in(struct login *l)
     return code ? code : finish(l, flow);
 }
 
+/* Signs in to the account that is to be linked, links it, and signs out again. */
+static int link_account(struct login *l)
+{
+    VN_CLEANUP(vn_json_freep) json_t *session = NULL, *gone = NULL;
+    VN_CLEANUP(vn_secret_strp) char *password = NULL;
+    int code = vn_admin_read_file("--password-file", l->password_file, true, &password);
+    if (!code)
+        code = call(l, "/auth/login",
+                    json_pack("{s:s, s:s}", "user", l->user, "password", password), &session);
+    if (!code && !vn_jread_text_dup(session, "access_token", TOKEN_MAX, &l->token))
+        code = vn_die("Guardian's answer is not understood");
+    if (code)
+        return code;
+    code = sign_in(l);
+    const int ended = call(l, "/auth/logout", json_object(), &gone);
+    vn_secret_strp(&l->token);
+    return code ? code : ended;
+}
+
 int vn_cmd_login(int argc, char **argv)
 {
     struct login l = {.listener = -1};
@@ -253,15 +283,20 @@ int vn_cmd_login(int argc, char **argv)
                                         {"--oidc", &l.provider, NULL},
                                         {"--guardian", &l.guardian, NULL},
                                         {"--pin", &l.pin, NULL},
+                                        {"--link", NULL, &l.link},
+                                        {"--user", &l.user, NULL},
+                                        {"--password-file", &l.password_file, NULL},
                                         {"--json", NULL, &l.c.json},
                                         {0}};
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;
     if (!l.provider)
         return vn_admin_usage("say by which provider: login --oidc NAME");
+    if (l.link != (l.user && l.password_file) || (!l.link && (l.user || l.password_file)))
+        return vn_admin_usage("--link, --user NAME and --password-file FILE belong together");
     int code = find_guardian(&l);
     if (!code)
-        code = sign_in(&l);
+        code = l.link ? link_account(&l) : sign_in(&l);
     if (l.listener >= 0)
         close(l.listener);
     if (!l.guardian)

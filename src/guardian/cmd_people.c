@@ -48,6 +48,20 @@ int vn_cmd_user(int argc, char **argv)
          "{\"disabled\": false}",
          {{.flag = NULL}}},
         {"delete", "DELETE", "/users/{about}", VN_ASK_A_USER, NULL, NULL, {{.flag = NULL}}},
+        {"identities",
+         "GET",
+         "/users/{about}/identities",
+         VN_ASK_A_USER,
+         NULL,
+         NULL,
+         {{.flag = NULL}}},
+        {"unlink",
+         "DELETE",
+         "/users/{user}/identities/{about}",
+         VN_ASK_AN_ID,
+         NULL,
+         NULL,
+         {{"--user", NULL, VN_ASK_USER, WHO}}},
     };
     return vn_ask_dispatch(argc, argv, VERBS, VN_ARRAY_LEN(VERBS));
 }

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "guardian/ack.h"
 #include "guardian/audit_keep.h"
+#include "guardian/cmd_admin.h"
 #include "guardian/command.h"
 #include "guardian/commands.h"
 #include "guardian/ephemeral.h"
@@ -193,26 +193,6 @@ static int set_audit(const struct vn_statedir *dir, const char *age, const char 
     return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
 }
 
-#define SETTING_BYTES_MAX 65536 /* of a file that an option names */
-
-/* The first line, or all of a PEM file. */
-static vn_status read_setting(const char *path, bool line, char **ret)
-{
-    struct vn_buf b;
-    vn_buf_init(&b, SETTING_BYTES_MAX);
-    vn_status st = vn_file_read(path, &b);
-    if (st == VN_OK)
-        st = vn_buf_append(&b, "", 1);
-    if (st == VN_OK) {
-        *ret = strdup((const char *)b.p);
-        st = *ret ? VN_OK : VN_ERR_NOMEM;
-    }
-    if (st == VN_OK && line)
-        (*ret)[strcspn(*ret, "\r\n")] = 0;
-    vn_buf_wipe(&b);
-    return st;
-}
-
 /* Of `run`, as the command line has it. */
 struct turn_words {
     const char *urls, *user, *password_file, *secret_file, *cert_file;
@@ -233,10 +213,9 @@ static int set_turn(const struct vn_statedir *dir, const struct turn_words *w)
     for (size_t i = 0; i < VN_ARRAY_LEN(files); i++) {
         if (!files[i].path)
             continue;
-        const vn_status st = read_setting(files[i].path, files[i].line, files[i].text);
-        if (st != VN_OK)
-            return vn_die("%s %s cannot be read (%s)", files[i].option, files[i].path,
-                          st == VN_ERR_IO && errno ? strerror(errno) : vn_status_name(st));
+        int code = vn_admin_read_file(files[i].option, files[i].path, files[i].line, files[i].text);
+        if (code)
+            return code;
     }
     VN_CLEANUP(vn_store_closep) struct vn_store *s = NULL;
     char why[256];
@@ -258,15 +237,12 @@ static int set_providers(const struct vn_statedir *dir, const char *networks, co
 {
     VN_CLEANUP(vn_store_closep) struct vn_store *s = NULL;
     VN_CLEANUP(vn_secret_strp) char *ca = NULL;
-    vn_status st = VN_OK;
     if (ca_file && strcmp(ca_file, "none") == 0)
         ca_file = "/dev/null";
-    if (ca_file)
-        st = read_setting(ca_file, false, &ca);
-    if (st != VN_OK)
-        return vn_die("--provider-ca %s cannot be read (%s)", ca_file,
-                      st == VN_ERR_IO && errno ? strerror(errno) : vn_status_name(st));
-    st = vn_store_open(dir->db, false, &s);
+    int code = ca_file ? vn_admin_read_file("--provider-ca", ca_file, false, &ca) : 0;
+    if (code)
+        return code;
+    vn_status st = vn_store_open(dir->db, false, &s);
     if (st == VN_OK && networks) {
         st = vn_config_set_provider_networks(s, networks);
         if (st == VN_ERR_ARG)

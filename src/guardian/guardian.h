@@ -42,9 +42,9 @@ struct vn_guardian {
     struct vn_acks *acks; /* NULL when starting or stopping */
     struct vn_master *master;
     struct vn_links *links;
-    struct vn_commands *commands;   /* NULL when stopping, as links */
-    struct vn_providers *providers; /* NULL when stopping */
-    struct vn_oidc_flows *oidc_flows;
+    struct vn_commands *commands;         /* NULL when stopping, as links */
+    struct vn_providers *providers;       /* NULL when stopping */
+    struct vn_oidc_flows *oidc_flows;     /* NULL when starting or stopping */
     struct vn_key_changes *key_changes;   /* NULL when stopping */
     struct vn_signing *signing;           /* NULL when stopping */
     struct vn_ephemerals *ephemerals;     /* NULL when stopping */

@@ -155,6 +155,8 @@ static vn_status draw(char ret[VN_OIDC_SECRET + 1])
 vn_status vn_oidc_flow_begin(struct vn_oidc_flows *f, uint64_t now_ms, struct vn_oidc_flow **ret,
                              char *ret_secret)
 {
+    if (!f)
+        return VN_ERR_STATE;
     while (f->n && (f->n == VN_OIDC_FLOWS_MAX || now_ms >= f->list[0]->begun_ms + VN_OIDC_FLOW_MS))
         forget(f, 0);
     struct vn_oidc_flow *flow = calloc(1, sizeof(*flow));
@@ -182,7 +184,7 @@ vn_status vn_oidc_flow_take(struct vn_oidc_flows *f, const char *secret, const c
                             uint64_t now_ms, struct vn_oidc_flow *ret)
 {
     uint8_t hash[32];
-    vn_status st = vn_token_hash(secret, hash);
+    vn_status st = f ? vn_token_hash(secret, hash) : VN_ERR_STATE;
     size_t i = 0;
     while (st == VN_OK && i < f->n && !vn_ct_equal(f->list[i]->secret_hash, hash, sizeof(hash)))
         i++;

@@ -37,6 +37,7 @@ VN_MUST_CHECK vn_status vn_oidc_discovery_url(const char *issuer, char *ret, siz
 
 struct vn_oidc_flow {
     uint64_t begun_ms; /* monotonic */
+    struct vn_id user; /* who links their account; zero: somebody signs in */
     uint8_t secret_hash[32];
     char state[VN_OIDC_SECRET + 1], nonce[VN_OIDC_SECRET + 1], verifier[VN_OIDC_SECRET + 1];
     char provider[VN_OIDC_NAME_MAX + 1];
@@ -46,11 +47,12 @@ struct vn_oidc_flows;
 VN_MUST_CHECK vn_status vn_oidc_flows_new(struct vn_oidc_flows **ret);
 /** Wipes. Returns NULL; NULL is fine. */
 struct vn_oidc_flows *vn_oidc_flows_free(struct vn_oidc_flows *f);
-/** Draws all that is random; ret_secret is for who began it. Borrowed until the next call. */
+/** Draws all that is random; ret_secret is for who began it. Borrowed until the next call.
+ * VN_ERR_STATE: f is NULL, as when Guardian stops. */
 VN_MUST_CHECK vn_status vn_oidc_flow_begin(struct vn_oidc_flows *f, uint64_t now_ms,
                                            struct vn_oidc_flow **ret, char *ret_secret);
 /** Takes the flow of this secret, once. VN_ERR_NOTFOUND: there is none, or it is too old, or the
- * state is another one's, which ends it too. The caller wipes *ret. */
+ * state is another one's, which ends it too. VN_ERR_STATE as above. The caller wipes *ret. */
 VN_MUST_CHECK vn_status vn_oidc_flow_take(struct vn_oidc_flows *f, const char *secret,
                                           const char *state, uint64_t now_ms,
                                           struct vn_oidc_flow *ret);

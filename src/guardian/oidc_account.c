@@ -73,25 +73,59 @@ static vn_status new_account(struct vn_store *tx, const struct vn_oidc_provider 
     return st;
 }
 
+/* Who it is. VN_ERR_MALFORMED: nobody. */
+static vn_status subject_of(const struct vn_oidc_provider *p, const json_t *claims,
+                            struct vn_identity_record *ret)
+{
+    snprintf(ret->issuer, sizeof(ret->issuer), "%s", p->issuer);
+    snprintf(ret->provider, sizeof(ret->provider), "%s", p->name);
+    return vn_jread_text(claims, "sub", ret->subject, sizeof(ret->subject)) && ret->subject[0]
+               ? VN_OK
+               : VN_ERR_MALFORMED;
+}
+
+static vn_status add(struct vn_store *tx, const struct vn_id *user, uint64_t now_ms,
+                     struct vn_identity_record *io)
+{
+    io->user = *user;
+    io->created_ms = now_ms;
+    vn_status st = vn_rng_bytes(io->id.b, sizeof(io->id.b));
+    return st == VN_OK ? vn_store_identity_add(tx, io) : st;
+}
+
 vn_status vn_oidc_account(struct vn_store *tx, const struct vn_oidc_provider *p,
                           const json_t *claims, uint64_t now_ms, struct vn_user_record *ret,
                           bool *ret_new)
 {
-    char subject[VN_OIDC_TEXT_MAX + 1], address[VN_USER_NAME_MAX + 1];
-    struct vn_id user;
-    if (!vn_jread_text(claims, "sub", subject, sizeof(subject)) || !subject[0])
-        return VN_ERR_MALFORMED;
+    char address[VN_USER_NAME_MAX + 1];
+    struct vn_identity_record i;
+    vn_status st = subject_of(p, claims, &i);
+    if (st != VN_OK)
+        return st;
     *ret_new = false;
-    vn_status st = vn_store_identity_user(tx, p->issuer, subject, &user);
+    st = vn_store_identity_get(tx, i.issuer, i.subject, &i);
     if (st == VN_OK)
-        return vn_store_user_get(tx, &user, ret);
+        return vn_store_user_get(tx, &i.user, ret);
     if (st != VN_ERR_NOTFOUND)
         return st;
     *ret_new = true;
     const bool known = verified_address(claims, address);
     st = known ? waiting_account(tx, address, ret) : VN_ERR_NOTFOUND;
     if (st == VN_ERR_NOTFOUND)
-        st = p->sign_up ? new_account(tx, p, claims, subject, known ? address : NULL, now_ms, ret)
+        st = p->sign_up ? new_account(tx, p, claims, i.subject, known ? address : NULL, now_ms, ret)
                         : VN_ERR_DENIED;
-    return st == VN_OK ? vn_store_identity_add(tx, p->issuer, subject, &ret->id, now_ms) : st;
+    return st == VN_OK ? add(tx, &ret->id, now_ms, &i) : st;
+}
+
+vn_status vn_oidc_link(struct vn_store *tx, const struct vn_oidc_provider *p, const json_t *claims,
+                       const struct vn_id *user, uint64_t now_ms, struct vn_identity_record *ret,
+                       bool *ret_new)
+{
+    vn_status st = subject_of(p, claims, ret);
+    if (st == VN_OK)
+        st = vn_store_identity_get(tx, ret->issuer, ret->subject, ret);
+    *ret_new = st == VN_ERR_NOTFOUND;
+    if (*ret_new)
+        return add(tx, user, now_ms, ret);
+    return st == VN_OK && !vn_id_equal(&ret->user, user) ? VN_ERR_EXISTS : st;
 }

@@ -14,3 +14,15 @@
 VN_MUST_CHECK vn_status vn_oidc_account(struct vn_store *tx, const struct vn_oidc_provider *p,
                                         const json_t *claims, uint64_t now_ms,
                                         struct vn_user_record *ret, bool *ret_new);
+
+/**
+ * Ties the account of user to issuer and subject, whatever else the claims say. In the caller's
+ * transaction.
+ * @param ret_new  it was not so before
+ * @return VN_ERR_EXISTS: another account is; VN_ERR_LIMIT: the account has too many;
+ * VN_ERR_MALFORMED: claims lack a subject
+ */
+VN_MUST_CHECK vn_status vn_oidc_link(struct vn_store *tx, const struct vn_oidc_provider *p,
+                                     const json_t *claims, const struct vn_id *user,
+                                     uint64_t now_ms, struct vn_identity_record *ret,
+                                     bool *ret_new);

@@ -1,49 +1,22 @@
-/* Sign-ins by OpenID Connect: the two requests of a flow, and what Guardian asks between them. */
+/*
+ * Sign-ins by OpenID Connect: the requests of a flow. Who is signed in already goes through the
+ * same to link their account to what a provider calls them.
+ */
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "control/json_alloc.h"
-#include "control/json_read.h"
 #include "crypto/kdf.h"
-#include "guardian/oidc.h"
 #include "guardian/oidc_account.h"
+#include "guardian/oidc_redeem.h"
 #include "guardian/providers.h"
 #include "guardian/routes.h"
 #include "guardian/sign_in.h"
 
-#define FORM_MAX 12288
-/* Of Supabase Auth: what its access tokens are for, and its paths behind the issuer. */
-#define SUPABASE_AUDIENCE "authenticated"
-#define SUPABASE_TOKEN "/token?grant_type=password"
-#define SUPABASE_KEYS "/.well-known/jwks.json"
-
-struct flow {
-    struct vn_request *r;
-    struct vn_oidc_provider provider;
-    struct vn_oidc_discovery at;
-    struct vn_oidc_flow f; /* of finish */
-    char *id_token;
-    struct vn_oauth_jwt jwt;
-    json_t *claims;
-    void (*then)(struct flow *f); /* once it is known where the endpoints are */
-};
-
-static void flow_freep(struct flow **f)
+static bool links(const struct vn_request *r)
 {
-    if (!*f)
-        return;
-    json_decref((*f)->claims);
-    vn_secret_strp(&(*f)->id_token);
-    vn_wipe(*f, sizeof(**f));
-    free(*f);
-}
-
-/* Answers. */
-static void provider_failed(struct flow *f, const char *why)
-{
-    vn_request_error(f->r, 502, "sign-in with %s is not possible now: %.300s", f->provider.name,
-                     why);
+    return r->route->role != VN_WEB_PUBLIC;
 }
 
 /* Each returns false after answering. */
@@ -58,38 +31,42 @@ static bool find_provider(struct vn_request *r, const char *name, struct vn_oidc
     return st == VN_OK;
 }
 
-static struct flow *flow_new(struct vn_request *r, void (*then)(struct flow *f))
+static void sign_in(struct vn_oidc_run *f);
+static void link_account(struct vn_oidc_run *f);
+
+static struct vn_oidc_run *flow_new(struct vn_request *r, void (*then)(struct vn_oidc_run *f))
 {
-    struct flow *f = calloc(1, sizeof(*f));
+    struct vn_oidc_run *f = calloc(1, sizeof(*f));
     if (!f) {
         vn_request_fail(r, VN_ERR_NOMEM, "sign-in");
         return NULL;
     }
     f->r = r;
     f->then = then;
+    f->done = links(r) ? link_account : sign_in;
     return f;
 }
 
 static void on_discovery(void *arg, vn_status st, const json_t *doc, const char *why)
 {
-    VN_CLEANUP(flow_freep) struct flow *f = arg;
+    VN_CLEANUP(vn_oidc_run_freep) struct vn_oidc_run *f = arg;
     f->r->json_failures = vn_json_failures(); /* others' may have failed meanwhile */
     if (st == VN_OK)
         st = vn_oidc_discovery_read(doc, f->provider.issuer, &f->at, &why);
     if (st == VN_OK)
         f->then(VN_TAKE(f));
     else
-        provider_failed(f, why);
+        vn_oidc_run_failed(f, why);
 }
 
 /* Takes f. */
-static void discover(struct flow *f)
+static void discover(struct vn_oidc_run *f)
 {
     char url[VN_OIDC_TEXT_MAX + 40];
     if (!f->r->g->providers ||
         vn_oidc_discovery_url(f->provider.issuer, url, sizeof(url)) != VN_OK) {
-        provider_failed(f, "Guardian is stopping: try again in a moment");
-        flow_freep(&f);
+        vn_oidc_run_failed(f, "Guardian is stopping: try again in a moment");
+        vn_oidc_run_freep(&f);
         return;
     }
     vn_providers_document(f->r->g->providers, url, on_discovery, f);
@@ -97,8 +74,8 @@ static void discover(struct flow *f)
 
 /* ---- begin ---- */
 
-static vn_status authorization_url(const struct flow *f, const struct vn_oidc_flow *flow, char *ret,
-                                   size_t cap)
+static vn_status authorization_url(const struct vn_oidc_run *f, const struct vn_oidc_flow *flow,
+                                   char *ret, size_t cap)
 {
     struct vn_hash h;
     char challenge[VN_B64URL_LEN(32) + 1];
@@ -125,14 +102,23 @@ static vn_status authorization_url(const struct flow *f, const struct vn_oidc_fl
     return st;
 }
 
-static void begin_then(struct flow *take)
+static void flow_failed(struct vn_request *r, vn_status st)
 {
-    VN_CLEANUP(flow_freep) struct flow *f = take;
+    if (st == VN_ERR_STATE)
+        vn_request_error(r, 503, "Guardian is stopping: try again in a moment");
+    else
+        vn_request_fail(r, st, "sign-in");
+}
+
+static void begin_then(struct vn_oidc_run *take)
+{
+    VN_CLEANUP(vn_oidc_run_freep) struct vn_oidc_run *f = take;
     struct vn_request *r = f->r;
     struct vn_oidc_flow *flow = NULL;
     char secret[VN_OIDC_SECRET + 1], url[8192];
     vn_status st = vn_oidc_flow_begin(r->g->oidc_flows, vn_clock_mono_us() / 1000, &flow, secret);
     if (st == VN_OK) {
+        flow->user = r->user.id;
         snprintf(flow->provider, sizeof(flow->provider), "%s", f->provider.name);
         snprintf(flow->redirect, sizeof(flow->redirect), "%s", vn_request_text(r, "redirect_uri"));
         st = authorization_url(f, flow, url, sizeof(url));
@@ -141,31 +127,74 @@ static void begin_then(struct flow *take)
         vn_request_reply(
             r, 200, json_pack("{s:s, s:s, s:s}", "url", url, "flow", secret, "state", flow->state));
     else
-        vn_request_fail(r, st, "sign-in");
+        flow_failed(r, st);
     vn_wipe(secret, sizeof(secret));
     vn_wipe(url, sizeof(url));
 }
 
 void vn_route_oidc_begin(struct vn_request *r)
 {
+    if (links(r) && !vn_signed_in_lately(r))
+        return;
     if (!vn_oidc_redirect_valid(vn_request_text(r, "redirect_uri"))) {
         vn_request_error(r, 400,
                          "redirect_uri must be on the machine of who signs in: "
                          "http://127.0.0.1:PORT/… or http://[::1]:PORT/…");
         return;
     }
-    VN_CLEANUP(flow_freep) struct flow *f = flow_new(r, begin_then);
+    VN_CLEANUP(vn_oidc_run_freep) struct vn_oidc_run *f = flow_new(r, begin_then);
     if (!f || !find_provider(r, vn_request_text(r, "provider"), &f->provider))
         return;
     if (f->provider.supabase)
-        vn_request_error(r, 409, "this provider takes a password: POST /auth/oidc/password");
+        vn_request_error(r, 409, "this provider takes a password: POST %s",
+                         links(r) ? "/auth/identities/password" : "/auth/oidc/password");
     else
         discover(VN_TAKE(f));
 }
 
 /* ---- finish ---- */
 
-static void sign_in(struct flow *f)
+static void link_account(struct vn_oidc_run *f)
+{
+    struct vn_request *r = f->r;
+    struct vn_user_session session;
+    struct vn_identity_record i;
+    bool new = false;
+    vn_status st = vn_store_begin(r->g->store);
+    VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = st == VN_OK ? r->g->store : NULL;
+    if (st == VN_OK) /* which may have ended while the provider was asked */
+        st = vn_store_session_get(tx, &r->session, &session);
+    if (st == VN_ERR_NOTFOUND) {
+        vn_request_error(r, 401, "this sign-in has ended: log in again");
+        return;
+    }
+    if (st == VN_OK)
+        st = vn_oidc_link(tx, &f->provider, f->claims, &r->user.id, r->now_ms, &i, &new);
+    if (st == VN_OK)
+        st = vn_store_commit(tx);
+    if (st == VN_ERR_EXISTS)
+        vn_request_error(r, 409,
+                         "who signs in so at %s has another account here: unlink it there first "
+                         "(DELETE /auth/identities/ID), or ask an administrator",
+                         f->provider.name);
+    else if (st == VN_ERR_LIMIT)
+        vn_request_error(r, 409, "an account is linked to at most %d: unlink one first",
+                         VN_OIDC_IDENTITIES_MAX);
+    else if (st == VN_ERR_MALFORMED)
+        vn_oidc_run_failed(f, "its token names nobody (sub)");
+    else if (st != VN_OK)
+        vn_request_fail(r, st, "link");
+    if (st != VN_OK)
+        return;
+    tx = NULL;
+    char actor[VN_USER_NAME_MAX + 8];
+    if (new)
+        vn_guardian_audit(r->g, NULL, vn_request_actor(r, actor), "user_linked", r->user.name,
+                          f->provider.name);
+    vn_request_reply(r, 200, vn_identity_json(&i));
+}
+
+static void sign_in(struct vn_oidc_run *f)
 {
     struct vn_request *r = f->r;
     struct vn_user_record u;
@@ -181,7 +210,7 @@ static void sign_in(struct flow *f)
         return;
     }
     if (st == VN_ERR_MALFORMED) {
-        provider_failed(f, "its token names nobody (sub)");
+        vn_oidc_run_failed(f, "its token names nobody (sub)");
         return;
     }
     if (st == VN_OK && u.disabled) {
@@ -201,186 +230,9 @@ static void sign_in(struct flow *f)
     vn_sign_in(r, &u);
 }
 
-/* OpenID Connect Core 1.0 section 3.1.3.7. */
-static vn_status check_claims(struct flow *f, const char **ret_why)
-{
-    const char *client = f->provider.supabase ? SUPABASE_AUDIENCE : f->provider.client_id;
-    const json_t *azp = json_object_get(f->claims, "azp");
-    char nonce[VN_OIDC_SECRET + 1];
-    vn_status st = vn_oauth_jwt_check(f->claims, f->provider.issuer, client, f->r->now_ms, ret_why);
-    if (st != VN_OK)
-        return st;
-    *ret_why = "it is of somebody who has not signed in (is_anonymous)";
-    if (f->provider.supabase)
-        return json_is_true(json_object_get(f->claims, "is_anonymous")) ? VN_ERR_AUTH : VN_OK;
-    *ret_why = "it is not the answer to this sign-in (nonce)";
-    if (!vn_jread_text(f->claims, "nonce", nonce, sizeof(nonce)) || strcmp(nonce, f->f.nonce) != 0)
-        return VN_ERR_AUTH;
-    *ret_why = "it was made for another client (azp)";
-    if (json_array_size(json_object_get(f->claims, "aud")) > 1 || azp)
-        return json_is_string(azp) && strcmp(json_string_value(azp), client) == 0 ? VN_OK
-                                                                                  : VN_ERR_AUTH;
-    return VN_OK;
-}
-
-static void on_keys(void *arg, vn_status st, const struct vn_jwks *keys, const char *why)
-{
-    VN_CLEANUP(flow_freep) struct flow *f = arg;
-    f->r->json_failures = vn_json_failures();
-    if (st != VN_OK) {
-        provider_failed(f, why);
-        return;
-    }
-    st = vn_oauth_jwt_verify(&f->jwt, keys);
-    why = st == VN_ERR_NOTFOUND ? "its token is signed by a key that it does not show"
-                                : "the signature of its token is wrong";
-    if (st == VN_OK)
-        st = check_claims(f, &why);
-    if (st == VN_OK) {
-        sign_in(f);
-        return;
-    }
-    f->r->g->metrics.jwts_refused++;
-    if (st == VN_ERR_NOMEM)
-        vn_request_fail(f->r, st, "sign-in");
-    else
-        vn_request_error(f->r, 401, "the token of %s does not count: %s", f->provider.name, why);
-}
-
-/* RFC 6749 section 5.2, for a log and a terminal. */
-static void refused_code(struct flow *f, const struct vn_http_response *res)
-{
-    if (f->provider.supabase && (res->code == 401 || res->code == 403)) {
-        provider_failed(f, "it does not know Guardian by its API key: correct it");
-        return;
-    }
-    if (f->provider.supabase) {
-        f->r->g->metrics.passwords_refused++;
-        vn_request_error(f->r, 401, "%s does not take this address and password", f->provider.name);
-        return;
-    }
-    VN_CLEANUP(vn_json_freep) json_t *o = vn_json_load(res->body, NULL);
-    char error[41] = "";
-    if (!vn_jread_text(o, "error", error, sizeof(error)))
-        error[0] = 0;
-    for (char *p = error; *p; p++)
-        if (*p < 0x21 || *p > 0x7e)
-            *p = '?';
-    if (strcmp(error, "invalid_client") == 0)
-        provider_failed(f, "it does not know Guardian by its client id and secret: correct them");
-    else
-        vn_request_error(f->r, 401, "%s does not take the code (%s): sign in again",
-                         f->provider.name, error[0] ? error : "no reason given");
-}
-
-static void on_token(void *arg, const struct vn_http_response *res)
-{
-    VN_CLEANUP(flow_freep) struct flow *f = arg;
-    f->r->json_failures = vn_json_failures();
-    if (res->status != VN_OK) {
-        provider_failed(f, res->detail);
-        return;
-    }
-    if (res->code >= 400 && res->code < 500) {
-        refused_code(f, res);
-        return;
-    }
-    VN_CLEANUP(vn_json_freep)
-    json_t *o = res->code == 200 ? vn_jread_parse(res->body) : NULL;
-    if (!vn_jread_text_dup(o, f->provider.supabase ? "access_token" : "id_token", VN_OAUTH_JWT_MAX,
-                           &f->id_token)) {
-        provider_failed(f, res->code == 200 ? "it gives no token, or one that is too long"
-                                            : "its token endpoint answers with an error");
-        return;
-    }
-    vn_status st = vn_oauth_jwt_read(f->id_token, VN_JWS_ALGS_ALL, &f->jwt);
-    if (st == VN_OK)
-        st = vn_oauth_jwt_claims(&f->jwt, &f->claims);
-    if (st != VN_OK) {
-        provider_failed(f, st == VN_ERR_UNSUPPORTED
-                               ? "its token is signed by an algorithm that does not count here"
-                               : "its token is malformed");
-        return;
-    }
-    if (!f->r->g->providers) {
-        provider_failed(f, "Guardian is stopping: try again in a moment");
-        return;
-    }
-    struct flow *on = VN_TAKE(f);
-    vn_providers_keys(on->r->g->providers, on->at.jwks, on->jwt.kid, on_keys, on);
-}
-
-/* RFC 6749 sections 2.3.1 and 4.1.3, RFC 7636 section 4.5. */
-static vn_status token_request(const struct flow *f, char *form, char *basic, size_t cap)
-{
-    const struct vn_oidc_provider *p = &f->provider;
-    const bool in_header = p->client_secret[0] && f->at.basic;
-    vn_status st = vn_oidc_form_add(form, FORM_MAX, "grant_type", "authorization_code");
-    const struct {
-        const char *name, *value;
-    } PARAMETERS[] = {
-        {"code", vn_request_text(f->r, "code")},
-        {"redirect_uri", f->f.redirect},
-        {"code_verifier", f->f.verifier},
-        {"client_id", in_header ? NULL : p->client_id},
-        {"client_secret", in_header || !p->client_secret[0] ? NULL : p->client_secret}};
-    for (size_t i = 0; st == VN_OK && i < VN_ARRAY_LEN(PARAMETERS); i++) {
-        const size_t n = strlen(form);
-        if (!PARAMETERS[i].value)
-            continue;
-        if (n + 2 > FORM_MAX)
-            return VN_ERR_LIMIT;
-        form[n] = '&';
-        form[n + 1] = 0;
-        st = vn_oidc_form_add(form, FORM_MAX, PARAMETERS[i].name, PARAMETERS[i].value);
-    }
-    if (st == VN_OK && in_header) /* both as in a form, which "x=" is taken off again */
-        st = vn_oidc_form_add(basic, cap, "", p->client_id);
-    if (st == VN_OK && in_header) {
-        memmove(basic, basic + 1, strlen(basic));
-        size_t n = strlen(basic);
-        st = vn_oidc_form_add(basic, cap, "", p->client_secret);
-        basic[n] = ':';
-    }
-    return st;
-}
-
-static void finish_then(struct flow *take)
-{
-    VN_CLEANUP(flow_freep) struct flow *f = take;
-    struct vn_request *r = f->r;
-    const char *iss = vn_request_text(r, "iss");
-    if (iss ? strcmp(iss, f->provider.issuer) != 0 : f->at.names_iss) {
-        vn_request_error(r, 401,
-                         "the redirect came from another issuer than the sign-in was "
-                         "begun with: sign in again");
-        return;
-    }
-    char *form = calloc(1, FORM_MAX);
-    char basic[VN_OIDC_TEXT_MAX * 6 + 4] = "";
-    vn_status st = form ? token_request(f, form, basic, sizeof(basic)) : VN_ERR_NOMEM;
-    const struct vn_http_request req = {.method = "POST",
-                                        .url = f->at.token,
-                                        .basic = basic[0] ? basic : NULL,
-                                        .form = true,
-                                        .body = st == VN_OK ? VN_SPAN_STR(form) : VN_SPAN_NONE};
-    if (st == VN_OK && !r->g->providers)
-        st = VN_ERR_STATE;
-    if (st == VN_OK) {
-        struct flow *on = VN_TAKE(f);
-        vn_providers_ask(r->g->providers, &req, on_token, on);
-    } else if (st == VN_ERR_LIMIT) {
-        vn_request_error(r, 400, "the code is too long");
-    } else {
-        vn_request_fail(r, st, "sign-in");
-    }
-    vn_secret_strp(&form);
-    vn_wipe(basic, sizeof(basic));
-}
-
 void vn_route_oidc_finish(struct vn_request *r)
 {
-    VN_CLEANUP(flow_freep) struct flow *f = flow_new(r, finish_then);
+    VN_CLEANUP(vn_oidc_run_freep) struct vn_oidc_run *f = flow_new(r, vn_oidc_redeem);
     if (!f)
         return;
     vn_status st =
@@ -388,12 +240,15 @@ void vn_route_oidc_finish(struct vn_request *r)
             ? VN_ERR_NOTFOUND
             : vn_oidc_flow_take(r->g->oidc_flows, vn_request_text(r, "flow"),
                                 vn_request_text(r, "state"), vn_clock_mono_us() / 1000, &f->f);
+    /* A link is for who began it, and is no sign-in; nor the other way round. */
+    if (st == VN_OK && !vn_id_equal(&f->f.user, &r->user.id))
+        st = VN_ERR_NOTFOUND;
     if (st == VN_ERR_NOTFOUND)
-        vn_request_error(r, 401,
+        vn_request_error(r, vn_oidc_run_refusal(f),
                          "there is no such sign-in under way: it may have taken too long; begin "
                          "again");
     else if (st != VN_OK)
-        vn_request_fail(r, st, "sign-in");
+        flow_failed(r, st);
     else if (find_provider(r, f->f.provider, &f->provider))
         discover(VN_TAKE(f));
 }
@@ -402,30 +257,14 @@ void vn_route_oidc_finish(struct vn_request *r)
 
 void vn_route_oidc_password(struct vn_request *r)
 {
-    VN_CLEANUP(flow_freep) struct flow *f = flow_new(r, NULL);
-    char url[VN_OIDC_TEXT_MAX + sizeof(SUPABASE_TOKEN)];
+    if (links(r) && !vn_signed_in_lately(r))
+        return;
+    VN_CLEANUP(vn_oidc_run_freep) struct vn_oidc_run *f = flow_new(r, NULL);
     if (!f || !find_provider(r, vn_request_text(r, "provider"), &f->provider))
         return;
-    if (!f->provider.supabase) {
-        vn_request_error(r, 409, "this provider signs in by the browser: POST /auth/oidc/begin");
-        return;
-    }
-    if (!r->g->providers) {
-        provider_failed(f, "Guardian is stopping: try again in a moment");
-        return;
-    }
-    snprintf(url, sizeof(url), "%s" SUPABASE_TOKEN, f->provider.issuer);
-    snprintf(f->at.jwks, sizeof(f->at.jwks), "%s" SUPABASE_KEYS, f->provider.issuer);
-    VN_CLEANUP(vn_json_freep)
-    json_t *o = json_pack("{s:s, s:s}", "email", vn_request_text(r, "email"), "password",
-                          vn_request_text(r, "password"));
-    VN_CLEANUP(vn_secret_strp) char *body = o ? vn_json_dump(o, JSON_COMPACT) : NULL;
-    if (!body) {
-        vn_request_fail(r, VN_ERR_NOMEM, "sign-in");
-        return;
-    }
-    struct flow *on = VN_TAKE(f);
-    const struct vn_http_request req = {
-        .method = "POST", .url = url, .api_key = on->provider.client_id, .body = VN_SPAN_STR(body)};
-    vn_providers_ask(r->g->providers, &req, on_token, on);
+    if (f->provider.supabase)
+        vn_oidc_redeem_password(VN_TAKE(f));
+    else
+        vn_request_error(r, 409, "this provider signs in by the browser: POST %s/begin",
+                         links(r) ? "/auth/identities" : "/auth/oidc");
 }

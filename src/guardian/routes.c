@@ -84,6 +84,17 @@ const struct vn_route vn_routes[] = {
      DO(api_token_list, "My API tokens")},
     {DELETE("/auth/tokens/{id}"), FOR(USER), DO(api_token_delete, "End one of my API tokens")},
 
+    {GET("/auth/identities"), FOR(USER), .query = PAGE, ANSWER(identities),
+     DO(identity_list, "What my account is linked to at OpenID providers")},
+    {SIGN_IN("/auth/identities/begin"), FOR(USER), BODY(oidc_begin), ANSWER(oidc_begun),
+     DO(oidc_begin, "Where to send my browser to link my account to a provider's")},
+    {SIGN_IN("/auth/identities/finish"), FOR(USER), BODY(oidc_finish), ANSWER(identity_linked),
+     DO(oidc_finish, "Link my account with what the browser brought back")},
+    {SIGN_IN("/auth/identities/password"), FOR(USER), BODY(oidc_password), ANSWER(identity_linked),
+     DO(oidc_password, "Link my account with address and password of a provider")},
+    {DELETE("/auth/identities/{id}"), FOR(USER),
+     DO(identity_delete, "Unlink one; ends my other sign-ins")},
+
     {GET("/audit"), FOR(SUPERUSER), .query = AUDIT_PAGE, ANSWER(audit),
      DO(audit, "Who did what, the newest first")},
     {GET("/realms/{id}/audit"), FOR(AUDITOR), ON(REALM), .query = AUDIT_PAGE, ANSWER(audit),
@@ -113,6 +124,11 @@ const struct vn_route vn_routes[] = {
      DO(api_token_list, "API tokens of an account")},
     {DELETE("/users/{id}/tokens/{token}"), FOR(SUPERUSER),
      DO(api_token_delete, "End an API token of an account")},
+
+    {GET("/users/{id}/identities"), FOR(SUPERUSER), .query = PAGE, ANSWER(identities),
+     DO(identity_list, "What an account is linked to")},
+    {DELETE("/users/{id}/identities/{identity}"), FOR(SUPERUSER),
+     DO(identity_delete, "Unlink one of an account; ends its sign-ins")},
 
     {CREATE("/orgs"), FOR(SUPERUSER), BODY(name), ANSWER(org),
      DO(org_create, "Make an organisation")},

@@ -75,6 +75,9 @@ void vn_route_oidc_names(struct vn_request *r);
 void vn_route_oidc_begin(struct vn_request *r);
 void vn_route_oidc_finish(struct vn_request *r);
 void vn_route_oidc_password(struct vn_request *r);
+/* routes_identities.c */
+void vn_route_identity_list(struct vn_request *r);
+void vn_route_identity_delete(struct vn_request *r);
 /* routes_issuers.c */
 void vn_route_issuer_create(struct vn_request *r);
 void vn_route_issuer_list(struct vn_request *r);

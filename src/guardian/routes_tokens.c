@@ -47,15 +47,6 @@ static unsigned read_scopes(const json_t *list)
     return scopes;
 }
 
-/* Whose tokens the route is about. Returns false after answering. */
-static bool find_user(struct vn_request *r, struct vn_user_record *ret)
-{
-    if (r->route->role == VN_WEB_SUPERUSER)
-        return vn_request_path_user(r, ret);
-    *ret = r->user;
-    return true;
-}
-
 /* Returns false after answering. */
 static bool read_wish(struct vn_request *r, const struct vn_user_record *u, struct vn_api_token *t)
 {
@@ -102,7 +93,7 @@ void vn_route_api_token_create(struct vn_request *r)
     struct vn_user_record u;
     struct vn_api_token t = {.created_ms = r->now_ms};
     VN_CLEANUP(vn_secret_strp) char *jwt = NULL;
-    if (!find_user(r, &u) || !read_wish(r, &u, &t))
+    if (!vn_request_about_user(r, &u) || !read_wish(r, &u, &t))
         return;
     t.user = u.id;
     vn_status st = vn_rng_bytes(t.id.b, sizeof(t.id.b));
@@ -140,7 +131,7 @@ void vn_route_api_token_list(struct vn_request *r)
 {
     struct vn_user_record u;
     struct vn_list l;
-    if (!find_user(r, &u) || !vn_list_begin(r, &l))
+    if (!vn_request_about_user(r, &u) || !vn_list_begin(r, &l))
         return;
     vn_status st = vn_store_api_token_list(r->g->store, &u.id, &l.page, add, &l);
     vn_list_reply(r, &l, st, "API tokens");
@@ -149,7 +140,7 @@ void vn_route_api_token_list(struct vn_request *r)
 void vn_route_api_token_delete(struct vn_request *r)
 {
     struct vn_user_record u;
-    if (!find_user(r, &u))
+    if (!vn_request_about_user(r, &u))
         return;
     const bool mine = r->route->role != VN_WEB_SUPERUSER;
     const struct vn_id *token = &r->path_id[mine ? 0 : 1];

@@ -9,8 +9,12 @@ static void audit(struct vn_request *r, const char *action, const char *subject,
     vn_guardian_audit(r->g, NULL, vn_request_actor(r, actor), action, subject, detail);
 }
 
-bool vn_request_path_user(struct vn_request *r, struct vn_user_record *ret)
+bool vn_request_about_user(struct vn_request *r, struct vn_user_record *ret)
 {
+    if (r->route->role != VN_WEB_SUPERUSER) {
+        *ret = r->user;
+        return true;
+    }
     vn_status st = vn_store_user_get(r->g->store, &r->path_id[0], ret);
     if (st == VN_ERR_NOTFOUND)
         vn_request_error(r, 404, "there is no such user: see GET /users");
@@ -124,7 +128,7 @@ void vn_route_user_list(struct vn_request *r)
 void vn_route_user_get(struct vn_request *r)
 {
     struct vn_user_record u;
-    if (vn_request_path_user(r, &u))
+    if (vn_request_about_user(r, &u))
         vn_request_reply(r, 200, vn_user_json(&u));
 }
 
@@ -153,7 +157,7 @@ void vn_route_user_change(struct vn_request *r)
     const char *display = vn_request_text(r, "display_name");
     const json_t *superuser = json_object_get(r->body, "superuser"),
                  *disabled = json_object_get(r->body, "disabled");
-    if (!vn_request_path_user(r, &u))
+    if (!vn_request_about_user(r, &u))
         return;
     if (display && !vn_display_name_valid(display)) {
         vn_request_error(r, 400, "a display name has at most %d bytes and no control characters",
@@ -190,7 +194,7 @@ void vn_route_user_change(struct vn_request *r)
 void vn_route_user_delete(struct vn_request *r)
 {
     struct vn_user_record u;
-    if (!vn_request_path_user(r, &u))
+    if (!vn_request_about_user(r, &u))
         return;
     vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
@@ -235,7 +239,7 @@ static void reset_then(struct vn_request *r, struct vn_password_job *j)
 void vn_route_user_reset(struct vn_request *r)
 {
     struct vn_user_record u;
-    if (!vn_request_path_user(r, &u))
+    if (!vn_request_about_user(r, &u))
         return;
     struct vn_password_job *j = vn_password_job(r);
     if (!j)

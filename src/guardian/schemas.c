@@ -153,6 +153,10 @@ LIST(oidcs, "Providers", oidc);
 PART(oidc_name, "ProviderName", STR("name"), BOOL("password"), STR("issuer"));
 LIST(oidc_names, "ProviderNames", oidc_name);
 SCHEMA(oidc_begun, "SignInBegun", STR("url"), STR("flow"), STR("state"));
+#define IDENTITY_MEMBERS                                                                           \
+    STR("id"), NULL_STR("provider"), STR("issuer"), STR("subject"), INT("created_at")
+SCHEMA(identity_linked, "LinkedIdentity", IDENTITY_MEMBERS);
+LIST(identities, "LinkedIdentities", identity_linked);
 SCHEMA(issuer, "Issuer", STR("id"), STR("name"), STR("issuer"), STR("audience"), STR("jwks_url"),
        STRS("algorithms"), STRS("required"), STRS("scopes"), STRS("taints"), STRS("teams"),
        INT("created_at"));

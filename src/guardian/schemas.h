@@ -22,4 +22,4 @@ extern const struct vn_schema vn_schema_problem, vn_schema_health, vn_schema_acc
     vn_schema_invitations, vn_schema_team, vn_schema_teams, vn_schema_team_members,
     vn_schema_api_shown, vn_schema_api_tokens, vn_schema_audit, vn_schema_issuer, vn_schema_issuers,
     vn_schema_oidc, vn_schema_oidcs, vn_schema_oidc_names, vn_schema_oidc_begun,
-    vn_schema_commands_done;
+    vn_schema_commands_done, vn_schema_identity_linked, vn_schema_identities;

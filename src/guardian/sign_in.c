@@ -8,6 +8,7 @@
 
 #define ACCESS_TOKEN_LIFE_S 3600
 #define REFRESH_LIFE_MS (30ull * 86400 * 1000) /* since its last use */
+#define LATELY_MS 600000                       /* a sign-in is fresh */
 #define PASSWORDS_AT_ONCE 4                    /* 19 MiB each */
 #define REFRESH_PREFIX "vr1."
 #define SECRET 32
@@ -171,6 +172,22 @@ void vn_sign_in(struct vn_request *r, const struct vn_user_record *u)
     else
         answer(r, u, &s, refresh);
     vn_wipe(refresh, sizeof(refresh));
+}
+
+bool vn_signed_in_lately(struct vn_request *r)
+{
+    struct vn_user_session s;
+    if (vn_id_is_zero(&r->user.id)) {
+        vn_request_error(r, 409, "this token is no sign-in: log in with a user's name");
+        return false;
+    }
+    vn_status st = vn_store_session_get(r->g->store, &r->session, &s);
+    const bool lately = st == VN_OK && r->now_ms - s.created_ms <= LATELY_MS;
+    if (st != VN_OK)
+        vn_request_fail(r, st, "sign-in");
+    else if (!lately)
+        vn_request_error(r, 403, "this takes a sign-in of the last ten minutes: log in again");
+    return lately;
 }
 
 static bool session_of(const char *text, struct vn_id *ret)

@@ -30,9 +30,15 @@ bool vn_password_fits(struct vn_request *r, const char *password);
 /** Answers with a new sign-in of the user. */
 void vn_sign_in(struct vn_request *r, const struct vn_user_record *u);
 
-/** The user of the path's {id}. Returns false after answering. */
-bool vn_request_path_user(struct vn_request *r, struct vn_user_record *ret);
+/** Whom the route is about: the user of the path's {id} where it is for superusers, else who calls.
+ * Returns false after answering. */
+bool vn_request_about_user(struct vn_request *r, struct vn_user_record *ret);
+/** Whether who calls has shown lately who they are: what outlasts a sign-in takes more than a token
+ * that somebody may have copied. Returns false after answering. */
+bool vn_signed_in_lately(struct vn_request *r);
 json_t *vn_user_json(const struct vn_user_record *u);
+struct vn_identity_record;
+json_t *vn_identity_json(const struct vn_identity_record *i);
 /** 1 to 64 characters a-z 0-9 . _ @ + -, the first a letter or digit. */
 bool vn_user_name_valid(const char *name);
 /** Up to VN_DISPLAY_NAME_MAX bytes of UTF-8 without control characters. */

@@ -80,31 +80,84 @@ vn_status vn_store_oidc_list(struct vn_store *s, const struct vn_page *page,
     return st == VN_ERR_NOTFOUND ? VN_OK : st;
 }
 
-vn_status vn_store_identity_user(struct vn_store *s, const char *issuer, const char *subject,
-                                 struct vn_id *ret_user)
+#define IDENTITY_COLUMNS                                                                           \
+    "SELECT i.id, i.user, i.issuer, i.subject, i.created_at, p.name FROM user_identity i"          \
+    " LEFT JOIN oidc_provider p ON p.issuer = i.issuer "
+
+static vn_status identity_of(struct vn_query *q, struct vn_identity_record *i)
 {
-    VN_QUERY q =
-        vn_sql_prepare(s, "SELECT user FROM user_identity WHERE issuer = ? AND subject = ?");
+    i->created_ms = vn_sql_col_u64(q, 4);
+    i->provider[0] = 0;
+    return vn_sql_col_id(q, 0, &i->id) && vn_sql_col_id(q, 1, &i->user) &&
+                   vn_sql_col_text(q, 2, i->issuer, sizeof(i->issuer)) &&
+                   vn_sql_col_text(q, 3, i->subject, sizeof(i->subject)) &&
+                   (vn_sql_col_null(q, 5) ||
+                    vn_sql_col_text(q, 5, i->provider, sizeof(i->provider)))
+               ? VN_OK
+               : vn_sql_corrupt("identity");
+}
+
+vn_status vn_store_identity_get(struct vn_store *s, const char *issuer, const char *subject,
+                                struct vn_identity_record *ret)
+{
+    VN_QUERY q = vn_sql_prepare(s, IDENTITY_COLUMNS "WHERE i.issuer = ? AND i.subject = ?");
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_text(q, 1, issuer);
     vn_sql_bind_text(q, 2, subject);
     vn_status st = vn_sql_row(s, q, "identity");
-    return st == VN_OK && !vn_sql_col_id(q, 0, ret_user) ? vn_sql_corrupt("identity") : st;
+    return st == VN_OK ? identity_of(q, ret) : st;
 }
 
-vn_status vn_store_identity_add(struct vn_store *s, const char *issuer, const char *subject,
-                                const struct vn_id *user, uint64_t now_ms)
+vn_status vn_store_identity_add(struct vn_store *s, const struct vn_identity_record *i)
 {
     VN_QUERY q = vn_sql_prepare(
-        s, "INSERT INTO user_identity (issuer, subject, user, created_at) VALUES (?,?,?,?)");
+        s, "INSERT INTO user_identity (id, issuer, subject, user, created_at) SELECT ?1,?2,?3,?4,?5"
+           " WHERE (SELECT COUNT(*) FROM user_identity WHERE user = ?4) < ?6");
     if (!q)
         return VN_ERR_IO;
-    vn_sql_bind_text(q, 1, issuer);
-    vn_sql_bind_text(q, 2, subject);
-    vn_sql_bind_id(q, 3, user);
-    vn_sql_bind_u64(q, 4, now_ms);
-    return vn_sql_run(s, q, "identity add", NULL);
+    vn_sql_bind_id(q, 1, &i->id);
+    vn_sql_bind_text(q, 2, i->issuer);
+    vn_sql_bind_text(q, 3, i->subject);
+    vn_sql_bind_id(q, 4, &i->user);
+    vn_sql_bind_u64(q, 5, i->created_ms);
+    vn_sql_bind_i64(q, 6, VN_OIDC_IDENTITIES_MAX);
+    int changes;
+    vn_status st = vn_sql_run(s, q, "identity add", &changes);
+    return st == VN_OK && !changes ? VN_ERR_LIMIT : st;
+}
+
+vn_status vn_store_identity_list(struct vn_store *s, const struct vn_id *user,
+                                 const struct vn_page *page,
+                                 bool (*fn)(void *arg, const struct vn_identity_record *i),
+                                 void *arg)
+{
+    VN_QUERY q =
+        vn_sql_prepare(s, IDENTITY_COLUMNS "WHERE (i.created_at, i.id) > (?1, ?2) AND i.user = ?4"
+                                           " ORDER BY i.created_at, i.id LIMIT ?3");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_page(q, 1, page);
+    vn_sql_bind_id(q, 4, user);
+    vn_status st;
+    while ((st = vn_sql_row(s, q, "identity list")) == VN_OK) {
+        struct vn_identity_record i;
+        st = identity_of(q, &i);
+        if (st != VN_OK || !fn(arg, &i))
+            return st;
+    }
+    return st == VN_ERR_NOTFOUND ? VN_OK : st;
+}
+
+vn_status vn_store_identity_delete(struct vn_store *s, const struct vn_id *user,
+                                   const struct vn_id *id)
+{
+    VN_QUERY q = vn_sql_prepare(s, "DELETE FROM user_identity WHERE id = ? AND user = ?");
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, id);
+    vn_sql_bind_id(q, 2, user);
+    return vn_sql_change(s, q, "identity delete");
 }
 
 vn_status vn_store_identity_count(struct vn_store *s, const struct vn_id *user, unsigned *ret)

@@ -25,6 +25,7 @@ openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", 
 with socket.create_server(("127.0.0.2", 0)) as free:
     PORT = free.getsockname()[1]
 ISSUER = f"https://idp.test:{PORT}"
+PASSWORD = "canary of a password"
 SECRET = "canary-of-a-client-secret:with,%41-what/is+encoded"
 WRAP = ("unshare", "--mount", "--propagation", "private", "sh", "-c", f"mount --bind {hosts} /etc/hosts && exec \"$@\"", "sh")
 rig = Rig("--public", "127.0.0.1", run=("--provider-networks", "127.0.0.2/32", "--provider-ca", cert), wrap=WRAP)
@@ -207,6 +208,86 @@ def new_keys():
     done(sign_in())
 
 
+def link_begin(token, provider="idp"):
+    return rig.post("/auth/identities/begin", {"provider": provider, "redirect_uri": "http://127.0.0.1:4000/callback"}, token)
+
+
+def link_finish(token, begun, who):
+    return rig.post("/auth/identities/finish", answered(begun, who), token)
+
+
+def local_account(name):
+    return done(rig.post("/users", {"user": name, "password": PASSWORD}, root), 201)["id"]
+
+
+def local_sign_in(name):
+    return done(rig.post("/auth/login", {"user": name, "password": PASSWORD}))["access_token"]
+
+
+def an_account_is_linked_by_whose_it_is():
+    lea, mia = local_account("lea"), local_account("mia")
+    idp.order("people lea " + json.dumps({"email": "lea", "email_verified": True}))
+    token, other = local_sign_in("lea"), local_sign_in("mia")
+    refused(rig.post("/auth/identities/begin", {"provider": "idp", "redirect_uri": "http://127.0.0.1:1/"}), 401)
+    refused(link_begin(token, "nobody"), 404)
+    refused(link_begin(done(rig.post("/auth/tokens", {"name": "t", "scopes": ["write"]}, token), 201)["token"]), 403, "signs in")
+    refused(rig.post("/auth/identities/password", {"provider": "idp", "email": "x", "password": "x"}, token), 409,
+            "/auth/identities/begin")
+    # what was begun to link is no sign-in, nor anybody else's link; and the other way round
+    refused(finish(**answered(done(link_begin(token)), "lea")), 401, "begin")
+    refused(link_finish(other, done(link_begin(token)), "lea"), 403, "begin")
+    refused(link_finish(token, done(begin()), "lea"), 403, "begin")
+    refused(rig.post("/auth/identities/finish", {**answered(done(link_begin(token)), "lea"), "code": "made-up"}, token), 403,
+            "invalid_grant")
+    refused(link_finish(token, done(link_begin(token)), "ann"), 409, "another account")
+    check(done(rig.get("/auth/identities", token))["items"] == [], "so far it is linked to nothing")
+    begun = done(link_begin(token))
+    linked = done(link_finish(token, begun, "lea"))
+    check((linked["provider"], linked["issuer"], linked["subject"]) == ("idp", ISSUER, "lea"), f"now it is: {linked}")
+    check(done(link_finish(token, done(link_begin(token)), "lea"))["id"] == linked["id"], "once more changes nothing")
+    refused(link_finish(other, done(link_begin(other)), "lea"), 409, "another account")
+    by_provider = done(sign_in("lea"))
+    check(profile(by_provider)["id"] == lea and local_sign_in("lea"), "both ways lead to one account")
+    check(done(rig.get("/auth/identities", token))["items"] == [linked], "and it sees so")
+    check(done(rig.get(f"/users/{lea}/identities", root))["items"] == [linked], "as administrators do")
+    check("lea" in rig.cli("user", "identities", "lea").stdout, "on the command line, too")
+    refused(rig.delete(f"/auth/identities/{linked['id']}", other), 404)
+    done(rig.delete(f"/auth/identities/{linked['id']}", token), 204)
+    check(rig.get("/auth/profile", by_provider["access_token"])[0] == 401 and rig.get("/auth/profile", token)[0] == 200,
+          "the sign-ins by it end, and one's own does not")
+    check(profile(done(sign_in("lea")))["id"] not in (lea, mia), "who comes by it is a stranger again, whatever they are called")
+    ann = done(sign_in("ann"))["access_token"]
+    (only,) = done(rig.get("/auth/identities", ann))["items"]
+    refused(rig.delete(f"/auth/identities/{only['id']}", ann), 409, "no other way")
+    result = rig.cli("user", "unlink", only["id"], "--user", "ann@example.org", ok=False)
+    check(result.returncode == 1 and "no other way" in result.stdout, "nor does an administrator leave an account open to others")
+    new = done(rig.post("/users", {"user": "new"}, root), 201)
+    first = done(rig.post("/auth/login", {"user": "new", "password": new["password"]}))["access_token"]
+    refused(link_begin(first), 403, "password first")
+
+
+def linked_on_the_command_line():
+    noa = local_account("noa")
+    word = top / "password"
+    word.write_text(PASSWORD + "\n")
+    base = ["veilnet-guardian", "login", "--oidc", "idp", "--state-dir", rig.dir]
+    link = Daemon([*base, "--link", "--user", "noa", "--password-file", word], "link", top)
+    back = Browser().go(link.wait_log(r"^https://idp.test\S+", 20)[0] + "&login_hint=noa")
+    codes.append(urllib.parse.parse_qs(urllib.parse.urlsplit(back).query)["code"][0])
+    urllib.request.urlopen(back, timeout=20).read()
+    wait_until(lambda: not link.running(), 10, "it ends")
+    check("subject: noa" in link.log_text() and profile(done(sign_in("noa")))["id"] == noa, "the account is linked")
+    (identity,) = json.loads(rig.cli("user", "identities", "noa", "--json").stdout)["items"]
+    rig.cli("user", "unlink", identity["id"], "--user", "noa")
+    check(json.loads(rig.cli("user", "identities", "noa", "--json").stdout)["items"] == [], "an administrator unlinks it")
+    word.write_text("not the password that it is\n")
+    for words, says in ((("--link",), "belong together"), (("--user", "noa"), "belong together"),
+                        (("--link", "--user", "noa", "--password-file", top / "none"), "No such file"),
+                        (("--link", "--user", "noa", "--password-file", word), "password is wrong")):
+        result = run([*base, *words], ok=False, timeout=30)
+        check(result.returncode != 0 and says in result.stdout, f"{words[:2]}: says '{says}': {result.stdout}")
+
+
 def on_the_command_line():
     login = Daemon(["veilnet-guardian", "login", "--oidc", "idp", "--json", "--state-dir", rig.dir], "login", top)
     url = login.wait_log(r"^https://idp.test\S+", 20)[0]
@@ -254,10 +335,10 @@ def nothing_is_said():
     text = "\n".join(line for line in store.iterdump() if "oidc_provider" not in line)
     store.close()
     check(len(codes) > 10 and rig.logs().count('"signed_in"') > 5, "much was said")
-    for secret in (SECRET, urllib.parse.quote(SECRET), *codes):
+    for secret in (SECRET, PASSWORD, urllib.parse.quote(SECRET), *codes):
         check_silently(secret not in text + rig.logs(), "a secret or a code is in the store or the log")
     actions = {e["action"] for e in done(rig.get("/audit?limit=1000", root))["items"]}
-    check({"provider_created", "provider_deleted", "user_linked", "signed_in"} <= actions, "the audit has the acts")
+    check({"provider_created", "provider_deleted", "user_linked", "user_unlinked", "signed_in"} <= actions, "the audit has the acts")
 
 
 def check_silently(condition, text):
@@ -265,5 +346,5 @@ def check_silently(condition, text):
         raise Failed(text)
 
 
-main(configured_by_a_superuser, a_person_signs_in, an_invitation_waits, flows_are_used_once_and_by_their_owner, new_keys,
-     on_the_command_line, a_provider_that_is_away_or_wrong, nothing_is_said)
+main(configured_by_a_superuser, a_person_signs_in, an_invitation_waits, flows_are_used_once_and_by_their_owner, an_account_is_linked_by_whose_it_is,
+     linked_on_the_command_line, new_keys, on_the_command_line, a_provider_that_is_away_or_wrong, nothing_is_said)

@@ -68,7 +68,7 @@ def new_team():
 def real_path(path, owner):
     """The path with things that exist, new where a caller may end them."""
     kind = path.split("/")[1]
-    if path.startswith(("/auth/tokens/", "/oidc/providers/")):
+    if path.startswith(("/auth/tokens/", "/auth/identities/", "/oidc/providers/")):
         thing = NOTHING
     elif path.startswith("/auth/registration-tokens/"):
         thing = registration_token()["id"]

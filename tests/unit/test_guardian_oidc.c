@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "guardian/json.h"
 #include "guardian/oidc.h"
 #include "guardian/oidc_account.h"
+#include "support/guardian_world.h"
 #include "support/store_world.h"
 #include "support/test.h"
 
@@ -187,11 +189,141 @@ static void accounts(void **state)
     vn_store_world_done(&w);
 }
 
+/* ---- links ---- */
+
+static vn_status linked(struct vn_store *s, const struct vn_oidc_provider *p, const char *subject,
+                        const struct vn_user_record *u, bool *ret_new)
+{
+    struct vn_identity_record i;
+    VN_CLEANUP(vn_json_freep)
+    json_t *o = json_pack("{s:s, s:s, s:b}", "sub", subject, "email", "bob@example.org",
+                          "email_verified", 1);
+    vn_status st = vn_oidc_link(s, p, o, &u->id, NOW, &i, ret_new);
+    if (st == VN_OK)
+        assert_string_equal(i.subject, subject);
+    return st;
+}
+
+static void account_links(void **state)
+{
+    (void)state;
+    struct vn_store_world w;
+    const struct vn_oidc_provider p = {.name = "idp", .issuer = ISSUER, .sign_up = true};
+    const struct vn_user_record ann = {.id = {{1}}, .name = "ann@example.org", .password = "x"},
+                                bob = {.id = {{2}}, .name = "bob@example.org"};
+    struct vn_user_record u;
+    bool new;
+    char subject[16];
+    vn_store_world_init(&w, NOW);
+    assert_ok(vn_store_user_add(w.s, &ann));
+    assert_ok(vn_store_user_add(w.s, &bob));
+    assert_status(VN_ERR_MALFORMED, linked(w.s, &p, "", &ann, &new));
+    assert_ok(linked(w.s, &p, "1", &ann, &new)); /* whatever address it has */
+    assert_true(new);
+    assert_ok(linked(w.s, &p, "1", &ann, &new));
+    assert_false(new);
+    assert_status(VN_ERR_EXISTS, linked(w.s, &p, "1", &bob, &new));
+    assert_ok(account(w.s, &p, "{\"sub\":\"1\"}", &u, &new));
+    assert_true(!new && vn_id_equal(&u.id, &ann.id));
+    for (int i = 2; i <= VN_OIDC_IDENTITIES_MAX; i++) {
+        snprintf(subject, sizeof(subject), "%d", i);
+        assert_ok(linked(w.s, &p, subject, &ann, &new));
+    }
+    assert_status(VN_ERR_LIMIT, linked(w.s, &p, "more", &ann, &new));
+    assert_ok(linked(w.s, &p, "more", &bob, &new));
+    vn_store_world_done(&w);
+}
+
+/* ---- requests ---- */
+
+#define BEGIN "{\"provider\":\"idp\",\"redirect_uri\":\"http://127.0.0.1:1/\"}"
+#define FINISH "{\"flow\":\"x\",\"state\":\"x\",\"code\":\"x\"}"
+#define ASK_PASSWORD "{\"provider\":\"idp\",\"email\":\"x\",\"password\":\"x\"}"
+
+static struct vn_guardian_world g;
+
+static int setup(void **state)
+{
+    (void)state;
+    const struct vn_oidc_provider idp = {.id = {{1}}, .name = "idp", .issuer = ISSUER},
+                                  base = {.id = {{2}},
+                                          .name = "base",
+                                          .issuer = "https://base.example",
+                                          .supabase = true};
+    vn_guardian_world_init(&g);
+    assert_ok(vn_store_oidc_add(g.g.store, &idp));
+    assert_ok(vn_store_oidc_add(g.g.store, &base));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    vn_guardian_world_done(&g);
+    return 0;
+}
+
+static unsigned post(const char *path, const char *bearer, const char *body)
+{
+    vn_guardian_world_ask(&g, VN_WEB_POST, path, bearer, body);
+    return g.status;
+}
+
+/* Before Guardian has all that it needs for it, and while it stops. */
+static void without_flows(void **state)
+{
+    (void)state;
+    static const char BASE[] = "{\"provider\":\"base\",\"email\":\"x\",\"password\":\"x\"}";
+    assert_int_equal(post("/auth/oidc/finish", "", FINISH), 503);
+    assert_int_equal(post("/auth/identities/finish", g.access, FINISH), 503);
+    assert_int_equal(post("/auth/oidc/begin", "", BEGIN), 502);
+    assert_int_equal(post("/auth/identities/begin", g.access, BEGIN), 502);
+    assert_int_equal(post("/auth/oidc/password", "", ASK_PASSWORD), 409);
+    assert_int_equal(post("/auth/oidc/password", "", BASE), 502);
+    assert_int_equal(post("/auth/identities/password", g.access, BASE), 502);
+}
+
+/* A copied token of an old sign-in makes no way in that outlasts it. */
+static void old_sign_ins(void **state)
+{
+    (void)state;
+    const uint64_t now_ms = vn_clock_wall_ms();
+    struct vn_user_session old = {.id = {{31}},
+                                  .user = g.user,
+                                  .created_ms = now_ms - 601000,
+                                  .expires_ms = now_ms + 1000000};
+    const struct vn_token claims = {.type = VN_TOKEN_ACCESS,
+                                    .id = g.user,
+                                    .realm = old.id,
+                                    .issued_ms = now_ms,
+                                    .expires_ms = now_ms + 1000000};
+    VN_CLEANUP(vn_secret_strp) char *token = NULL;
+    assert_ok(vn_store_session_add(g.g.store, &old));
+    assert_ok(vn_token_issue(&g.g.cfg.token_keys, &claims, &token));
+    vn_guardian_world_ask(&g, VN_WEB_GET, "/auth/identities", token, NULL);
+    assert_int_equal(g.status, 200);
+    assert_int_equal(post("/auth/identities/begin", token, BEGIN), 403);
+    assert_non_null(strstr(g.text, "log in again"));
+    assert_int_equal(post("/auth/identities/password", token, ASK_PASSWORD), 403);
+    vn_guardian_world_ask(&g, VN_WEB_DELETE, "/auth/identities/AAAAAAAAAAAAAAAAAAAAAA", token,
+                          NULL);
+    assert_int_equal(g.status, 403);
+    vn_guardian_world_ask(&g, VN_WEB_DELETE, "/auth/identities/AAAAAAAAAAAAAAAAAAAAAA", g.access,
+                          NULL);
+    assert_int_equal(g.status, 404);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forms), cmocka_unit_test(redirects), cmocka_unit_test(discovery),
-        cmocka_unit_test(flows), cmocka_unit_test(accounts),
+        cmocka_unit_test(forms),
+        cmocka_unit_test(redirects),
+        cmocka_unit_test(discovery),
+        cmocka_unit_test(flows),
+        cmocka_unit_test(accounts),
+        cmocka_unit_test(account_links),
+        cmocka_unit_test_setup_teardown(without_flows, setup, teardown),
+        cmocka_unit_test_setup_teardown(old_sign_ins, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
