@@ -105,7 +105,9 @@ void vn_pc_adopt(struct vn_pc *next)
     if (st != VN_OK) {
         vn_pc_fail(pc, VN_TETHER_DOWN_INTERNAL);
     } else {
-        vn_pc_settle(pc);
+        /* Browsers go over to another pair whenever they like it better. */
+        if (!pc->cfg.foreign)
+            vn_pc_settle(pc);
         vn_sctp_path_changed(pc->sctp, vn_pc_now(pc));
         vn_pc_fit_to_path(pc);
         vn_log(VN_LOG_DEBUG, "ice_restarted", VN_KV_STR("connection", pc->identity),

@@ -9,6 +9,7 @@ LACKS = {
     "theirs-empty": "werift sends no message without a byte",
     "losses": "werift forgets fragments it has acknowledged when FORWARD-TSN comes, and waits for them forever",
     "theirs-once": "werift takes maxRetransmits 0 for none given",
+    "their-restart": "werift's offer of one has no candidates, and no check of it follows",
     "timed": "werift takes maxPacketLifeTime for microseconds and gives up after 10 of 10,000 ms",
 }
 

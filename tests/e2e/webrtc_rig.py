@@ -115,16 +115,30 @@ class Ours(Process):
 
     def start(self, sdp):
         """Their description."""
-        def one(name, default=None):
-            found = re.search(rf"^a={name}:(\S+)", sdp, re.M)
-            return found.group(1) if found else default
-
-        candidates = [{"priority": int(p), "ip": ip, "port": int(port)} for p, ip, port in re.findall(
-            r"^a=candidate:\S+ 1 udp (\d+) (\S+) (\d+) typ", sdp, re.M | re.I)]
         fingerprint = re.search(r"^a=fingerprint:sha-256 (\S+)", sdp, re.M | re.I).group(1)
-        self.limit = int(one("max-message-size", 65536))  # RFC 8841 section 6.1
-        self.do("start", ufrag=one("ice-ufrag"), pwd=one("ice-pwd"), fingerprint=fingerprint.replace(":", "").lower(),
-                max=self.limit or 1 << 30, candidates=candidates)
+        self.limit = int(attribute(sdp, "max-message-size", 65536))  # RFC 8841 section 6.1
+        self.do("start", fingerprint=fingerprint.replace(":", "").lower(), max=self.limit or 1 << 30, **ice_of(sdp))
+
+    def restart(self):
+        """New parameters of ours; theirs go to checks()."""
+        self.do("restart")
+        before, self.local = self.local, self.wait(event="local")
+        check(before["ufrag"] != self.local["ufrag"], "our ICE parameters are new")
+
+    def checks(self, sdp):
+        self.do("checks", **ice_of(sdp))
+
+
+def attribute(sdp, name, default=None):
+    found = re.search(rf"^a={name}:(\S+)", sdp, re.M)
+    return found.group(1) if found else default
+
+
+def ice_of(sdp):
+    """What their description says of ICE, in the words of webrtc_peer.c."""
+    candidates = [{"priority": int(p), "ip": ip, "port": int(port)} for p, ip, port in re.findall(
+        r"^a=candidate:\S+ 1 udp (\d+) (\S+) (\d+) typ", sdp, re.M | re.I)]
+    return {"ufrag": attribute(sdp, "ice-ufrag"), "pwd": attribute(sdp, "ice-pwd"), "candidates": candidates}
 
 
 # ---- a connection ----
@@ -142,15 +156,38 @@ class Link:
         else:
             self.them.do("offer")
             theirs = self.them.wait(event="local")["sdp"]
-            mid = re.search(r"^a=mid:(\S+)", theirs, re.M).group(1)
             self.us.start(theirs)
-            self.them.do("remote", sdp=self.us.description("active" if dtls == "client" else "passive", mid))
+            self.them.do("remote", sdp=self.us.description("active" if dtls == "client" else "passive",
+                                                           attribute(theirs, "mid")))
         expected = {"client": ("passive",), "server": ("active", "actpass")}[dtls]
-        setup = re.search(r"^a=setup:(\S+)", theirs, re.M).group(1)
+        setup = attribute(theirs, "setup")
         if we_offer:
             check(setup in expected, f"they are {setup}, for we are the DTLS {dtls}")
         self.us.wait(event="open")
         self.serial = 0
+        self.dtls, self.mid, self.theirs = dtls, attribute(theirs, "mid"), theirs
+
+    def restart(self, ours):
+        """ICE restart (RFC 8445 section 9), asked for by us or by them, with offer and answer as at the beginning."""
+        active = "active" if self.dtls == "client" else "passive"
+        if ours:
+            self.us.restart()
+            # RFC 8842 section 5.3: an offer says "actpass", whatever the roles are, and the answer keeps them.
+            self.them.do("again", sdp=self.us.description("actpass", self.mid))
+            theirs = self.them.wait(event="local")["sdp"]
+        else:
+            self.them.do("restart")
+            theirs = self.them.wait(event="local")["sdp"]
+            self.us.restart()
+        self.us.checks(theirs)
+        if not ours:
+            self.them.do("remote", sdp=self.us.description(active, self.mid))
+        before, self.theirs = self.theirs, theirs
+        check(attribute(before, "ice-ufrag") != attribute(theirs, "ice-ufrag"), "theirs are new")
+        pair = self.us.wait(event="restarted")
+        ports = [c["port"] for c in ice_of(theirs)["candidates"]]
+        check(pair["from"] in [c["port"] for c in self.us.local["candidates"]] and pair["port"] in ports or not ports,
+              f"{'we' if ours else 'they'} restart ICE, and the pair is from {pair['from']} to {pair['port']}")
 
     def name(self, stem):
         self.serial += 1
@@ -186,8 +223,11 @@ class Link:
 
     def send(self, ours, label, size, count=1, text=False, exact=True):
         """Sends messages and compares what arrives, in order; exact: all of them."""
+        self.ends(ours)[0].do("send", label=label, size=size, count=count, text=text)
+        return self.arrive(ours, label, size, count, text, exact)
+
+    def arrive(self, ours, label, size, count=1, text=False, exact=True):
         here, there = self.ends(ours)
-        here.do("send", label=label, size=size, count=count, text=text)
         here.wait(event="sent", label=label)
         want = [hashlib.sha256(pattern(size, k, text)).hexdigest() for k in range(count)]
         got = []
@@ -322,8 +362,26 @@ def our_end(link, lacks):
     check(True, "we end the connection, and they hear of it")
 
 
-def skipped_restart():
-    log("skipped: ICE restart: our peer connection has none yet; a lost path ends it")
+def restarts(link, wire, lacks):
+    """Messages go both ways before, meanwhile and afterwards, and all arrive as they were sent."""
+    labels = {ours: link.channel(ours) for ours in (True, False)}
+    for size, ours in ((16000, False), (16001, True)):
+        reason = lacks.get(f"{'our' if ours else 'their'}-restart")
+        if reason:
+            log(f"skipped: ICE restart by {'us' if ours else 'them'}: {reason}")
+            continue
+        if "losses" not in lacks:  # for what does not fit is lost
+            wire.set("--rate-mbit", 1)  # 13 s of messages
+        for way, label in labels.items():
+            link.ends(way)[0].do("send", label=label, size=size, count=100, text=False)
+        link.restart(ours)
+        got = sum(len(link.ends(not way)[0].count(event="message", label=label, size=size))
+                  for way, label in labels.items())
+        wire.set("--rate-mbit", 0)
+        for way, label in labels.items():
+            link.arrive(way, label, size, 100)
+            link.send(way, label, 1200, 10)
+        check(True, f"200 messages arrive as they were sent, {got} of them before the other pair was there")
 
 
 def all_cases(new_peer, lacks=None, roles=((False, "client"), (False, "server"), (True, "server"))):
@@ -343,8 +401,8 @@ def all_cases(new_peer, lacks=None, roles=((False, "client"), (False, "server"),
         if i == 0:
             many_channels(link, lacks)
             losses(link, wire, lacks)
+        restarts(link, wire, lacks)
         if i == len(roles) - 1:
             our_end(link, lacks)
         else:
             their_end(link)
-    skipped_restart()

@@ -3,6 +3,7 @@
 // the words of tests/support/webrtc_peer.c; instead of "start" there are sessions described in SDP.
 //
 //   {do: "offer"} or {do: "answer", sdp} -> {event: "local", sdp};  {do: "remote", sdp}
+//   {do: "restart"} (ICE) as "offer", {do: "again", sdp} as "answer", of the connection that is there
 "use strict";
 
 function makePeer(api, tell) {
@@ -79,7 +80,9 @@ function makePeer(api, tell) {
     await pc.setLocalDescription(description);
     if (api.prepare) api.prepare(pc, description.type === "offer");
     await new Promise((done) => {
-      const look = () => pc.iceGatheringState === "complete" && done();
+      // Of a restart: "complete" may still be what was before.
+      const look = () =>
+        pc.iceGatheringState === "complete" && pc.localDescription.sdp.includes("a=candidate") && done();
       pc.onicegatheringstatechange = look;
       pc.onicecandidate = (e) => (e && e.candidate ? undefined : done());
       look();
@@ -106,6 +109,11 @@ function makePeer(api, tell) {
       await describe(await pc.createOffer());
     } else if (o.do === "answer") {
       make();
+      await pc.setRemoteDescription({ type: "offer", sdp: o.sdp });
+      await describe(await pc.createAnswer());
+    } else if (o.do === "restart") {
+      await describe(await pc.createOffer({ iceRestart: true }));
+    } else if (o.do === "again") {
       await pc.setRemoteDescription({ type: "offer", sdp: o.sdp });
       await describe(await pc.createAnswer());
     } else if (o.do === "remote") {

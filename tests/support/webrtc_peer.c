@@ -9,7 +9,8 @@
  *       {"do":"open","label":,"ordered":,"retransmits":,"lifetime":}
  *       {"do":"send","label":,"size":,"count":,"text":}     pattern() of size and number
  *       {"do":"close","label":}, {"do":"quit"}
- * Out:  local, open, channel, message, sent, closed, down; see tell() below
+ *       {"do":"restart"} (ICE), and {"do":"checks", as "start"} once theirs is known
+ * Out:  local, open, channel, message, sent, closed, restarted, down; see tell() below
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -216,6 +217,17 @@ static void on_closed(void *arg, uint16_t stream)
     c->used = false;
 }
 
+static void on_restarted(void *arg)
+{
+    struct vn_pc_stats s;
+    char ip[VN_IP_TEXT];
+    (void)arg;
+    vn_pc_stats(peer.pc, &s);
+    vn_ip_format(&s.remote.ip, ip);
+    tell(json_pack("{s:s,s:i,s:s,s:i}", "event", "restarted", "from", (int)s.local.port, "ip", ip,
+                   "port", (int)s.remote.port));
+}
+
 static void on_down(void *arg, enum vn_tether_down why)
 {
     (void)arg;
@@ -224,22 +236,21 @@ static void on_down(void *arg, enum vn_tether_down why)
 
 /* ---- what the test says ---- */
 
-static void do_start(const json_t *o)
+static void read_params(const json_t *o, struct vn_ice_params *ret)
 {
     const char *ufrag = json_string_value(json_object_get(o, "ufrag"));
     const char *pwd = json_string_value(json_object_get(o, "pwd"));
-    const char *hex = json_string_value(json_object_get(o, "fingerprint"));
-    const json_t *list = json_object_get(o, "candidates"), *item;
-    struct vn_ice_params remote = {0};
-    struct vn_pc_keys keys = {0};
-    size_t n, i;
-    if (!ufrag || !pwd || !hex || strlen(ufrag) > VN_ICE_UFRAG_MAX || strlen(pwd) > VN_ICE_PWD_MAX)
-        die("bad start");
-    memcpy(remote.ufrag, ufrag, strlen(ufrag));
-    memcpy(remote.pwd, pwd, strlen(pwd));
-    must(vn_hex_decode(VN_SPAN_STR(hex), keys.peer.b, sizeof(keys.peer.b), &n), "fingerprint");
-    must(vn_pc_start(peer.pc, &remote, &keys), "start");
-    vn_pc_limit_messages(peer.pc, (size_t)json_integer_value(json_object_get(o, "max")));
+    if (!ufrag || !pwd || strlen(ufrag) > VN_ICE_UFRAG_MAX || strlen(pwd) > VN_ICE_PWD_MAX)
+        die("bad parameters");
+    *ret = (struct vn_ice_params){0};
+    memcpy(ret->ufrag, ufrag, strlen(ufrag));
+    memcpy(ret->pwd, pwd, strlen(pwd));
+}
+
+static void add_candidates(const json_t *list)
+{
+    const json_t *item;
+    size_t i;
     json_array_foreach(list, i, item)
     {
         struct vn_candidate c = {
@@ -250,6 +261,53 @@ static void do_start(const json_t *o)
         if (vn_ip_parse(json_string_value(json_object_get(item, "ip")), &c.addr.ip) == VN_OK)
             vn_pc_add_remote_candidate(peer.pc, &c);
     }
+}
+
+static void do_start(const json_t *o)
+{
+    const char *hex = json_string_value(json_object_get(o, "fingerprint"));
+    struct vn_ice_params remote;
+    struct vn_pc_keys keys = {0};
+    size_t n;
+    if (!hex)
+        die("bad start");
+    read_params(o, &remote);
+    must(vn_hex_decode(VN_SPAN_STR(hex), keys.peer.b, sizeof(keys.peer.b), &n),
+         "fingerprint");
+    must(vn_pc_start(peer.pc, &remote, &keys), "start");
+    vn_pc_limit_messages(peer.pc, (size_t)json_integer_value(json_object_get(o, "max")));
+    add_candidates(json_object_get(o, "candidates"));
+}
+
+static void draw(char *ret, size_t n)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    must(test_random()->fill(test_random()->self, ret, n), "random");
+    for (size_t i = 0; i < n; i++)
+        ret[i] = alphabet[(uint8_t)ret[i] % 64];
+}
+
+static void draw_params(void)
+{
+    draw(peer.ice.ufrag, VN_ICE_UFRAG_LEN);
+    draw(peer.ice.pwd, VN_ICE_PWD_LEN);
+}
+
+/* `local` follows, as at the beginning. */
+static void do_restart(void)
+{
+    draw_params();
+    json_array_clear(peer.candidates);
+    must(vn_pc_restart(peer.pc, &peer.ice), "restart");
+}
+
+static void do_checks(const json_t *o)
+{
+    struct vn_ice_params remote;
+    read_params(o, &remote);
+    must(vn_pc_restart_start(peer.pc, &remote), "checks");
+    add_candidates(json_object_get(o, "candidates"));
 }
 
 static void do_open(const json_t *o, const char *label)
@@ -281,6 +339,10 @@ static void obey(const json_t *o)
         die("no order");
     if (strcmp(what, "start") == 0) {
         do_start(o);
+    } else if (strcmp(what, "restart") == 0) {
+        do_restart();
+    } else if (strcmp(what, "checks") == 0) {
+        do_checks(o);
     } else if (strcmp(what, "open") == 0 && label) {
         do_open(o, label);
     } else if (strcmp(what, "send") == 0 && c) {
@@ -320,15 +382,6 @@ static void on_input(void *arg, unsigned events)
     }
 }
 
-static void draw(char *ret, size_t n)
-{
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    must(test_random()->fill(test_random()->self, ret, n), "random");
-    for (size_t i = 0; i < n; i++)
-        ret[i] = alphabet[(uint8_t)ret[i] % 64];
-}
-
 int main(int argc, char **argv)
 {
     if (argc != 3)
@@ -336,14 +389,13 @@ int main(int argc, char **argv)
     vn_log_setup(getenv("VN_DEBUG") ? VN_LOG_DEBUG : VN_LOG_WARN, 0);
     peer.io = test_io_new();
     peer.candidates = json_array();
-    draw(peer.ice.ufrag, VN_ICE_UFRAG_LEN);
-    draw(peer.ice.pwd, VN_ICE_PWD_LEN);
+    draw_params();
     const struct vn_transport_config tc = {.io = test_io_port(peer.io), .random = test_random()};
     must(vn_transport_new(&tc, &peer.transport), "transport");
     must(vn_dtls_cert_new(&peer.cert), "certificate");
     const struct vn_pc_handler h = {NULL,     on_candidate, on_gathered, on_open,
                                     on_offer, on_channel,   on_messages, on_writable,
-                                    on_down,  on_closed,    NULL,        NULL};
+                                    on_down,  on_closed,    NULL,        on_restarted};
     struct vn_pc_config cfg = {.identity = "webrtc_peer",
                                .cert = peer.cert,
                                .local = peer.ice,
