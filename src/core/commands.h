@@ -56,6 +56,7 @@ enum vn_ev_type {
     VN_EV_TETHER_GATHERED,  /* struct vn_ev_handle */
     VN_EV_TETHER_UP,        /* struct vn_ev_handle */
     VN_EV_TETHER_STRANDED,  /* struct vn_ev_handle: wants an ICE restart */
+    VN_EV_TETHER_BETTER,    /* struct vn_ev_handle: wants one for a better pair */
     VN_EV_TETHER_RESTARTED, /* struct vn_ev_handle */
     VN_EV_TETHER_DOWN,      /* struct vn_ev_tether_down; the handle is gone */
     VN_EV_TETHER_MESSAGE, /* struct vn_ev_tether_message: control-class message, hop header first */
@@ -103,6 +104,7 @@ struct vn_cmd_tether_restart {
     struct vn_post_msg msg;
     uint32_t tether;
     bool remote; /* the peer's parameters, for the restart that was begun with ours */
+    bool better; /* ours: for none but a better pair */
     struct vn_ice_params ice[VN_HOP_PCS]; /* wiped by free_fn */
 };
 struct vn_cmd_tether_candidate {

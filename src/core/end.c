@@ -154,6 +154,12 @@ static void on_stranded(void *arg)
     vn_worker_tell_handle(end->worker, VN_EV_TETHER_STRANDED, end->handle);
 }
 
+static void on_better(void *arg)
+{
+    struct vn_end *end = arg;
+    vn_worker_tell_handle(end->worker, VN_EV_TETHER_BETTER, end->handle);
+}
+
 static void on_restarted(void *arg)
 {
     struct vn_end *end = arg;
@@ -250,6 +256,7 @@ void vn_end_open(struct vn_worker *w, const struct vn_cmd_tether_open *cmd)
                                   .up = on_up,
                                   .down = on_down,
                                   .stranded = on_stranded,
+                                  .better = on_better,
                                   .restarted = on_restarted,
                                   .messages = on_messages,
                                   .writable = on_writable};
@@ -287,8 +294,8 @@ void vn_end_restart(struct vn_worker *w, const struct vn_cmd_tether_restart *cmd
     if (!end)
         return;
     const struct vn_tether_port *port = w->cfg.tether;
-    const vn_status st =
-        cmd->remote ? port->restart_start(end->port, cmd->ice) : port->restart(end->port, cmd->ice);
+    const vn_status st = cmd->remote ? port->restart_start(end->port, cmd->ice)
+                                     : port->restart(end->port, cmd->ice, cmd->better);
     if (st != VN_OK) /* the node gives it up in time, and makes another tether */
         vn_log(VN_LOG_DEBUG, "tether_restart_failed", VN_KV_STATUS(st));
 }

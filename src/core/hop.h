@@ -34,6 +34,7 @@ struct vn_hop {
     bool gathered;
     uint32_t generation;    /* 1 the offer's; raised by each ICE restart */
     bool restarting;        /* a restart is under way; */
+    bool better;            /* for none but a better pair; */
     bool remote_known;      /* the peer's parameters for it are known */
     uint64_t restart_ms;    /* when it began */
     unsigned restart_tries; /* unanswered, while the control channel was up */
@@ -85,6 +86,7 @@ void vn_hop_event_gathered(struct vn_node *n, uint32_t handle);
 void vn_hop_event_up(struct vn_node *n, uint32_t handle);
 void vn_hop_event_down(struct vn_node *n, uint32_t handle, enum vn_tether_down why);
 void vn_hop_event_stranded(struct vn_node *n, uint32_t handle);
+void vn_hop_event_better(struct vn_node *n, uint32_t handle);
 void vn_hop_event_restarted(struct vn_node *n, uint32_t handle);
 void vn_hop_event_message(struct vn_node *n, uint32_t handle, struct vn_span bytes);
 
@@ -94,8 +96,9 @@ VN_MUST_CHECK vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool of
 /* Fresh parameters for each peer connection. */
 VN_MUST_CHECK vn_status vn_hop_make_ice(struct vn_node *n, struct vn_ice_params ret[VN_HOP_PCS]);
 /* hop_restart.c */
-/** Begins a restart, as the one of that generation; one under way is given up. */
-void vn_hop_restart_begin(struct vn_node *n, struct vn_hop *h, uint32_t generation);
+/** Begins a restart, as the one of that generation; one under way is given up. better: for none but
+ * a better pair. */
+void vn_hop_restart_begin(struct vn_node *n, struct vn_hop *h, uint32_t generation, bool better);
 /** The peer's parameters came. */
 void vn_hop_restart_answered(struct vn_node *n, struct vn_hop *h,
                              const struct vn_ice_params remote[VN_HOP_PCS]);

@@ -166,6 +166,7 @@ void vn_hop_signal_restart(struct vn_node *n, struct vn_hop *h)
     ice_encode(&ice, h->local);
     m.tether = (ProtobufCBinaryData){VN_ID_LEN, h->tether.b};
     m.generation = h->generation;
+    m.better = h->better;
     m.n_ice = VN_HOP_PCS;
     m.ice = ice.p;
     m.n_candidates = l.count;
@@ -363,10 +364,15 @@ void vn_hop_on_restart(struct vn_node *n, struct vn_inbound *in)
         vn_drop(n, VN_NDROP_BODY);
         return;
     }
-    if (m->generation == h->generation + 1)
-        vn_hop_restart_begin(n, h, m->generation);
+    if (m->generation > h->generation)
+        vn_hop_restart_begin(n, h, m->generation, m->better);
     else if (m->generation != h->generation)
         return; /* late */
+    if (h->restarting && h->better && !m->better) {
+        vn_hop_restart_begin(n, h, h->generation + 1, false); /* both began; the peer needs one */
+        vn_wipe(remote, sizeof(remote));
+        return;
+    }
     if (h->remote_known) {
         vn_hop_signal_restart(n, h); /* ours was lost; perhaps we are done already */
     } else if (h->restarting) {

@@ -90,16 +90,29 @@ void vn_tell_tether_start(struct vn_node *n, uint32_t tether, const struct vn_te
     tell(n, &m->msg);
 }
 
-void vn_tell_tether_restart(struct vn_node *n, uint32_t tether, bool remote,
-                            const struct vn_ice_params ice[VN_HOP_PCS])
+static void tell_restart(struct vn_node *n, uint32_t tether, bool remote, bool better,
+                         const struct vn_ice_params ice[VN_HOP_PCS])
 {
     struct vn_cmd_tether_restart *m = message(VN_CMD_TETHER_RESTART, sizeof(*m));
     if (!m)
         return;
     m->tether = tether;
     m->remote = remote;
+    m->better = better;
     memcpy(m->ice, ice, sizeof(m->ice));
     tell(n, &m->msg);
+}
+
+void vn_tell_tether_restart(struct vn_node *n, uint32_t tether, bool better,
+                            const struct vn_ice_params local[VN_HOP_PCS])
+{
+    tell_restart(n, tether, false, better, local);
+}
+
+void vn_tell_tether_restart_start(struct vn_node *n, uint32_t tether,
+                                  const struct vn_ice_params remote[VN_HOP_PCS])
+{
+    tell_restart(n, tether, true, false, remote);
 }
 
 void vn_tell_tether_candidate(struct vn_node *n, uint32_t tether, const struct vn_candidate *c)

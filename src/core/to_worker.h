@@ -17,9 +17,12 @@ void vn_tell_local(struct vn_node *n);
 void vn_tell_member_stun(struct vn_node *n, const struct vn_stun_keys *keys);
 void vn_tell_tether_open(struct vn_node *n, uint32_t tether, const struct vn_tether_config *cfg);
 void vn_tell_tether_start(struct vn_node *n, uint32_t tether, const struct vn_tether_start *start);
-/** remote: the peer's parameters; else our own, which begin the restart. */
-void vn_tell_tether_restart(struct vn_node *n, uint32_t tether, bool remote,
-                            const struct vn_ice_params ice[VN_HOP_PCS]);
+/** Our own parameters, which begin a restart; better: for none but a better pair. */
+void vn_tell_tether_restart(struct vn_node *n, uint32_t tether, bool better,
+                            const struct vn_ice_params local[VN_HOP_PCS]);
+/** The peer's for it. */
+void vn_tell_tether_restart_start(struct vn_node *n, uint32_t tether,
+                                  const struct vn_ice_params remote[VN_HOP_PCS]);
 void vn_tell_tether_candidate(struct vn_node *n, uint32_t tether, const struct vn_candidate *c);
 /** body is copied. */
 void vn_tell_tether_send(struct vn_node *n, uint32_t tether, enum vn_hop_type type, uint32_t label,

@@ -115,8 +115,11 @@ struct vn_tether_handler {
     /** This machine has lost the address that the tether runs from, and there is another way to the
      * peer: it wants a restart. */
     void (*stranded)(void *arg);
-    /** The restart is done: the tether runs over the pairs it found. */
+    /** The restart is done: the tether runs over the pairs it found, or over those of before if it
+     * was for better ones and there are none. */
     void (*restarted)(void *arg);
+    /** There may be better pairs than those it runs over: it wants a restart for them. */
+    void (*better)(void *arg);
     /** n messages of one class, in order of arrival; takes ownership of each buffer. */
     void (*messages)(void *arg, enum vn_tether_class cls, struct vn_pktbuf **bufs, size_t n);
     /** After a send returned fewer than asked: there is room again. */
@@ -140,8 +143,10 @@ struct vn_tether_port {
      * ICE restart (RFC 8445 section 9) of a tether that is up: gathers anew under these
      * credentials, `candidate` and `gathered` follow; then the peer's, and `restarted` or nothing.
      * Messages, and what carries them, are as before. A restart under way is given up for it.
+     * better: for none but better pairs, direct ones; that it finds none changes nothing.
      */
-    vn_status (*restart)(struct vn_tether *t, const struct vn_ice_params local[VN_HOP_PCS]);
+    vn_status (*restart)(struct vn_tether *t, const struct vn_ice_params local[VN_HOP_PCS],
+                         bool better);
     vn_status (*restart_start)(struct vn_tether *t, const struct vn_ice_params remote[VN_HOP_PCS]);
     /** Before or after start (trickle); while a restart is under way, of that. Unusable ones are
      * ignored. */

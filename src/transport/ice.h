@@ -30,9 +30,21 @@ enum vn_ice_input {
     VN_ICE_DROP_LIMIT,   /* candidates, pairs or remembered checks are full */
 };
 
+/** The pair that a restart is to improve on. */
+struct vn_ice_than {
+    bool set;
+    bool relayed;                 /* at either end */
+    struct vn_addr local, remote; /* the socket's address, not what the peer sees */
+    uint32_t local_priority, remote_priority;
+    uint32_t rtt_us;
+};
+
 struct vn_ice_config {
     struct vn_ice_params local;
     bool controlling;
+    /** If set, nothing is nominated but a direct pair in place of a relayed one, or one that ICE
+     * prefers and that is not slower. While controlling; the peer's choice counts otherwise. */
+    struct vn_ice_than than;
     uint64_t tie_breaker;
     const struct vn_random *random;
     void *arg;
@@ -82,6 +94,12 @@ enum vn_ice_state vn_ice_state(const struct vn_ice *ice);
 bool vn_ice_selected(const struct vn_ice *ice, struct vn_ice_selected *ret);
 /** Whether this 5-tuple passed a check of ours: only such may carry DTLS. */
 bool vn_ice_is_valid(const struct vn_ice *ice, size_t local, const struct vn_addr *from);
+
+/** The selected pair, for the config of a restart; not set if there is none. */
+struct vn_ice_than vn_ice_than(const struct vn_ice *ice);
+/** Whether there is a pair that ICE would prefer, which did not work or came too late when this one
+ * was selected; or nothing but a relayed one. */
+bool vn_ice_could_be_better(const struct vn_ice *ice);
 
 /** Sends a check on the selected pair (RFC 7675); its answer shows in vn_ice_last_answer_us. */
 void vn_ice_consent_check(struct vn_ice *ice, uint64_t now_us);

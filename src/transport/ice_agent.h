@@ -33,6 +33,7 @@ struct vn_ice_pair {
         txid_before; /* the check a triggered one replaced may still be answered */
     bool with_use_candidate, as_controlling; /* what the check said */
     bool resent;                             /* so its answer tells no round-trip time (Karn) */
+    uint32_t rtt_us;                         /* of the last check that told one; 0: none */
     struct vn_addr mapped;
 };
 
@@ -90,6 +91,11 @@ void vn_ice_set_state(struct vn_ice *ice, enum vn_ice_state state);
 
 /** Of a candidate; RFC 8445 section 5.1.2.1. */
 uint32_t vn_ice_priority(unsigned type_pref, uint16_t local_pref);
+/** Whether a pair is better than that of the config, if there is one. */
+bool vn_ice_is_better(const struct vn_ice *ice, const struct vn_ice_pair *p);
+/** Whether its round trip decides that, and no answer has told it yet. */
+bool vn_ice_wants_rtt(const struct vn_ice *ice, const struct vn_ice_pair *p);
+bool vn_ice_is_relayed(const struct vn_ice *ice, const struct vn_ice_pair *p);
 /** The index of a remote candidate, or -1. */
 int vn_ice_find_remote(const struct vn_ice *ice, const struct vn_addr *addr);
 /** Where checks of the pair go. */

@@ -114,12 +114,6 @@ static bool is_pending(const struct vn_ice_pair *p)
     return p->state == VN_ICE_PAIR_WAITING || p->state == VN_ICE_PAIR_IN_PROGRESS;
 }
 
-static bool is_relayed(const struct vn_ice *ice, const struct vn_ice_pair *p)
-{
-    return ice->locals[p->local].type == VN_CAND_RELAY ||
-           ice->remotes[p->remote].type == VN_CAND_RELAY;
-}
-
 /* Until when a better pair than this valid one is waited for; 0: none can come. A direct one is
  * worth more patience. */
 static uint64_t patience(const struct vn_ice *ice, const struct vn_ice_pair *best)
@@ -128,7 +122,7 @@ static uint64_t patience(const struct vn_ice *ice, const struct vn_ice_pair *bes
     for (size_t i = 0; i < ice->pair_count; i++) {
         const struct vn_ice_pair *p = &ice->pairs[i];
         if (is_pending(p) && p->priority > best->priority)
-            wait = VN_MAX(wait, is_relayed(ice, best) && !is_relayed(ice, p)
+            wait = VN_MAX(wait, vn_ice_is_relayed(ice, best) && !vn_ice_is_relayed(ice, p)
                                     ? (uint64_t)VN_ICE_NOMINATE_RELAY_US
                                     : (uint64_t)VN_ICE_NOMINATE_WAIT_US);
     }
@@ -149,7 +143,9 @@ static void nominate(struct vn_ice *ice, uint64_t now_us)
         struct vn_ice_pair *p = &ice->pairs[i];
         if (p->nominating && is_pending(p))
             return; /* under way */
-        if (p->valid && p->state == VN_ICE_PAIR_SUCCEEDED &&
+        if (vn_ice_wants_rtt(ice, p))
+            begin_check(ice, p, now_us);
+        if (p->valid && p->state == VN_ICE_PAIR_SUCCEEDED && vn_ice_is_better(ice, p) &&
             (!best || p->priority > best->priority))
             best = p;
     }

@@ -153,7 +153,7 @@ static enum vn_ice_input take_request(struct vn_ice *ice, size_t local, const st
 
 /* ---- receiving answers ---- */
 
-static void take_rtt(struct vn_ice *ice, uint64_t sent_us, uint64_t now_us)
+static uint32_t take_rtt(struct vn_ice *ice, uint64_t sent_us, uint64_t now_us)
 {
     uint32_t rtt = (uint32_t)VN_MIN(now_us - sent_us, (uint64_t)UINT32_MAX / 8);
     rtt = VN_MAX(rtt, 1u);
@@ -161,6 +161,7 @@ static void take_rtt(struct vn_ice *ice, uint64_t sent_us, uint64_t now_us)
         ice->min_rtt_us = rtt;
     /* RFC 6298 section 2 with its alpha of 1/8 */
     ice->srtt_us = ice->srtt_us ? (ice->srtt_us * 7 + rtt) / 8 : rtt;
+    return rtt;
 }
 
 static bool txid_equal(const struct vn_stun_txid *a, const struct vn_stun_txid *b)
@@ -198,7 +199,7 @@ static void take_success(struct vn_ice *ice, struct vn_ice_pair *p, const struct
 {
     bool current = txid_equal(&p->txid, &m->txid);
     if (current && !p->resent)
-        take_rtt(ice, p->sent_us, now_us);
+        p->rtt_us = take_rtt(ice, p->sent_us, now_us);
     p->valid = true;
     p->mapped = m->mapped;
     p->mapped_differs = !vn_addr_equal(&m->mapped, &ice->locals[p->local].addr);
@@ -242,7 +243,7 @@ static enum vn_ice_input take_answer(struct vn_ice *ice, size_t local, const str
     ice->last_heard_us = now_us;
     if (check) {
         if (m->cls == VN_STUN_SUCCESS) {
-            take_rtt(ice, check->at_us, now_us);
+            (void)take_rtt(ice, check->at_us, now_us);
             ice->last_answer_us = now_us;
             if (check->full_size) {
                 ice->full_size_passes = true;

@@ -98,3 +98,73 @@ void vn_ice_pair_remote(struct vn_ice *ice, size_t remote)
         if (vn_ice_can_pair(&ice->locals[l].addr, &ice->remotes[remote].addr))
             (void)vn_ice_pair_add(ice, l, remote);
 }
+
+/* ---- better than another ---- */
+
+bool vn_ice_is_relayed(const struct vn_ice *ice, const struct vn_ice_pair *p)
+{
+    return ice->locals[p->local].type == VN_CAND_RELAY ||
+           ice->remotes[p->remote].type == VN_CAND_RELAY;
+}
+
+struct vn_ice_than vn_ice_than(const struct vn_ice *ice)
+{
+    const struct vn_ice_pair *p = ice->selected;
+    if (!p)
+        return (struct vn_ice_than){.set = false};
+    const struct vn_candidate *l = &ice->locals[p->local], *r = &ice->remotes[p->remote];
+    return (struct vn_ice_than){.set = true,
+                                .relayed = vn_ice_is_relayed(ice, p),
+                                .local = l->addr,
+                                .remote = r->addr,
+                                .local_priority = l->priority,
+                                .remote_priority = r->priority,
+                                .rtt_us = ice->min_rtt_us};
+}
+
+bool vn_ice_could_be_better(const struct vn_ice *ice)
+{
+    const struct vn_ice_pair *selected = ice->selected;
+    if (!selected)
+        return false;
+    if (vn_ice_is_relayed(ice, selected))
+        return true;
+    for (size_t i = 0; i < ice->pair_count; i++)
+        if (ice->pairs[i].priority > selected->priority)
+            return true;
+    return false;
+}
+
+/* What the candidate of that machine is worth now; interfaces that came or went since have moved
+ * the preferences of all. */
+static uint32_t priority_now(const struct vn_candidate *c, size_t n, const struct vn_addr *addr,
+                             uint32_t before)
+{
+    uint32_t best = 0;
+    for (size_t i = 0; i < n; i++)
+        if (vn_ip_equal(&c[i].addr.ip, &addr->ip))
+            best = VN_MAX(best, c[i].priority);
+    return best ? best : before;
+}
+
+bool vn_ice_wants_rtt(const struct vn_ice *ice, const struct vn_ice_pair *p)
+{
+    return ice->cfg.than.set && !ice->cfg.than.relayed && p->valid &&
+           p->state == VN_ICE_PAIR_SUCCEEDED && !p->rtt_us;
+}
+
+bool vn_ice_is_better(const struct vn_ice *ice, const struct vn_ice_pair *p)
+{
+    const struct vn_ice_than *than = &ice->cfg.than;
+    if (!than->set)
+        return true;
+    if (than->relayed)
+        return !vn_ice_is_relayed(ice, p);
+    const uint64_t priority = pair_priority(
+        ice->controlling,
+        priority_now(ice->locals, ice->local_count, &than->local, than->local_priority),
+        priority_now(ice->remotes, ice->remote_count, &than->remote, than->remote_priority));
+    /* As patient with a better one as at the first selection. */
+    return p->priority > priority && p->rtt_us &&
+           p->rtt_us <= than->rtt_us + VN_ICE_NOMINATE_WAIT_US;
+}

@@ -131,6 +131,14 @@
  * retransmissions of a check. */
 #define VN_ICE_NOMINATE_RELAY_US 400000
 
+/* A restart for a better pair is asked for so long after the pair was selected if one can be, then
+ * each time after twice as long, at most the second; and so long after an address came up. Ours. */
+#define VN_BETTER_FIRST_US 5000000
+#define VN_BETTER_MAX_US 300000000
+#define VN_BETTER_CHANGE_US 500000
+/* How long such a restart looks: five transmissions of a check. Ours. */
+#define VN_BETTER_SEARCH_US 3100000ull
+
 /* ---- consent and liveness ---- */
 
 /* RFC 7675 section 5.1: 5 s times 0.8 to 1.2, at random. */

@@ -44,10 +44,12 @@ vn_status vn_pc_open(struct vn_transport *tp, const struct vn_pc_config *cfg,
     pc->send_max = cfg->message_max;
     if (cfg->streams == 0)
         pc->cfg.streams = VN_SCTP_STREAMS;
-    pc->due_us = UINT64_MAX;
+    pc->due_us = pc->better_us = UINT64_MAX;
+    pc->started_us = vn_pc_now(pc);
     vn_list_append(&tp->pcs, &pc->link);
     const struct vn_ice_config ice = {.local = cfg->local,
                                       .controlling = cfg->controlling,
+                                      .than = cfg->than,
                                       .tie_breaker = cfg->tie_breaker,
                                       .random = tp->random,
                                       .arg = pc,

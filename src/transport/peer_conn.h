@@ -13,6 +13,7 @@
 #include "ports/tether.h"
 #include "transport/dcep.h"
 #include "transport/dtls.h"
+#include "transport/ice.h"
 #include "transport/transport.h"
 
 /** What both ends must agree on, but for priority and queue_bytes. Zeroed: reliable and ordered. */
@@ -58,6 +59,10 @@ struct vn_pc_handler {
     void (*stranded)(void *arg);
     /** An ICE restart has selected a pair: datagrams take it from now on. */
     void (*restarted)(void *arg);
+    /** There may be a better pair by now: a restart for one is wanted. NULL: none. */
+    void (*better)(void *arg);
+    /** Such a restart has found none: the pair stays. */
+    void (*stayed)(void *arg);
 };
 
 struct vn_pc_config {
@@ -66,6 +71,8 @@ struct vn_pc_config {
                                         connection */
     struct vn_ice_params local;
     bool controlling; /* ICE role */
+    struct vn_ice_than
+        than; /* of a restart for a better pair, which asks no relays; else not set */
     uint64_t tie_breaker;
     bool dtls_client;
     bool foreign;       /* the peer may be another implementation (see vn_sctp_config) */
@@ -100,9 +107,11 @@ VN_MUST_CHECK vn_status vn_pc_start(struct vn_pc *pc, const struct vn_ice_params
  * ICE restart (RFC 8445 section 9): gathers anew under these credentials; `candidate` and
  * `gathered` follow. The pair that is selected carries on until the restart has another one; when
  * the restart fails it still does, if it can. A restart under way is given up for this one.
+ * better: for none but a better pair, without relays; `restarted` or `stayed` follows.
  * VN_ERR_STATE: not open.
  */
-VN_MUST_CHECK vn_status vn_pc_restart(struct vn_pc *pc, const struct vn_ice_params *local);
+VN_MUST_CHECK vn_status vn_pc_restart(struct vn_pc *pc, const struct vn_ice_params *local,
+                                      bool better);
 /** The peer's new parameters: checks begin, at most 10 s. VN_ERR_STATE: no restart awaits them. */
 VN_MUST_CHECK vn_status vn_pc_restart_start(struct vn_pc *pc, const struct vn_ice_params *remote);
 /** Of the restart, while there is one. Before or after start (trickle). Unusable ones are ignored.

@@ -2,7 +2,7 @@
  * A peer connection, for its own files: peer_conn.c (life), peer_conn_run.c (states and time),
  * peer_conn_gather.c (sockets and candidates), peer_conn_relay.c (TURN), peer_conn_tx.c and
  * peer_conn_rx.c (datagrams), peer_conn_channel.c (channels and messages), peer_conn_restart.c (ICE
- * restart).
+ * restart), peer_conn_better.c (when one is wanted for a better pair).
  */
 #pragma once
 
@@ -85,8 +85,9 @@ struct vn_pc {
     size_t reflexive_count, reflexive_told;
     struct vn_ice *ice;
     bool has_pair;
-    struct vn_ice_selected pair; /* selected, or the valid one that DTLS came on first */
-    bool connected;              /* the pair's socket has its peer fixed */
+    struct vn_ice_selected pair;       /* selected, or the valid one that DTLS came on first */
+    bool connected;                    /* the pair's socket has its peer fixed */
+    uint64_t better_us, better_gap_us; /* when a better pair is looked for; UINT64_MAX: not */
     struct vn_consent consent;
     uint64_t ice_heard_us, ice_answered_us; /* what consent knows of */
 
@@ -148,7 +149,19 @@ void vn_pc_make_dtls(struct vn_pc *pc);
  * it wants a restart. Where there can be none it fails, with the next callback. */
 void vn_pc_lose_pair(struct vn_pc *pc);
 
+/* ---- peer_conn_better.c ---- */
+
+/** A pair was selected: says when to look for a better one, if there may be one. */
+void vn_pc_plan_better(struct vn_pc *pc);
+/** This machine's addresses have changed: looks soon if there are others than were tried. */
+void vn_pc_hurry_better(struct vn_pc *pc);
+/** May call the user. */
+void vn_pc_tick_better(struct vn_pc *pc, uint64_t now_us);
+
 /* ---- peer_conn_restart.c ---- */
+
+/** A restart is under way that the connection needs: not one for a better pair. */
+bool vn_pc_is_moving(const struct vn_pc *pc);
 
 /** A pair of `next` is selected: the connection before it takes over, and `next` is closed. */
 void vn_pc_adopt(struct vn_pc *next);

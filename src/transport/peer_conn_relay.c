@@ -11,8 +11,9 @@ void vn_pc_plan_relays(struct vn_pc *pc)
 {
     const struct vn_transport *tp = pc->transport;
     const bool only = tp->filter == VN_CANDIDATES_RELAY;
-    pc->relay_next_us =
-        tp->turn_count == 0 ? UINT64_MAX : vn_pc_now(pc) + (only ? 0 : VN_RELAY_DELAY_US);
+    pc->relay_next_us = tp->turn_count == 0 || pc->cfg.than.set
+                            ? UINT64_MAX
+                            : vn_pc_now(pc) + (only ? 0 : VN_RELAY_DELAY_US);
 }
 
 bool vn_pc_may_relay(const struct vn_pc *pc)
@@ -95,7 +96,8 @@ static void lose(struct vn_pc *pc, struct vn_pc_relay *slot)
     const bool used = pc->has_pair && slot->local == pc->pair.local;
     complain(pc->transport, vn_relay_server(slot->relay), why, code);
     slot->relay = vn_relay_close(slot->relay);
-    if (used && !pc->next) /* nothing goes on, and a new connection finds another server sooner */
+    if (used && !vn_pc_is_moving(
+                    pc)) /* nothing goes on, and a new connection finds another server sooner */
         vn_pc_fail(pc, VN_TETHER_DOWN_ADDRESS_GONE);
     else if (used)
         vn_pc_lose_pair(pc); /* it is being moved away from just now */

@@ -11,13 +11,22 @@
 static void on_next_down(void *arg, enum vn_tether_down why)
 {
     struct vn_pc *pc = ((struct vn_pc *)arg)->before;
-    vn_log(VN_LOG_DEBUG, "ice_restart_failed", VN_KV_STR("connection", pc->identity),
-           VN_KV_U64("why", why));
+    const bool moving = vn_pc_is_moving(pc);
+    vn_log(VN_LOG_DEBUG, moving ? "ice_restart_failed" : "ice_nothing_better",
+           VN_KV_STR("connection", pc->identity), VN_KV_U64("why", why));
     pc->next = vn_pc_close(pc->next);
     /* Whether the former pair still works is consent's to say; its silence counts from now. */
-    vn_consent_heard(&pc->consent, vn_pc_now(pc));
+    if (moving)
+        vn_consent_heard(&pc->consent, vn_pc_now(pc));
     pc->due_now = true;
     vn_pc_arm(pc);
+    if (!moving)
+        pc->handler.stayed(pc->handler.arg);
+}
+
+bool vn_pc_is_moving(const struct vn_pc *pc)
+{
+    return pc->next && !pc->next->cfg.than.set;
 }
 
 static void on_next_candidate(void *arg, const struct vn_candidate *c)
@@ -32,7 +41,7 @@ static void on_next_gathered(void *arg)
     pc->handler.gathered(pc->handler.arg);
 }
 
-vn_status vn_pc_restart(struct vn_pc *pc, const struct vn_ice_params *local)
+vn_status vn_pc_restart(struct vn_pc *pc, const struct vn_ice_params *local, bool better)
 {
     static const struct vn_pc_handler handler = {
         .candidate = on_next_candidate, .gathered = on_next_gathered, .down = on_next_down};
@@ -42,6 +51,10 @@ vn_status vn_pc_restart(struct vn_pc *pc, const struct vn_ice_params *local)
     struct vn_pc_handler h = handler;
     struct vn_pc *next;
     cfg.local = *local;
+    if (better)
+        cfg.than = vn_ice_than(pc->ice);
+    if (better && !cfg.than.set)
+        return VN_ERR_STATE;
     pc->next = vn_pc_close(pc->next);
     vn_status st = vn_pc_open(pc->transport, &cfg, &h, &next);
     vn_wipe(&cfg.local, sizeof(cfg.local));
@@ -110,6 +123,7 @@ void vn_pc_adopt(struct vn_pc *next)
             vn_pc_settle(pc);
         vn_sctp_path_changed(pc->sctp, vn_pc_now(pc));
         vn_pc_fit_to_path(pc);
+        vn_pc_plan_better(pc);
         vn_log(VN_LOG_DEBUG, "ice_restarted", VN_KV_STR("connection", pc->identity),
                VN_KV_IP("ip", &pc->pair.remote_addr.ip));
         if (pc->handler.restarted)

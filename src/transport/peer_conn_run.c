@@ -180,6 +180,7 @@ void vn_pc_follow_sctp(struct vn_pc *pc)
             /* Browsers go over to another pair whenever they like it better. */
             if (!pc->cfg.foreign)
                 vn_pc_settle(pc);
+            vn_pc_plan_better(pc);
             pc->handler.open(pc->handler.arg);
         }
         break;
@@ -236,15 +237,22 @@ void vn_pc_progress(struct vn_pc *pc)
 
 static enum vn_tether_down late_reason(const struct vn_pc *pc)
 {
-    return pc->state == VN_PC_EXPECT_PAIR   ? VN_TETHER_DOWN_ICE_FAILED
+    return pc->state <= VN_PC_EXPECT_PAIR   ? VN_TETHER_DOWN_ICE_FAILED
            : pc->state == VN_PC_EXPECT_DTLS ? VN_TETHER_DOWN_DTLS_FAILED
                                             : VN_TETHER_DOWN_SCTP_FAILED;
 }
 
 bool vn_pc_is_connecting(const struct vn_pc *pc)
 {
-    return pc->state > VN_PC_EXPECT_START &&
+    /* Whoever is asked for a better pair may be content. */
+    return (pc->state > VN_PC_EXPECT_START || pc->cfg.than.set) &&
            (pc->state < VN_PC_OPEN || (pc->expects && !pc->channel_up));
+}
+
+static uint64_t connect_until(const struct vn_pc *pc)
+{
+    return pc->started_us +
+           (pc->cfg.than.set ? VN_BETTER_SEARCH_US : VN_TETHER_CONNECT_MS * 1000ull);
 }
 
 static bool is_outstanding(struct vn_pc *pc)
@@ -255,7 +263,7 @@ static bool is_outstanding(struct vn_pc *pc)
 /* While a restart looks for another pair, the silence of this one decides nothing. */
 static bool watches_consent(const struct vn_pc *pc)
 {
-    return pc->state > VN_PC_EXPECT_PAIR && !pc->next;
+    return pc->state > VN_PC_EXPECT_PAIR && !vn_pc_is_moving(pc);
 }
 
 void vn_pc_arm(struct vn_pc *pc)
@@ -269,6 +277,7 @@ void vn_pc_arm(struct vn_pc *pc)
     if (pc->state <= VN_PC_EXPECT_PAIR)
         due = VN_MIN(due, vn_reflex_deadline(&pc->reflex));
     due = VN_MIN(due, vn_pc_relays_deadline(pc));
+    due = VN_MIN(due, pc->better_us);
     if (pc->dtls) {
         uint64_t in = vn_dtls_due_in_us(pc->dtls);
         due = VN_MIN(due, in == UINT64_MAX ? in : now_us + in);
@@ -276,7 +285,7 @@ void vn_pc_arm(struct vn_pc *pc)
     if (pc->sctp)
         due = VN_MIN(due, vn_sctp_due_us(pc->sctp));
     if (vn_pc_is_connecting(pc))
-        due = VN_MIN(due, pc->started_us + VN_TETHER_CONNECT_MS * 1000ull);
+        due = VN_MIN(due, connect_until(pc));
     if (watches_consent(pc))
         due = VN_MIN(due, vn_consent_deadline(&pc->consent));
     /* A timer that fires early just looks again: moving it at every packet would cost more. */
@@ -320,8 +329,9 @@ void vn_pc_on_timer(void *arg)
             vn_sctp_tick(pc->sctp, now_us);
         if (watches_consent(pc))
             watch_consent(pc, now_us);
-        if (vn_pc_is_connecting(pc) && now_us >= pc->started_us + VN_TETHER_CONNECT_MS * 1000ull)
+        if (vn_pc_is_connecting(pc) && now_us >= connect_until(pc))
             vn_pc_fail(pc, late_reason(pc));
+        vn_pc_tick_better(pc, now_us);
         vn_pc_progress(pc);
     }
     vn_transport_leave(tp);
@@ -329,8 +339,8 @@ void vn_pc_on_timer(void *arg)
 
 void vn_pc_lose_pair(struct vn_pc *pc)
 {
-    if (pc->next)
-        return; /* a restart is under way */
+    if (vn_pc_is_moving(pc))
+        return;
     if (pc->state == VN_PC_OPEN && pc->handler.stranded)
         pc->handler.stranded(pc->handler.arg);
     else

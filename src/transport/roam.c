@@ -23,6 +23,7 @@ static bool has_way(const struct vn_transport *tp, const struct vn_addr *to)
 static void look(struct vn_pc *pc)
 {
     struct vn_transport *tp = pc->transport;
+    vn_pc_hurry_better(pc);
     if (pc->state != VN_PC_OPEN || pc->closed)
         return;
     const struct vn_relay *relay = vn_pc_pair_relay(pc);

@@ -151,23 +151,44 @@ static void on_writable(void *arg, uint16_t stream)
 static void on_stranded(void *arg)
 {
     const struct vn_tether_member *m = arg;
-    if (m->tether->state == VN_TETHER_UP && !m->restarting)
+    if (m->tether->state == VN_TETHER_UP)
         m->tether->handler.stranded(m->tether->handler.arg);
+}
+
+static void on_better(void *arg)
+{
+    const struct vn_tether_member *m = arg;
+    if (m->tether->state == VN_TETHER_UP)
+        m->tether->handler.better(m->tether->handler.arg);
+}
+
+static void restart_done(struct vn_tether_member *m, bool moved)
+{
+    struct vn_tether *t = m->tether;
+    struct vn_pc_stats first;
+    m->restarting = false;
+    m->moved = moved;
+    for (size_t i = 0; i < VN_HOP_PCS; i++)
+        if (t->members[i].restarting)
+            return;
+    moved = false;
+    for (size_t i = 0; i < VN_HOP_PCS; i++)
+        moved |= t->members[i].moved;
+    vn_pc_stats(t->members[0].pc, &first);
+    if (moved)
+        vn_log(VN_LOG_INFO, "tether_moved", VN_KV_ID("tether", &t->id),
+               VN_KV_U64("after_us", now_of(t) - t->started_us), VN_KV_IP("ip", &first.remote.ip));
+    t->handler.restarted(t->handler.arg);
 }
 
 static void on_restarted(void *arg)
 {
-    struct vn_tether_member *m = arg;
-    struct vn_tether *t = m->tether;
-    struct vn_pc_stats first;
-    m->restarting = false;
-    for (size_t i = 0; i < VN_HOP_PCS; i++)
-        if (t->members[i].restarting)
-            return;
-    vn_pc_stats(t->members[0].pc, &first);
-    vn_log(VN_LOG_INFO, "tether_moved", VN_KV_ID("tether", &t->id),
-           VN_KV_U64("after_us", now_of(t) - t->started_us), VN_KV_IP("ip", &first.remote.ip));
-    t->handler.restarted(t->handler.arg);
+    restart_done(arg, true);
+}
+
+static void on_stayed(void *arg)
+{
+    restart_done(arg, false);
 }
 
 static void close_members(struct vn_tether *t)
@@ -199,7 +220,9 @@ static vn_status open_member(struct vn_tether *t, size_t i, const struct vn_teth
                                                  .writable = on_writable,
                                                  .down = on_down,
                                                  .stranded = on_stranded,
-                                                 .restarted = on_restarted};
+                                                 .restarted = on_restarted,
+                                                 .better = on_better,
+                                                 .stayed = on_stayed};
     struct vn_tether_member *m = &t->members[i];
     struct vn_pc_handler h = handler;
     char id[VN_ID_TEXT], identity[VN_ID_TEXT + 4];
@@ -277,16 +300,17 @@ vn_status vn_tether_start(struct vn_tether *t, const struct vn_tether_start *s)
     return st;
 }
 
-vn_status vn_tether_restart(struct vn_tether *t, const struct vn_ice_params local[VN_HOP_PCS])
+vn_status vn_tether_restart(struct vn_tether *t, const struct vn_ice_params local[VN_HOP_PCS],
+                            bool better)
 {
     vn_status st = VN_OK;
     if (t->state != VN_TETHER_UP || t->closed)
         return VN_ERR_STATE;
     t->started_us = now_of(t);
     for (size_t i = 0; i < VN_HOP_PCS; i++)
-        t->members[i].gathered = false;
+        t->members[i].gathered = t->members[i].moved = false;
     for (size_t i = 0; st == VN_OK && i < VN_HOP_PCS; i++) {
-        st = vn_pc_restart(t->members[i].pc, &local[i]);
+        st = vn_pc_restart(t->members[i].pc, &local[i], better);
         t->members[i].restarting = st == VN_OK;
     }
     return st;

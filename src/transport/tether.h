@@ -20,6 +20,7 @@ struct vn_tether_member {
     struct vn_pc *pc;
     bool gathered;
     bool restarting; /* ICE */
+    bool moved;      /* by that */
     bool up;         /* a channel is open, so messages may come */
 };
 
@@ -39,7 +40,8 @@ struct vn_tether {
 vn_status vn_tether_open(void *transport, const struct vn_tether_config *cfg,
                          const struct vn_tether_handler *h, struct vn_tether **ret);
 vn_status vn_tether_start(struct vn_tether *t, const struct vn_tether_start *s);
-vn_status vn_tether_restart(struct vn_tether *t, const struct vn_ice_params local[VN_HOP_PCS]);
+vn_status vn_tether_restart(struct vn_tether *t, const struct vn_ice_params local[VN_HOP_PCS],
+                            bool better);
 vn_status vn_tether_restart_start(struct vn_tether *t,
                                   const struct vn_ice_params remote[VN_HOP_PCS]);
 void vn_tether_add_remote_candidate(struct vn_tether *t, const struct vn_candidate *c);

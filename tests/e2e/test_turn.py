@@ -7,7 +7,7 @@ import signal
 
 from lib import *
 from turn_rig import SECRET, Coturn
-from veil import Guardian, Node, Traffic
+from veil import Flow, Guardian, Node, Traffic
 
 need("nft", "turnserver", "openssl")
 net = Net()
@@ -55,6 +55,11 @@ def tether_of(node):
     return node.links()[0]["tether"]
 
 
+def is_relayed(node):
+    t = tether_of(node)
+    return any(t[end].startswith(f"{SERVER}:") for end in ("local", "remote"))
+
+
 def relayed(*candidates):
     """Both start, talk by the relay alone, and stop."""
     before = len(coturn.allocations())
@@ -68,8 +73,7 @@ def relayed(*candidates):
     check(sink.log_path.stat().st_size == 3000000, "three megabytes came across")
     sink.log_path.unlink()
     for n in (na, nb):
-        t = tether_of(n)
-        check(any(t[end].startswith(f"{SERVER}:") for end in ("local", "remote")), f"{n.tag} is relayed: {t}")
+        check(is_relayed(n), f"{n.tag} is relayed: {tether_of(n)}")
     check(len(coturn.allocations()) > before, "the server made allocations")
     na.stop(), nb.stop()
 
@@ -104,8 +108,7 @@ def a_relayed_tether_moves_with_its_address():
     na.reaches(nb.ip4, within=5)
     check(na.daemon.log_text().count("tether_created") == created, "it is the tether of before")
     for n in (na, nb):
-        t = tether_of(n)
-        check(any(t[end].startswith(f"{SERVER}:") for end in ("local", "remote")), f"{n.tag} is relayed: {t}")
+        check(is_relayed(n), f"{n.tag} is relayed: {tether_of(n)}")
     check(len(coturn.allocations()) > made, "the server made another allocation")
     a.ip("address", "del", f"{MOVED}/24", "dev", "eth0")
     a.ip("address", "add", f"{HOSTS['a']}/24", "dev", "eth0")
@@ -115,6 +118,27 @@ def a_relayed_tether_moves_with_its_address():
     given_back = coturn.count("refreshed, .*lifetime=0")
     na.stop(), nb.stop()
     wait_until(lambda: coturn.count("refreshed, .*lifetime=0") > given_back, 5, "the last is given back")
+
+
+def a_direct_way_opens():
+    """The tether leaves the relay for it, with all that runs through it, and the allocation is given back."""
+    na.start(), nb.start()
+    na.reaches(nb.ip4, within=15)
+    check(is_relayed(na), "it is relayed")
+    created = na.daemon.log_text().count("tether_created")
+    given_back = coturn.count("refreshed, .*lifetime=0")
+    flow = Flow(a, b, nb.ip4)
+
+    def opens():
+        for machine in (a, b):
+            machine.run(["nft", "flush", "ruleset"])
+        wait_until(lambda: not is_relayed(na) and not is_relayed(nb), 30, "both ends are direct")
+
+    check(flow.over(opens) < 2, "without a gap that one would notice")
+    check(na.daemon.log_text().count("tether_created") == created, f"it is the tether of before: {tether_of(na)}")
+    wait_until(lambda: coturn.count("refreshed, .*lifetime=0") > given_back, 5, "the allocation is given back")
+    flow.stop()
+    na.stop(), nb.stop()
 
 
 def direct_where_possible():
@@ -201,24 +225,23 @@ def another_server_takes_over():
     run_guardian("--turn", f"turn:{SERVER},turn:10.9.0.1", "--turn-secret-file", secret)
     na.start(), nb.start()
     na.reaches(nb.ip4, within=15)
-    t = tether_of(na)
-    check(any(t[end].startswith(f"{SERVER}:") for end in ("local", "remote")), f"by the first: {t}")
+    used, other = (coturn, second) if is_relayed(na) else (second, coturn)  # the first, or it was slow
     traffic = Traffic(a, nb.ip4)
     traffic.steady()
-    os.kill(coturn.daemon.pid, signal.SIGSTOP)
-    traffic.back_within(6, "the first server is silent")
+    os.kill(used.daemon.pid, signal.SIGSTOP)
+    traffic.back_within(6, "the server is silent")
     check(not traffic.unreachable(), "nobody was told that the other is away")
     t = tether_of(na)
-    check(any(t[end].startswith("10.9.0.1:") for end in ("local", "remote")), f"by the second: {t}")
-    check(len(second.allocations()) > 0, "which made allocations")
-    os.kill(coturn.daemon.pid, signal.SIGCONT)
-    coturn.daemon.stop()
+    check(is_relayed(na) == (other is coturn) and "relay" in (t["local_type"], t["remote_type"]), f"by the other: {t}")
+    check(len(other.allocations()) > 0, "which made allocations")
+    os.kill(used.daemon.pid, signal.SIGCONT)
+    used.daemon.stop()
     na.stop(), nb.stop()
     na.start(), nb.start()
     na.reaches(nb.ip4, within=8)
     traffic.stop()
 
 
-main(refuses_bad_settings, udp_between_peers_is_blocked, a_relayed_tether_moves_with_its_address, direct_where_possible,
-     no_udp_at_all, another_key_is_refused, relay_alone_tells_no_address, one_user_for_all,
+main(refuses_bad_settings, udp_between_peers_is_blocked, a_relayed_tether_moves_with_its_address, a_direct_way_opens,
+     direct_where_possible, no_udp_at_all, another_key_is_refused, relay_alone_tells_no_address, one_user_for_all,
      another_server_takes_over)

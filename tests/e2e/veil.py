@@ -214,3 +214,57 @@ while True:
     def stop(self):
         self.sender.stop()
         self.receiver.stop()
+
+
+class Flow:
+    """A TCP flow: a block of a number each 2 ms. The other end checks that each comes once, in order, and notes when none does."""
+
+    SENDER = """
+import socket, struct, sys, time
+s = socket.create_connection((sys.argv[1], 7000)); n = 0
+print("ready", flush=True)
+while True:
+    s.sendall(struct.pack(">Q", n) * 16); n += 1; time.sleep(0.002)
+"""
+    RECEIVER = """
+import socket, struct, sys, time
+l = socket.create_server(("0.0.0.0", 7000)); print("ready", flush=True)
+s, _ = l.accept(); f = s.makefile("rb"); n, last = 0, time.monotonic()
+while True:
+    block = f.read(128)
+    if len(block) < 128: print("ended", flush=True); break
+    assert block == struct.pack(">Q", n) * 16, (n, block[:8]); n += 1
+    now = time.monotonic()
+    if now - last > 0.05: print(f"gap {now - last:.3f}", flush=True)
+    if n % 100 == 0: print(f"got {n}", flush=True)
+    last = now
+"""
+
+    def __init__(self, source, destination, address):
+        self.receiver = destination.daemon(["python3", "-c", self.RECEIVER], name=f"receiver-{destination.name}")
+        self.receiver.wait_log("ready")
+        self.sender = source.daemon(["python3", "-c", self.SENDER, address], name=f"sender-{source.name}")
+        self.sender.wait_log("ready")
+        self.goes_on()
+
+    def got(self):
+        return int((re.findall(r"^got (\d+)$", self.receiver.log_text(), re.M) or [0])[-1])
+
+    def goes_on(self):
+        before = self.got()
+        wait_until(lambda: self.receiver.running() and self.got() > before + 300, 15, "the flow goes on")
+
+    def over(self, what):
+        """Runs it; the flow goes on afterwards. Returns the longest time without a block since, in seconds."""
+        before = len(self.receiver.log_text())
+        what()
+        self.goes_on()
+        text = self.receiver.log_text()
+        check("ended" not in text and self.sender.running(), "the TCP connection lives")
+        gap = max([float(x) for x in re.findall(r"^gap ([0-9.]+)", text[before:], re.M)], default=0)
+        log(f"longest gap: {gap:.3f} s")
+        return gap
+
+    def stop(self):
+        self.sender.stop()
+        self.receiver.stop()

@@ -2,7 +2,7 @@
 // Node.js (peer_node.mjs) and in a page (tests/e2e/webrtc_rig.py). Orders come to obey(), events go to tell(), in
 // the words of tests/support/webrtc_peer.c; instead of "start" there are sessions described in SDP.
 //
-//   {do: "offer"} or {do: "answer", sdp} -> {event: "local", sdp};  {do: "remote", sdp}
+//   {do: "offer"} or {do: "answer", sdp} -> {event: "local", sdp};  {do: "remote", sdp} -> {event: "remote"}
 //   {do: "restart"} (ICE) as "offer", {do: "again", sdp} as "answer", of the connection that is there
 "use strict";
 
@@ -118,6 +118,7 @@ function makePeer(api, tell) {
       await describe(await pc.createAnswer());
     } else if (o.do === "remote") {
       await pc.setRemoteDescription({ type: "answer", sdp: o.sdp });
+      tell({ event: "remote" });
     } else if (o.do === "open") {
       const how = { ordered: o.ordered };
       if (o.retransmits >= 0) how.maxRetransmits = o.retransmits;

@@ -12,6 +12,7 @@ enum event_kind {
     EV_DOWN,
     EV_MESSAGE,
     EV_STRANDED,
+    EV_BETTER,
     EV_RESTARTED
 };
 
@@ -42,7 +43,7 @@ struct vn_tether {
     bool dying;   /* cut: goes down in a while */
     bool stalled; /* as receiver */
     /* ICE restart: its own parameters are in cfg.local, the peer's in start.remote */
-    bool restarting, answered;
+    bool restarting, better, answered;
     struct vn_tether *peer;
     struct vn_candidate candidate; /* its own */
     size_t in_flight[3];           /* sent by this end, not yet delivered */
@@ -64,6 +65,7 @@ struct vn_mem_net {
     uint16_t next_port;
     struct vn_stun_keys stun_keys;
     size_t member_stun_count;
+    size_t moved; /* restarts that were needed */
 };
 
 static uint64_t net_random(struct vn_mem_net *n)
@@ -254,23 +256,28 @@ static vn_status mem_start(struct vn_tether *t, const struct vn_tether_start *s)
     return VN_OK;
 }
 
-/* Both know each other's new parameters: done after a round trip. */
+/* Both know each other's new parameters: done after a round trip. One that is content with its pair
+ * and one that needs another do not meet. */
 static void try_restart(struct vn_tether *t)
 {
     struct vn_tether *p = t->peer;
-    if (!p || !t->answered || !p->answered || !names(t, p) || !names(p, t))
+    if (!p || !t->answered || !p->answered || t->better != p->better || !names(t, p) ||
+        !names(p, t))
         return;
     t->answered = p->answered = t->restarting = p->restarting = false;
+    t->net->moved += !t->better;
     at(t, 4 * t->net->cfg.delay_us, EV_RESTARTED);
     at(p, 4 * t->net->cfg.delay_us, EV_RESTARTED);
 }
 
-static vn_status mem_restart(struct vn_tether *t, const struct vn_ice_params local[VN_HOP_PCS])
+static vn_status mem_restart(struct vn_tether *t, const struct vn_ice_params local[VN_HOP_PCS],
+                             bool better)
 {
     if (!t->stats.local.port || t->down_due)
         return VN_ERR_STATE;
     memcpy(t->cfg.local, local, sizeof(t->cfg.local));
     t->restarting = true;
+    t->better = better;
     t->answered = false;
     at(t, 1 + t->net->cfg.candidate_us, EV_CANDIDATE);
     at(t, 2 + t->net->cfg.candidate_us, EV_GATHERED);
@@ -293,14 +300,29 @@ void vn_mem_net_slow(struct vn_mem_net *n, unsigned owner, uint64_t us)
     n->slow_us[owner] = us;
 }
 
-void vn_mem_net_strand(struct vn_mem_net *n, bool controlling)
+static void tell_role(struct vn_mem_net *n, bool controlling, enum event_kind kind)
 {
     VN_LIST_EACH(it, &n->ends)
     {
         struct vn_tether *t = VN_LIST_ENTRY(it, struct vn_tether, link);
         if (t->cfg.controlling == controlling)
-            at(t, 1, EV_STRANDED);
+            at(t, 1, kind);
     }
+}
+
+void vn_mem_net_strand(struct vn_mem_net *n, bool controlling)
+{
+    tell_role(n, controlling, EV_STRANDED);
+}
+
+size_t vn_mem_net_moved(const struct vn_mem_net *n)
+{
+    return n->moved;
+}
+
+void vn_mem_net_better(struct vn_mem_net *n, bool controlling)
+{
+    tell_role(n, controlling, EV_BETTER);
 }
 
 static void mem_add_candidate(struct vn_tether *t, const struct vn_candidate *c)
@@ -509,6 +531,9 @@ static void deliver(struct vn_mem_net *n, struct event e)
         return;
     case EV_STRANDED:
         t->h.stranded(t->h.arg);
+        return;
+    case EV_BETTER:
+        t->h.better(t->h.arg);
         return;
     case EV_RESTARTED:
         t->h.restarted(t->h.arg);

@@ -56,5 +56,9 @@ size_t vn_mem_net_count(const struct vn_mem_net *n);
 void vn_mem_net_break(struct vn_mem_net *n, enum vn_tether_down why);
 /** The ends with this role lose their address at the next run. */
 void vn_mem_net_strand(struct vn_mem_net *n, bool controlling);
+/** Restarts that were needed, and done at both ends. */
+size_t vn_mem_net_moved(const struct vn_mem_net *n);
+/** They may find a better pair. */
+void vn_mem_net_better(struct vn_mem_net *n, bool controlling);
 /** Messages wait undelivered until resumed: a slow neighbour. */
 void vn_mem_net_stall(struct vn_mem_net *n, const struct vn_id *tether, bool stalled);

@@ -45,6 +45,11 @@ static void on_stranded(void *arg)
     ((struct tether_end *)arg)->stranded++;
 }
 
+static void on_better(void *arg)
+{
+    ((struct tether_end *)arg)->better++;
+}
+
 static void on_restarted(void *arg)
 {
     ((struct tether_end *)arg)->restarted++;
@@ -105,7 +110,8 @@ static void open_end(struct tether_pair *p, struct tether_end *e, bool offers,
                                         .messages = on_messages,
                                         .writable = on_writable,
                                         .stranded = on_stranded,
-                                        .restarted = on_restarted};
+                                        .restarted = on_restarted,
+                                        .better = on_better};
     e->pair = p;
     e->peer = offers ? &p->b : &p->a;
     if (!e->transport && vn_transport_new(&cfg, &e->transport) != VN_OK)
@@ -277,20 +283,20 @@ bool tether_end_send(struct tether_end *e, enum vn_tether_class cls, size_t n, u
     return taken == 1;
 }
 
-void tether_end_restart(struct tether_end *e)
+void tether_end_restart(struct tether_end *e, bool better)
 {
     for (size_t i = 0; i < VN_HOP_PCS; i++)
         fill_params(&e->cfg.local[i]);
     e->candidate_count = 0;
     e->gathered = false;
-    if (e->port->restart(e->tether, e->cfg.local) != VN_OK)
+    if (e->port->restart(e->tether, e->cfg.local, better) != VN_OK)
         abort();
 }
 
-bool tether_pair_restart(struct tether_pair *p)
+bool tether_pair_restart(struct tether_pair *p, bool better)
 {
-    tether_end_restart(&p->a);
-    tether_end_restart(&p->b);
+    tether_end_restart(&p->a, better);
+    tether_end_restart(&p->b, better);
     if (!tether_pair_until(p, both_gathered, p, 5000))
         return false;
     struct tether_end *const ends[] = {&p->a, &p->b};

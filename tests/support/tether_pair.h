@@ -21,7 +21,7 @@ struct tether_end {
     bool gathered, up;
     uint64_t up_us;
     enum vn_tether_down down; /* 0: not */
-    unsigned stranded, restarted;
+    unsigned stranded, restarted, better;
     unsigned writable[3];
     bool close_on_message, close_on_up, close_on_down;
     void (*when_up)(struct tether_end *e); /* called inside `up`; NULL: not */
@@ -53,9 +53,9 @@ void tether_pair_start(struct tether_pair *p);
 void tether_pair_start_end(struct tether_pair *p, struct tether_end *e,
                            const struct vn_secret32 *psk);
 /** ICE restart: new parameters, and gathering; the peer's are not told. */
-void tether_end_restart(struct tether_end *e);
+void tether_end_restart(struct tether_end *e, bool better);
 /** Of both ends, up to the exchange of parameters and candidates; false: they did not gather. */
-bool tether_pair_restart(struct tether_pair *p);
+bool tether_pair_restart(struct tether_pair *p, bool better);
 void tether_pair_signal(struct tether_end *from);
 /** open, gather, start, until both are up; false after max_ms. */
 bool tether_pair_up(struct tether_pair *p, struct test_io *io, int max_ms);

@@ -272,8 +272,7 @@ static void do_start(const json_t *o)
     if (!hex)
         die("bad start");
     read_params(o, &remote);
-    must(vn_hex_decode(VN_SPAN_STR(hex), keys.peer.b, sizeof(keys.peer.b), &n),
-         "fingerprint");
+    must(vn_hex_decode(VN_SPAN_STR(hex), keys.peer.b, sizeof(keys.peer.b), &n), "fingerprint");
     must(vn_pc_start(peer.pc, &remote, &keys), "start");
     vn_pc_limit_messages(peer.pc, (size_t)json_integer_value(json_object_get(o, "max")));
     add_candidates(json_object_get(o, "candidates"));
@@ -299,7 +298,7 @@ static void do_restart(void)
 {
     draw_params();
     json_array_clear(peer.candidates);
-    must(vn_pc_restart(peer.pc, &peer.ice), "restart");
+    must(vn_pc_restart(peer.pc, &peer.ice, false), "restart");
 }
 
 static void do_checks(const json_t *o)
@@ -393,9 +392,9 @@ int main(int argc, char **argv)
     const struct vn_transport_config tc = {.io = test_io_port(peer.io), .random = test_random()};
     must(vn_transport_new(&tc, &peer.transport), "transport");
     must(vn_dtls_cert_new(&peer.cert), "certificate");
-    const struct vn_pc_handler h = {NULL,     on_candidate, on_gathered, on_open,
-                                    on_offer, on_channel,   on_messages, on_writable,
-                                    on_down,  on_closed,    NULL,        on_restarted};
+    const struct vn_pc_handler h = {NULL,       on_candidate, on_gathered, on_open, on_offer,
+                                    on_channel, on_messages,  on_writable, on_down, on_closed,
+                                    NULL,       on_restarted, NULL,        NULL};
     struct vn_pc_config cfg = {.identity = "webrtc_peer",
                                .cert = peer.cert,
                                .local = peer.ice,

@@ -19,6 +19,16 @@ static uint32_t tether_of(const struct vn_world_node *n)
     return l.tether;
 }
 
+/* So many seconds, all the time in use. */
+static void used_for(struct vn_world *w, struct vn_world_node *a, struct vn_world_node *b,
+                     unsigned seconds)
+{
+    for (unsigned i = 0; i < seconds; i++) {
+        vn_world_run(w, 1000);
+        assert_in_range(vn_world_ping(a, b, false, 1000), 0, 50);
+    }
+}
+
 /* Either end, or both at once, and again. */
 static void the_tether_stays(void **state)
 {
@@ -38,11 +48,65 @@ static void the_tether_stays(void **state)
         assert_in_range(vn_world_ping(a, b, false, 1000), 0, 50);
     }
     /* nothing of it is left: beyond the time that a restart may take */
-    for (unsigned i = 0; i < 15; i++) {
-        vn_world_run(&w, 1000);
-        assert_int_not_equal(vn_world_ping(a, b, false, 1000), UINT64_MAX);
-    }
+    used_for(&w, a, b, 15);
     assert_int_equal(tether_of(a), at_a);
+    vn_world_done(&w);
+}
+
+static void lose_restarts(void *arg, struct vn_mem_message *m)
+{
+    unsigned *lost = arg;
+    if (m->n > 2 && m->p[2] == VN_T_RESTART) {
+        m->copies = 0;
+        ++*lost;
+    }
+}
+
+/* A better pair is asked for, by either end: answered or not, the tether stays, and what comes
+ * later is not disturbed by it. */
+static void a_better_pair_is_no_need(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b;
+    unsigned lost = 0;
+    start(&w, &a, &b);
+    const uint32_t at_a = tether_of(a), at_b = tether_of(b);
+    for (unsigned who = 0; who < 2; who++) {
+        vn_mem_net_better(w.net, who == 0);
+        used_for(&w, a, b, 1);
+    }
+    vn_mem_broker_hook(w.broker, lose_restarts, &lost);
+    for (unsigned i = 0; i < 2; i++) {
+        vn_mem_net_better(w.net, true);
+        used_for(&w, a, b, VN_TETHER_CONNECT_MS / 1000 + 2);
+    }
+    vn_mem_broker_hook(w.broker, NULL, NULL);
+    assert_in_range(lost, 4, 12); /* it was asked for, and given up */
+    vn_mem_net_strand(w.net, true);
+    used_for(&w, a, b, VN_TETHER_CONNECT_MS / 1000 + 2);
+    assert_int_equal(tether_of(a), at_a);
+    assert_int_equal(tether_of(b), at_b);
+    vn_world_done(&w);
+}
+
+/* One end looks for a better pair as it, or the other, loses its address. */
+static void need_comes_first(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b;
+    start(&w, &a, &b);
+    const uint32_t at_a = tether_of(a), at_b = tether_of(b);
+    for (unsigned who = 0; who < 4; who++) {
+        const size_t moved = vn_mem_net_moved(w.net);
+        vn_mem_net_better(w.net, who & 1);
+        vn_mem_net_strand(w.net, who & 2);
+        used_for(&w, a, b, VN_TETHER_CONNECT_MS / 1000 + 2);
+        assert_int_equal(vn_mem_net_moved(w.net), moved + 1);
+        assert_int_equal(tether_of(a), at_a);
+        assert_int_equal(tether_of(b), at_b);
+    }
     vn_world_done(&w);
 }
 
@@ -67,6 +131,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_tether_stays),
+        cmocka_unit_test(a_better_pair_is_no_need),
+        cmocka_unit_test(need_comes_first),
         cmocka_unit_test(an_end_that_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

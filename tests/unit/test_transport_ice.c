@@ -19,6 +19,7 @@ struct agent {
     struct vn_ice_params params;
     struct vn_candidate locals[4];
     size_t local_count;
+    struct vn_ice_than than;
     unsigned sent;
 };
 
@@ -94,6 +95,7 @@ static void make(struct world *w, struct agent *e, bool controlling, uint64_t ti
     e->w = w;
     const struct vn_ice_config cfg = {.local = e->params,
                                       .controlling = controlling,
+                                      .than = e->than,
                                       .tie_breaker = tie_breaker,
                                       .random = test_random(),
                                       .arg = e,
@@ -617,6 +619,72 @@ static void limits_hold(void **state)
     assert_int_equal(w->a.sent, 64 * VN_ICE_TRANSMISSIONS);
 }
 
+/* ---- better than another ---- */
+
+static bool only_relays(const struct vn_addr *from, const struct vn_addr *to)
+{
+    return from->port >= 5000 && to->port >= 5000;
+}
+
+/* Both agents begin anew, for a pair that is better than `than`. Whether they find one. */
+static bool find_better(struct world *w, const struct vn_ice_than *than)
+{
+    struct agent *const both[] = {&w->a, &w->b};
+    for (size_t i = 0; i < 2; i++) {
+        (void)vn_ice_free(both[i]->ice);
+        both[i]->local_count = 0;
+        both[i]->than = *than;
+        make(w, both[i], i == 0, 5 + i, i == 0 ? 'a' : 'm');
+    }
+    add_local(&w->a, "192.0.2.1");
+    add_local(&w->a, "203.0.113.1");
+    add_relay(&w->a, "198.51.100.1");
+    add_local(&w->b, "192.0.2.2");
+    add_relay(&w->b, "198.51.100.2");
+    start_both(w);
+    if (both_in(w, VN_ICE_SELECTED, 3000 * MS))
+        return true;
+    assert_false(vn_ice_selected(w->a.ice, &(struct vn_ice_selected){0}));
+    assert_false(vn_ice_selected(w->b.ice, &(struct vn_ice_selected){0}));
+    return false;
+}
+
+static void nothing_is_nominated_but_what_is_better(void **state)
+{
+    struct world *w = *state;
+    struct vn_ice_selected s;
+    const struct vn_ice_than none = {.set = false};
+    assert_true(find_better(w, &none));
+    const struct vn_ice_than best = vn_ice_than(w->a.ice);
+    assert_true(best.set && !best.relayed);
+    assert_false(vn_ice_could_be_better(w->a.ice));
+    assert_false(find_better(w, &best));
+
+    /* its address was the second; the first has a better pair */
+    struct vn_ice_than than = best;
+    than.local = addr_of("203.0.113.1", 9);
+    assert_true(find_better(w, &than));
+    same_pair(w, &s);
+    assert_true(vn_ip_equal(&s.local_addr.ip, &w->a.locals[0].addr.ip));
+    /* on a long path, where checks of both cross, it is the same; */
+    w->delay_us = 50 * MS;
+    than.rtt_us = 100 * MS;
+    assert_true(find_better(w, &than));
+    /* but a slower one is none */
+    than.rtt_us -= VN_ICE_NOMINATE_WAIT_US + 1;
+    assert_false(find_better(w, &than));
+
+    /* anything direct is better than a relay, however slow, and another relay is not */
+    than.relayed = true;
+    assert_true(find_better(w, &than));
+    w->delay_us = MS;
+    w->passes = only_relays;
+    assert_false(find_better(w, &than));
+    assert_true(find_better(w, &none));
+    assert_true(vn_ice_than(w->a.ice).relayed);
+    assert_true(vn_ice_could_be_better(w->a.ice));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -627,6 +695,7 @@ int main(void)
         TEST(a_direct_pair_is_waited_for),
         TEST(a_relay_is_taken_in_the_end),
         TEST(relays_among_themselves),
+        TEST(nothing_is_nominated_but_what_is_better),
         TEST(checks_before_the_answer_are_answered_and_remembered),
         cmocka_unit_test(credentials_of_other_lengths),
         TEST(candidates_may_come_last),

@@ -76,7 +76,7 @@ static void nothing_is_lost(void **state)
     const uint16_t before = port_of(&s->p.a);
     const uint64_t up_us = s->p.a.up_us;
     send_some(s, 0, COUNT / 2);
-    assert_true(tether_pair_restart(&s->p));
+    assert_true(tether_pair_restart(&s->p, false));
     send_some(s, COUNT / 2, COUNT);
     assert_true(tether_pair_until(&s->p, both_restarted, s, 5000));
     assert_true(tether_pair_until(&s->p, all_came, s, 5000));
@@ -86,7 +86,7 @@ static void nothing_is_lost(void **state)
     assert_true(s->p.a.up_us == up_us && !s->p.a.down && !s->p.b.down);
     /* and again */
     s->p.a.restarted = s->p.b.restarted = 0;
-    assert_true(tether_pair_restart(&s->p));
+    assert_true(tether_pair_restart(&s->p, false));
     assert_true(tether_pair_until(&s->p, both_restarted, s, 5000));
     assert_true(!s->p.a.down && !s->p.b.down);
 }
@@ -97,13 +97,28 @@ static void one_that_comes_to_nothing(void **state)
 {
     struct state *s = *state;
     const uint16_t before = port_of(&s->p.a);
-    tether_end_restart(&s->p.a);
+    tether_end_restart(&s->p.a, false);
     assert_true(tether_pair_until(&s->p, gathered, s, 5000));
     send_some(s, 0, COUNT);
     assert_true(tether_pair_until(&s->p, all_came, s, 5000));
     assert_int_equal(port_of(&s->p.a), before);
-    assert_true(tether_pair_restart(&s->p));
+    assert_true(tether_pair_restart(&s->p, false));
     assert_true(tether_pair_until(&s->p, both_restarted, s, 5000));
+    assert_true(!s->p.a.down && !s->p.b.down);
+}
+
+/* The same path again is none: the pair that was goes on, and nobody waits for another. */
+static void one_for_nothing_better(void **state)
+{
+    struct state *s = *state;
+    const uint16_t before = port_of(&s->p.a);
+    assert_true(tether_pair_restart(&s->p, true));
+    send_some(s, 0, COUNT);
+    assert_true(tether_pair_until(&s->p, all_came, s, 5000));
+    assert_int_equal(s->p.a.restarted, 0);
+    assert_true(tether_pair_until(&s->p, both_restarted, s, 2 * VN_BETTER_SEARCH_US / 1000));
+    assert_int_equal(port_of(&s->p.a), before);
+    assert_int_equal(s->p.a.better, 0); /* nor is there any reason to look for one */
     assert_true(!s->p.a.down && !s->p.b.down);
 }
 
@@ -114,7 +129,7 @@ static void only_what_is_up_restarts(void **state)
     struct test_io *io = test_io_new();
     p = (struct tether_pair){.v4_only = true};
     tether_pair_open(&p, io);
-    assert_status(VN_ERR_STATE, p.a.port->restart(p.a.tether, p.a.cfg.local));
+    assert_status(VN_ERR_STATE, p.a.port->restart(p.a.tether, p.a.cfg.local, false));
     assert_status(VN_ERR_STATE, p.a.port->restart_start(p.a.tether, p.b.cfg.local));
     tether_pair_close(&p);
     (void)test_io_free(io);
@@ -125,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nothing_is_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_comes_to_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_for_nothing_better, set_up, tear_down),
         cmocka_unit_test(only_what_is_up_restarts),
     };
     vn_log_setup(VN_LOG_ERROR, 0);

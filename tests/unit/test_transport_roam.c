@@ -121,7 +121,7 @@ static void moves_at_once(struct tether_pair *p)
 {
     assert_true(tether_pair_until(p, a_stranded, p, VN_LIVE_DOWN_US / 2000));
     assert_true(tether_end_send(&p->a, VN_TETHER_BULK, 100, 1));
-    assert_true(tether_pair_restart(p));
+    assert_true(tether_pair_restart(p, false));
     assert_true(tether_pair_until(p, both_restarted, p, 5000));
     assert_true(tether_pair_until(p, message_came, p, 2000));
     assert_true(tether_msg_holds(p->b.msgs[0], 100, 1));
