@@ -64,8 +64,10 @@ class Guardian:
 
 
 class Node:
-    def __init__(self, machine, guardian, tag=None, token=None, register=(), run_words=(), start=True):
+    def __init__(self, machine, guardian, tag=None, token=None, register=(), run_words=(), before=(), start=True):
+        """before: words in front of the daemon's own, such as env."""
         self.machine = machine
+        self.before = list(before)
         self.tag = tag or machine.name
         self.dir = machine.dir / f"conflux-{self.tag}"
         self.run_words = list(run_words)
@@ -82,7 +84,7 @@ class Node:
         return self.machine.json(["veilnet-conflux", "--state-dir", self.dir, *words, "--json"], timeout=timeout)
 
     def start(self, timeout=20, wait=True):
-        self.daemon = self.machine.daemon(["veilnet-conflux", "--state-dir", self.dir, "run", *self.run_words],
+        self.daemon = self.machine.daemon([*self.before, "veilnet-conflux", "--state-dir", self.dir, "run", *self.run_words],
                                           name=f"conflux-{self.tag}")
         if wait:
             self.wait_online(timeout)

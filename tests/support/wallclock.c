@@ -1,7 +1,8 @@
 /*
  * A library to preload: the wall clock of a process is off by as many seconds as the file
- * VN_WALLCLOCK says, at any moment; all other clocks stay right. libfaketime also takes over poll,
- * epoll_wait and condition variables, and a daemon on them hangs.
+ * VN_WALLCLOCK says, at any moment, and CLOCK_BOOTTIME by those of the file VN_BOOTCLOCK, as after a
+ * suspend; all other clocks stay right. libfaketime also takes over poll, epoll_wait and condition
+ * variables, and a daemon on them hangs.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-static long offset_s(void)
+static long offset_s(const char *variable)
 {
-    const char *path = getenv("VN_WALLCLOCK");
+    const char *path = getenv(variable);
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     char text[32] = "";
     if (fd < 0)
@@ -26,7 +27,9 @@ __attribute__((visibility("default"))) int clock_gettime(clockid_t clock, struct
 {
     int st = (int)syscall(SYS_clock_gettime, clock, ret);
     if (st == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
-        ret->tv_sec += offset_s();
+        ret->tv_sec += offset_s("VN_WALLCLOCK");
+    else if (st == 0 && clock == CLOCK_BOOTTIME)
+        ret->tv_sec += offset_s("VN_BOOTCLOCK");
     return st;
 }
 

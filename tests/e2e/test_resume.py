@@ -1,0 +1,62 @@
+"""Both machines sleep, for longer than a tether bears silence, or by their clocks for hours: traffic is back within a second."""
+# timeout: 120
+from lib import *
+from veil import Guardian, Node, Traffic
+
+PRELOAD = BIN / "libwallclock.so"
+if not PRELOAD.exists():
+    skip(f"{PRELOAD} is missing")
+
+net = Net()
+srv, a, b = (net.machine(n) for n in ("srv", "a", "b"))
+net.switch([srv, a, b], "10.9.0")
+slept = net.dir / "slept"
+
+
+def clock_says(seconds):
+    """CLOCK_BOOTTIME of the daemons, which goes on in suspend; the monotonic clock, and with it the timers of the system, does not."""
+    slept.with_suffix(".new").write_text(f"{seconds}\n")
+    slept.with_suffix(".new").rename(slept)
+
+
+clock_says(0)
+g = Guardian(srv, "10.9.0.1")
+words = ["env", f"LD_PRELOAD={PRELOAD}", f"VN_BOOTCLOCK={slept}"]
+na, nb = Node(a, g, before=words), Node(b, g, before=words)
+
+
+def sleep(what, between, limit=1):
+    """Both stop at once, and go on at once, while echo requests go on. True if they still have the tether of before."""
+    created = [n.daemon.log_text().count("tether_created") for n in (na, nb)]
+    traffic = Traffic(a, nb.ip4)
+    traffic.steady()
+    for n in (na, nb):
+        n.daemon.send(signal.SIGSTOP)
+    wait_until(traffic.silent, 5, "both are asleep")
+    between()
+    for n in (na, nb):
+        n.daemon.send(signal.SIGCONT)
+    traffic.back_within(limit, what)
+    for n in (na, nb):
+        wait_until(lambda: n.status()["control"] == "up", 10, f"{n.tag} has its control channel")
+    traffic.stop()
+    return created == [n.daemon.log_text().count("tether_created") for n in (na, nb)]
+
+
+def stopped():
+    na.reaches(nb.ip4)
+    check(sleep("stopped for 17 s, when consent has expired", lambda: time.sleep(17)), "over the tether of before")
+
+
+def suspended():
+    """A few hours; then for longer than their certificates last, so that both renew them."""
+    for hours, limit in ((3, 1), (16, 3)):
+        stayed = sleep(f"suspended till {hours} h later", lambda: clock_says(hours * 3600), limit)
+        check(na.status()["uptime_ms"] > hours * 3600000, "which they believe")
+        if hours == 3:
+            check(stayed, "over the tether of before")
+    for n in (na, nb):
+        wait_until(lambda: n.daemon.log_text().count("session_renewed") > 1, 10, f"{n.tag} has renewed its certificate")
+
+
+main(stopped, suspended)
