@@ -1,8 +1,8 @@
 /*
  * A library to preload: the wall clock of a process is off by as many seconds as the file
- * VN_WALLCLOCK says, at any moment, and CLOCK_BOOTTIME by those of the file VN_BOOTCLOCK, as after a
- * suspend; all other clocks stay right. libfaketime also takes over poll, epoll_wait and condition
- * variables, and a daemon on them hangs.
+ * VN_WALLCLOCK says, at any moment, and CLOCK_BOOTTIME by those of the file VN_BOOTCLOCK, as after
+ * a suspend; all other clocks stay right. libfaketime also takes over poll, epoll_wait and
+ * condition variables, and a daemon on them hangs.
  */
 #include <fcntl.h>
 #include <stdlib.h>
