@@ -30,18 +30,19 @@ bool vn_route_pinned(const struct vn_node *n, const struct vn_id *peer)
     return r->pin_count > 0;
 }
 
-/* Streams that wait for a relay go on, or end when there is none. */
+/* Streams that wait for a relay go on, or end when there is none. One to the relay itself waited
+ * for its name, too: it is known now that it goes directly. */
 static void pin_decided(struct vn_node *n, bool found)
 {
     VN_LIST_EACH(it, &n->peers.lru)
     {
         struct vn_peer *p = VN_LIST_ENTRY(it, struct vn_peer, lru);
         struct vn_stream *s = p->tx;
-        if (!s || s->circuit || !vn_route_pinned(n, &p->id))
+        if (!s || s->circuit)
             continue;
         if (found)
             vn_tx_advance(n, s);
-        else
+        else if (vn_route_pinned(n, &p->id))
             vn_tx_failed(n, s, VN_CLOSE_LOST);
     }
 }

@@ -74,6 +74,20 @@ static void test_one_relay(void **state)
     vn_world_done(&w);
 }
 
+/* The first that a has to say is for the relay: it waits for the name, and then needs no relay. */
+static void test_to_the_relay_itself(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b, *c;
+    setup_one(&w, &a, &b, &c);
+    assert_true(vn_world_ping(a, c, false, 5000) < 500);
+    assert_true(has_tether(a, c));
+    assert_true(vn_world_ping(a, b, false, 5000) < 300);
+    assert_int_equal(1, vn_world_counters(c).frames_relayed);
+    vn_world_done(&w);
+}
+
 static void through(enum vn_suite suite, const char *const *via)
 {
     struct vn_world w;
@@ -178,9 +192,13 @@ int main(void)
     if (getenv("VN_TEST_LOG"))
         vn_log_setup(VN_LOG_DEBUG, 0);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_relay),      cmocka_unit_test(test_two_and_three_relays),
-        cmocka_unit_test(test_dissolves),      cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_relay_restarts), cmocka_unit_test(test_reports_failure),
+        cmocka_unit_test(test_one_relay),
+        cmocka_unit_test(test_to_the_relay_itself),
+        cmocka_unit_test(test_two_and_three_relays),
+        cmocka_unit_test(test_dissolves),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_relay_restarts),
+        cmocka_unit_test(test_reports_failure),
     };
     if (getenv("VN_TEST_ONLY"))
         cmocka_set_test_filter(getenv("VN_TEST_ONLY"));
