@@ -9,7 +9,7 @@
 #include "wire/bundle.h"
 #include "wire/revocation.h"
 
-#define VN_MEMBERS_MAX 8
+#define VN_MEMBERS_MAX 20
 #define VN_MEMBER_TAINTS_MAX 8
 
 struct vn_mem_authority;

@@ -58,6 +58,7 @@ struct vn_mem_net {
     struct mem_port ports[1 + VN_MEM_OWNERS];
     bool cut[1 + VN_MEM_OWNERS][1 + VN_MEM_OWNERS];
     uint64_t slow_us[1 + VN_MEM_OWNERS];
+    struct vn_mem_sent sent[1 + VN_MEM_OWNERS][3];
     struct vn_list ends;
     uint64_t now_us, order, random;
     struct event *events; /* binary heap */
@@ -364,6 +365,8 @@ static vn_status mem_send(struct vn_tether *t, enum vn_tether_class cls, struct 
         }
         t->stats.tx_bytes += b->len;
         t->stats.tx_msgs++;
+        net->sent[t->owner][cls].count++;
+        net->sent[t->owner][cls].bytes += b->len;
         bool lost = net_random(net) % 1000 < net->cfg.loss_permille;
         if ((net->cfg.filter && !net->cfg.filter(net->cfg.arg, &t->cfg.tether, cls, b)) ||
             !t->peer || is_cut(t) || (lost && cls == VN_TETHER_REALTIME)) {
@@ -494,6 +497,12 @@ struct vn_mem_net *vn_mem_net_free(struct vn_mem_net *n)
     free(n->events);
     free(n);
     return NULL;
+}
+
+struct vn_mem_sent vn_mem_net_sent(const struct vn_mem_net *n, unsigned owner,
+                                   enum vn_tether_class cls)
+{
+    return n->sent[owner][cls];
 }
 
 const struct vn_tether_port *vn_mem_net_port(struct vn_mem_net *n)

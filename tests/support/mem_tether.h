@@ -35,7 +35,7 @@ const struct vn_stun_keys *vn_mem_net_stun_keys(const struct vn_mem_net *n, size
 /** The same port for every worker; lives as long as the network. */
 const struct vn_tether_port *vn_mem_net_port(struct vn_mem_net *n);
 /** The port of one worker, 1..VN_MEM_OWNERS, so that its tethers can be told from others. */
-#define VN_MEM_OWNERS 15
+#define VN_MEM_OWNERS 19
 const struct vn_tether_port *vn_mem_net_port_of(struct vn_mem_net *n, unsigned owner);
 /** No tether between these two comes up, and one that is up goes silent: what is sent is lost, and
  * VN_MEM_SILENT_US later both ends go down. */
@@ -43,6 +43,12 @@ const struct vn_tether_port *vn_mem_net_port_of(struct vn_mem_net *n, unsigned o
 void vn_mem_net_cut(struct vn_mem_net *n, unsigned a, unsigned b, bool cut);
 /** What this owner sends and gets takes so much longer, on each of its tethers. */
 void vn_mem_net_slow(struct vn_mem_net *n, unsigned owner, uint64_t us);
+/** Messages that this owner sent in that class, and their bytes, ever; what is lost counts. */
+struct vn_mem_sent {
+    uint64_t count, bytes;
+};
+struct vn_mem_sent vn_mem_net_sent(const struct vn_mem_net *n, unsigned owner,
+                                   enum vn_tether_class cls);
 /** Every tether of this owner goes down at both ends at the next run. */
 void vn_mem_net_break_of(struct vn_mem_net *n, unsigned owner, enum vn_tether_down why);
 

@@ -11,7 +11,7 @@
 #include "support/mem_control.h"
 #include "support/mem_tether.h"
 
-#define VN_WORLD_NODES 6
+#define VN_WORLD_NODES 18
 #define VN_WORLD_IDLE_MS 5000
 
 struct vn_world;
