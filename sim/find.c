@@ -115,6 +115,16 @@ static void look_at_destination(struct sim_net *n, struct sim_flow *f)
     sim_send(n, f->to, f->from, SIM_TELL_BYTES);
 }
 
+/* No other flow of the same node goes by it: its descriptor is not there. */
+static bool is_new(const struct sim_net *n, const struct sim_flow *f, uint64_t key)
+{
+    const size_t first = (size_t)(f - n->flows) / n->c.destinations * n->c.destinations;
+    for (size_t i = first; i < first + n->c.destinations; i++)
+        if (&n->flows[i] != f && vn_ccx_find(&n->flows[i].ccx, key))
+            return false;
+    return true;
+}
+
 void sim_find(struct sim_net *n, struct sim_flow *f)
 {
     struct sim_node *self = &n->nodes[f->from];
@@ -132,8 +142,13 @@ void sim_find(struct sim_net *n, struct sim_flow *f)
     if (added)
         self->added_ms = n->now_ms;
     for (size_t i = 0; i < added; i++) { /* set up when it is first probed: f, relay, and back */
-        uint32_t r = sim_node_of(f->ccx.arms[f->ccx.count - 1 - i].key);
+        const uint64_t key = f->ccx.arms[f->ccx.count - 1 - i].key;
+        const uint32_t r = sim_node_of(key);
         n->nodes[r].serves = true;
+        if (is_new(n, f, key)) {
+            sim_send(n, f->from, r, SIM_ASK_BYTES);
+            sim_send(n, r, f->from, SIM_DESCRIPTOR_BYTES);
+        }
         sim_send(n, f->from, r, SIM_SETUP_BYTES);
         sim_send(n, r, f->to, SIM_SETUP_BYTES);
         sim_send(n, f->to, r, SIM_ACCEPT_BYTES);

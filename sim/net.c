@@ -64,13 +64,13 @@ static void probe(struct sim_net *n, struct sim_flow *f, uint64_t key)
     n->probes += n->counts;
     if (key == SIM_DIRECT_KEY) {
         sim_send(n, f->from, f->to, SIM_PROBE_BYTES);
-        sim_send(n, f->to, f->from, SIM_PROBE_BYTES);
+        sim_send(n, f->to, f->from, SIM_ANSWER_BYTES);
     } else {
         uint32_t relay = sim_node_of(key);
         sim_send(n, f->from, relay, SIM_PROBE_BYTES);
         sim_send(n, relay, f->to, SIM_PROBE_BYTES);
-        sim_send(n, f->to, relay, SIM_PROBE_BYTES);
-        sim_send(n, relay, f->from, SIM_PROBE_BYTES);
+        sim_send(n, f->to, relay, SIM_ANSWER_BYTES);
+        sim_send(n, relay, f->from, SIM_ANSWER_BYTES);
     }
     measured(n, f, key, true);
 }

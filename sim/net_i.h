@@ -2,29 +2,12 @@
  */
 #pragma once
 
+#include "bytes.h"
 #include "net.h"
 
 #define SIM_DIRECT_KEY UINT64_C(0)
 #define SIM_DEAD UINT32_MAX
 #define SIM_WARM_UP_S 120
-
-/*
- * Bytes of messages as they are on the wire, with IPv4 and UDP (28), DTLS record (37), SCTP packet
- * and chunk (28). A probe is a control packet in-band (docs/protocol.md, 6 and 7: hop header 8,
- * head 27, tag 16, a body of 12) and is answered by another; each carries a SACK (16) for what came
- * before it. PATH_QUERY and PATH_REPLY in a tether: 63 of such a control packet, 16 ids of 16 with
- * a coordinate of 20 at most. Over Master they are sealed and signed (ML-DSA-65: 3,309).
- */
-#define SIM_PROBE_BYTES (28 + 37 + 28 + 63 + 16)
-#define SIM_ASK_BYTES (28 + 37 + 28 + 63 + 20)
-#define SIM_TELL_BYTES (28 + 37 + 28 + 63 + 8 * 36)
-#define SIM_HUB_BYTES (52 + 22 + 80 + 120 + 3309 + 20)
-#define SIM_HUB_REPLY_BYTES (52 + 22 + 80 + 120 + 3309 + 8 * 36)
-/* SETUP with four slots (wire: 8 + 1120 + 25 + 16 each) to a relay and on, ACCEPT back. */
-#define SIM_SETUP_BYTES (3 * (28 + 37) + 28 + 12 + 4 * 1169)
-#define SIM_ACCEPT_BYTES (28 + 37 + 28 + 17)
-/* Master's PING every 20 s and its PONG, a TLS record each, acknowledged; a renewal in 5 h. */
-#define SIM_PRESENCE_BYTES_S ((80 + 52) / 20.0 + 12000 / 18000.0)
 
 struct sim_node {
     struct vn_coord at;

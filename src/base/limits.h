@@ -208,6 +208,7 @@
 #define VN_PATH_WANT_MS 1000    /* for the same one again */
 #define VN_DIGEST_MS 60000      /* to one neighbour */
 #define VN_DIGEST_SHARE_MS 2000 /* between two to different ones */
+#define VN_PATH_TOLD_MAX 6      /* relays that one message names */
 #define VN_DIGEST_TOLD_MAX 3
 #define VN_PLACES_LOOK_MS 2000 /* while a tether is up: load and round trips */
 #define VN_PLACE_MOVE_MS 10000 /* a neighbour's round trip counts so often */

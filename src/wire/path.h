@@ -16,6 +16,7 @@
 #pragma once
 
 #include "base/id.h"
+#include "base/limits.h"
 #include "base/reader.h"
 #include "base/status.h"
 #include "base/writer.h"
@@ -23,7 +24,6 @@
 #define VN_PLACE_LEN 21
 #define VN_PLACE_DIMS 3
 #define VN_PATH_TOLD_LEN (VN_ID_LEN + VN_PLACE_LEN)
-#define VN_PATH_TOLD_MAX 6
 #define VN_PATH_QUERY_LEN (1 + 4 + 1 + VN_ID_LEN + VN_PLACE_LEN + 2)
 #define VN_PATH_DIGEST_LEN(count) (1 + VN_PLACE_LEN + 2 + 1 + (count) * VN_PATH_TOLD_LEN)
 /* Without descriptor and statement. */
