@@ -11,6 +11,7 @@ import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(SOURCE / "tests/e2e"))
+from lib import check, wait_until  # noqa: E402: found by the line above
 
 
 def _first_line(argv):
@@ -39,6 +40,33 @@ def exact_cpu_ns(pid):
     return time.clock_gettime_ns((~pid << 3) | 2)
 
 
+def iperf(source, destination, address, interface, seconds, count=1):
+    """TCP flows; every byte counted must have passed the tunnel's interface. Bytes received, and Gbit/s."""
+    source.ping(address, wait=5)  # the tunnel is up: a flow is measured, not a set-up
+    port = "5201"
+    server = destination.daemon(["iperf3", "-s", "-1", "-p", port], name=f"iperf-{interface}")
+    wait_until(lambda: f":{port}" in destination.out(["ss", "-Hlnt"]), 5, "iperf3 listens")
+    before = destination.counter(interface, "rx_bytes")
+    end = source.json(["iperf3", "-c", address, "-p", port, "-t", str(seconds), "-P", str(count), "-J"],
+                      timeout=seconds + 20)["end"]["sum_received"]
+    server.process.wait(5)
+    received, passed = end["bytes"], destination.counter(interface, "rx_bytes") - before
+    check(received > 0 and passed >= received, f"{interface}: {received} bytes received, {passed} passed")
+    return received, received * 8 / end["seconds"] / 1e9
+
+
+def start_wireguard(m):
+    """Its interface is wg-<machine>; returns the daemon and its public key."""
+    path = m.dir / "wg.key"
+    path.touch(0o600)
+    path.write_text(m.out(["wg", "genkey"]).strip())
+    wg = f"wg-{m.name}"  # its control socket is a file, and files are shared
+    d = m.daemon(["wireguard-go", "-f", wg], name=wg, env={"LOG_LEVEL": "error"})
+    wait_until(lambda: m.run(["wg", "show", wg], ok=False).returncode == 0, 5, f"{wg} answers")
+    m.run(["wg", "set", wg, "listen-port", "51820", "private-key", path])
+    return d, m.out(["wg", "show", wg, "public-key"]).strip()
+
+
 class Bench:
     """Collects rounds per (metric, subject) and prints median and spread."""
 
@@ -58,6 +86,13 @@ class Bench:
         """Round by round, so that a drift of the machine cancels out."""
         pairs = zip(self.values[(metric, subject)], self.values[(metric, other)])
         self.values[(metric, f"{subject}/{other}")] = [a / b for a, b in pairs if b]
+
+    def pings(self, metric, subject, machine, address, count=50):
+        """Idle round trips: the median of this round."""
+        machine.ping(address, wait=5)
+        times = machine.ping(address, count=count, interval=0.02)
+        check(len(times) == count, f"{subject}: every ping of {count} answered")
+        self.add(metric, subject, statistics.median(times) * 1000, "us")
 
     def difference(self, metric, subject, other):
         """What the subject adds to the other, round by round."""
