@@ -77,6 +77,20 @@ static void free_tether_message(struct vn_post_msg *m)
     free(e);
 }
 
+static void free_lane(struct vn_post_msg *m)
+{
+    struct vn_crew_lane *c = (struct vn_crew_lane *)m;
+    vn_wipe(&c->keys, sizeof(c->keys));
+    free(c);
+}
+
+static void free_crew_frame(struct vn_post_msg *m)
+{
+    struct vn_crew_frame *c = (struct vn_crew_frame *)m;
+    vn_pktbuf_free(c->buf);
+    free(c);
+}
+
 static void free_stats(struct vn_post_msg *m)
 {
     struct vn_ev_stats *e = (struct vn_ev_stats *)m;
@@ -128,11 +142,29 @@ vn_status vn_post_msg_new(unsigned type, size_t size, void *ret_msg)
     case VN_EV_STATS:
         m->free_fn = free_stats;
         break;
+    case VN_CREW_LANE:
+        m->free_fn = free_lane;
+        break;
+    case VN_CREW_TO_OPEN:
+    case VN_CREW_SEALED:
+        m->free_fn = free_crew_frame;
+        break;
     default:
         m->free_fn = free_plain;
         break;
     }
     *(struct vn_post_msg **)ret_msg = m;
+    return VN_OK;
+}
+
+vn_status vn_post_msg_copy(const struct vn_post_msg *m, size_t size, void *ret_msg)
+{
+    struct vn_post_msg *copy;
+    const vn_status st = vn_post_msg_new(m->type, size, &copy);
+    if (st != VN_OK)
+        return st;
+    memcpy(copy + 1, m + 1, size - sizeof(*m));
+    *(struct vn_post_msg **)ret_msg = copy;
     return VN_OK;
 }
 
@@ -165,6 +197,7 @@ const char *vn_worker_drop_name(enum vn_worker_drop d)
         [VN_DROP_CREDIT] = "credit",
         [VN_DROP_RELAY_FULL] = "relay_full",
         [VN_DROP_RELAY_GONE] = "relay_gone",
+        [VN_DROP_CREW_FULL] = "crew_full",
     };
     return (unsigned)d < VN_DROP_COUNT ? names[d] : "unknown";
 }

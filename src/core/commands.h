@@ -14,7 +14,10 @@
 #include "crypto/x509.h"
 #include "ports/post.h"
 #include "ports/tether.h"
+#include "wire/frame.h"
 #include "wire/rekey.h"
+
+#define VN_CLASSES 2 /* of frames: VN_TETHER_BULK, VN_TETHER_REALTIME */
 
 enum vn_cmd_type {
     VN_CMD_LOCAL = 1,        /* struct vn_cmd_local */
@@ -62,6 +65,16 @@ enum vn_ev_type {
     VN_EV_TETHER_MESSAGE, /* struct vn_ev_tether_message: control-class message, hop header first */
     VN_EV_RELAY_IDLE,     /* struct vn_ev_handle: no frame for VN_RELAY_IDLE_MS; told once */
     VN_EV_STATS,          /* struct vn_ev_stats */
+};
+
+/* Between the first worker and the others (core/crew.h), beside some of those above. */
+enum vn_crew_type {
+    VN_CREW_LANE = 128, /* struct vn_crew_lane: to seal with */
+    VN_CREW_TAKEN,      /* struct vn_crew_taken: there is room for more frames */
+    VN_CREW_TO_OPEN,    /* struct vn_crew_frame */
+    VN_CREW_EPOCH,      /* struct vn_crew_epoch: in both directions */
+    VN_CREW_SEALED,     /* struct vn_crew_frame: to the first worker */
+    VN_CREW_OPENED,     /* struct vn_crew_opened: to the first worker */
 };
 
 /* ---- commands ---- */
@@ -269,6 +282,7 @@ enum vn_worker_drop {
     VN_DROP_CREDIT,     /* a frame that the neighbour had no credit for */
     VN_DROP_RELAY_FULL, /* real-time frames that the next hop does not take */
     VN_DROP_RELAY_GONE, /* frames that waited in a circuit that ended */
+    VN_DROP_CREW_FULL,  /* frames that another worker was to open, and has too many of */
     VN_DROP_COUNT
 };
 
@@ -299,7 +313,9 @@ struct vn_tether_stats_entry {
 struct vn_ev_stats {
     struct vn_post_msg msg;
     uint32_t request;
-    struct vn_worker_counters counters;
+    struct vn_worker_counters counters;                /* of all workers together, */
+    struct vn_worker_counters workers[VN_WORKERS_MAX]; /* and of each */
+    size_t worker_count;
     uint64_t tether_drops[VN_TDROP_COUNT];
     struct vn_tx_stats *tx;
     size_t tx_count;
@@ -308,6 +324,44 @@ struct vn_ev_stats {
     struct vn_tether_stats_entry *tethers;
     size_t tether_count;
     size_t egresser_count;
+};
+
+/* ---- within the crew ---- */
+
+/** The present keys of the receiver's lane of a stream we send; the first makes the lane. */
+struct vn_crew_lane {
+    struct vn_post_msg msg;
+    uint32_t tx, epoch;
+    struct vn_lane_keys keys; /* wiped by free_fn */
+};
+struct vn_crew_taken { /* frames of that lane */
+    struct vn_post_msg msg;
+    uint32_t tx;
+    uint16_t count[VN_CLASSES];
+    uint32_t srtt_us; /* of the tether they go to; 0: there is none */
+    uint64_t rate;    /* as in vn_tether_stats */
+};
+/** How a frame came: relays were between, and the round trip of the tether. */
+struct vn_rx_way {
+    bool relayed;
+    uint32_t srtt_us;
+};
+struct vn_crew_frame {
+    struct vn_post_msg msg;
+    uint32_t handle;       /* of the stream, rx or tx */
+    uint8_t cls;           /* SEALED */
+    struct vn_rx_way way;  /* TO_OPEN */
+    struct vn_pktbuf *buf; /* hop header first; owned, freed by free_fn unless taken (set NULL) */
+};
+/** A frame of a stream to us opened in this epoch: the first of the stream, or of the epoch. */
+struct vn_crew_epoch {
+    struct vn_post_msg msg;
+    uint32_t rx, epoch;
+    bool kem; /* a KEM step led there */
+};
+struct vn_crew_opened {
+    struct vn_post_msg msg;
+    size_t bytes; /* vn_crew_memory of frames that are no longer on the way */
 };
 
 const char *vn_worker_drop_name(enum vn_worker_drop d);
@@ -319,5 +373,7 @@ VN_MUST_CHECK bool vn_candidate_filter_of(const char *text, enum vn_candidate_fi
 
 /** Zeroed message with type and free_fn set; size is that of the whole struct. VN_ERR_NOMEM. */
 VN_MUST_CHECK vn_status vn_post_msg_new(unsigned type, size_t size, void *ret_msg);
+/** The same with the content of m, which has that size and nothing behind pointers. */
+VN_MUST_CHECK vn_status vn_post_msg_copy(const struct vn_post_msg *m, size_t size, void *ret_msg);
 /** Frees through free_fn; NULL is fine. */
 void vn_post_msg_free(struct vn_post_msg *m);

@@ -146,18 +146,32 @@ static enum vn_tether_class fuller(const struct vn_egresser *e)
                                                                                : VN_TETHER_BULK;
 }
 
+/* When that is over, the node may be asked again. */
+static bool still_rejected(const struct vn_worker *w, struct vn_egresser *e)
+{
+    if (e->state != VN_EGRESS_REJECT)
+        return false;
+    if (w->now_us < e->reject_until_us)
+        return true;
+    e->asked = false;
+    set_state(e, VN_EGRESS_EXPECT_VERDICT);
+    return false;
+}
+
+static void ask(struct vn_worker *w, struct vn_egresser *e)
+{
+    if (e->state == VN_EGRESS_EXPECT_VERDICT && !e->asked)
+        e->asked = vn_worker_tell_dest(w, VN_EV_DEST_WANTED, &e->ip);
+}
+
 /* Takes the packet in, or says why not. When the queue overflows, the flow that fills it pays. */
 static bool admit(struct vn_worker *w, struct vn_egresser *e, const struct vn_packet *p,
                   struct vn_pktbuf *b, enum vn_worker_drop *ret_why)
 {
-    if (e->state == VN_EGRESS_REJECT) {
-        if (w->now_us < e->reject_until_us) {
-            tell_unreachable(w, vn_pktbuf_span(b));
-            *ret_why = VN_DROP_REJECTED;
-            return false;
-        }
-        e->asked = false;
-        set_state(e, VN_EGRESS_EXPECT_VERDICT);
+    if (still_rejected(w, e)) {
+        tell_unreachable(w, vn_pktbuf_span(b));
+        *ret_why = VN_DROP_REJECTED;
+        return false;
     }
     if (e->state == VN_EGRESS_EXPECT_VERDICT && !has_room(e, VN_EGRESS_WAIT_PACKETS, b->len)) {
         *ret_why = VN_DROP_QUEUE_FULL; /* the first ones are those that somebody waits for */
@@ -190,8 +204,7 @@ static void queue_packet(struct vn_worker *w, const struct vn_packet *p, struct 
     else if (!(e = find(w, &p->dst)) && !(e = create(w, &p->dst)))
         why = VN_DROP_QUEUE_FULL;
     else if (admit(w, e, p, b, &why)) {
-        if (e->state == VN_EGRESS_EXPECT_VERDICT && !e->asked)
-            e->asked = vn_worker_tell_dest(w, VN_EV_DEST_WANTED, &e->ip);
+        ask(w, e);
         return;
     }
     vn_worker_drop(w, why);
@@ -268,6 +281,30 @@ static void forget_rejected(struct vn_worker *w)
     }
 }
 
+bool vn_egress_wanted(struct vn_worker *w, const struct vn_ip *ip, struct vn_cmd_dest *ret)
+{
+    struct vn_egresser *e = find(w, ip);
+    *ret = (struct vn_cmd_dest){.ip = *ip};
+    if (!e && !(e = create(w, ip))) {
+        ret->verdict = VN_DEST_FORGET; /* too many: the next packet asks again */
+        return true;
+    }
+    e->active_us = w->now_us;
+    if (still_rejected(w, e)) {
+        ret->verdict = VN_DEST_REJECT;
+        ret->for_ms = (uint32_t)((e->reject_until_us - w->now_us) / 1000);
+    } else if (e->state == VN_EGRESS_USE) {
+        ret->verdict = VN_DEST_USE;
+        ret->tx = e->tx->handle;
+    } else if (e->state == VN_EGRESS_WAIT) {
+        ret->verdict = VN_DEST_WAIT;
+    } else {
+        ask(w, e);
+        return false;
+    }
+    return true;
+}
+
 void vn_egress_verdict(struct vn_worker *w, const struct vn_cmd_dest *cmd)
 {
     static const struct vn_ip all;
@@ -278,7 +315,7 @@ void vn_egress_verdict(struct vn_worker *w, const struct vn_cmd_dest *cmd)
     struct vn_egresser *e = find(w, &cmd->ip);
     if (!e) {
         /* A verdict may come before the first packet: the node knows that a peer is unreachable. */
-        if (cmd->verdict != VN_DEST_USE && cmd->verdict != VN_DEST_REJECT)
+        if (vn_worker_is_hand(w) || (cmd->verdict != VN_DEST_USE && cmd->verdict != VN_DEST_REJECT))
             return;
         if (!(e = create(w, &cmd->ip)))
             return;
@@ -294,8 +331,12 @@ void vn_egress_verdict(struct vn_worker *w, const struct vn_cmd_dest *cmd)
             vn_worker_wake_at(w, w->now_us + w->idle_us);
             return;
         }
-        /* Closed meanwhile: as if that had come after. */
-        vn_egress_lost_tx(w, e);
+        /* Closed meanwhile: as if that had come after. A hand had no memory for its lane, and does
+         * not ask again before the next packet. */
+        if (vn_worker_is_hand(w))
+            egresser_free(w, e, VN_DROP_EGRESS_GONE);
+        else
+            vn_egress_lost_tx(w, e);
         return;
     }
     case VN_DEST_REJECT:
@@ -335,7 +376,7 @@ static uint64_t ends_us(const struct vn_worker *w, const struct vn_egresser *e)
 {
     if (e->state == VN_EGRESS_REJECT)
         return e->reject_until_us;
-    if (e->state != VN_EGRESS_USE && queued(e) > 0)
+    if (e->state != VN_EGRESS_USE && (queued(e) > 0 || w->cfg.hand_count > 0))
         return e->active_us + VN_MAX(w->idle_us, VERDICT_US);
     return e->active_us + w->idle_us;
 }

@@ -33,6 +33,8 @@ struct vn_egresser {
 
 /** A packet from the TUN; takes ownership. */
 void vn_egress_input(struct vn_worker *w, struct vn_pktbuf *b);
+/** A hand has packets for it. True: the verdict is known, and *ret has it (all but ret->msg). */
+bool vn_egress_wanted(struct vn_worker *w, const struct vn_ip *ip, struct vn_cmd_dest *ret);
 void vn_egress_verdict(struct vn_worker *w, const struct vn_cmd_dest *cmd);
 /** The stream is gone: what waits asks for another, the rest goes. */
 void vn_egress_lost_tx(struct vn_worker *w, struct vn_egresser *e);

@@ -82,6 +82,7 @@ const struct vn_path_time *vn_end_path(struct vn_end *end)
         w->cfg.tether->stats(end->port, &stats);
         end->path.srtt_us = stats.srtt_us;
         end->path.codel = vn_codel_params_for(stats.srtt_us);
+        end->path.rate = stats.rate;
         end->path.frame_bytes = frame_bytes(stats.rate);
         end->path_until_us = w->now_us + VN_CODEL_REFRESH_US;
     }
@@ -117,7 +118,8 @@ static void end_gone(struct vn_end *end)
     vn_list_append(&w->buried, &end->link);
     struct vn_tether *port = VN_TAKE(end->port);
     w->cfg.tether->close(port);
-    vn_log(VN_LOG_DEBUG, "tether_destroyed", VN_KV_U64("tether", end->handle));
+    if (!vn_worker_is_hand(w))
+        vn_log(VN_LOG_DEBUG, "tether_destroyed", VN_KV_U64("tether", end->handle));
 }
 
 static void on_down(void *arg, enum vn_tether_down why)
@@ -233,23 +235,46 @@ static void tell_failed(struct vn_worker *w, uint32_t tether)
     vn_worker_tell(w, &ev->msg);
 }
 
-void vn_end_open(struct vn_worker *w, const struct vn_cmd_tether_open *cmd)
+static struct vn_end *end_new(struct vn_worker *w, uint32_t handle)
 {
-    if (vn_worker_end(w, cmd->tether))
-        return;
     struct vn_end *end = calloc(1, sizeof(*end));
-    if (!end) {
-        tell_failed(w, cmd->tether);
-        return;
-    }
+    if (!end)
+        return NULL;
     end->worker = w;
-    end->handle = cmd->tether;
+    end->handle = handle;
     vn_list_init(&end->txs);
     vn_list_init(&end->labels);
     vn_list_init(&end->grants);
     vn_list_init(&end->link);
     for (size_t cls = 0; cls < VN_CLASSES; cls++)
         vn_list_init(&end->ready[cls]);
+    return end;
+}
+
+struct vn_end *vn_end_made(struct vn_worker *w, uint32_t handle, struct vn_tether *port)
+{
+    struct vn_end *end = end_new(w, handle);
+    if (!end)
+        return NULL;
+    if (vn_map_put(w->end_by_handle, &end->handle, end) != VN_OK) {
+        end_free(end);
+        return NULL;
+    }
+    vn_list_append(&w->ends, &end->link);
+    end->port = port;
+    end->up = true;
+    return end;
+}
+
+void vn_end_open(struct vn_worker *w, const struct vn_cmd_tether_open *cmd)
+{
+    if (vn_worker_end(w, cmd->tether))
+        return;
+    struct vn_end *end = end_new(w, cmd->tether);
+    if (!end) {
+        tell_failed(w, cmd->tether);
+        return;
+    }
     struct vn_tether_handler h = {.arg = end,
                                   .candidate = on_candidate,
                                   .gathered = on_gathered,

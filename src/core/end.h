@@ -4,6 +4,8 @@
 #include "core/worker_i.h"
 
 void vn_end_open(struct vn_worker *w, const struct vn_cmd_tether_open *cmd);
+/** One of a hand: up already, and port is taken. NULL without memory. */
+struct vn_end *vn_end_made(struct vn_worker *w, uint32_t handle, struct vn_tether *port);
 void vn_end_start(struct vn_worker *w, const struct vn_cmd_tether_start *cmd);
 void vn_end_restart(struct vn_worker *w, const struct vn_cmd_tether_restart *cmd);
 void vn_end_candidate(struct vn_worker *w, const struct vn_cmd_tether_candidate *cmd);

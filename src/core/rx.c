@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "core/crew.h"
+#include "core/end.h"
 #include "core/forward.h"
 #include "core/offload.h"
 #include "core/packet.h"
@@ -130,6 +132,7 @@ static struct vn_rx *rx_new(struct vn_worker *w, const struct vn_cmd_rx_open *cm
     rx->active_us = w->now_us;
     rx->report_us = UINT64_MAX;
     vn_list_init(&rx->of_reporting);
+    rx->told_epoch = cmd->epoch;
     vn_rx_keys_init(&rx->keys, (enum vn_hash_alg)cmd->hash_alg, cmd->epoch, &cmd->ck, w->now_us);
     vn_list_init(&rx->labels);
     if (vn_map_put(w->rx_by_handle, &rx->handle, rx) != VN_OK) {
@@ -146,7 +149,15 @@ static void bind_label(struct vn_label *l, struct vn_rx *rx)
     vn_list_append(&rx->labels, &l->of_rx);
 }
 
-static void frame_input(struct vn_rx *rx, const struct vn_label *on, struct vn_pktbuf *b);
+/* To whose worker it belongs. */
+static void frame_input(struct vn_rx *rx, const struct vn_label *on, struct vn_pktbuf *b)
+{
+    /* Credit, hence relays between. */
+    const struct vn_rx_way way = {.relayed = on->meter.end != NULL,
+                                  .srtt_us = vn_end_path(on->end)->srtt_us};
+    if (!rx->worker->cfg.hand_count || !vn_crew_to_open(rx, &way, b))
+        vn_rx_frame(rx, &way, b);
+}
 
 void vn_rx_open(struct vn_worker *w, const struct vn_cmd_rx_open *cmd)
 {
@@ -192,11 +203,12 @@ void vn_rx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd)
     ev->request = cmd->request;
     vn_status st =
         vn_rx_keys_kem(&rx->keys, cmd->epoch, cmd->taken, &cmd->step, w->now_us, &ev->ctl);
-    if (st == VN_OK) {
+    if (st == VN_OK && !vn_worker_is_hand(w)) {
         vn_worker_tell(w, &ev->msg);
         return;
     }
-    vn_log(VN_LOG_DEBUG, "rekey_failed", VN_KV_STATUS(st));
+    if (st != VN_OK)
+        vn_log(VN_LOG_DEBUG, "rekey_failed", VN_KV_STATUS(st));
     vn_post_msg_free(&ev->msg);
 }
 
@@ -379,17 +391,35 @@ static enum vn_worker_drop open_frame(struct vn_rx *rx, struct vn_pktbuf *b,
     return VN_DROP_COUNT;
 }
 
-/* The present epoch is another one. */
-static void epoch_began(struct vn_rx *rx, uint32_t before)
+void vn_rx_epoch_began(struct vn_rx *rx)
 {
     struct vn_worker *w = rx->worker;
-    uint32_t epoch = vn_rx_keys_epoch(&rx->keys);
     vn_worker_wake_at(w, w->now_us + VN_EPOCH_KEEP_MS * UINT64_C(1000));
-    vn_log(VN_LOG_DEBUG, "epoch_seen", VN_KV_U64("handle", rx->handle),
-           VN_KV_U64("steps", epoch - before), VN_KV_U64("epoch", epoch));
+    if (!vn_worker_is_hand(w)) /* the first worker goes there too */
+        vn_log(VN_LOG_DEBUG, "epoch_seen", VN_KV_U64("handle", rx->handle),
+               VN_KV_U64("epoch", vn_rx_keys_epoch(&rx->keys)));
 }
 
-static void frame_input(struct vn_rx *rx, const struct vn_label *on, struct vn_pktbuf *b)
+void vn_rx_opened(struct vn_rx *rx, bool new_epoch)
+{
+    struct vn_worker *w = rx->worker;
+    rx->active_us = w->now_us;
+    if (new_epoch)
+        vn_rx_epoch_began(rx);
+    if (vn_worker_is_hand(w)) {
+        vn_hand_opened(rx);
+        return;
+    }
+    if (!rx->first_told)
+        rx->first_told = vn_worker_tell_handle(w, VN_EV_RX_FIRST, rx->handle);
+    if (rx->keys.kem_taken)
+        rx->keys.kem_taken =
+            !vn_worker_tell_epoch(w, VN_EV_RX_KEM_BEGUN, rx->handle, rx->keys.kem_epoch);
+    if (new_epoch)
+        vn_crew_epoch(rx);
+}
+
+void vn_rx_frame(struct vn_rx *rx, const struct vn_rx_way *way, struct vn_pktbuf *b)
 {
     struct vn_worker *w = rx->worker;
     struct vn_e2e_header head;
@@ -403,16 +433,9 @@ static void frame_input(struct vn_rx *rx, const struct vn_label *on, struct vn_p
     }
     w->counters.frames_opened++;
     rx->frames++;
-    rx->active_us = w->now_us;
     if (head.cls == VN_TETHER_BULK)
-        vn_rx_arrived(rx, on, head.lane, b->len);
-    if (!rx->first_told)
-        rx->first_told = vn_worker_tell_handle(w, VN_EV_RX_FIRST, rx->handle);
-    if (vn_rx_keys_epoch(&rx->keys) != before)
-        epoch_began(rx, before);
-    if (rx->keys.kem_taken)
-        rx->keys.kem_taken =
-            !vn_worker_tell_epoch(w, VN_EV_RX_KEM_BEGUN, rx->handle, rx->keys.kem_epoch);
+        vn_rx_arrived(rx, way, head.lane, b->len);
+    vn_rx_opened(rx, vn_rx_keys_epoch(&rx->keys) != before);
 
     struct vn_reader r;
     size_t count;

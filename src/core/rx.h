@@ -37,6 +37,7 @@ struct vn_rx {
     uint64_t report_us; /* when the report is due */
 
     bool first_told, lost_told;
+    uint32_t told_epoch; /* of a hand: what the first worker has heard */
     uint64_t packets, bytes, frames;
     uint64_t active_us;
 };
@@ -74,8 +75,8 @@ void vn_rx_open(struct vn_worker *w, const struct vn_cmd_rx_open *cmd);
 void vn_rx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd);
 void vn_rx_close(struct vn_worker *w, struct vn_rx *rx);
 /* rx_report.c */
-/** A bulk frame of that lane came on that label. */
-void vn_rx_arrived(struct vn_rx *rx, const struct vn_label *on, uint8_t lane, size_t bytes);
+/** A bulk frame of that lane came that way. */
+void vn_rx_arrived(struct vn_rx *rx, const struct vn_rx_way *way, uint8_t lane, size_t bytes);
 /** Tells the source now, also what it was told before. */
 void vn_rx_report_all(struct vn_rx *rx);
 /** worker.report_us has come. */
@@ -83,6 +84,11 @@ void vn_rx_report_due(struct vn_worker *w);
 
 /** Messages of the bulk or real-time channel; takes ownership. */
 void vn_rx_input(struct vn_end *end, enum vn_tether_class cls, struct vn_pktbuf **bufs, size_t n);
+/** A frame of it; takes ownership. */
+void vn_rx_frame(struct vn_rx *rx, const struct vn_rx_way *way, struct vn_pktbuf *b);
+/** Frames of it open; in a new epoch, or in that of before. */
+void vn_rx_opened(struct vn_rx *rx, bool new_epoch);
+void vn_rx_epoch_began(struct vn_rx *rx);
 /** The tether is gone. */
 void vn_rx_end_gone(struct vn_end *end);
 /** Lets held frames and old keys go whose time is over; returns when to look again. */

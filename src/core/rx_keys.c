@@ -119,11 +119,16 @@ static bool walk(const struct vn_rx_keys *k, uint32_t count, bool with_kem, stru
 }
 
 /* Makes those epochs its own; frames of each may still be on their way. */
-static void advance(struct vn_rx_keys *k, const struct ahead *a, uint32_t count, uint64_t now_us)
+static void advance(struct vn_rx_keys *k, const struct ahead *a, uint32_t count, bool with_kem,
+                    uint64_t now_us)
 {
+    const uint32_t epoch = vn_rx_keys_epoch(k) + count;
+    if (k->kem_pending && k->kem_epoch <= epoch)
+        k->kem_taken = with_kem;
+    k->kem_way |= with_kem;
     for (uint32_t i = 0; i < count; i++)
         push(k, &a->ck[i], now_us);
-    if (k->kem_pending && k->kem_epoch <= vn_rx_keys_epoch(k)) {
+    if (k->kem_pending && k->kem_epoch <= epoch) {
         k->kem_pending = false;
         vn_secret32_wipe(&k->kem_ck);
     }
@@ -141,9 +146,7 @@ static bool opens_ahead(struct vn_rx_keys *k, const struct vn_e2e_header *h, str
         key_free(key);
         return false;
     }
-    if (k->kem_pending && k->kem_epoch <= h->epoch)
-        k->kem_taken = with_kem;
-    advance(k, &a, count, now_us);
+    advance(k, &a, count, with_kem, now_us);
     k->epochs[0].lanes[h->lane] = key;
     return true;
 }
@@ -193,8 +196,24 @@ static vn_status take_pending(struct vn_rx_keys *k, uint64_t now_us)
     uint32_t count = k->kem_epoch - vn_rx_keys_epoch(k);
     if (!walk(k, count, true, &a))
         return VN_ERR_NOMEM;
-    advance(k, &a, count, now_us);
+    const bool taken = k->kem_taken, way = k->kem_way;
+    advance(k, &a, count, true, now_us);
+    k->kem_taken = taken; /* who announced the next one knows */
+    k->kem_way = way;
     return VN_OK;
+}
+
+bool vn_rx_keys_follow(struct vn_rx_keys *k, uint32_t epoch, bool kem, uint64_t now_us)
+{
+    VN_CLEANUP(ahead_wipe) struct ahead a;
+    if (epoch <= vn_rx_keys_epoch(k) || epoch - vn_rx_keys_epoch(k) > VN_REKEY_AHEAD_MAX ||
+        (kem && !(k->kem_pending && k->kem_epoch <= epoch)))
+        return false;
+    const uint32_t count = epoch - vn_rx_keys_epoch(k);
+    if (!walk(k, count, kem, &a))
+        return false;
+    advance(k, &a, count, kem, now_us);
+    return true;
 }
 
 vn_status vn_rx_keys_kem(struct vn_rx_keys *k, uint32_t epoch, uint32_t taken,

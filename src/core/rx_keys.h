@@ -29,6 +29,7 @@ struct vn_rx_keys {
     /* The KEM step that the source may take, or not. */
     bool kem_pending;
     bool kem_taken;     /* a frame showed that it did: the caller clears this */
+    bool kem_way;       /* one of them led to the present epoch; the caller clears this too */
     uint32_t kem_epoch; /* that begins with it */
     struct vn_secret32 kem_ck;
 };
@@ -58,5 +59,10 @@ VN_MUST_CHECK enum vn_worker_drop vn_rx_keys_open(struct vn_rx_keys *k,
 VN_MUST_CHECK vn_status vn_rx_keys_kem(struct vn_rx_keys *k, uint32_t epoch, uint32_t taken,
                                        const struct vn_kem_step *step, uint64_t now_us,
                                        struct vn_ctl_keys *ret_ctl);
+/**
+ * Another worker opened a frame of this epoch, and kem says whether the KEM step that may come led
+ * there. False: it is not ahead of ours, or out of reach.
+ */
+bool vn_rx_keys_follow(struct vn_rx_keys *k, uint32_t epoch, bool kem, uint64_t now_us);
 /** Wipes the epochs whose time is over; returns when to look again. */
 uint64_t vn_rx_keys_tick(struct vn_rx_keys *k, uint64_t now_us);

@@ -1,5 +1,4 @@
 /* What a destination tells the source of its bulk frames: which of a lane arrived (DESIGN 7). */
-#include "core/end.h"
 #include "core/rx.h"
 
 static void fill(struct vn_rx *rx, uint8_t lane, struct vn_delivery *ret)
@@ -60,11 +59,10 @@ void vn_rx_report_all(struct vn_rx *rx)
     report(rx);
 }
 
-void vn_rx_arrived(struct vn_rx *rx, const struct vn_label *on, uint8_t lane, size_t bytes)
+void vn_rx_arrived(struct vn_rx *rx, const struct vn_rx_way *way, uint8_t lane, size_t bytes)
 {
     const uint64_t now_us = rx->worker->now_us;
-    /* Credit, hence relays between. Else the source is told by the tether itself. */
-    const bool relayed = on->meter.end;
+    const bool relayed = way->relayed; /* else the source is told by the tether itself */
     rx->unreported_lanes |= (uint16_t)(1u << lane);
     rx->unreported_bytes += bytes;
     rx->unreported_frames++;
@@ -76,7 +74,7 @@ void vn_rx_arrived(struct vn_rx *rx, const struct vn_label *on, uint8_t lane, si
     const bool little = !relayed || rx->unreported_bytes < VN_REPORT_LITTLE_BYTES;
     if (little && !vn_list_empty(&rx->of_reporting))
         return;
-    const uint64_t quarter = vn_end_path(on->end)->srtt_us / 4;
+    const uint64_t quarter = way->srtt_us / 4;
     const uint64_t wait = little ? VN_REPORT_LITTLE_US : VN_MAX(quarter, (uint64_t)VN_REPORT_US);
     if (now_us + wait < rx->report_us)
         due_at(rx, now_us + wait);

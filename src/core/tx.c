@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "core/crew.h"
 #include "core/end.h"
 #include "core/rx.h"
 
@@ -19,20 +20,44 @@ static struct vn_tx *tx_of(const struct vn_turn *t)
     return VN_CONTAINER_OF(t, struct vn_tx, turn);
 }
 
+/* Its own, and those of hands. */
+static size_t lane_count(const struct vn_tx *tx)
+{
+    return 1 + tx->worker->cfg.hand_count;
+}
+
+static struct vn_retain *retain_of(struct vn_tx *tx, size_t lane)
+{
+    return lane == 0 ? &tx->retain : &tx->hands[lane - 1].retain;
+}
+
+static bool waits_again(const struct vn_tx *tx)
+{
+    bool any = vn_retain_waits(&tx->retain);
+    for (size_t i = 0; i + 1 < lane_count(tx); i++)
+        any |= vn_retain_waits(&tx->hands[i].retain);
+    return any;
+}
+
 static bool waits(const struct vn_turn *t, enum vn_tether_class cls)
 {
     const struct vn_tx *tx = tx_of(t);
-    return tx->sealed[cls] || !vn_list_empty(&tx->ready[cls]) ||
-           (cls == VN_TETHER_BULK && vn_retain_waits(&tx->retain));
+    return tx->sealed[cls] || tx->sealed_count[cls] || !vn_list_empty(&tx->ready[cls]) ||
+           (cls == VN_TETHER_BULK && waits_again(tx));
+}
+
+void vn_tx_active(struct vn_tx *tx, enum vn_tether_class cls)
+{
+    tx->active_us = tx->worker->now_us;
+    tx->idle_told = false;
+    vn_turn_queue(&tx->turn, cls);
 }
 
 void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, enum vn_tether_class cls)
 {
     if (vn_list_empty(&e->ready[cls]))
         vn_list_append(&tx->ready[cls], &e->ready[cls]);
-    tx->active_us = tx->worker->now_us;
-    tx->idle_told = false;
-    vn_turn_queue(&tx->turn, cls);
+    vn_tx_active(tx, cls);
 }
 
 void vn_tx_detach(struct vn_tx *tx)
@@ -80,6 +105,7 @@ static void tx_free(struct vn_tx *tx)
     vn_tx_detach(tx);
     vn_turn_done(&tx->turn);
     vn_tx_keys_done(&tx->keys);
+    vn_crew_tx_done(tx);
     for (size_t cls = 0; cls < VN_CLASSES; cls++)
         vn_pktbuf_free(tx->sealed[cls]);
     vn_retain_done(&tx->retain);
@@ -88,13 +114,13 @@ static void tx_free(struct vn_tx *tx)
 
 static const struct vn_turn_kind tx_kind;
 
-static struct vn_tx *tx_new(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
+static struct vn_tx *tx_alloc(struct vn_worker *w, uint32_t handle)
 {
     struct vn_tx *tx = calloc(1, sizeof(*tx));
     if (!tx)
         return NULL;
     tx->worker = w;
-    tx->handle = cmd->tx;
+    tx->handle = handle;
     vn_turn_init(&tx->turn, &tx_kind);
     vn_retain_init(&tx->retain, &w->retained);
     vn_list_init(&tx->of_end);
@@ -102,8 +128,16 @@ static struct vn_tx *tx_new(struct vn_worker *w, const struct vn_cmd_tx_open *cm
     for (size_t cls = 0; cls < VN_CLASSES; cls++)
         vn_list_init(&tx->ready[cls]);
     tx->active_us = w->now_us;
-    vn_status st = vn_tx_keys_init(&tx->keys, (enum vn_hash_alg)cmd->hash_alg, w->cfg.number,
-                                   cmd->epoch, &cmd->ck, w->now_us);
+    if (vn_crew_tx_init(tx) == VN_OK)
+        return tx;
+    free(tx);
+    return NULL;
+}
+
+/* With keys, or without for the status why. Takes tx. */
+static struct vn_tx *tx_begin(struct vn_tx *tx, vn_status st)
+{
+    struct vn_worker *w = tx->worker;
     if (st == VN_OK)
         st = vn_map_put(w->tx_by_handle, &tx->handle, tx);
     if (st != VN_OK) {
@@ -113,6 +147,35 @@ static struct vn_tx *tx_new(struct vn_worker *w, const struct vn_cmd_tx_open *cm
     }
     vn_worker_wake_at(w, w->now_us + w->idle_us);
     return tx;
+}
+
+static struct vn_tx *tx_new(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
+{
+    struct vn_tx *tx = tx_alloc(w, cmd->tx);
+    if (!tx)
+        return NULL;
+    tx = tx_begin(tx, vn_tx_keys_init(&tx->keys, (enum vn_hash_alg)cmd->hash_alg, w->cfg.number,
+                                      cmd->epoch, &cmd->ck, w->now_us));
+    if (tx)
+        vn_crew_lanes(tx);
+    return tx;
+}
+
+void vn_tx_follow(struct vn_worker *w, struct vn_end *end, const struct vn_crew_lane *cmd)
+{
+    struct vn_tx *tx = vn_map_get(w->tx_by_handle, &cmd->tx);
+    if (tx) {
+        /* Without memory the key of before goes on: it opens for a minute, and this step is not
+         * the last. */
+        (void)!vn_tx_keys_follow(&tx->keys, w->cfg.number, cmd->epoch, &cmd->keys, w->now_us);
+        return;
+    }
+    if (!(tx = tx_alloc(w, cmd->tx)))
+        return;
+    tx = tx_begin(tx,
+                  vn_tx_keys_follow(&tx->keys, w->cfg.number, cmd->epoch, &cmd->keys, w->now_us));
+    if (tx)
+        attach(tx, end, 0);
 }
 
 /* The hop header is not under the seal. */
@@ -133,7 +196,8 @@ static void change_path(struct vn_tx *tx)
         else
             put_label(tx, tx->sealed[cls]);
     }
-    vn_retain_move(&tx->retain, tx->worker->now_us);
+    for (size_t lane = 0; lane < lane_count(tx); lane++)
+        vn_retain_move(retain_of(tx, lane), tx->worker->now_us);
 }
 
 void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
@@ -153,8 +217,8 @@ void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
 void vn_tx_report(struct vn_worker *w, const struct vn_delivery_msg *cmd)
 {
     struct vn_tx *tx = vn_map_get(w->tx_by_handle, &cmd->handle);
-    if (tx && cmd->delivery.lane == tx->keys.lane)
-        vn_retain_report(&tx->retain, &cmd->delivery);
+    if (tx && cmd->delivery.lane < lane_count(tx))
+        vn_retain_report(retain_of(tx, cmd->delivery.lane), &cmd->delivery);
 }
 
 void vn_tx_close(struct vn_worker *w, struct vn_tx *tx)
@@ -318,8 +382,10 @@ static bool ready_keys(struct vn_tx *tx)
         vn_log(VN_LOG_ERROR, "tx_failed", VN_KV_STATUS(st));
         return false;
     }
-    if (tx->keys.epoch != before)
+    if (tx->keys.epoch != before) {
         log_epoch(tx, "symmetric");
+        vn_crew_lanes(tx);
+    }
     if (vn_tx_keys_kem_due(&tx->keys, w->now_us) &&
         !vn_worker_tell_epoch(w, VN_EV_TX_KEM_DUE, tx->handle, tx->keys.epoch + 1))
         vn_tx_keys_kem_failed(&tx->keys, w->now_us);
@@ -346,6 +412,7 @@ void vn_tx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd)
         return;
     }
     log_epoch(tx, "kem");
+    vn_crew_lanes(tx);
     vn_worker_tell(w, &ev->msg);
 }
 
@@ -360,17 +427,20 @@ static vn_status seal(struct vn_tx *tx, enum vn_tether_class cls, struct vn_pktb
 
 /* Until it has arrived. Without relays between, and so without credit, what the tether's other end
  * has acknowledged has. */
-static void keep(struct vn_tx *tx, struct vn_pktbuf *f)
+static void keep(struct vn_tx *tx, size_t lane, uint64_t seq, struct vn_pktbuf *f)
 {
     struct vn_worker *w = tx->worker;
+    struct vn_retain *r = retain_of(tx, lane);
     if (!tx->turn.purse.on)
-        vn_retain_acked(&tx->retain);
-    w->counters.frames_let_go += vn_retain_add(&tx->retain, f, tx->keys.seq - 1, w->now_us);
+        vn_retain_acked(r);
+    w->counters.frames_let_go += vn_retain_add(r, f, seq, w->now_us);
 }
 
 static struct vn_pktbuf *next_again(struct vn_tx *tx)
 {
-    struct vn_pktbuf *f = vn_retain_next(&tx->retain);
+    struct vn_pktbuf *f = NULL;
+    for (size_t lane = 0; lane < lane_count(tx) && !f; lane++)
+        f = vn_retain_next(retain_of(tx, lane));
     if (!f)
         return NULL;
     put_label(tx, f);
@@ -378,24 +448,15 @@ static struct vn_pktbuf *next_again(struct vn_tx *tx)
     return vn_pktbuf_share(f);
 }
 
-/* The next sealed frame of that class, or NULL. */
-static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
+/* A frame of what waits here, or NULL. */
+static struct vn_pktbuf *build_sealed(struct vn_tx *tx, enum vn_tether_class cls)
 {
-    struct vn_tx *tx = tx_of(t);
     struct vn_worker *w = tx->worker;
-    if (tx->sealed[cls])
-        return VN_TAKE(tx->sealed[cls]);
-    struct vn_pktbuf *f = cls == VN_TETHER_BULK ? next_again(tx) : NULL;
-    if (f)
-        return f;
-    if (vn_list_empty(&tx->ready[cls]) || !ready_keys(tx))
-        return NULL;
     struct batch batch;
     collect(tx, cls, &batch);
     if (batch.count == 0)
         return NULL; /* CoDel took all */
-    tx->active_us = w->now_us;
-    f = build(&batch);
+    struct vn_pktbuf *f = build(&batch);
     vn_status st = f ? seal(tx, cls, f) : VN_ERR_NOMEM;
     if (st != VN_OK) {
         vn_log(VN_LOG_ERROR, "seal_failed", VN_KV_STATUS(st));
@@ -403,11 +464,51 @@ static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
         vn_pktbuf_free(f);
         return NULL;
     }
-    tx->frames++;
     w->counters.frames_sealed++;
-    if (cls == VN_TETHER_BULK)
-        keep(tx, f);
-    if (tx->watch_us && w->now_us >= tx->watch_us)
+    /* What a hand has sealed, the first worker keeps: with the tether it shares the buffer. */
+    if (cls == VN_TETHER_BULK && !vn_worker_is_hand(w))
+        keep(tx, 0, tx->keys.seq - 1, f);
+    return f;
+}
+
+/* One that a hand has sealed, or NULL. */
+static struct vn_pktbuf *take_sealed(struct vn_tx *tx, size_t number, enum vn_tether_class cls)
+{
+    struct vn_pktbuf *f = vn_crew_next(tx, number, cls);
+    if (!f)
+        return NULL;
+    put_label(tx, f);
+    tx->keys.kem_bytes += f->len;
+    struct vn_e2e_header h;
+    struct vn_reader r =
+        vn_reader_of(VN_SPAN(f->data + VN_HOP_HEADER_LEN, f->len - VN_HOP_HEADER_LEN));
+    if (cls == VN_TETHER_BULK && vn_e2e_decode(&r, &h))
+        keep(tx, number, h.seq, f);
+    return f;
+}
+
+/* The next sealed frame of that class, or NULL. Lanes take turns. */
+static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
+{
+    struct vn_tx *tx = tx_of(t);
+    if (tx->sealed[cls])
+        return VN_TAKE(tx->sealed[cls]);
+    struct vn_pktbuf *f = cls == VN_TETHER_BULK ? next_again(tx) : NULL;
+    if (f)
+        return f;
+    if (!waits(t, cls) || !ready_keys(tx))
+        return NULL;
+    const size_t lanes = lane_count(tx);
+    for (size_t i = 0; i < lanes && !f; i++) {
+        const size_t lane = tx->lane_in_turn[cls];
+        tx->lane_in_turn[cls] = (lane + 1) % lanes;
+        f = lane == 0 ? build_sealed(tx, cls) : take_sealed(tx, lane, cls);
+    }
+    if (!f)
+        return NULL;
+    tx->active_us = tx->worker->now_us;
+    tx->frames++;
+    if (tx->watch_us && tx->worker->now_us >= tx->watch_us)
         tell_sent(tx);
     return f;
 }

@@ -31,6 +31,10 @@ struct vn_tx {
     struct vn_tx_keys keys;
     struct vn_pktbuf *sealed[VN_CLASSES]; /* refused by the tether: the very next to go */
     struct vn_retain retain;              /* of bulk frames */
+    struct vn_tx_hand *hands;             /* of the first worker: one for each hand */
+    size_t sealed_count[VN_CLASSES];      /* frames that they have */
+    size_t lane_in_turn[VN_CLASSES];
+    struct vn_list of_taken; /* worker.taken */
 
     uint64_t packets, bytes, frames;
     uint64_t active_us;
@@ -46,6 +50,10 @@ void vn_tx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd);
 void vn_tx_close(struct vn_worker *w, struct vn_tx *tx);
 /** Its destination tells what has arrived. */
 void vn_tx_report(struct vn_worker *w, const struct vn_delivery_msg *cmd);
+/** Of a hand: makes the lane on this end, or gives it other keys. */
+void vn_tx_follow(struct vn_worker *w, struct vn_end *end, const struct vn_crew_lane *cmd);
+/** It has something to send of that class. */
+void vn_tx_active(struct vn_tx *tx, enum vn_tether_class cls);
 /** e, one of tx's, has packets of that class now. */
 void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, enum vn_tether_class cls);
 /** The tether is gone. */

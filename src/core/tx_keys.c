@@ -4,24 +4,33 @@
 #define KEM_US (VN_REKEY_KEM_MS * UINT64_C(1000))
 #define RETRY_US (VN_REKEY_RETRY_MS * UINT64_C(1000))
 
+/* Another epoch's keys of the lane. Unchanged on error. */
+static vn_status use(struct vn_tx_keys *k, uint32_t epoch, const struct vn_lane_keys *keys,
+                     uint64_t now_us)
+{
+    struct vn_aead *aead;
+    vn_status st = vn_aead_new(&keys->key, &aead);
+    if (st != VN_OK)
+        return st;
+    vn_aead_free(k->aead);
+    k->aead = aead;
+    memcpy(k->iv, keys->iv, sizeof(k->iv));
+    k->epoch = epoch;
+    k->frames = k->bytes = 0;
+    k->epoch_us = now_us;
+    return VN_OK;
+}
+
 /* Another chain key, with the lane's key of it. Unchanged on error. */
 static vn_status begin(struct vn_tx_keys *k, uint32_t epoch, const struct vn_secret32 *ck,
                        uint64_t now_us)
 {
     struct vn_lane_keys keys;
     vn_status st = vn_lane_keys_derive(k->hash_alg, ck, k->lane, &keys);
-    struct vn_aead *aead = NULL;
     if (st == VN_OK)
-        st = vn_aead_new(&keys.key, &aead);
-    if (st == VN_OK) {
-        vn_aead_free(k->aead);
-        k->aead = aead;
-        memcpy(k->iv, keys.iv, sizeof(k->iv));
+        st = use(k, epoch, &keys, now_us);
+    if (st == VN_OK)
         k->ck = *ck;
-        k->epoch = epoch;
-        k->frames = k->bytes = 0;
-        k->epoch_us = now_us;
-    }
     vn_wipe(&keys, sizeof(keys));
     vn_wipe_stack();
     return st;
@@ -32,6 +41,21 @@ vn_status vn_tx_keys_init(struct vn_tx_keys *k, enum vn_hash_alg alg, uint8_t la
 {
     *k = (struct vn_tx_keys){.hash_alg = alg, .lane = lane, .kem_due_us = now_us + KEM_US};
     return begin(k, epoch, ck, now_us);
+}
+
+vn_status vn_tx_keys_follow(struct vn_tx_keys *k, uint8_t lane, uint32_t epoch,
+                            const struct vn_lane_keys *keys, uint64_t now_us)
+{
+    k->lane = lane;
+    k->follows = true;
+    const vn_status st = use(k, epoch, keys, now_us);
+    vn_wipe_stack();
+    return st;
+}
+
+vn_status vn_tx_keys_lane(const struct vn_tx_keys *k, uint8_t lane, struct vn_lane_keys *ret)
+{
+    return vn_lane_keys_derive(k->hash_alg, &k->ck, lane, ret);
 }
 
 void vn_tx_keys_done(struct vn_tx_keys *k)
@@ -55,7 +79,9 @@ vn_status vn_tx_keys_ready(struct vn_tx_keys *k, uint64_t now_us)
     if (k->kem_awaited && now_us >= k->kem_due_us)
         vn_tx_keys_kem_failed(k, now_us);
     if (k->frames >= VN_LANE_FRAMES_MAX || k->bytes >= VN_LANE_BYTES_MAX - VN_FRAME_MAX)
-        return step(k, now_us);
+        return k->follows ? VN_ERR_AGAIN : step(k, now_us);
+    if (k->follows)
+        return VN_OK;
     /* Without memory the old key goes on: it is older than it should be, not weaker. */
     if (now_us - k->epoch_us >= STEP_US && !k->kem_awaited)
         (void)!step(k, now_us);
@@ -64,7 +90,7 @@ vn_status vn_tx_keys_ready(struct vn_tx_keys *k, uint64_t now_us)
 
 bool vn_tx_keys_kem_due(struct vn_tx_keys *k, uint64_t now_us)
 {
-    if (k->kem_awaited || k->epoch == UINT32_MAX || k->epoch < k->kem_epoch ||
+    if (k->follows || k->kem_awaited || k->epoch == UINT32_MAX || k->epoch < k->kem_epoch ||
         (now_us < k->kem_due_us && k->kem_bytes < VN_REKEY_KEM_BYTES))
         return false;
     k->kem_awaited = true;

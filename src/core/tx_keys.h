@@ -13,6 +13,7 @@
 struct vn_tx_keys {
     enum vn_hash_alg hash_alg;
     uint8_t lane;
+    bool follows; /* another worker has the chain and says when a step is made */
     uint32_t epoch;
     struct vn_secret32 ck; /* of this epoch */
     struct vn_aead *aead;
@@ -32,6 +33,12 @@ struct vn_tx_keys {
 VN_MUST_CHECK vn_status vn_tx_keys_init(struct vn_tx_keys *k, enum vn_hash_alg alg, uint8_t lane,
                                         uint32_t epoch, const struct vn_secret32 *ck,
                                         uint64_t now_us);
+/** Of a lane that follows: what it seals with from now on. The first time *k is zeroed. */
+VN_MUST_CHECK vn_status vn_tx_keys_follow(struct vn_tx_keys *k, uint8_t lane, uint32_t epoch,
+                                          const struct vn_lane_keys *keys, uint64_t now_us);
+/** What a lane of this stream that follows seals with in this epoch. */
+VN_MUST_CHECK vn_status vn_tx_keys_lane(const struct vn_tx_keys *k, uint8_t lane,
+                                        struct vn_lane_keys *ret);
 /** Wipes; zeroed is fine. */
 void vn_tx_keys_done(struct vn_tx_keys *k);
 /**

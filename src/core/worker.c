@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "core/crew.h"
 #include "core/egress.h"
 #include "core/end.h"
 #include "core/forward.h"
@@ -67,12 +68,14 @@ bool vn_worker_tell_dest(struct vn_worker *w, enum vn_ev_type type, const struct
 
 vn_status vn_worker_new(const struct vn_worker_config *cfg, uint64_t now_us, struct vn_worker **ret)
 {
-    if (cfg->number >= VN_LANES_MAX)
+    if (cfg->number >= VN_WORKERS_MAX || cfg->hand_count >= VN_WORKERS_MAX)
         return VN_ERR_ARG;
     struct vn_worker *w = calloc(1, sizeof(*w));
     if (!w)
         return VN_ERR_NOMEM;
     w->cfg = *cfg;
+    if (vn_worker_is_hand(w))
+        w->cfg.tether = vn_hand_port();
     w->now_us = now_us;
     w->deadline_us = UINT64_MAX;
     w->idle_us = VN_IDLE_MS * UINT64_C(1000);
@@ -81,10 +84,13 @@ vn_status vn_worker_new(const struct vn_worker_config *cfg, uint64_t now_us, str
     vn_list_init(&w->buried);
     vn_list_init(&w->reporting);
     w->report_us = UINT64_MAX;
+    vn_list_init(&w->taken);
+    vn_list_init(&w->stats);
     vn_bucket_init(&w->unreachable, 256, now_us / 1000);
     vn_status st = cfg->random->fill(cfg->random->self, &w->flow_key, sizeof(w->flow_key));
     if (st == VN_OK)
-        st = vn_map_new(sizeof(uint32_t), VN_TETHERS_MAX, &w->end_by_handle);
+        st = vn_map_new(sizeof(uint32_t), vn_worker_is_hand(w) ? VN_STREAMS_MAX : VN_TETHERS_MAX,
+                        &w->end_by_handle);
     if (st == VN_OK)
         st = vn_map_new(sizeof(uint32_t), VN_STREAMS_MAX, &w->tx_by_handle);
     if (st == VN_OK)
@@ -107,6 +113,7 @@ struct vn_worker *vn_worker_free(struct vn_worker *w)
 {
     if (!w)
         return NULL;
+    vn_crew_done(w);
     if (w->egresser_by_ip)
         vn_egress_free_all(w);
     if (w->tx_by_handle)
@@ -160,6 +167,8 @@ static uint64_t ms_since(const struct vn_worker *w, uint64_t us)
 static vn_status fill_stats(struct vn_worker *w, struct vn_ev_stats *s)
 {
     s->counters = w->counters;
+    s->workers[w->cfg.number] = w->counters;
+    s->worker_count = w->cfg.number + 1u;
     w->cfg.tether->drops(w->cfg.tether->self, s->tether_drops);
     s->egresser_count = vn_map_count(w->egresser_by_ip);
     size_t tx = vn_map_count(w->tx_by_handle), rx = vn_map_count(w->rx_by_handle);
@@ -206,10 +215,12 @@ static void answer_stats(struct vn_worker *w, uint32_t request)
     if (vn_post_msg_new(VN_EV_STATS, sizeof(*ev), &ev) != VN_OK)
         return;
     ev->request = request;
-    if (fill_stats(w, ev) == VN_OK)
-        vn_worker_tell(w, &ev->msg);
-    else
+    if (fill_stats(w, ev) != VN_OK)
         vn_post_msg_free(&ev->msg);
+    else if (w->cfg.hand_count)
+        vn_crew_stats(w, ev);
+    else
+        vn_worker_tell(w, &ev->msg);
 }
 
 static void on_handle(struct vn_worker *w, unsigned type, uint32_t handle)
@@ -223,6 +234,8 @@ static void on_handle(struct vn_worker *w, unsigned type, uint32_t handle)
     case VN_CMD_TX_CLOSE:
         if ((found = vn_map_get(w->tx_by_handle, &handle)))
             vn_tx_close(w, found);
+        if (vn_worker_is_hand(w) && (found = vn_worker_end(w, handle)))
+            vn_end_close(w, found);
         return;
     case VN_CMD_RX_CLOSE:
         if ((found = vn_map_get(w->rx_by_handle, &handle)))
@@ -242,6 +255,11 @@ void vn_worker_command(struct vn_worker *w, struct vn_post_msg *m, uint64_t now_
 {
     w->now_us = now_us;
     vn_end_bury(w);
+    if (vn_worker_is_hand(w) && vn_hand_command(w, m)) {
+        vn_post_msg_free(m);
+        return;
+    }
+    vn_crew_pass_on(w, m);
     switch (m->type) {
     case VN_CMD_LOCAL:
         set_local(w, (const struct vn_cmd_local *)m);
@@ -306,6 +324,15 @@ void vn_worker_tun_input(struct vn_worker *w, struct vn_pktbuf *packet, uint64_t
     vn_egress_input(w, packet);
 }
 
+/* Between hands and the first worker there is one message more for all of a turn. */
+static void flush_crew(struct vn_worker *w)
+{
+    if (w->cfg.hand_count)
+        vn_crew_flush(w);
+    else if (vn_worker_is_hand(w))
+        vn_hand_flush(w);
+}
+
 void vn_worker_flush(struct vn_worker *w, uint64_t now_us)
 {
     w->now_us = now_us;
@@ -320,6 +347,7 @@ void vn_worker_flush(struct vn_worker *w, uint64_t now_us)
     {
         vn_grants_flush(VN_LIST_ENTRY(it, struct vn_end, link));
     }
+    flush_crew(w);
 }
 
 void vn_worker_tick(struct vn_worker *w, uint64_t now_us)

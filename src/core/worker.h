@@ -17,11 +17,14 @@
 
 struct vn_worker;
 
+/** A node has one worker, or a crew: the first and its hands (core/crew.h). */
 struct vn_worker_config {
-    uint8_t number;                      /* 0..15: upper bits of its labels, and its lane */
-    const struct vn_tether_port *tether; /* these outlive the worker */
+    uint8_t number;                      /* its lane; 0: the first, below VN_WORKERS_MAX: a hand */
+    const struct vn_tether_port *tether; /* these outlive the worker; NULL: a hand has none */
     const struct vn_tun_port *tun;
-    const struct vn_post *to_node;
+    const struct vn_post *to_node; /* of a hand: to the first worker */
+    const struct vn_post *hands;   /* of the first: to the workers 1, 2, ... */
+    size_t hand_count;
     const struct vn_random *random;
 };
 
@@ -30,7 +33,10 @@ VN_MUST_CHECK vn_status vn_worker_new(const struct vn_worker_config *cfg, uint64
 /** Closes every tether, wipes every key. Returns NULL. */
 struct vn_worker *vn_worker_free(struct vn_worker *w);
 
-/** A command from the node; takes ownership. */
+/** What the hand of this number says to the first worker; takes ownership. */
+void vn_worker_hand_event(struct vn_worker *w, size_t number, struct vn_post_msg *m,
+                          uint64_t now_us);
+/** A command from the node, or to a hand from the first worker; takes ownership. */
 void vn_worker_command(struct vn_worker *w, struct vn_post_msg *m, uint64_t now_us);
 /** A packet read from the TUN; takes ownership. Call vn_worker_flush after the batch. */
 void vn_worker_tun_input(struct vn_worker *w, struct vn_pktbuf *packet, uint64_t now_us);

@@ -16,13 +16,13 @@
 #include "core/worker.h"
 
 #define VN_LABELS_MAX 65536 /* bound and early, over all tethers */
-#define VN_CLASSES 2        /* of frames: VN_TETHER_BULK, VN_TETHER_REALTIME */
 
 /** Of the tether's round trip and rate. */
 struct vn_path_time {
     uint32_t srtt_us;
     struct vn_codel_params codel; /* of the queues that empty into it */
     size_t frame_bytes;           /* packets are not put together beyond this */
+    uint64_t rate;                /* as in vn_tether_stats */
 };
 
 /** Our end of a tether. */
@@ -76,6 +76,13 @@ struct vn_worker {
 
     struct vn_coalesce coalesce; /* empty between frames */
 
+    /* of the first, with hands */
+    size_t to_open_bytes[VN_WORKERS_MAX]; /* by number: of frames on the way there */
+    struct vn_list taken;                 /* struct vn_tx: hands are to hear of it */
+    struct vn_list stats;                 /* questions that hands have not all answered */
+    /* of a hand */
+    size_t opened_bytes; /* the first is to hear of it */
+
     struct vn_worker_counters counters;
 };
 
@@ -92,6 +99,10 @@ static inline void vn_worker_wake_at(struct vn_worker *w, uint64_t at_us)
 {
     if (at_us < w->deadline_us)
         w->deadline_us = at_us;
+}
+static inline bool vn_worker_is_hand(const struct vn_worker *w)
+{
+    return w->cfg.number != 0;
 }
 bool vn_worker_is_own(const struct vn_worker *w, const struct vn_ip *ip);
 

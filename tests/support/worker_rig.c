@@ -16,6 +16,33 @@ static vn_status rig_write(void *self, struct vn_span packet)
     return VN_OK;
 }
 
+static void list_init(struct vn_rig_list *l)
+{
+    *l = (struct vn_rig_list){.last = &l->first};
+}
+
+static void list_put(struct vn_rig_list *l, struct vn_post_msg *m)
+{
+    m->next = NULL;
+    *l->last = m;
+    l->last = &m->next;
+}
+
+static struct vn_post_msg *list_take(struct vn_rig_list *l)
+{
+    struct vn_post_msg *m = l->first;
+    if (m && !(l->first = m->next))
+        l->last = &l->first;
+    return m;
+}
+
+static void list_clear(struct vn_rig_list *l)
+{
+    struct vn_post_msg *m;
+    while ((m = list_take(l)))
+        vn_post_msg_free(m);
+}
+
 static vn_status rig_post(void *self, struct vn_post_msg *m)
 {
     struct vn_rig_side *s = self;
@@ -29,10 +56,65 @@ static vn_status rig_post(void *self, struct vn_post_msg *m)
         s->rig->reports = m;
         return VN_OK;
     }
-    m->next = NULL;
-    *s->last = m;
-    s->last = &m->next;
+    list_put(&s->events, m);
     return VN_OK;
+}
+
+/* ---- the crew: messages between its workers take no time ---- */
+
+static vn_status post_to_hand(void *self, struct vn_post_msg *m)
+{
+    struct vn_rig_hand *h = self;
+    list_put(&h->in, m);
+    return VN_OK;
+}
+
+static vn_status post_to_first(void *self, struct vn_post_msg *m)
+{
+    struct vn_rig_hand *h = self;
+    list_put(&h->out, m);
+    return VN_OK;
+}
+
+static bool deliver(struct vn_rig_hand *h)
+{
+    const uint64_t now = h->side->rig->now_us;
+    struct vn_post_msg *m;
+    bool any = false;
+    for (; (m = list_take(&h->in)); any = true)
+        vn_worker_command(h->worker, m, now);
+    vn_worker_flush(h->worker, now);
+    for (; (m = list_take(&h->out)); any = true)
+        vn_worker_hand_event(h->side->worker, h->number, m, now);
+    return any;
+}
+
+static void run_crew(struct vn_rig_side *s)
+{
+    bool any = s->hand_count > 0 && !s->hands_rest;
+    while (any) {
+        any = false;
+        vn_worker_flush(s->worker, s->rig->now_us);
+        for (size_t i = 0; i < s->hand_count; i++)
+            any |= deliver(&s->hand[i]);
+    }
+}
+
+static void make_hand(struct vn_rig_side *s, size_t number)
+{
+    struct vn_rig_hand *h = &s->hand[number - 1];
+    h->side = s;
+    h->number = number;
+    list_init(&h->in);
+    list_init(&h->out);
+    h->to_first = (struct vn_post){.self = h, .send = post_to_first};
+    s->hand_post[number - 1] = (struct vn_post){.self = h, .send = post_to_hand};
+    const struct vn_worker_config cfg = {.number = (uint8_t)number,
+                                         .tun = &s->tun,
+                                         .to_node = &h->to_first,
+                                         .random = &s->rig->random};
+    if (vn_worker_new(&cfg, s->rig->now_us, &h->worker) != VN_OK)
+        abort();
 }
 
 static vn_status rig_random(void *self, void *ret, size_t n)
@@ -53,6 +135,7 @@ static void *cmd_new(unsigned type, size_t size)
 void vn_rig_command(struct vn_rig_side *s, void *cmd)
 {
     vn_worker_command(s->worker, cmd, s->rig->now_us);
+    run_crew(s);
 }
 
 static void set_local(struct vn_rig_side *s, size_t number)
@@ -74,6 +157,12 @@ static void set_local(struct vn_rig_side *s, size_t number)
 
 void vn_rig_init(struct vn_rig *r, const struct vn_mem_net_config *net)
 {
+    vn_rig_init_crews(r, net, (const size_t[VN_RIG_SIDES]){0});
+}
+
+void vn_rig_init_crews(struct vn_rig *r, const struct vn_mem_net_config *net,
+                       const size_t workers[VN_RIG_SIDES])
+{
     *r = (struct vn_rig){.now_us = 1000000};
     r->random = (struct vn_random){.fill = rig_random};
     if (vn_mem_net_new(net, r->now_us, &r->net) != VN_OK)
@@ -81,12 +170,16 @@ void vn_rig_init(struct vn_rig *r, const struct vn_mem_net_config *net)
     for (size_t i = 0; i < VN_RIG_SIDES; i++) {
         struct vn_rig_side *s = &r->side[i];
         s->rig = r;
-        s->last = &s->first;
+        list_init(&s->events);
         s->tun = (struct vn_tun_port){.self = s, .write = rig_write};
         s->post = (struct vn_post){.self = s, .send = rig_post};
+        for (size_t k = 1; k < workers[i]; k++)
+            make_hand(s, ++s->hand_count);
         struct vn_worker_config cfg = {.tether = vn_mem_net_port(r->net),
                                        .tun = &s->tun,
                                        .to_node = &s->post,
+                                       .hands = s->hand_post,
+                                       .hand_count = s->hand_count,
                                        .random = &r->random};
         if (vn_worker_new(&cfg, r->now_us, &s->worker) != VN_OK)
             abort();
@@ -120,6 +213,11 @@ void vn_rig_done(struct vn_rig *r)
 {
     for (size_t i = 0; i < VN_RIG_SIDES; i++) {
         struct vn_rig_side *s = &r->side[i];
+        for (size_t k = 0; k < s->hand_count; k++) {
+            vn_worker_free(s->hand[k].worker);
+            list_clear(&s->hand[k].in);
+            list_clear(&s->hand[k].out);
+        }
         s->worker = vn_worker_free(s->worker);
         vn_rig_clear(s);
         vn_pktqueue_clear(&s->written);
@@ -137,11 +235,17 @@ void vn_rig_run(struct vn_rig *r, uint64_t us)
         for (size_t i = 0; i < VN_RIG_SIDES; i++) {
             struct vn_worker *w = r->side[i].worker;
             vn_worker_tick(w, r->now_us);
+            for (size_t k = 0; k < r->side[i].hand_count; k++)
+                vn_worker_tick(r->side[i].hand[k].worker, r->now_us);
             vn_worker_flush(w, r->now_us);
+            run_crew(&r->side[i]);
         }
         uint64_t next = vn_mem_net_next(r->net);
-        for (size_t i = 0; i < VN_RIG_SIDES; i++)
+        for (size_t i = 0; i < VN_RIG_SIDES; i++) {
             next = VN_MIN(next, vn_worker_next_deadline(r->side[i].worker));
+            for (size_t k = 0; k < r->side[i].hand_count; k++)
+                next = VN_MIN(next, vn_worker_next_deadline(r->side[i].hand[k].worker));
+        }
         if (next > end)
             break;
         r->now_us = VN_MAX(next, r->now_us);
@@ -158,13 +262,7 @@ void vn_rig_run(struct vn_rig *r, uint64_t us)
 
 struct vn_post_msg *vn_rig_event(struct vn_rig_side *s)
 {
-    struct vn_post_msg *m = s->first;
-    if (!m)
-        return NULL;
-    s->first = m->next;
-    if (!s->first)
-        s->last = &s->first;
-    return m;
+    return list_take(&s->events);
 }
 
 struct vn_post_msg *vn_rig_event_of(struct vn_rig_side *s, unsigned type)
@@ -309,9 +407,15 @@ void vn_rig_dest(struct vn_rig_side *s, const char *ip, enum vn_dest_verdict ver
     vn_rig_command(s, c);
 }
 
+void vn_rig_packet_at(struct vn_rig_side *s, size_t number, const struct vn_inner *i)
+{
+    struct vn_worker *w = number ? s->hand[number - 1].worker : s->worker;
+    vn_worker_tun_input(w, vn_inner_new(i), s->rig->now_us);
+}
+
 void vn_rig_packet(struct vn_rig_side *s, const struct vn_inner *i)
 {
-    vn_worker_tun_input(s->worker, vn_inner_new(i), s->rig->now_us);
+    vn_rig_packet_at(s, 0, i);
 }
 
 void vn_rig_flush(struct vn_rig_side *s)
@@ -319,11 +423,17 @@ void vn_rig_flush(struct vn_rig_side *s)
     vn_worker_flush(s->worker, s->rig->now_us);
 }
 
-struct vn_worker_counters vn_rig_counters(struct vn_rig_side *s)
+struct vn_ev_stats *vn_rig_stats(struct vn_rig_side *s)
 {
     vn_rig_handle(s, VN_CMD_STATS, 99);
     struct vn_ev_stats *ev = (struct vn_ev_stats *)vn_rig_event_of(s, VN_EV_STATS);
     assert_non_null(ev);
+    return ev;
+}
+
+struct vn_worker_counters vn_rig_counters(struct vn_rig_side *s)
+{
+    struct vn_ev_stats *ev = vn_rig_stats(s);
     struct vn_worker_counters c = ev->counters;
     vn_post_msg_free(&ev->msg);
     return c;

@@ -9,19 +9,37 @@
 #include "support/mem_tether.h"
 
 #define VN_RIG_SIDES 3
+#define VN_RIG_WORKERS 4 /* of a side, at most */
 #define VN_RIG_IDLE_MS 5000
+
+struct vn_rig_list {
+    struct vn_post_msg *first, **last;
+};
+
+/** A hand of a side's worker; all write to the side's TUN. */
+struct vn_rig_hand {
+    struct vn_rig_side *side;
+    size_t number;
+    struct vn_worker *worker;
+    struct vn_post to_first;
+    struct vn_rig_list in, out; /* on the way to it, and from it */
+};
 
 struct vn_rig_side {
     struct vn_rig *rig;
-    struct vn_worker *worker;
+    struct vn_worker *worker; /* the first */
+    struct vn_rig_hand hand[VN_RIG_WORKERS - 1];
+    struct vn_post hand_post[VN_RIG_WORKERS - 1];
+    size_t hand_count;
+    bool hands_rest; /* they take no messages */
     struct vn_tun_port tun;
     struct vn_post post;
     struct vn_pktqueue written; /* to the TUN, in order, unless count_only */
     size_t written_count;
     bool count_only;
-    bool tun_full;                     /* the TUN refuses */
-    bool post_full;                    /* the mailbox refuses */
-    struct vn_post_msg *first, **last; /* events */
+    bool tun_full;  /* the TUN refuses */
+    bool post_full; /* the mailbox refuses */
+    struct vn_rig_list events;
 };
 
 struct vn_rig {
@@ -38,6 +56,9 @@ struct vn_rig {
 };
 
 void vn_rig_init(struct vn_rig *r, const struct vn_mem_net_config *net);
+/** The same with so many workers of each side; 0: one. */
+void vn_rig_init_crews(struct vn_rig *r, const struct vn_mem_net_config *net,
+                       const size_t workers[VN_RIG_SIDES]);
 void vn_rig_done(struct vn_rig *r);
 
 /** Time goes on by us: tethers deliver, workers tick and flush. */
@@ -63,7 +84,11 @@ void vn_rig_dest(struct vn_rig_side *s, const char *ip, enum vn_dest_verdict ver
                  uint32_t for_ms);
 /** From the TUN; flushed by the next run, or at once. */
 void vn_rig_packet(struct vn_rig_side *s, const struct vn_inner *i);
+/** From the queue of that worker. */
+void vn_rig_packet_at(struct vn_rig_side *s, size_t number, const struct vn_inner *i);
 void vn_rig_flush(struct vn_rig_side *s);
+/** Of all workers, and of each. The caller frees it. */
+struct vn_ev_stats *vn_rig_stats(struct vn_rig_side *s);
 struct vn_worker_counters vn_rig_counters(struct vn_rig_side *s);
 /** Tether 1, stream 11 with label 21 from side 0 to side 1; both addresses of side 1 use it. */
 void vn_rig_stream(struct vn_rig *r);

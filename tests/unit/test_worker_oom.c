@@ -39,11 +39,15 @@ static void creation(void **state)
 
 #define PACKETS 20
 
-/* Runs step with its n-th allocation failing; afterwards the same stream must carry packets. */
-static void torture(void (*prepare)(void), void (*step)(void))
+static const struct vn_inner packet = {.src = "10.66.0.1", .dst = "10.66.0.2", .payload_len = 100};
+
+/* Runs step with its n-th allocation failing; afterwards the same stream must carry packets, of
+ * each of so many workers. */
+static void torture_crews(void (*prepare)(void), void (*step)(void), size_t workers)
 {
     for (size_t n = 1;; n++) {
-        vn_rig_init(&rig, &(struct vn_mem_net_config){.delay_us = 500});
+        vn_rig_init_crews(&rig, &(struct vn_mem_net_config){.delay_us = 500},
+                          (const size_t[VN_RIG_SIDES]){workers, workers, 1});
         a = &rig.side[0];
         b = &rig.side[1];
         vn_rig_stream(&rig);
@@ -58,15 +62,24 @@ static void torture(void (*prepare)(void), void (*step)(void))
         vn_rig_rx_open(b, 12, 1, 21, 0, 0);
         vn_rig_dest(a, "10.66.0.2", VN_DEST_USE, 11, 0);
         vn_rig_run(&rig, 100000); /* what did not arrive goes again */
-        size_t before = b->written_count;
-        vn_rig_packet(
-            a, &(struct vn_inner){.src = "10.66.0.1", .dst = "10.66.0.2", .payload_len = 100});
+        /* What waits in a hand whose question was lost goes with the next packet. */
+        for (size_t i = 1; i < workers; i++)
+            vn_rig_packet_at(a, i, &packet);
         vn_rig_run(&rig, 100000);
-        assert_int_equal(before + 1, b->written_count);
+        size_t before = b->written_count;
+        for (size_t i = 0; i < workers; i++)
+            vn_rig_packet_at(a, i, &packet);
+        vn_rig_run(&rig, 100000);
+        assert_int_equal(before + workers, b->written_count);
         vn_rig_done(&rig);
         if (!failed)
             break;
     }
+}
+
+static void torture(void (*prepare)(void), void (*step)(void))
+{
+    torture_crews(prepare, step, 1);
 }
 
 static struct vn_pktbuf *packets[PACKETS];
@@ -144,13 +157,65 @@ static void frames_in(void **state)
     torture(prepare_frames, step_frames);
 }
 
+/* ---- a crew ---- */
+
+static void step_crew_packets(void)
+{
+    for (size_t i = 0; i < PACKETS; i++)
+        vn_worker_tun_input(a->hand[0].worker, packets[i], rig.now_us);
+    vn_rig_run(&rig, 1000);
+    b->tun_full = false;
+}
+
+static void prepare_crew_packets(void)
+{
+    prepare_packets();
+    b->tun_full = true;
+}
+
+static void packets_of_a_hand(void **state)
+{
+    (void)state;
+    torture_crews(prepare_crew_packets, step_crew_packets, 2);
+}
+
+static void prepare_crew_streams(void)
+{
+    prepare_streams();
+    tx_open->keyed = rx_open->keyed = true;
+}
+
+static void streams_of_a_crew_open(void **state)
+{
+    (void)state;
+    torture_crews(prepare_crew_streams, step_streams, 2);
+}
+
+static struct vn_cmd_handle *stats;
+
+static void prepare_stats(void)
+{
+    assert_ok(vn_post_msg_new(VN_CMD_STATS, sizeof(*stats), &stats));
+}
+
+static void step_stats(void)
+{
+    vn_rig_command(a, stats);
+}
+
+static void counters_of_a_crew(void **state)
+{
+    (void)state;
+    torture_crews(prepare_stats, step_stats, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(creation),
-        cmocka_unit_test(packets_in),
-        cmocka_unit_test(streams_open),
-        cmocka_unit_test(frames_in),
+        cmocka_unit_test(creation),           cmocka_unit_test(packets_in),
+        cmocka_unit_test(streams_open),       cmocka_unit_test(frames_in),
+        cmocka_unit_test(packets_of_a_hand),  cmocka_unit_test(streams_of_a_crew_open),
+        cmocka_unit_test(counters_of_a_crew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

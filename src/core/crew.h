@@ -1,0 +1,62 @@
+/*
+ * Several data workers of a node. The first has the tethers, the labels, the circuits of others and
+ * the chain keys. The others are its hands: each reads and writes a queue of the TUN of its own and
+ * seals what it read as a lane of its own; the lanes of peers are shared out, lane l is opened by
+ * worker l mod N, so a replay window has one owner.
+ *
+ *   hand:   TUN -> egresser -> seal ──SEALED──> first: stream's turn -> label -> tether
+ *   first:  tether -> label -> stream ──TO_OPEN──> hand: replay, open -> checks -> TUN
+ *
+ * The node talks to the first alone, which passes on what concerns the hands. A hand wants an
+ * egresser of the first where the node would be asked, so the node hears of an address once.
+ */
+#pragma once
+
+#include "core/retain.h"
+#include "core/worker_i.h"
+
+struct vn_rx;
+struct vn_tx;
+
+/** Of a stream that the first worker sends: what one hand has sealed for it. */
+struct vn_tx_hand {
+    struct vn_pktqueue sealed[VN_CLASSES];
+    struct vn_retain retain;    /* of bulk frames of its lane */
+    uint16_t taken[VN_CLASSES]; /* that the hand does not know yet */
+};
+
+/** What a frame on the way to a hand counts for. */
+static inline size_t vn_crew_memory(const struct vn_pktbuf *b)
+{
+    return sizeof(*b) + b->cap;
+}
+
+/* ---- of the first worker, crew.c; nothing without hands ---- */
+
+/** Of a command of the node: what hands need of it, before the first does its own. */
+void vn_crew_pass_on(struct vn_worker *w, const struct vn_post_msg *m);
+/** A stream begins; VN_ERR_NOMEM. */
+VN_MUST_CHECK vn_status vn_crew_tx_init(struct vn_tx *tx);
+void vn_crew_tx_done(struct vn_tx *tx);
+/** Gives the hands their keys of the stream's present epoch. */
+void vn_crew_lanes(struct vn_tx *tx);
+/** The next frame that this hand has sealed, or NULL. */
+struct vn_pktbuf *vn_crew_next(struct vn_tx *tx, size_t number, enum vn_tether_class cls);
+/** A frame that arrived; true: a hand's to open, and taken. */
+bool vn_crew_to_open(struct vn_rx *rx, const struct vn_rx_way *way, struct vn_pktbuf *b);
+/** The present epoch of a stream to us is another one. */
+void vn_crew_epoch(struct vn_rx *rx);
+/** Answers with the counters of all; takes ev. */
+void vn_crew_stats(struct vn_worker *w, struct vn_ev_stats *ev);
+void vn_crew_flush(struct vn_worker *w);
+void vn_crew_done(struct vn_worker *w);
+
+/* ---- of a hand, hand.c ---- */
+
+/** Stands for the tether of a stream: hands frames to the first worker, a few ahead. */
+const struct vn_tether_port *vn_hand_port(void);
+/** True: it was one of enum vn_crew_type. */
+bool vn_hand_command(struct vn_worker *w, struct vn_post_msg *m);
+/** A frame of it opened. */
+void vn_hand_opened(struct vn_rx *rx);
+void vn_hand_flush(struct vn_worker *w);
