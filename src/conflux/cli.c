@@ -78,6 +78,8 @@ void vn_cli_settings(const struct vn_cli *c, struct vn_conflux_config *ret)
         ret->mtu_bytes = c->o.mtu_bytes;
     if (c->o.has_idle)
         ret->idle_ms = c->o.idle_ms;
+    if (c->o.has_workers)
+        ret->workers = c->o.workers;
     if (c->o.has_candidates)
         ret->candidates = c->o.candidates;
     if (c->o.no_relay)

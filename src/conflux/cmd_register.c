@@ -86,6 +86,7 @@ static vn_status save(const struct vn_cli *c, const struct vn_guardian_address *
         memcpy(ret->interface, before.interface, sizeof(ret->interface));
         ret->mtu_bytes = before.mtu_bytes;
         ret->idle_ms = before.idle_ms;
+        ret->workers = before.workers;
         ret->candidates = before.candidates;
         ret->no_relay = before.no_relay;
         ret->avoid_countries = before.avoid_countries;

@@ -102,6 +102,11 @@ static json_t *status_json(const Vn__Local__Status *s)
     json_object_set_new(o, "links", links);
     json_object_set_new(o, "drops", counters_json(s->drops, s->n_drops));
     json_object_set_new(o, "counters", counters_json(s->counters, s->n_counters));
+    json_t *workers = json_array();
+    for (size_t i = 0; i < s->n_workers; i++)
+        json_array_append_new(workers,
+                              counters_json(s->workers[i]->counters, s->workers[i]->n_counters));
+    json_object_set_new(o, "workers", workers);
     json_object_set_new(o, "hints", hints(s));
     return o;
 }

@@ -113,6 +113,8 @@ static json_t *settings_json(const struct vn_conflux_config *c)
         ok = ok && json_object_set_new(o, "mtu", json_integer(c->mtu_bytes)) == 0;
     if (c->idle_ms)
         ok = ok && json_object_set_new(o, "idle_ms", json_integer(c->idle_ms)) == 0;
+    if (c->workers)
+        ok = ok && json_object_set_new(o, "workers", json_integer((json_int_t)c->workers)) == 0;
     if (c->candidates != VN_CANDIDATES_ALL)
         ok = ok && set_text(o, "candidates", vn_candidate_filter_name(c->candidates));
     if (c->no_relay)
@@ -222,6 +224,11 @@ static bool parse_settings(const json_t *o, struct vn_conflux_config *ret)
         if (!vn_jread_u64(o, "idle_ms", 86400000, &v))
             return false;
         ret->idle_ms = (uint32_t)v;
+    }
+    if (json_object_get(o, "workers")) {
+        if (!vn_jread_u64(o, "workers", VN_WORKERS_MAX, &v))
+            return false;
+        ret->workers = (size_t)v;
     }
     char candidates[16];
     if (json_object_get(o, "candidates") &&

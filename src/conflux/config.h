@@ -23,6 +23,7 @@ struct vn_conflux_config {
     char interface[16];
     uint16_t mtu_bytes;
     uint32_t idle_ms;
+    size_t workers; /* at most VN_WORKERS_MAX */
     enum vn_candidate_filter candidates;
 
     uint16_t public_port; /* registered with --public: answers members there; 0: not */

@@ -207,6 +207,7 @@ static int run_locked(const struct vn_daemon_options *o)
         .ifname = c->interface[0] ? c->interface : NULL,
         .mtu_bytes = c->mtu_bytes,
         .idle_ms = c->idle_ms,
+        .workers = c->workers,
         .candidates = c->candidates,
         .public_port = c->public_port,
         .no_relay = c->no_relay,

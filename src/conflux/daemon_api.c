@@ -347,6 +347,31 @@ static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_
         add_counter(a, s->counters, &s->n_counters, "", counters[i].name, counters[i].value);
 }
 
+static void set_workers(struct arena *a, Vn__Local__Status *s, const struct vn_ev_stats *stats)
+{
+    s->workers = take(a, stats->worker_count * sizeof(*s->workers));
+    for (size_t i = 0; s->workers && i < stats->worker_count; i++) {
+        const struct vn_worker_counters *w = &stats->workers[i];
+        const struct {
+            const char *name;
+            uint64_t value;
+        } counters[] = {
+            {"tun_rx_packets", w->tun_rx_packets}, {"tun_rx_bytes", w->tun_rx_bytes},
+            {"tun_tx_packets", w->tun_tx_packets}, {"tun_tx_bytes", w->tun_tx_bytes},
+            {"frames_sealed", w->frames_sealed},   {"frames_opened", w->frames_opened},
+        };
+        Vn__Local__Worker *out = take(a, sizeof(*out));
+        if (!out)
+            return;
+        vn__local__worker__init(out);
+        s->workers[s->n_workers++] = out;
+        out->counters = take(a, VN_ARRAY_LEN(counters) * sizeof(*out->counters));
+        for (size_t k = 0; out->counters && k < VN_ARRAY_LEN(counters); k++)
+            add_counter(a, out->counters, &out->n_counters, "", counters[k].name,
+                        counters[k].value);
+    }
+}
+
 static const char *state_name(enum vn_node_state s)
 {
     return s == VN_NODE_ONLINE                             ? "online"
@@ -415,6 +440,8 @@ static void answer_status(struct vn_daemon_api *d, struct vn_local_call *call,
     set_links(a, node, &s, stats);
     set_counters(a, &s, &ns, stats);
     set_drops(a, &s, &ns, stats);
+    if (stats)
+        set_workers(a, &s, stats);
     Vn__Local__Response r = VN__LOCAL__RESPONSE__INIT;
     r.kind_case = VN__LOCAL__RESPONSE__KIND_STATUS;
     r.status = &s;

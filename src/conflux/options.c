@@ -34,6 +34,7 @@ enum id {
     O_IDLE_MS,
     O_INTERFACE,
     O_MTU,
+    O_WORKERS,
     O_CANDIDATES,
     O_VIA,
     O_NO_RELAY,
@@ -171,6 +172,14 @@ static const struct option OPTIONS[] = {
      STARTS,
      {"VEILNET_MTU"},
      "its MTU, 1280 to 9000 (default 1500)"},
+    {O_WORKERS,
+     0,
+     "workers",
+     "N",
+     K_COUNT,
+     STARTS,
+     {"VEILNET_WORKERS"},
+     "threads that carry data, 1 to 8 (default 1)"},
     {O_CANDIDATES,
      0,
      "candidates",
@@ -425,6 +434,10 @@ static bool set_number(struct vn_options *o, const struct option *opt, const cha
         o->has_mtu = true;
         o->mtu_bytes = (uint16_t)v;
         return true;
+    case O_WORKERS:
+        o->has_workers = true;
+        o->workers = (size_t)v;
+        return v >= 1 && v <= VN_WORKERS_MAX;
     case O_COUNT:
         o->count = (uint32_t)v;
         return true;

@@ -57,11 +57,12 @@ struct vn_options {
     bool has_via, no_relay;
     const char *via[VN_OPT_LIST_MAX];
     size_t via_count;
-    bool has_idle, has_mtu, has_candidates, has_avoid, has_prefer;
+    bool has_idle, has_mtu, has_workers, has_candidates, has_avoid, has_prefer;
     struct vn_countries avoid_countries, prefer_countries;
     enum vn_candidate_filter candidates;
     uint32_t idle_ms;
     uint16_t mtu_bytes;
+    size_t workers;
     uint32_t count; /* ping -c; 0: for ever */
     uint32_t interval_ms, wait_ms;
 

@@ -317,7 +317,8 @@ vn_status vn_host_up(const struct vn_host_config *cfg, struct vn_host **ret,
         st = open_netlink(&h->nl, ret_err);
     if (st == VN_OK) {
         recover(h->nl, h->journal);
-        st = vn_tun_open(cfg->ifname ? cfg->ifname : VN_HOST_IFNAME, &h->tun, ret_err);
+        st = vn_tun_open(cfg->ifname ? cfg->ifname : VN_HOST_IFNAME, VN_MAX(cfg->queues, 1u),
+                         &h->tun, ret_err);
     }
     struct vn_link link;
     if (st == VN_OK) {
@@ -339,7 +340,8 @@ vn_status vn_host_up(const struct vn_host_config *cfg, struct vn_host **ret,
         return st;
     }
     vn_log(VN_LOG_INFO, "host_up", VN_KV_STR("interface", vn_tun_ifname(h->tun)),
-           VN_KV_U64("mtu", cfg->mtu_bytes), VN_KV_U64("changes", h->now.count));
+           VN_KV_U64("mtu", cfg->mtu_bytes), VN_KV_U64("queues", vn_tun_queues(h->tun)),
+           VN_KV_U64("changes", h->now.count));
     *ret = h;
     return VN_OK;
 }
@@ -387,17 +389,23 @@ vn_status vn_host_mark_socket(int fd, uint32_t mark)
     return vn_underlay_mark_socket(fd, mark);
 }
 
-int vn_host_tun_fd(const struct vn_host *h)
+size_t vn_host_tun_queues(const struct vn_host *h)
 {
-    return vn_tun_fd(h->tun);
+    return vn_tun_queues(h->tun);
 }
 
-const struct vn_tun_port *vn_host_tun_port(const struct vn_host *h)
+int vn_host_tun_fd(const struct vn_host *h, size_t queue)
 {
-    return vn_tun_get_port(h->tun);
+    return vn_tun_fd(h->tun, queue);
 }
 
-vn_status vn_host_tun_read(struct vn_host *h, struct vn_pktbuf **ret, size_t cap, size_t *ret_n)
+const struct vn_tun_port *vn_host_tun_port(const struct vn_host *h, size_t queue)
 {
-    return vn_tun_read(h->tun, ret, cap, ret_n);
+    return vn_tun_get_port(h->tun, queue);
+}
+
+vn_status vn_host_tun_read(struct vn_host *h, size_t queue, struct vn_pktbuf **ret, size_t cap,
+                           size_t *ret_n)
+{
+    return vn_tun_read(h->tun, queue, ret, cap, ret_n);
 }

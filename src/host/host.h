@@ -6,7 +6,8 @@
  *   up     journal -> TUN -> link, addresses, routes in a table of their own -> rule
  *   mark   a socket with SO_MARK = vn_host_mark never sees the overlay's routes (SPEC C6)
  *
- * One thread at a time, except vn_host_tun_read and the TUN port: those belong to the worker's.
+ * One thread at a time, except vn_host_tun_read and the TUN ports: each queue of the TUN belongs to
+ * one worker's.
  */
 #pragma once
 
@@ -45,6 +46,7 @@ struct vn_host_error {
 
 struct vn_host_config {
     const char *ifname; /* NULL: VN_HOST_IFNAME */
+    size_t queues;      /* of the TUN, at most VN_WORKERS_MAX; 0: one. Counts for vn_host_up */
     uint16_t mtu_bytes;
     const struct vn_ip *addrs; /* own inner addresses */
     size_t addr_count;
@@ -78,13 +80,17 @@ uint32_t vn_host_mark(const struct vn_host *h);
 /** Puts the mark on an underlay socket. VN_ERR_DENIED without CAP_NET_ADMIN. */
 VN_MUST_CHECK vn_status vn_host_mark_socket(int fd, uint32_t mark);
 
-/** Non-blocking descriptor to watch for reading. */
-int vn_host_tun_fd(const struct vn_host *h);
-/** Lives as long as h. */
-const struct vn_tun_port *vn_host_tun_port(const struct vn_host *h);
+/** At least 1; fewer than wanted where the kernel has no more. Flows are spread over them by the
+ * kernel, and go where their packets were last written. */
+size_t vn_host_tun_queues(const struct vn_host *h);
+/** Non-blocking descriptor to watch for reading; -1: there is no such queue. */
+int vn_host_tun_fd(const struct vn_host *h, size_t queue);
+/** Lives as long as h. Any thread may write by the port of a queue that does not exist: it is that
+ * of the first. */
+const struct vn_tun_port *vn_host_tun_port(const struct vn_host *h, size_t queue);
 /**
  * Reads up to cap packets (at most VN_HOST_TUN_BURST); the caller owns them. *ret_n < cap: drained.
  * @return VN_OK; VN_ERR_IO when the interface is gone
  */
-VN_MUST_CHECK vn_status vn_host_tun_read(struct vn_host *h, struct vn_pktbuf **ret, size_t cap,
-                                         size_t *ret_n);
+VN_MUST_CHECK vn_status vn_host_tun_read(struct vn_host *h, size_t queue, struct vn_pktbuf **ret,
+                                         size_t cap, size_t *ret_n);

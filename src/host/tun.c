@@ -20,14 +20,20 @@
  * so that what waits in queues takes about as much memory as it has bytes. */
 #define COPY_MAX 16384
 
-struct vn_tun {
+struct queue {
     int fd;
-    char ifname[IFNAMSIZ];
     struct vn_pktbuf *spare; /* for the next read: room for a super-packet */
     struct vn_tun_port port;
 };
 
-static vn_status write_all(struct vn_tun *t, const struct virtio_net_hdr *h,
+struct vn_tun {
+    char ifname[IFNAMSIZ];
+    struct queue queues[VN_WORKERS_MAX];
+    size_t count;
+};
+
+/* Reads nothing of q but what never changes: two threads may share one. */
+static vn_status write_all(const struct queue *q, const struct virtio_net_hdr *h,
                            const struct vn_span *parts, size_t count)
 {
     struct iovec iov[1 + VN_TUN_PARTS_MAX] = {{(void *)h, sizeof(*h)}};
@@ -36,7 +42,7 @@ static vn_status write_all(struct vn_tun *t, const struct virtio_net_hdr *h,
         iov[1 + i] = (struct iovec){(void *)parts[i].p, parts[i].n};
     ssize_t n;
     do
-        n = writev(t->fd, iov, (int)(1 + count));
+        n = writev(q->fd, iov, (int)(1 + count));
     while (n < 0 && errno == EINTR);
     if (n >= 0)
         return VN_OK;
@@ -110,26 +116,47 @@ static int set_offloads(int fd, bool *ret_cuts_udp)
     return ioctl(fd, TUNSETOFFLOAD, tso);
 }
 
-vn_status vn_tun_open(const char *ifname, struct vn_tun **ret, struct vn_host_error *ret_err)
+/* The next queue, of the interface t->ifname, which the first one makes. errno says why not. */
+static bool add_queue(struct vn_tun *t, unsigned more_flags)
 {
+    struct queue *q = &t->queues[t->count];
+    q->port =
+        (struct vn_tun_port){.self = q, .write = tun_write, .write_offload = tun_write_offload};
+    q->fd = open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    struct ifreq req = {0};
+    req.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | more_flags);
+    memcpy(req.ifr_name, t->ifname, sizeof(req.ifr_name));
+    if (q->fd < 0)
+        return false;
+    if (ioctl(q->fd, TUNSETIFF, &req) < 0 || set_offloads(q->fd, &q->port.cuts_udp) < 0) {
+        const int err = errno;
+        close(q->fd);
+        errno = err;
+        return false;
+    }
+    memcpy(t->ifname, req.ifr_name, sizeof(t->ifname));
+    t->count++;
+    return true;
+}
+
+vn_status vn_tun_open(const char *ifname, size_t queues, struct vn_tun **ret,
+                      struct vn_host_error *ret_err)
+{
+    if (queues == 0 || queues > VN_WORKERS_MAX)
+        return VN_ERR_ARG;
     struct vn_tun *t = calloc(1, sizeof(*t));
     if (!t)
         return VN_ERR_NOMEM;
-    t->port =
-        (struct vn_tun_port){.self = t, .write = tun_write, .write_offload = tun_write_offload};
-    t->fd = open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    struct ifreq req = {0};
-    req.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
-    snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", ifname);
-    if (t->fd < 0 || ioctl(t->fd, TUNSETIFF, &req) < 0 ||
-        set_offloads(t->fd, &t->port.cuts_udp) < 0) {
+    snprintf(t->ifname, sizeof(t->ifname), "%s", ifname);
+    /* Else the first one might become a queue of another program's interface of that name. */
+    if (queues > 1 && add_queue(t, IFF_MULTI_QUEUE | IFF_TUN_EXCL))
+        while (t->count < queues && add_queue(t, IFF_MULTI_QUEUE))
+            ;
+    if (t->count == 0 && !add_queue(t, 0)) {
         vn_status st = open_error(ifname, ret_err);
-        if (t->fd >= 0)
-            close(t->fd);
         free(t);
         return st;
     }
-    snprintf(t->ifname, sizeof(t->ifname), "%s", req.ifr_name);
     *ret = t;
     return VN_OK;
 }
@@ -138,8 +165,10 @@ struct vn_tun *vn_tun_close(struct vn_tun *t)
 {
     if (!t)
         return NULL;
-    close(t->fd);
-    vn_pktbuf_free(t->spare);
+    for (size_t i = 0; i < t->count; i++) {
+        close(t->queues[i].fd);
+        vn_pktbuf_free(t->queues[i].spare);
+    }
     free(t);
     return NULL;
 }
@@ -149,14 +178,19 @@ const char *vn_tun_ifname(const struct vn_tun *t)
     return t->ifname;
 }
 
-int vn_tun_fd(const struct vn_tun *t)
+size_t vn_tun_queues(const struct vn_tun *t)
 {
-    return t->fd;
+    return t->count;
 }
 
-const struct vn_tun_port *vn_tun_get_port(const struct vn_tun *t)
+int vn_tun_fd(const struct vn_tun *t, size_t queue)
 {
-    return &t->port;
+    return queue < t->count ? t->queues[queue].fd : -1;
+}
+
+const struct vn_tun_port *vn_tun_get_port(const struct vn_tun *t, size_t queue)
+{
+    return &t->queues[queue < t->count ? queue : 0].port;
 }
 
 /* The checksum of a protocol that the wire has no kind for (DCCP, UDP-Lite). */
@@ -206,31 +240,34 @@ static bool describe(struct vn_pktbuf *b, const struct virtio_net_hdr *h)
 }
 
 /* Hands the packet in `spare` over, or a copy of its own size. NULL without memory. */
-static struct vn_pktbuf *take(struct vn_tun *t)
+static struct vn_pktbuf *take(struct queue *q)
 {
-    if (t->spare->len > COPY_MAX)
-        return VN_TAKE(t->spare);
+    if (q->spare->len > COPY_MAX)
+        return VN_TAKE(q->spare);
     struct vn_pktbuf *b;
-    if (vn_pktbuf_new(t->spare->len, &b) != VN_OK)
+    if (vn_pktbuf_new(q->spare->len, &b) != VN_OK)
         return NULL;
-    memcpy(vn_pktbuf_put(b, t->spare->len), t->spare->data, t->spare->len);
-    b->kind = t->spare->kind;
-    b->gso_size = t->spare->gso_size;
-    b->l4_offset = t->spare->l4_offset;
+    memcpy(vn_pktbuf_put(b, q->spare->len), q->spare->data, q->spare->len);
+    b->kind = q->spare->kind;
+    b->gso_size = q->spare->gso_size;
+    b->l4_offset = q->spare->l4_offset;
     return b;
 }
 
-vn_status vn_tun_read(struct vn_tun *t, struct vn_pktbuf **ret, size_t cap, size_t *ret_n)
+vn_status vn_tun_read(struct vn_tun *t, size_t queue, struct vn_pktbuf **ret, size_t cap,
+                      size_t *ret_n)
 {
+    assert(queue < t->count);
+    struct queue *q = &t->queues[queue];
     size_t n = 0;
     vn_status st = VN_OK;
     cap = VN_MIN(cap, (size_t)VN_HOST_TUN_BURST);
     while (n < cap) {
-        if (!t->spare && (st = vn_pktbuf_new(VN_SUPER_PACKET_MAX, &t->spare)) != VN_OK)
+        if (!q->spare && (st = vn_pktbuf_new(VN_SUPER_PACKET_MAX, &q->spare)) != VN_OK)
             break;
         struct virtio_net_hdr h;
-        struct iovec iov[2] = {{&h, sizeof(h)}, {t->spare->data, VN_SUPER_PACKET_MAX}};
-        ssize_t got = readv(t->fd, iov, 2);
+        struct iovec iov[2] = {{&h, sizeof(h)}, {q->spare->data, VN_SUPER_PACKET_MAX}};
+        ssize_t got = readv(q->fd, iov, 2);
         if (got < 0) {
             if (errno == EINTR)
                 continue;
@@ -240,8 +277,8 @@ vn_status vn_tun_read(struct vn_tun *t, struct vn_pktbuf **ret, size_t cap, size
         }
         if ((size_t)got <= sizeof(h))
             continue;
-        t->spare->len = (size_t)got - sizeof(h);
-        struct vn_pktbuf *b = describe(t->spare, &h) ? take(t) : NULL;
+        q->spare->len = (size_t)got - sizeof(h);
+        struct vn_pktbuf *b = describe(q->spare, &h) ? take(q) : NULL;
         if (b)
             ret[n++] = b;
     }

@@ -105,6 +105,7 @@ static void shell_online(void *arg, const struct vn_credentials *cred, uint16_t 
     const struct vn_prefix ranges[] = {cred->realm.range4, cred->realm.range6};
     const struct vn_host_config hc = {
         .ifname = i->ifname,
+        .queues = i->cfg.workers,
         .mtu_bytes = mtu_bytes,
         .addrs = addrs,
         .addr_count = VN_ARRAY_LEN(addrs),
@@ -211,7 +212,7 @@ static vn_status make_parts(struct vn_instance *i)
         return st;
     const struct vn_worker_host_config wc = {
         .core_loop = i->loop,
-        .number = 0,
+        .workers = i->cfg.workers,
         .so_mark = VN_HOST_MARK,
         .public_port = i->cfg.public_port,
         .candidates = i->cfg.candidates,

@@ -1,7 +1,7 @@
 /*
- * A whole node on its machine: struct vn_node on the caller's loop, a data worker on a thread,
- * Guardian and Master, the TUN. The loop's thread is the core thread; everything here belongs to
- * it.
+ * A whole node on its machine: struct vn_node on the caller's loop, data workers on threads
+ * of their own, Guardian and Master, the TUN. The loop's thread is the core thread; everything here
+ * belongs to it.
  *
  * Life: new (undoes what a crash left) -> start -> online -> stop, or failed -> stopped -> free.
  */
@@ -26,6 +26,7 @@ struct vn_instance_config {
     const char *ifname; /* NULL: the default */
     uint16_t mtu_bytes; /* 0: default */
     uint32_t idle_ms;   /* 0: default */
+    size_t workers;     /* data workers, at most VN_WORKERS_MAX; 0: one */
     enum vn_candidate_filter candidates;
     uint16_t public_port; /* answer STUN questions of members there; 0: open no port */
     bool no_relay;        /* as in vn_node_config, with the next two */

@@ -6,25 +6,13 @@
 
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/secret.h"
-#include "core/worker.h"
-#include "host/host.h"
 #include "lib/adapt.h"
-#include "loop/io.h"
+#include "lib/data_thread.h"
+#include "lib/hand_host.h"
 #include "loop/loop.h"
 #include "loop/mailbox.h"
 #include "loop/worker_thread.h"
 #include "transport/transport.h"
-
-/* Beside the messages of core/commands.h, whose numbers are below 256. */
-enum { MSG_ATTACH = 256 };
-
-struct attach_msg {
-    struct vn_post_msg msg;
-    struct vn_host *host;
-    struct vn_prefix ranges[4];
-    size_t count;
-};
 
 struct vn_worker_host {
     /* constant */
@@ -34,16 +22,13 @@ struct vn_worker_host {
     struct vn_post post; /* the core thread's way in */
 
     /* worker thread only */
-    struct vn_loop *loop;
+    struct vn_data_thread data;
     struct vn_io io;
-    struct vn_random random;
     struct vn_post post_core;
-    struct vn_tun_port tun;
-    struct vn_host *host; /* NULL until attached */
-    struct vn_io_watch *tun_watch;
     struct vn_transport *transport;
-    struct vn_worker *worker;
-    struct vn_io_timer *timer;
+    struct vn_hand_host *hands[VN_WORKERS_MAX - 1];
+    struct vn_post post_hands[VN_WORKERS_MAX - 1];
+    size_t hand_count;
     uint64_t given_back; /* tethers closed when memory was last given back */
 };
 
@@ -54,25 +39,6 @@ static void free_msg(void *item)
 
 /* ---- on the worker thread ---- */
 
-static vn_status tun_write(void *self, struct vn_span packet)
-{
-    struct vn_worker_host *w = self;
-    if (!w->host)
-        return VN_ERR_AGAIN;
-    const struct vn_tun_port *p = vn_host_tun_port(w->host);
-    return p->write(p->self, packet);
-}
-
-static vn_status tun_write_offload(void *self, const struct vn_span *parts, size_t count,
-                                   const struct vn_tun_offload *o)
-{
-    struct vn_worker_host *w = self;
-    if (!w->host)
-        return VN_ERR_AGAIN;
-    const struct vn_tun_port *p = vn_host_tun_port(w->host);
-    return p->write_offload(p->self, parts, count, o);
-}
-
 static vn_status send_to_core(void *self, struct vn_post_msg *m)
 {
     struct vn_worker_host *w = self;
@@ -82,32 +48,13 @@ static vn_status send_to_core(void *self, struct vn_post_msg *m)
     return st;
 }
 
-static void on_tun(void *arg, unsigned events)
+static void attach(struct vn_worker_host *w, const struct vn_msg_attach *m)
 {
-    struct vn_worker_host *w = arg;
-    struct vn_pktbuf *bufs[VN_HOST_TUN_BURST];
-    size_t n = 0;
-    (void)events;
-    const vn_status st = vn_host_tun_read(w->host, bufs, VN_ARRAY_LEN(bufs), &n);
-    const uint64_t now = vn_loop_now_us(w->loop);
-    for (size_t i = 0; i < n; i++)
-        vn_worker_tun_input(w->worker, bufs[i], now);
-    if (st == VN_ERR_IO) {
-        vn_log(VN_LOG_ERROR, "tun_lost", VN_KV_STATUS(st));
-        vn_loop_unwatch(w->tun_watch);
-        w->tun_watch = NULL;
-    }
-}
-
-static void attach(struct vn_worker_host *w, const struct attach_msg *m)
-{
-    const bool first = w->host == NULL;
-    w->host = m->host;
-    w->tun.cuts_udp = w->host && vn_host_tun_port(w->host)->cuts_udp;
     vn_status st = vn_transport_exclude(w->transport, m->ranges, m->count);
-    if (st == VN_OK && first)
-        st =
-            vn_loop_watch(w->loop, vn_host_tun_fd(w->host), VN_LOOP_READ, on_tun, w, &w->tun_watch);
+    if (st == VN_OK)
+        st = vn_data_thread_attach(&w->data, m->host);
+    for (size_t i = 0; i < w->hand_count && st == VN_OK; i++)
+        st = vn_hand_host_attach(w->hands[i], m->host);
     if (st != VN_OK)
         vn_log(VN_LOG_ERROR, "tun_attach_failed", VN_KV_STATUS(st));
 }
@@ -116,30 +63,25 @@ static void on_item(void *arg, void *item)
 {
     struct vn_worker_host *w = arg;
     struct vn_post_msg *m = item;
-    if (m->type == MSG_ATTACH) {
-        attach(w, (struct attach_msg *)m);
+    if (m->type == VN_MSG_ATTACH) {
+        attach(w, (struct vn_msg_attach *)m);
         vn_post_msg_free(m);
     } else {
-        vn_worker_command(w->worker, m, vn_loop_now_us(w->loop));
-        vn_wipe_stack(); /* it may have brought keys */
+        vn_data_thread_command(&w->data, m);
     }
 }
 
-static void on_deadline(void *arg)
-{
-    (void)arg; /* the turn's end ticks */
-}
-
-static void turn_begin(void *arg)
+static void on_hand(void *arg, size_t number, struct vn_post_msg *m)
 {
     struct vn_worker_host *w = arg;
-    vn_worker_set_now(w->worker, vn_loop_now_us(w->loop));
+    vn_worker_hand_event(w->data.worker, number, m, vn_loop_now_us(w->data.loop));
 }
 
 /* After the last tether: what bulk traffic needed goes back to the system, or an idle node would
  * keep it. */
-static void give_back(struct vn_worker_host *w)
+static void give_back(void *arg)
 {
+    struct vn_worker_host *w = arg;
     struct vn_transport_counters c;
     vn_transport_counters(w->transport, &c);
     if (c.tethers_closed == w->given_back || c.tethers_closed != c.tethers_opened)
@@ -148,69 +90,60 @@ static void give_back(struct vn_worker_host *w)
     malloc_trim(0);
 }
 
-static void turn_end(void *arg)
-{
-    struct vn_worker_host *w = arg;
-    const uint64_t now = vn_loop_now_us(w->loop);
-    vn_worker_flush(w->worker, now);
-    give_back(w);
-    if (vn_worker_next_deadline(w->worker) <= now)
-        vn_worker_tick(w->worker, now);
-    const uint64_t at = vn_worker_next_deadline(w->worker);
-    if (at == UINT64_MAX)
-        vn_loop_timer_disarm(w->timer);
-    else
-        vn_loop_timer_arm(w->timer, at > now ? at - now : 0);
-}
-
 static void thread_done(void *arg)
 {
     struct vn_worker_host *w = arg;
-    vn_loop_set_turn(w->loop, NULL);
-    vn_loop_unwatch(w->tun_watch);
-    w->worker = vn_worker_free(w->worker);
+    while (w->hand_count)
+        vn_hand_host_free(w->hands[--w->hand_count]);
+    vn_data_thread_done(&w->data);
     w->transport = vn_transport_free(w->transport);
-    vn_loop_timer_free(w->timer);
+}
+
+static vn_status make_hands(struct vn_worker_host *w, struct vn_loop *loop)
+{
+    while (w->hand_count + 1 < w->cfg.workers) {
+        const struct vn_hand_host_config hc = {
+            .loop = loop, .number = (uint8_t)(w->hand_count + 1), .arg = w, .event = on_hand};
+        const vn_status st = vn_hand_host_new(&hc, &w->hands[w->hand_count]);
+        if (st != VN_OK)
+            return st;
+        w->post_hands[w->hand_count] = vn_hand_host_post(w->hands[w->hand_count]);
+        w->hand_count++;
+    }
+    return VN_OK;
 }
 
 static vn_status thread_init(void *arg, struct vn_loop *loop)
 {
     struct vn_worker_host *w = arg;
-    w->loop = loop;
     w->io = vn_adapt_io(loop);
-    w->random = vn_adapt_random();
-    w->tun =
-        (struct vn_tun_port){.self = w, .write = tun_write, .write_offload = tun_write_offload};
+    w->data.random = vn_adapt_random();
     w->post_core = (struct vn_post){.self = w, .send = send_to_core};
     const struct vn_transport_config tc = {
         .io = &w->io,
-        .random = &w->random,
+        .random = &w->data.random,
         .so_mark = w->cfg.so_mark,
         .exclude_ifname = w->cfg.ifname,
         .filter = w->cfg.candidates,
-        .public_port = w->cfg.number == 0 ? w->cfg.public_port : 0,
+        .public_port = w->cfg.public_port,
     };
     vn_status st = vn_transport_new(&tc, &w->transport);
-    if (st != VN_OK)
-        return st;
-    const struct vn_worker_config wc = {
-        .number = w->cfg.number,
-        .tether = vn_transport_port(w->transport),
-        .tun = &w->tun,
-        .to_node = &w->post_core,
-        .random = &w->random,
-    };
-    st = vn_worker_new(&wc, vn_loop_now_us(loop), &w->worker);
     if (st == VN_OK)
-        st = vn_loop_timer_new(loop, on_deadline, w, &w->timer);
-    if (st != VN_OK) {
-        w->worker = vn_worker_free(w->worker);
-        w->transport = vn_transport_free(w->transport);
-        return st;
+        st = make_hands(w, loop);
+    if (st == VN_OK) {
+        const struct vn_worker_config wc = {
+            .tether = vn_transport_port(w->transport),
+            .to_node = &w->post_core,
+            .hands = w->post_hands,
+            .hand_count = w->hand_count,
+        };
+        w->data.turn_end = give_back;
+        w->data.arg = w;
+        st = vn_data_thread_init(&w->data, loop, &wc);
     }
-    const struct vn_loop_turn turn = {.arg = w, .begin = turn_begin, .end = turn_end};
-    vn_loop_set_turn(loop, &turn);
-    return VN_OK;
+    if (st != VN_OK)
+        thread_done(w);
+    return st;
 }
 
 /* ---- on the core thread ---- */
@@ -232,6 +165,8 @@ static vn_status send_to_worker(void *self, struct vn_post_msg *m)
 
 vn_status vn_worker_host_new(const struct vn_worker_host_config *cfg, struct vn_worker_host **ret)
 {
+    if (cfg->workers > VN_WORKERS_MAX)
+        return VN_ERR_ARG;
     struct vn_worker_host *w = calloc(1, sizeof(*w));
     if (!w)
         return VN_ERR_NOMEM;
@@ -282,10 +217,10 @@ const struct vn_post *vn_worker_host_post(struct vn_worker_host *w)
 vn_status vn_worker_host_attach(struct vn_worker_host *w, struct vn_host *host,
                                 const struct vn_prefix *ranges, size_t count)
 {
-    struct attach_msg *m;
+    struct vn_msg_attach *m;
     if (count > VN_ARRAY_LEN(m->ranges))
         return VN_ERR_LIMIT;
-    const vn_status st = vn_post_msg_new(MSG_ATTACH, sizeof(*m), &m);
+    const vn_status st = vn_post_msg_new(VN_MSG_ATTACH, sizeof(*m), &m);
     if (st != VN_OK)
         return st;
     m->host = host;

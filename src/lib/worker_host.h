@@ -1,6 +1,7 @@
 /*
- * A data worker in its surroundings: a thread with a loop, the transport, the TUN queue, and the
- * mailboxes between it and the core thread. All functions here are the core thread's.
+ * The data workers in their surroundings: the first one's thread with a loop, the transport, a TUN
+ * queue, and the mailboxes between it and the core thread; it keeps the others (hand_host.h). All
+ * functions here are the core thread's.
  */
 #pragma once
 
@@ -14,7 +15,7 @@ struct vn_worker_host;
 
 struct vn_worker_host_config {
     struct vn_loop *core_loop;
-    uint8_t number;
+    size_t workers; /* at most VN_WORKERS_MAX; 0: one */
     uint32_t so_mark;
     uint16_t public_port; /* 0: none */
     enum vn_candidate_filter candidates;

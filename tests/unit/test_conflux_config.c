@@ -31,6 +31,7 @@ static struct vn_conflux_config sample(void)
     struct vn_conflux_config c = {.suite = VN_SUITE_CNSA,
                                   .mtu_bytes = 1400,
                                   .idle_ms = 5000,
+                                  .workers = 3,
                                   .public_port = 3478,
                                   .candidates = VN_CANDIDATES_RELAY};
     snprintf(c.guardian.urls[0], sizeof(c.guardian.urls[0]), "https://10.9.0.1:8443");
@@ -64,6 +65,7 @@ static void test_round_trip(void **state)
     c.mtu_bytes = 0;
     c.public_port = 0;
     c.idle_ms = 0;
+    c.workers = 0;
     c.guardian.pinned = false;
     memset(c.guardian.pin, 0, sizeof(c.guardian.pin));
     vn_secret_strp(&text);

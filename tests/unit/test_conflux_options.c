@@ -66,6 +66,10 @@ static void test_verbs(void **state)
     assert_true(o.has_candidates && o.candidates == VN_CANDIDATES_REFLEXIVE);
     assert_ok(parse("--state-dir /x run --idle 2.5 --mtu=1400 -v"));
     assert_int_equal(o.mtu_bytes, 1400);
+    assert_false(o.has_workers);
+    assert_ok(parse("run --workers 2"));
+    assert_true(o.has_workers && o.workers == 2);
+    assert_ok(parse("--state-dir /x run --idle 2.5 --mtu=1400 -v"));
     assert_true(o.verbose);
     assert_ok(parse("ping db1 -c 3 -i0.2 -W 2 -6"));
     assert_int_equal(o.count, 3);
@@ -139,6 +143,8 @@ static void test_errors(void **state)
         "register -t",
         "register -t ''",
         "status --mtu 1400",
+        "run --workers 0",
+        "run --workers 9",
         "run --mtu 1279",
         "run --mtu 9001",
         "run --mtu 1400.5",

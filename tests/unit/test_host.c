@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -18,6 +19,7 @@
 #include "base/limits.h"
 #include "host/journal.h"
 #include "host/netlink.h"
+#include "host/tun.h"
 #include "host/underlay.h"
 #include "support/inner.h"
 #include "support/test.h"
@@ -180,12 +182,12 @@ static size_t tun_packets(struct vn_host *h, const char *dst, struct vn_ip *ret_
     struct vn_ip want = vn_inner_ip(dst);
     size_t found = 0;
     for (;;) {
-        struct pollfd p = {.fd = vn_host_tun_fd(h), .events = POLLIN};
+        struct pollfd p = {.fd = vn_host_tun_fd(h, 0), .events = POLLIN};
         if (poll(&p, 1, 100) <= 0)
             return found;
         struct vn_pktbuf *bufs[VN_HOST_TUN_BURST];
         size_t n;
-        assert_ok(vn_host_tun_read(h, bufs, VN_HOST_TUN_BURST, &n));
+        assert_ok(vn_host_tun_read(h, 0, bufs, VN_HOST_TUN_BURST, &n));
         for (size_t i = 0; i < n; i++) {
             const uint8_t *b = bufs[i]->data;
             bool v4 = b[0] >> 4 == 4;
@@ -272,7 +274,7 @@ static void packets_written_arrive(void **state)
             &(struct vn_inner){
                 .src = pairs[i][0], .dst = pairs[i][1], .payload_len = 50, .number = 0x01020304},
             packet, sizeof(packet));
-        const struct vn_tun_port *tun = vn_host_tun_port(h);
+        const struct vn_tun_port *tun = vn_host_tun_port(h, 0);
         /* A new IPv6 address is in force when a kernel thread has run: until then, again. */
         struct pollfd p = {.fd = fd, .events = POLLIN};
         int ready = 0;
@@ -291,6 +293,78 @@ static void packets_written_arrive(void **state)
     vn_host_down(h);
 }
 
+/* ---- queues ---- */
+
+static size_t packets_of(struct vn_host *h, size_t queue)
+{
+    struct vn_pktbuf *bufs[VN_HOST_TUN_BURST];
+    size_t n, all = 0;
+    do {
+        assert_ok(vn_host_tun_read(h, queue, bufs, VN_HOST_TUN_BURST, &n));
+        for (size_t i = 0; i < n; i++)
+            vn_pktbuf_free(bufs[i]);
+        all += n;
+    } while (n == VN_HOST_TUN_BURST);
+    return all;
+}
+
+static void flows_are_spread_over_queues(void **state)
+{
+    (void)state;
+    struct vn_host_config c = config();
+    c.queues = 3;
+    struct vn_host *h = up(&c);
+    assert_int_equal(3, vn_host_tun_queues(h));
+    assert_int_equal(-1, vn_host_tun_fd(h, 3));
+    assert_ptr_equal(vn_host_tun_port(h, 0), vn_host_tun_port(h, 3));
+    assert_ptr_not_equal(vn_host_tun_port(h, 0), vn_host_tun_port(h, 2));
+    /* Each packet is a flow of its own; the kernel chooses by a key that nobody knows. */
+    size_t seen[3] = {0};
+    for (int i = 0; i < 2000 && !(seen[0] && seen[1] && seen[2]); i++) {
+        assert_int_equal(0, udp_send("10.66.3.9", 0));
+        for (size_t q = 0; q < 3; q++)
+            seen[q] += packets_of(h, q);
+    }
+    assert_true(seen[0] && seen[1] && seen[2]);
+    vn_host_down(h);
+}
+
+static void nobody_becomes_a_queue_of_another(void **state)
+{
+    (void)state;
+    struct vn_host_error err = {0};
+    struct vn_tun *first, *second;
+    assert_ok(vn_tun_open("veilnet", 2, &first, &err));
+    assert_int_equal(2, vn_tun_queues(first));
+    for (size_t queues = 1; queues <= 2; queues++) {
+        assert_status(VN_ERR_EXISTS, vn_tun_open("veilnet", queues, &second, &err));
+        assert_int_equal(VN_HOST_NAME_TAKEN, err.cause);
+    }
+    vn_tun_close(first);
+    assert_ok(vn_tun_open("veilnet", 2, &second, &err));
+    vn_tun_close(second);
+}
+
+static void fewer_queues_will_do(void **state)
+{
+    (void)state;
+    struct vn_host_error err = {0};
+    struct vn_tun *t;
+    struct rlimit was, few;
+    assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &was));
+    const int next = dup(0);
+    assert_true(next >= 0);
+    close(next);
+    few = was;
+    few.rlim_cur = (rlim_t)next + 2;
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &few));
+    const vn_status st = vn_tun_open("veilnet", 4, &t, &err);
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &was));
+    assert_ok(st);
+    assert_in_range(vn_tun_queues(t), 1, 2); /* there may be a gap before `next` */
+    vn_tun_close(t);
+}
+
 static void a_burst_is_bounded(void **state)
 {
     (void)state;
@@ -300,12 +374,12 @@ static void a_burst_is_bounded(void **state)
         assert_int_equal(0, udp_send("10.66.3.9", 0));
     struct vn_pktbuf *bufs[2 * VN_HOST_TUN_BURST];
     size_t n;
-    assert_ok(vn_host_tun_read(h, bufs, 10, &n));
+    assert_ok(vn_host_tun_read(h, 0, bufs, 10, &n));
     assert_int_equal(10, n);
     for (size_t i = 0; i < n; i++)
         vn_pktbuf_free(bufs[i]);
     assert_true(tun_packets(h, "10.66.3.9", NULL) >= 8);
-    assert_ok(vn_host_tun_read(h, bufs, 10, &n));
+    assert_ok(vn_host_tun_read(h, 0, bufs, 10, &n));
     assert_int_equal(0, n);
     vn_host_down(h);
 }
@@ -604,6 +678,9 @@ int main(void)
         T(marked_sockets_never_enter_it),
         T(packets_written_arrive),
         T(a_burst_is_bounded),
+        T(flows_are_spread_over_queues),
+        T(nobody_becomes_a_queue_of_another),
+        T(fewer_queues_will_do),
         T(update_moves_to_other_addresses),
         T(two_nodes_share_a_machine),
         T(recover_undoes_after_a_crash),

@@ -71,8 +71,8 @@ static int setup(void **state)
     vn_rig_dest(&rig.side[1], "10.66.0.1", VN_DEST_USE, 31, 0);
     vn_rig_dest(&rig.side[1], "fd66::1", VN_DEST_USE, 31, 0);
     /* The worker has the rig's port; it leads to the TUN from now on. */
-    rig.side[0].tun = *vn_host_tun_port(host[0]);
-    rig.side[1].tun = *vn_host_tun_port(host[1]);
+    rig.side[0].tun = *vn_host_tun_port(host[0], 0);
+    rig.side[1].tun = *vn_host_tun_port(host[1], 0);
     return 0;
 }
 
@@ -93,8 +93,8 @@ static int teardown(void **state)
 
 static void pump_once(void)
 {
-    struct pollfd p[2] = {{.fd = vn_host_tun_fd(host[0]), .events = POLLIN},
-                          {.fd = vn_host_tun_fd(host[1]), .events = POLLIN}};
+    struct pollfd p[2] = {{.fd = vn_host_tun_fd(host[0], 0), .events = POLLIN},
+                          {.fd = vn_host_tun_fd(host[1], 0), .events = POLLIN}};
     uint64_t now = vn_clock_mono_us(), next = vn_mem_net_next(rig.net);
     uint64_t wait_us = next <= now ? 0 : VN_MIN(next - now, (uint64_t)10000);
     struct timespec ts = {.tv_nsec = (long)wait_us * 1000};
@@ -105,7 +105,7 @@ static void pump_once(void)
             continue;
         struct vn_pktbuf *bufs[VN_HOST_TUN_BURST];
         size_t n;
-        assert_ok(vn_host_tun_read(host[i], bufs, VN_HOST_TUN_BURST, &n));
+        assert_ok(vn_host_tun_read(host[i], 0, bufs, VN_HOST_TUN_BURST, &n));
         for (size_t k = 0; k < n; k++)
             vn_worker_tun_input(rig.side[i].worker, bufs[k], now);
     }

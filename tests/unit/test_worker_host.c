@@ -21,16 +21,19 @@
 #include "support/test.h"
 
 #define SELF "10.66.0.1"
+#define QUEUES 3
 #define OTHER "10.66.0.2" /* ours too, as far as the worker knows; not the kernel's */
 
 static struct vn_loop *loop;
 static struct vn_worker_host *worker;
 static struct vn_host *host;
+static size_t workers;
 static char state_dir[] = "/tmp/vn-test-host-XXXXXX";
 
 static struct {
     unsigned up, down, stats, jobs;
     uint64_t opened;
+    uint64_t least; /* frames that a worker has sealed, or opened */
 } seen;
 
 static struct vn_ip ip_of(const char *text)
@@ -103,6 +106,16 @@ static void pass_on(const struct vn_ev_tether_candidate *e)
     command(m);
 }
 
+static void take_counters(const struct vn_ev_stats *s)
+{
+    seen.opened = s->counters.frames_opened;
+    seen.least = UINT64_MAX;
+    for (size_t i = 0; i < s->worker_count; i++) {
+        seen.least = VN_MIN(seen.least, s->workers[i].frames_opened);
+        seen.least = VN_MIN(seen.least, s->workers[i].frames_sealed);
+    }
+}
+
 static void on_event(void *arg, struct vn_post_msg *m)
 {
     (void)arg;
@@ -118,7 +131,7 @@ static void on_event(void *arg, struct vn_post_msg *m)
         break;
     case VN_EV_STATS:
         seen.stats++;
-        seen.opened = ((struct vn_ev_stats *)m)->counters.frames_opened;
+        take_counters((const struct vn_ev_stats *)m);
         break;
     default:
         break;
@@ -184,7 +197,7 @@ static void close_stream(uint32_t handle)
 static void new_worker(void)
 {
     const struct vn_worker_host_config cfg = {
-        .core_loop = loop, .ifname = "veilnet", .event = on_event};
+        .core_loop = loop, .workers = workers, .ifname = "veilnet", .event = on_event};
     assert_ok(vn_worker_host_new(&cfg, &worker));
     local_addresses();
 }
@@ -229,9 +242,9 @@ static int udp_socket(void)
     return fd;
 }
 
-static void traffic_through_a_worker(void **state)
+static void traffic_through(size_t count)
 {
-    (void)state;
+    workers = count;
     struct vn_pool *pool;
     const struct vn_prefix ranges[1] = {range()};
     memset(&seen, 0, sizeof(seen));
@@ -244,13 +257,21 @@ static void traffic_through_a_worker(void **state)
     start_tether(2);
     UNTIL(seen.up == 2);
     open_stream(21);
-    const int fd = udp_socket();
+    /* New flows all the time: the kernel gives some to each queue. */
+    int fd[16];
+    for (size_t i = 0; i < VN_ARRAY_LEN(fd); i++)
+        fd[i] = udp_socket();
     const uint8_t text[900] = {1};
     uint32_t stream = 21;
     /* Packets, questions, jobs and changes of the stream all the time. */
-    for (unsigned i = 0; seen.opened < 300; i++) {
+    for (unsigned i = 0; seen.opened < 300 || seen.least < 20; i++) {
         assert_true(i < 20000);
-        (void)!send(fd, text, sizeof(text), 0);
+        int *flow = &fd[i % VN_ARRAY_LEN(fd)];
+        (void)!send(*flow, text, sizeof(text), 0);
+        if (i % 5 == 4) {
+            close(*flow);
+            *flow = udp_socket();
+        }
         if (i % 16 == 0)
             assert_ok(vn_pool_submit(pool, job, job_done, NULL));
         if (i % 64 == 63) {
@@ -263,11 +284,24 @@ static void traffic_through_a_worker(void **state)
         vn_loop_poll(loop);
     }
     assert_int_equal(0, seen.down);
-    close(fd);
+    for (size_t i = 0; i < VN_ARRAY_LEN(fd); i++)
+        close(fd[i]);
     /* With all of it under way. */
     worker = vn_worker_host_free(worker);
     vn_pool_free(pool);
     assert_true(seen.jobs > 10);
+}
+
+static void traffic_through_a_worker(void **state)
+{
+    (void)state;
+    traffic_through(1);
+}
+
+static void traffic_through_a_crew(void **state)
+{
+    (void)state;
+    traffic_through(QUEUES);
 }
 
 static void stops_at_every_moment(void **state)
@@ -276,6 +310,7 @@ static void stops_at_every_moment(void **state)
     const struct vn_prefix ranges[1] = {range()};
     for (unsigned round = 0; round < 24; round++) {
         memset(&seen, 0, sizeof(seen));
+        workers = 1 + round % QUEUES;
         new_worker();
         if (round % 2)
             assert_ok(vn_worker_host_attach(worker, host, ranges, 1));
@@ -313,7 +348,8 @@ static int setup(void **state)
     assert_non_null(mkdtemp(state_dir));
     const struct vn_ip addrs[1] = {ip_of(SELF)};
     const struct vn_prefix prefixes[1] = {range()};
-    const struct vn_host_config c = {.mtu_bytes = VN_MTU_DEFAULT,
+    const struct vn_host_config c = {.queues = QUEUES,
+                                     .mtu_bytes = VN_MTU_DEFAULT,
                                      .addrs = addrs,
                                      .addr_count = 1,
                                      .prefixes = prefixes,
@@ -343,6 +379,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(traffic_through_a_worker),
+        cmocka_unit_test(traffic_through_a_crew),
         cmocka_unit_test(stops_at_every_moment),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
