@@ -16,11 +16,12 @@ void vn_json_strp(char **s)
 
 json_t *vn_json_b64(struct vn_span bytes)
 {
-    char *text = malloc(VN_B64URL_LEN(bytes.n) + 1);
+    const size_t n = VN_B64URL_LEN(bytes.n);
+    char *text = malloc(n + 1);
     if (!text)
         return NULL;
     vn_b64url_encode(bytes, text);
-    json_t *j = json_string(text);
+    json_t *j = json_stringn_nocheck(text, n); /* UTF-8 it is */
     free(text);
     return j;
 }

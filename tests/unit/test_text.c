@@ -98,6 +98,24 @@ static void accepted_text_is_canonical(void **state)
     }
 }
 
+/* Every byte is a digit of its own, or none. */
+static void each_byte_has_one_value(void **state)
+{
+    (void)state;
+    static const char ALPHABET[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for (unsigned c = 0; c < 256; c++) {
+        const uint8_t text[4] = {(uint8_t)c, 'A', 'A', 'A'};
+        uint8_t out[3];
+        size_t n;
+        const char *at = c ? strchr(ALPHABET, (int)c) : NULL;
+        const vn_status st = vn_b64url_decode(VN_SPAN_ARRAY(text), out, sizeof(out), &n);
+        assert_status(at ? VN_OK : VN_ERR_MALFORMED, st);
+        if (at)
+            assert_int_equal(out[0] >> 2, at - ALPHABET);
+    }
+}
+
 static void refuses_left_over_bits_and_strangers(void **state)
 {
     (void)state;
@@ -122,6 +140,7 @@ int main(void)
         cmocka_unit_test(rfc4648_vectors),
         cmocka_unit_test(decode_is_the_inverse_of_encode),
         cmocka_unit_test(accepted_text_is_canonical),
+        cmocka_unit_test(each_byte_has_one_value),
         cmocka_unit_test(refuses_left_over_bits_and_strangers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
