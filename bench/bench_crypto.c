@@ -140,8 +140,8 @@ static bool make_cert(void)
                                &root_n) == VN_OK &&
         vn_x509_make_authority(VN_AUTHORITY_ISSUING, &s.realm, pk, s.key, VN_SPAN(root, root_n), 0,
                                2000, &issuing, &issuing_n) == VN_OK &&
-        vn_x509_issue_identity(&id, s.key, VN_SPAN(issuing, issuing_n), &s.cert, &s.cert_n) ==
-            VN_OK;
+        vn_x509_check_issuing(VN_SPAN(issuing, issuing_n), s.key, &s.realm) == VN_OK &&
+        vn_x509_issue_identity(&id, s.key, &s.cert, &s.cert_n) == VN_OK;
     free(root);
     free(issuing);
     return good && cert_check();

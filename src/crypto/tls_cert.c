@@ -168,6 +168,25 @@ static bool add_usages(X509 *x, X509 *issuer, enum usage usage)
     return false;
 }
 
+/* What X509_set_pubkey does by way of every provider's coders, three times slower than a P-256
+ * signature. RFC 5480 section 2: the curve's name, and the encoded point. */
+static bool set_key(X509 *x, EVP_PKEY *pkey)
+{
+    char group[32];
+    size_t n;
+    uint8_t *point = NULL;
+    if (EVP_PKEY_get_group_name(pkey, group, sizeof(group), &n) != 1)
+        return false;
+    const int curve = OBJ_txt2nid(group);
+    const size_t point_n = EVP_PKEY_get1_encoded_public_key(pkey, &point);
+    if (curve != NID_undef && point_n > 0 &&
+        X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(x), OBJ_nid2obj(NID_X9_62_id_ecPublicKey),
+                               V_ASN1_OBJECT, OBJ_nid2obj(curve), point, (int)point_n) == 1)
+        return true;
+    OPENSSL_free(point);
+    return false;
+}
+
 static vn_status make(const struct tls_cert *c, char **ret_cert_pem)
 {
     if (!cn_good(c->cn) || c->not_before_ms > c->not_after_ms)
@@ -180,7 +199,7 @@ static vn_status make(const struct tls_cert *c, char **ret_cert_pem)
      * and 4.2.1.2). */
     if (!x || !subject || !b ||
         !vn_x509_start(x, SERIAL_DRAWN, c->not_before_ms, c->not_after_ms) ||
-        X509_set_pubkey(x, c->subject) != 1 || X509_set_subject_name(x, subject) != 1 ||
+        !set_key(x, c->subject) || X509_set_subject_name(x, subject) != 1 ||
         X509_set_issuer_name(x, c->issuer ? X509_get_subject_name(c->issuer) : subject) != 1 ||
         !add_usages(x, issuer, c->usage) || !add_hosts(x, c->hosts, c->host_count) ||
         !add_conf(x, issuer, NID_subject_key_identifier, "hash") ||

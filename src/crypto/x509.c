@@ -153,8 +153,14 @@ vn_status vn_x509_make_authority(enum vn_authority_kind kind, const struct vn_id
     return vn_x509_to_der(x, ret_der, ret_n);
 }
 
+vn_status vn_x509_check_issuing(struct vn_span issuing_cert, const struct vn_sig_key *issuing_key,
+                                const struct vn_id *realm)
+{
+    return check_issuer(issuing_cert, issuing_key, VN_AUTHORITY_ISSUING, realm);
+}
+
 vn_status vn_x509_issue_identity(const struct vn_identity *id, const struct vn_sig_key *issuing_key,
-                                 struct vn_span issuing_cert, uint8_t **ret_der, size_t *ret_n)
+                                 uint8_t **ret_der, size_t *ret_n)
 {
     uint8_t ext[VN_X509_EXT_MAX];
     size_t ext_n;
@@ -168,9 +174,6 @@ vn_status vn_x509_issue_identity(const struct vn_identity *id, const struct vn_s
     if (!vn_id_equal(&node, &id->node))
         return VN_ERR_ARG;
     st = vn_x509_ext_encode(id, ext, sizeof(ext), &ext_n);
-    if (st != VN_OK)
-        return st;
-    st = check_issuer(issuing_cert, issuing_key, VN_AUTHORITY_ISSUING, &id->realm);
     if (st != VN_OK)
         return st;
     char uri[URI_MAX], node_text[VN_ID_TEXT];

@@ -69,17 +69,21 @@ VN_MUST_CHECK vn_status vn_x509_check_authority(enum vn_authority_kind kind,
                                                 const struct vn_sig_pub *root, uint64_t now_ms,
                                                 struct vn_sig_pub **ret);
 
+/** Whether a certificate is that of the realm's issuing key: what this key issues verifies under
+ * nothing else. Once for each key, before the first identity. VN_ERR_MALFORMED, VN_ERR_ARG. */
+VN_MUST_CHECK vn_status vn_x509_check_issuing(struct vn_span issuing_cert,
+                                              const struct vn_sig_key *issuing_key,
+                                              const struct vn_id *realm);
 /**
- * Issues an identity certificate with the issuing key. Times are cut to whole seconds. *ret_der is
- * malloc'ed.
+ * Issues an identity certificate with the issuing key, which vn_x509_check_issuing approved for
+ * id->realm. Times are cut to whole seconds. *ret_der is malloc'ed.
  *
  * @return VN_ERR_ARG if id->node is not the hash of id->pk, the tag no DNS label, a prefix has host
- *         bits, a count is over its maximum, or issuing_cert is not of this realm and key
+ *         bits, or a count is over its maximum
  */
 VN_MUST_CHECK vn_status vn_x509_issue_identity(const struct vn_identity *id,
                                                const struct vn_sig_key *issuing_key,
-                                               struct vn_span issuing_cert, uint8_t **ret_der,
-                                               size_t *ret_n);
+                                               uint8_t **ret_der, size_t *ret_n);
 /**
  * Parses and verifies an identity certificate: signature under the issuing key, SAN, node id = hash
  * of the key, realm, validity at now_ms, no unknown critical extension. VN_ERR_AUTH,

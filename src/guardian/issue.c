@@ -388,9 +388,7 @@ static vn_status add_certificate(const struct vn_realm *realm, const struct vn_c
     memcpy(id.pk, c->session.sig_pk, c->session.sig_pk_n);
     uint8_t *der = NULL;
     size_t n = 0;
-    vn_status st =
-        vn_x509_issue_identity(&id, realm->issuing_key,
-                               VN_SPAN(realm->r.issuing_cert.p, realm->r.issuing_cert.n), &der, &n);
+    vn_status st = vn_x509_issue_identity(&id, realm->issuing_key, &der, &n);
     if (st != VN_OK)
         return st;
     bool ok = put(o, "certificate", vn_json_b64(VN_SPAN(der, n)));

@@ -123,6 +123,9 @@ vn_status vn_realm_load(struct vn_realm_record *take, struct vn_realm **ret)
     vn_status st =
         vn_sig_from_seed(r->suite->sig, VN_SPAN_ARRAY(r->r.issuing_seed.b), &r->issuing_key);
     if (st == VN_OK)
+        st = vn_x509_check_issuing(VN_SPAN(r->r.issuing_cert.p, r->r.issuing_cert.n),
+                                   r->issuing_key, &r->r.id);
+    if (st == VN_OK)
         st = vn_sig_from_seed(r->suite->sig, VN_SPAN_ARRAY(r->r.command_seed.b), &r->command_key);
     if (st == VN_OK)
         st = vn_kem_from_dk(r->suite->kem, VN_SPAN(r->r.kem_dk.p, r->r.kem_dk.n), &r->kem);

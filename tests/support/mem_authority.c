@@ -264,8 +264,7 @@ static struct vn_blob certificate(struct vn_mem_authority *a, size_t member, str
     snprintf(id.country, sizeof(id.country), "%s", m->country);
     memcpy(id.pk, pk.p, pk.n);
     struct vn_blob b;
-    TEST_OK(vn_x509_issue_identity(&id, r->issuing, VN_SPAN(r->issuing_cert, r->issuing_cert_n),
-                                   &b.p, &b.n));
+    TEST_OK(vn_x509_issue_identity(&id, r->issuing, &b.p, &b.n));
     return b;
 }
 

@@ -82,8 +82,7 @@ static void make_node(const struct test_realm *r, uint8_t which, const char *tag
     snprintf(id.tag, sizeof(id.tag), "%s", tag);
     id.addrs[0] = vn_ip_from_v4((const uint8_t[]){10, 1, 0, which});
     memcpy(id.pk, vn_sig_pk(n->key).p, id.pk_len);
-    TEST_OK(vn_x509_issue_identity(&id, r->issuing, VN_SPAN(r->issuing_cert, r->issuing_cert_n),
-                                   &n->cert, &n->cert_n));
+    TEST_OK(vn_x509_issue_identity(&id, r->issuing, &n->cert, &n->cert_n));
     TEST_OK(vn_hash(r->suite->hash, VN_PARTS(test_node_cert(n)), &n->cert_hash));
     TEST_OK(vn_kem_generate(r->suite->kem, &n->eks));
     test_node_add(r, n, VN_KIND_TAINT, "prod");
