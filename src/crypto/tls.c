@@ -16,3 +16,8 @@ vn_status vn_tls_binding(void *ssl, uint8_t ret[32])
         return vn_ossl_error("tls exporter", VN_ERR_CRYPTO);
     return VN_OK;
 }
+
+void vn_tls_no_tickets(void *ctx)
+{
+    (void)SSL_CTX_set_num_tickets(ctx, 0); /* fails never */
+}

@@ -358,10 +358,12 @@ static int on_head(struct vn_web *h, struct lws *wsi, const char *uri, size_t ur
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                     size_t n)
 {
-    (void)user;
     struct vn_web *h = lws_context_user(lws_get_context(wsi));
     struct conn *c;
     switch (reason) {
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+        vn_tls_no_tickets(user);
+        return 0;
     case LWS_CALLBACK_HTTP:
         return on_head(h, wsi, in, n);
     case LWS_CALLBACK_HTTP_BODY:
