@@ -71,6 +71,7 @@
 
 /* ---- revocation ---- */
 #define VN_REVOCATION_ENTRIES_MAX 256 /* in one signed list */
+#define VN_REVOCATION_PAUSE_MS 200    /* between two lists of Guardian: each goes to every node */
 #define VN_REVOCATION_LISTS_MAX                                                                    \
     1024                        /* signed lists a node keeps for its peers; oldest go first        \
                                  */

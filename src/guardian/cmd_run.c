@@ -50,6 +50,7 @@ static void on_signal(uv_signal_t *h, int number)
     vn_acks_free(VN_TAKE(s->g.acks)); /* and these wait no longer */
     vn_web_close(s->g.http);
     vn_master_close(VN_TAKE(s->g.master));
+    vn_revoker_free(VN_TAKE(s->g.revoker));
     vn_signing_free(VN_TAKE(s->g.signing));
     vn_key_changes_free(VN_TAKE(s->g.key_changes));
     vn_ephemerals_free(VN_TAKE(s->g.ephemerals));
@@ -107,7 +108,7 @@ int vn_guardian_serve(const struct vn_statedir *dir)
             code = explain_master(st);
     }
     if (st == VN_OK &&
-        (vn_links_new(&s.g, &s.g.links) != VN_OK ||
+        (vn_links_new(&s.g, &s.g.links) != VN_OK || vn_revoker_new(&s.g, &s.g.revoker) != VN_OK ||
          vn_key_changes_new(&s.g, &s.g.key_changes) != VN_OK ||
          vn_signing_new(&s.g, &s.g.signing) != VN_OK ||
          vn_ephemerals_new(&s.g, &s.g.ephemerals) != VN_OK || vn_geo_new(&s.g, &s.g.geo) != VN_OK ||

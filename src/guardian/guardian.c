@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "guardian/revoked.h"
 
 #define REALMS_MAX 4096
 
@@ -14,6 +15,8 @@ vn_status vn_guardian_open(struct vn_guardian *g, const struct vn_statedir *dir)
         st = vn_config_load(g->store, &g->cfg);
     if (st == VN_OK)
         st = vn_map_new(VN_ID_LEN, REALMS_MAX, &g->realms);
+    if (st == VN_OK)
+        st = vn_map_new(VN_ID_LEN, REALMS_MAX, &g->revoked);
     if (st != VN_OK)
         vn_guardian_close(g);
     return st;
@@ -27,6 +30,7 @@ void vn_guardian_close(struct vn_guardian *g)
     while (g->realms && vn_map_next(g->realms, &cursor, &key, &realm))
         vn_realm_unref(realm);
     g->realms = vn_map_free(g->realms);
+    vn_revoked_done(g);
     g->store = vn_store_close(g->store);
     vn_config_done(&g->cfg);
 }

@@ -14,6 +14,7 @@ struct vn_web;
 struct vn_acks;
 struct vn_master;
 struct vn_links;
+struct vn_revoker;
 struct vn_key_changes;
 struct vn_signing;
 struct vn_ephemerals;
@@ -28,7 +29,7 @@ struct vn_loop;
 struct vn_metrics {
     uint64_t requests[6]; /* by the first digit of the answer's status */
     uint64_t rate_limited, passwords_refused, jwts_refused, session_logins, session_renewals,
-        registrations;
+        registrations, revocation_lists;
 };
 
 struct vn_guardian {
@@ -37,7 +38,8 @@ struct vn_guardian {
     struct vn_loop *loop;
     uv_loop_t *uv; /* the same loop, for libraries with an adapter */
     struct vn_store *store;
-    struct vn_map *realms; /* id → struct vn_realm *, loaded on first use, a reference each */
+    struct vn_map *realms;  /* id → struct vn_realm *, loaded on first use, a reference each */
+    struct vn_map *revoked; /* realm's id → struct vn_revoked *, a reference each */
     struct vn_web *http;
     struct vn_acks *acks; /* NULL when starting or stopping */
     struct vn_master *master;
@@ -45,12 +47,12 @@ struct vn_guardian {
     struct vn_commands *commands;         /* NULL when stopping, as links */
     struct vn_providers *providers;       /* NULL when stopping */
     struct vn_oidc_flows *oidc_flows;     /* NULL when starting or stopping */
+    struct vn_revoker *revoker;           /* NULL when stopping */
     struct vn_key_changes *key_changes;   /* NULL when stopping */
     struct vn_signing *signing;           /* NULL when stopping */
     struct vn_ephemerals *ephemerals;     /* NULL when stopping */
     struct vn_audit_keeper *audit_keeper; /* NULL when stopping */
     struct vn_geo *geo;                   /* NULL without a file, and when stopping */
-    bool revoking;                        /* a list is being signed */
     bool telling_rule;                    /* of a realm: it is being signed */
     bool disk_failed;                     /* we are stopping because of it */
     struct vn_metrics metrics;

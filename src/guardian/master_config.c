@@ -78,7 +78,7 @@ static vn_status revoked_users(struct vn_guardian *g, const struct vn_realm *r, 
 {
     struct vn_revocation_row *rows;
     size_t n;
-    vn_status st = vn_store_revocation_load(g->store, &r->r.id, vn_clock_wall_ms(), &rows, &n);
+    vn_status st = vn_store_revocation_load(g->store, &r->r.id, 0, vn_clock_wall_ms(), &rows, &n);
     if (st != VN_OK)
         return st;
     uint64_t over = r->r.nats_before[0] ? 0 : r->r.nats_revoked_to;

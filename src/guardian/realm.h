@@ -1,6 +1,6 @@
 /*
- * A realm with its authority loaded: keys ready to sign. Immutable once loaded and counted, because
- * pool threads go on using one that was deleted meanwhile.
+ * A realm with its authority loaded: keys ready to sign. Immutable once loaded, but for what a
+ * field says, and counted, because pool threads go on using one that was deleted meanwhile.
  */
 #pragma once
 
@@ -24,6 +24,8 @@ struct vn_realm {
     struct vn_nats_key account, signing;
     struct vn_nats_key next; /* announced signing key, if any */
     unsigned refs;           /* atomic */
+    /* loop thread only */
+    uint64_t revocations_due_ms; /* the next list, not before: monotonic */
 };
 
 struct vn_realm_init {

@@ -12,6 +12,7 @@
 
 /* Clocks differ: an entry outlasts its node's certificates by this. */
 #define GRACE_MS VN_PACED_MS(120000, 15000)
+#define REALMS_LOOKED_AT 64
 #define REPEATED_ENTRIES 16 /* newest ones in every publication: closes the gap of who lost one */
 
 /* ---- entries ---- */
@@ -45,48 +46,38 @@ vn_status vn_revoke_statements(struct vn_store *s, const struct vn_conflux_recor
     return vn_store_revocation_add(s, &c->realm, &r, now_ms);
 }
 
-/* ---- lists ---- */
+/* ---- publishing ---- */
 
-/* Rows [from, from + n) as one signed list of the numbers beyond `after`. What is not there among
- * them has ended or was replaced. */
-static vn_status issue(const struct vn_realm *realm, const struct vn_revocation_row *rows,
-                       size_t from, size_t n, uint64_t after, uint8_t *ret, size_t *ret_n)
+/* What is not there among the numbers has ended or was replaced. */
+vn_status vn_revoke_sign(const struct vn_realm *realm, const struct vn_revocation_row *rows,
+                         size_t n, uint64_t after, uint8_t *ret, size_t *ret_n)
 {
     struct vn_revocation_list *l = calloc(1, sizeof(*l));
     if (!l)
         return VN_ERR_NOMEM;
     l->realm = realm->r.id;
     l->after = after;
-    l->to = rows[from + n - 1].e.number;
+    l->to = rows[n - 1].e.number;
     l->count = n;
     for (size_t i = 0; i < n; i++)
-        l->entries[i] = rows[from + i].e;
+        l->entries[i] = rows[i].e;
     vn_status st = vn_revocation_list_issue(l, realm->command_key, ret, ret_n);
     free(l);
     return st;
 }
 
-vn_status vn_revoke_answer(const struct vn_realm *realm, const struct vn_revocation_row *rows,
-                           size_t n, json_t *answer)
+static uint64_t mono_ms(void)
 {
-    uint8_t list[VN_REVOCATION_LIST_MAX];
-    VN_CLEANUP(vn_json_freep) json_t *lists = json_array();
-    vn_status st = lists ? VN_OK : VN_ERR_NOMEM;
-    uint64_t after = 0; /* also without the oldest ones: nodes would have forgotten those */
-    for (size_t from = n > VN_REVOCATIONS_MAX ? n - VN_REVOCATIONS_MAX : 0; st == VN_OK && from < n;
-         from += VN_REVOCATION_ENTRIES_MAX) {
-        size_t list_n, count = VN_MIN(n - from, (size_t)VN_REVOCATION_ENTRIES_MAX);
-        st = issue(realm, rows, from, count, after, list, &list_n);
-        if (st == VN_OK && json_array_append_new(lists, vn_json_b64(VN_SPAN(list, list_n))))
-            st = VN_ERR_NOMEM;
-        after = rows[from + count - 1].e.number;
-    }
-    if (st == VN_OK && json_object_set(answer, "revocations", lists))
-        st = VN_ERR_NOMEM;
-    return st;
+    return vn_clock_mono_us() / 1000;
 }
 
-/* ---- publishing ---- */
+/* Every list goes to every node of its realm, so each realm has a pause after one: what comes
+ * meanwhile goes into the next. */
+struct vn_revoker {
+    struct vn_guardian *g;
+    uv_timer_t pause; /* runs while all that waits is of realms that had a list just now */
+    bool signing;
+};
 
 struct publication {
     uv_work_t work;
@@ -112,8 +103,9 @@ static void on_work(uv_work_t *w)
     /* Before any node has it, or a power cut would let its numbers be given again. */
     p->result = vn_store_sync(p->g->store);
     if (p->result == VN_OK)
-        p->result = issue(p->realm, p->rows, p->from, p->n,
-                          p->from ? p->rows[p->from - 1].e.number : 0, p->list, &p->list_n);
+        p->result =
+            vn_revoke_sign(p->realm, p->rows + p->from, p->n,
+                           p->from ? p->rows[p->from - 1].e.number : 0, p->list, &p->list_n);
 }
 
 void vn_revoke_tell_broker(struct vn_guardian *g, const struct vn_realm *realm)
@@ -130,22 +122,26 @@ void vn_revoke_tell_broker(struct vn_guardian *g, const struct vn_realm *realm)
     vn_master_realms_changed(g->master);
 }
 
+static void publish_next(struct vn_revoker *v);
+
 static void on_done(uv_work_t *w, int status)
 {
     struct publication *p = VN_CONTAINER_OF(w, struct publication, work);
     struct vn_guardian *g = p->g;
     vn_status st = status ? VN_ERR_STATE : p->result;
-    g->revoking = false;
-    if (!g->links) {
+    if (!g->revoker || !g->links) {
         publication_free(p); /* we are stopping; the next start publishes it */
         return;
     }
+    g->revoker->signing = false;
     if (st == VN_OK) {
         char subject[VN_SUBJECT_MAX];
         const struct vn_subject s = {.kind = VN_SUBJ_REV};
         vn_subject_format(&s, subject);
         st = vn_links_publish(g->links, p->realm, subject, VN_SPAN(p->list, p->list_n));
     }
+    if (st == VN_OK)
+        g->metrics.revocation_lists++;
     if (st == VN_OK)
         st = vn_store_revocation_published(g->store, &p->realm->r.id,
                                            p->rows[p->from + p->n - 1].e.number);
@@ -158,19 +154,19 @@ static void on_done(uv_work_t *w, int status)
         vn_signing_check(g, &realm->r.id);
         vn_realm_unref(realm);
     }
+    p->realm->revocations_due_ms = mono_ms() + VN_REVOCATION_PAUSE_MS;
     publication_free(p);
     if (st == VN_OK)
-        vn_revoke_publish(g); /* what came meanwhile */
+        publish_next(g->revoker);
     else
         vn_log(VN_LOG_ERROR, "push_failed", VN_KV_STR("what", "revocations"), VN_KV_STATUS(st));
 }
 
-static vn_status plan(struct vn_guardian *g, const struct vn_id *realm, struct publication *p)
+static vn_status plan(struct vn_guardian *g, struct publication *p)
 {
+    const struct vn_id *realm = &p->realm->r.id;
     size_t n, first = 0;
-    vn_status st = vn_guardian_realm(g, realm, &p->realm);
-    if (st == VN_OK)
-        st = vn_store_revocation_load(g->store, realm, vn_clock_wall_ms(), &p->rows, &n);
+    vn_status st = vn_store_revocation_load(g->store, realm, 0, vn_clock_wall_ms(), &p->rows, &n);
     if (st != VN_OK)
         return st;
     while (first < n && p->rows[first].published)
@@ -183,21 +179,25 @@ static vn_status plan(struct vn_guardian *g, const struct vn_id *realm, struct p
     return VN_OK;
 }
 
-void vn_revoke_publish(struct vn_guardian *g)
+/* Takes the realm. */
+static void publish(struct vn_revoker *v, struct vn_realm *realm)
 {
-    struct vn_id realm;
-    if (g->revoking || !g->links || vn_store_revocation_pending(g->store, &realm) != VN_OK)
-        return;
     struct publication *p = calloc(1, sizeof(*p));
-    vn_status st = p ? plan(g, &realm, p) : VN_ERR_NOMEM;
-    if (st == VN_OK && p->n && !vn_links_ready(g->links, p->realm)) {
+    vn_status st = p ? VN_OK : VN_ERR_NOMEM;
+    if (p) {
+        p->g = v->g;
+        p->realm = realm;
+        st = plan(v->g, p);
+    } else {
+        vn_realm_unref(realm);
+    }
+    if (st == VN_OK && p->n && !vn_links_ready(v->g->links, p->realm)) {
         publication_free(p); /* called again when it is */
         return;
     }
     if (st == VN_OK && p->n) {
-        p->g = g;
-        g->revoking = uv_queue_work(g->uv, &p->work, on_work, on_done) == 0;
-        if (g->revoking)
+        v->signing = uv_queue_work(v->g->uv, &p->work, on_work, on_done) == 0;
+        if (v->signing)
             return;
         st = VN_ERR_NOMEM;
     }
@@ -205,4 +205,63 @@ void vn_revoke_publish(struct vn_guardian *g)
         vn_log(VN_LOG_ERROR, "push_failed", VN_KV_STR("what", "revocations"), VN_KV_STATUS(st));
     if (p)
         publication_free(p);
+}
+
+static void on_pause(uv_timer_t *t)
+{
+    publish_next(t->data);
+}
+
+/* The next realm whose pause is over, or a timer for the first to come. */
+static void publish_next(struct vn_revoker *v)
+{
+    struct vn_id waiting[REALMS_LOOKED_AT];
+    size_t n;
+    if (vn_store_revocation_pending(v->g->store, waiting, VN_ARRAY_LEN(waiting), &n) != VN_OK)
+        return;
+    const uint64_t now_ms = mono_ms();
+    uint64_t first_ms = UINT64_MAX;
+    for (size_t i = 0; i < n; i++) {
+        struct vn_realm *realm;
+        if (vn_guardian_realm(v->g, &waiting[i], &realm) != VN_OK)
+            continue;
+        if (realm->revocations_due_ms <= now_ms) {
+            publish(v, realm);
+            return;
+        }
+        first_ms = VN_MIN(first_ms, realm->revocations_due_ms);
+        vn_realm_unref(realm);
+    }
+    if (first_ms != UINT64_MAX)
+        uv_timer_start(&v->pause, on_pause, first_ms - now_ms, 0);
+}
+
+void vn_revoke_publish(struct vn_guardian *g)
+{
+    struct vn_revoker *v = g->revoker;
+    if (v && g->links && !v->signing && !uv_is_active((uv_handle_t *)&v->pause))
+        publish_next(v);
+}
+
+vn_status vn_revoker_new(struct vn_guardian *g, struct vn_revoker **ret)
+{
+    struct vn_revoker *v = calloc(1, sizeof(*v));
+    if (!v)
+        return VN_ERR_NOMEM;
+    v->g = g;
+    uv_timer_init(g->uv, &v->pause);
+    v->pause.data = v;
+    *ret = v;
+    return VN_OK;
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    free(h->data);
+}
+
+void vn_revoker_free(struct vn_revoker *v)
+{
+    if (v)
+        uv_close((uv_handle_t *)&v->pause, on_closed);
 }

@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include <jansson.h>
-
 #include "guardian/guardian.h"
 
 /** In the transaction that ends the record's session: its node id is over. Nothing without one. */
@@ -16,8 +14,13 @@ VN_MUST_CHECK vn_status vn_revoke_session(struct vn_store *s, const struct vn_co
 VN_MUST_CHECK vn_status vn_revoke_statements(struct vn_store *s, const struct vn_conflux_record *c,
                                              uint64_t minimum, uint64_t now_ms);
 
-/** Publishes what waits for it; signs on the pool. After the commit, at start, and after changes by
- * a command on the host. Loop thread only. */
+/** Publishes revocations: one list, then none for VN_REVOCATION_PAUSE_MS. Loop thread only. */
+VN_MUST_CHECK vn_status vn_revoker_new(struct vn_guardian *g, struct vn_revoker **ret);
+/** NULL is fine. */
+void vn_revoker_free(struct vn_revoker *v);
+/** Publishes what waits for it, at once or when the pause is over; signs on the pool. After the
+ * commit, at start, and after changes by a command on the host. Nothing when Guardian stops. Loop
+ * thread only. */
 void vn_revoke_publish(struct vn_guardian *g);
 
 /** Hands Master the realm's account JWT: which keys sign in it, and who is revoked. Loop thread
@@ -25,8 +28,8 @@ void vn_revoke_publish(struct vn_guardian *g);
  */
 void vn_revoke_tell_broker(struct vn_guardian *g, const struct vn_realm *realm);
 
-/** "revocations" of the login answer: all rows, in as many signed lists as it takes; of more than
- * VN_REVOCATIONS_MAX the newest, as many as a node remembers. Callable from pool threads. */
-VN_MUST_CHECK vn_status vn_revoke_answer(const struct vn_realm *realm,
-                                         const struct vn_revocation_row *rows, size_t n,
-                                         json_t *answer);
+/** One signed list of n rows (1 to VN_REVOCATION_ENTRIES_MAX): what is in force among the numbers
+ * beyond `after` up to theirs. ret: VN_REVOCATION_LIST_MAX bytes. Callable from pool threads. */
+VN_MUST_CHECK vn_status vn_revoke_sign(const struct vn_realm *realm,
+                                       const struct vn_revocation_row *rows, size_t n,
+                                       uint64_t after, uint8_t *ret, size_t *ret_n);

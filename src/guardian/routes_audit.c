@@ -106,6 +106,8 @@ static void write_figures(FILE *f, struct vn_guardian *g, const struct vn_store_
     figure(f, "session_logins_total", "counter", "Session logins of nodes", m->session_logins);
     figure(f, "session_renewals_total", "counter", "Renewals of sessions", m->session_renewals);
     figure(f, "registrations_total", "counter", "Nodes registered", m->registrations);
+    figure(f, "revocation_lists_total", "counter",
+           "Lists of revocations sent to all nodes of a realm", m->revocation_lists);
     figure(f, "nodes", "gauge", "Nodes that are registered", s->nodes);
     figure(f, "sessions", "gauge", "Nodes whose session has not ended", s->sessions);
     figure(f, "users", "gauge", "Accounts", s->users);

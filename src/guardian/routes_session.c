@@ -13,6 +13,7 @@
 #include "guardian/public_node.h"
 #include "guardian/quarantine.h"
 #include "guardian/revoke.h"
+#include "guardian/revoked.h"
 #include "guardian/routes.h"
 #include "guardian/routes_node.h"
 
@@ -28,8 +29,7 @@ struct login {
     struct vn_conflux_record c; /* with the new session */
     struct vn_id old_node;
     bool had_session;
-    struct vn_revocation_row *revoked;
-    size_t revoked_n;
+    struct vn_revoked *revoked;
     struct vn_quarantine_list quarantine;
     struct vn_addr public[VN_MEMBER_STUN_MAX];
     size_t public_n;
@@ -51,7 +51,7 @@ static void login_free(void *arg)
     struct login *l = arg;
     vn_realm_unref(l->realm);
     json_decref(l->answer);
-    free(l->revoked);
+    vn_revoked_unref(l->revoked);
     free(l->quarantine.addrs);
     vn_wipe(l, sizeof(*l));
     free(l);
@@ -110,7 +110,7 @@ static void login_work(void *arg)
                                       l->now_ms, &l->answer);
     if (l->result == VN_OK) {
         l->what = "revocations";
-        l->result = vn_revoke_answer(l->realm, l->revoked, l->revoked_n, l->answer);
+        l->result = vn_revoked_answer(l->revoked, l->realm, l->answer);
     }
     if (l->result == VN_OK &&
         json_object_set_new(l->answer, "quarantine", vn_quarantine_list_json(&l->quarantine)))
@@ -135,6 +135,17 @@ static void login_start(struct vn_request *r, struct login *l)
 {
     l->c.statement_number = next_number(&l->c, l->now_ms);
     vn_request_work(r, login_work, login_done, login_free, l);
+}
+
+static void audit_login(struct vn_request *r, const struct login *l)
+{
+    char node[VN_ID_TEXT], old[VN_ID_TEXT], actor[VN_USER_NAME_MAX + 8], detail[96] = "";
+    vn_id_format(&l->c.session.node, node);
+    vn_id_format(&l->old_node, old);
+    if (l->had_session && !vn_id_equal(&l->old_node, &l->c.session.node))
+        snprintf(detail, sizeof(detail), "supersedes node %s", old);
+    vn_guardian_audit(r->g, &l->c.realm, vn_request_actor(r, actor),
+                      l->renew ? "session_renewed" : "session_login", node, detail);
 }
 
 /* Records the session, unless the registration changed meanwhile: VN_ERR_AGAIN. */
@@ -179,18 +190,10 @@ static vn_status record(struct vn_request *r, struct login *l)
     /* The address lease must outlast every certificate that names it. */
     l->c.session.not_after_ms = VN_MAX(l->c.session.not_after_ms, now.session.not_after_ms);
     st = vn_store_conflux_set_session(s, &l->c.id, &l->c.session, l->c.statement_number);
-    return st == VN_OK ? vn_store_commit(s) : st;
-}
-
-static void audit_login(struct vn_request *r, const struct login *l)
-{
-    char node[VN_ID_TEXT], old[VN_ID_TEXT], actor[VN_USER_NAME_MAX + 8], detail[96] = "";
-    vn_id_format(&l->c.session.node, node);
-    vn_id_format(&l->old_node, old);
-    if (l->had_session && !vn_id_equal(&l->old_node, &l->c.session.node))
-        snprintf(detail, sizeof(detail), "supersedes node %s", old);
-    vn_guardian_audit(r->g, &l->c.realm, vn_request_actor(r, actor),
-                      l->renew ? "session_renewed" : "session_login", node, detail);
+    if (st != VN_OK)
+        return st;
+    audit_login(r, l); /* in the same write */
+    return vn_store_commit(s);
 }
 
 static void login_done(struct vn_request *r, void *arg)
@@ -220,7 +223,6 @@ static void login_done(struct vn_request *r, void *arg)
     } else if (st != VN_OK) {
         vn_request_fail(r, st, "login");
     } else {
-        audit_login(r, l);
         if (l->renew)
             r->g->metrics.session_renewals++;
         else
@@ -280,8 +282,7 @@ static bool prepare(struct vn_request *r, struct login *l)
     if (st == VN_OK)
         st = vn_store_public_has(r->g->store, &r->conflux.id, &public);
     if (st == VN_OK)
-        st = vn_store_revocation_load(r->g->store, &r->conflux.realm, r->now_ms, &l->revoked,
-                                      &l->revoked_n);
+        st = vn_revoked_get(r->g, &r->conflux.realm, r->now_ms, &l->revoked);
     if (st == VN_OK)
         st = vn_quarantine_list(r->g->store, &r->conflux, &l->quarantine, NULL);
     if (st == VN_OK)

@@ -26,6 +26,8 @@ struct vn_store {
     int wal_fd;       /* constant once deferred */
     uint64_t changes; /* since deferred */
     int64_t data_version;
+    uint64_t revocations_added, revocations_removed;
+    struct vn_revocation_marks none_pending; /* when there was none to publish */
 };
 
 /** What SQLite's last error means here; logs what is nobody's business but the operator's. */
@@ -33,6 +35,8 @@ vn_status vn_sql_fail(struct vn_store *s, const char *what);
 vn_status vn_sql_exec(struct vn_store *s, const char *sql);
 /** Prepares once per SQL literal, which must live as long as the store; hold it in a VN_QUERY. */
 struct vn_query *vn_sql_prepare(struct vn_store *s, const char *sql);
+/** Another number after each change by another connection. */
+vn_status vn_sql_data_version(struct vn_store *s, int64_t *ret);
 /** Runs a statement that returns no rows; ret_changes may be NULL. */
 vn_status vn_sql_run(struct vn_store *s, struct vn_query *q, const char *what, int *ret_changes);
 /** Runs one that changes a row: VN_ERR_NOTFOUND when there is none. */

@@ -173,6 +173,7 @@ vn_status vn_store_open(const char *path, bool create, struct vn_store **ret)
     if (st != VN_OK)
         return st;
     (void)vn_store_changed_outside(s);
+    s->none_pending.outside = -1; /* nobody has looked */
     *ret = VN_TAKE(s);
     return VN_OK;
 }
@@ -266,12 +267,20 @@ void vn_store_rollbackp(struct vn_store **s)
         vn_store_rollback(*s);
 }
 
-bool vn_store_changed_outside(struct vn_store *s)
+vn_status vn_sql_data_version(struct vn_store *s, int64_t *ret)
 {
     VN_QUERY q = vn_sql_prepare(s, "PRAGMA data_version");
-    if (!q || vn_sql_row(s, q, "data_version") != VN_OK)
+    vn_status st = q ? vn_sql_row(s, q, "data_version") : VN_ERR_IO;
+    if (st == VN_OK)
+        *ret = vn_sql_col_i64(q, 0);
+    return st;
+}
+
+bool vn_store_changed_outside(struct vn_store *s)
+{
+    int64_t now;
+    if (vn_sql_data_version(s, &now) != VN_OK)
         return false;
-    int64_t now = vn_sql_col_i64(q, 0);
     bool changed = now != s->data_version;
     s->data_version = now;
     return changed;

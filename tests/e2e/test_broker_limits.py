@@ -10,6 +10,7 @@ if not PROBE.exists():
     skip("guardian_probe is not built")
 rig = Rig()
 REVOKED = 4000
+ENTRIES, PAUSE = 256, 0.2  # VN_REVOCATION_ENTRIES_MAX, VN_REVOCATION_PAUSE_MS
 
 
 def account():
@@ -45,7 +46,15 @@ def every_connection_of_a_revoked_node_ends():
         held.wait(10)
 
 
+def lists_published(admin):
+    (line,) = (w for w in rig.get("/metrics", admin)[1].splitlines()
+               if w.startswith("veilnet_guardian_revocation_lists_total"))
+    return int(line.split()[1])
+
+
 def thousands_of_revocations():
+    admin = rig.admin()
+    before, began = lists_published(admin), time.monotonic()
     now = int(time.time() * 1000)
     until = now + 3600_000
     with sqlite3.connect(rig.dir / "guardian.db", timeout=30) as db:
@@ -56,6 +65,9 @@ def thousands_of_revocations():
                         for i in range(REVOKED)])
     db.close()
     wait_until(lambda: len(account().get("revocations", {})) >= REVOKED, 30, "Master is told of all of them")
+    wait_until(lambda: lists_published(admin) - before >= REVOKED // ENTRIES, 30, "and nodes")
+    lists, took = lists_published(admin) - before, time.monotonic() - began
+    check(lists <= took / PAUSE + 2, f"in {lists} lists over {took:.1f} s, as each goes to every node")
     (login,) = rig.probe(rig.register(tag="late"))
     check(login["ok"] and login["revoked"] >= REVOKED, f"a later login brings all: {login['revoked']} in {login['lists']} lists")
     check(rig.probe(rig.register(tag="later"), "nats")[1]["ok"], "and Master takes nodes")

@@ -6,6 +6,7 @@
 #include "guardian/password.h"
 #include "guardian/realm_make.h"
 #include "guardian/regtoken.h"
+#include "guardian/revoked.h"
 #include "guardian/store_sql.h"
 #include "support/test.h"
 
@@ -170,6 +171,7 @@ static void drop_realms(struct vn_guardian_world *w)
     while (w->g.realms && vn_map_next(w->g.realms, &cursor, &key, &realm))
         vn_realm_unref(realm);
     w->g.realms = vn_map_free(w->g.realms);
+    vn_revoked_done(&w->g);
 }
 
 void vn_guardian_world_done(struct vn_guardian_world *w)
@@ -204,6 +206,7 @@ void vn_guardian_world_restore(struct vn_guardian_world *w)
     copy(w->g.store->db, w->saved);
     drop_realms(w);
     assert_ok(vn_map_new(VN_ID_LEN, REALMS, &w->g.realms));
+    assert_ok(vn_map_new(VN_ID_LEN, REALMS, &w->g.revoked));
     w->rates = vn_rates_free(w->rates);
     assert_ok(vn_rates_new(&w->rates));
 }
