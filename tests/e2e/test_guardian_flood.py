@@ -11,6 +11,8 @@ from lib import *
 
 need("veilnet-guardian", "nats-server")
 PAUSE_S = 0.004  # between two requests of a flooder
+BURST, BURST_PAUSE_S = 120, 0.4  # passwords at once, each on a connection of its own
+HUGE, HUGE_PAUSE_S = 8, 0.05  # bodies of 32 MB at once, where they are taken: far more than may be kept
 rig = Rig("--public", "127.0.0.1")
 stolen = rig.register(tag="stolen")["conflux_token"]
 answers = collections.Counter()
@@ -41,13 +43,38 @@ def large(n, conn):
 
 def huge(n, conn):
     """Says 100 MB and sends as much of it as is taken."""
+    time.sleep(HUGE_PAUSE_S)
     conn.putrequest("POST", "/conflux/session/login")
     conn.putheader("Content-Length", str(100 << 20))
     conn.endheaders()
     with contextlib.suppress(OSError):
-        for _ in range(100):
+        for _ in range(512):
             conn.send(bytes(1 << 16))
     answers[conn.getresponse().status] += 1
+
+
+def bursts(stop):
+    """More passwords than are checked in two seconds, again and again."""
+    conns = [rig.connection() for _ in range(BURST)]
+    n = 0
+    while not stop.is_set():
+        asked = []
+        for conn in conns:
+            n += 1
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                conn.request("POST", "/auth/login", json.dumps({"user": f"somebody{n % 7}", "password": "a wrong one, and long enough"}))
+                asked.append(conn)
+        for conn in asked:
+            try:
+                answer = conn.getresponse()
+                answer.read()
+                answers[answer.status] += 1
+            except (OSError, http.client.HTTPException):
+                conn.close()
+                answers["ended"] += 1
+        stop.wait(BURST_PAUSE_S)
+    for conn in conns:
+        conn.close()
 
 
 def flooder(stop, kind):
@@ -89,12 +116,12 @@ def legitimate_joins():
     before = status("VmRSS")
     stop = threading.Event()
     idle = half_requests(100)
-    kinds = [passwords, passwords, sessions, sessions, large, large, huge]
-    threads = [threading.Thread(target=flooder, args=(stop, k)) for k in kinds]
+    kinds = [passwords, passwords, sessions, sessions, large, large] + [huge] * HUGE
+    threads = [threading.Thread(target=flooder, args=(stop, k)) for k in kinds] + [threading.Thread(target=bursts, args=(stop,))]
     for t in threads:
         t.start()
     try:
-        wait_until(lambda: answers.total() > 100, 20, "the flood has begun")
+        wait_until(lambda: answers.total() > 100 + BURST, 60, "the flood has begun")
         times = [join(n) for n in range(1, 11)]
     finally:
         stop.set()
