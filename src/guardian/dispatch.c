@@ -137,7 +137,8 @@ void vn_request_later(struct vn_request *r, unsigned retry_after_s, const char *
 
 void vn_request_fail(struct vn_request *r, vn_status st, const char *what)
 {
-    vn_log(VN_LOG_ERROR, "request_failed", VN_KV_STR("what", what), VN_KV_STATUS(st));
+    vn_log(VN_LOG_ERROR, "request_failed", VN_KV_U64("request", r->number), VN_KV_STR("what", what),
+           VN_KV_STATUS(st));
     vn_request_error(
         r, st == VN_ERR_NOMEM ? 503 : 500,
         st == VN_ERR_IO
@@ -286,6 +287,7 @@ void vn_web_dispatch(struct vn_guardian *g, struct vn_rates *rates, struct vn_we
     r->g = g;
     r->conn = c;
     r->route = call->route;
+    r->number = c->number;
     r->now_ms = vn_clock_wall_ms();
     vn_json_begin();
     r->json_failures = vn_json_failures();

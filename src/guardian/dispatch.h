@@ -21,6 +21,7 @@ struct vn_web_conn {
     /** The TLS exporter. */
     vn_status (*binding)(struct vn_web_conn *c, uint8_t ret[32]);
 
+    uint64_t number;        /* of the request at hand, since the start */
     struct vn_request *req; /* from dispatch to answer */
     bool has_nonce;
     uint8_t nonce[32];

@@ -1,5 +1,6 @@
 #include "guardian/dispatch.h"
 
+#include <inttypes.h>
 #include <libwebsockets.h>
 
 #include "base/buf.h"
@@ -21,6 +22,7 @@ struct vn_web {
     struct vn_guardian *g;
     struct lws_context *context;
     struct vn_rates *rates;
+    uint64_t requests; /* so many heads were read */
     char cert_path[VN_PATH_MAX + 16], key_path[VN_PATH_MAX + 16];
 };
 
@@ -34,7 +36,8 @@ struct conn {
     bool close_after;
     bool too_large; /* the body is read to its end, so that the refusal arrives, but not kept */
     struct vn_buf body;
-    const struct vn_route *route;
+    const struct vn_route *route; /* NULL: none of ours */
+    uint64_t began_us;            /* monotonic */
     struct vn_id path_id[2];
     char bearer[4096], query[VN_WEB_QUERY_MAX];
 
@@ -52,6 +55,17 @@ static struct vn_metrics *metrics_of(struct conn *c)
 {
     struct vn_web *h = lws_context_user(lws_get_context(c->wsi));
     return &h->g->metrics;
+}
+
+/* One line a request. The route, not the path: who asks writes that as they like. */
+static void log_request(const struct conn *c)
+{
+    static const char *const METHODS[] = {
+        [VN_WEB_GET] = "GET", [VN_WEB_POST] = "POST", [VN_WEB_DELETE] = "DELETE"};
+    vn_log(VN_LOG_DEBUG, "request", VN_KV_U64("request", c->web.number),
+           VN_KV_STR("method", c->route ? METHODS[c->route->method] : "other"),
+           VN_KV_STR("route", c->route ? c->route->path : "other"), VN_KV_U64("code", c->status),
+           VN_KV_U64("took_us", vn_clock_mono_us() - c->began_us));
 }
 
 static void conn_answer(struct vn_web_conn *web, const struct vn_answer *take)
@@ -74,6 +88,7 @@ static void conn_answer(struct vn_web_conn *web, const struct vn_answer *take)
         c->status = 503; /* without a word, but not "all is well" without what was asked for */
     }
     metrics_of(c)->requests[VN_MIN(c->status / 100, 5u)]++;
+    log_request(c);
     lws_set_timer_usecs(c->wsi, LWS_SET_TIMER_USEC_CANCEL);
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, VN_WEB_ANSWER_S);
     lws_callback_on_writable(c->wsi);
@@ -108,12 +123,15 @@ static int conn_write(struct conn *c)
         uint8_t buf[LWS_PRE + 512], *start = buf + LWS_PRE, *p = start,
                                     *end = buf + sizeof(buf) - 1;
         static const uint8_t NO_STORE[] = "no-store", CLOSE[] = "close";
-        char length[24], later[12];
+        char length[24], later[12], number[24];
+        int number_n = snprintf(number, sizeof(number), "%" PRIu64, c->web.number);
         int length_n = snprintf(length, sizeof(length), "%zu", c->out_n);
         int later_n = snprintf(later, sizeof(later), "%u", c->retry_after_s);
         if (lws_add_http_header_status(c->wsi, c->status, &p, end) ||
             lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CACHE_CONTROL, NO_STORE,
                                          sizeof(NO_STORE) - 1, &p, end) ||
+            lws_add_http_header_by_name(c->wsi, (const uint8_t *)"x-request-id:",
+                                        (const uint8_t *)number, number_n, &p, end) ||
             (c->close_after && lws_add_http_header_by_token(c->wsi, WSI_TOKEN_CONNECTION, CLOSE,
                                                             sizeof(CLOSE) - 1, &p, end)) ||
             (c->retry_after_s &&
@@ -170,6 +188,8 @@ static void dispatch(struct conn *c, struct vn_web *h)
                                      .body = vn_buf_span(&c->body)};
     vn_web_dispatch(h->g, h->rates, &c->web, &call);
     vn_wipe(c->bearer, sizeof(c->bearer));
+    vn_buf_wipe(&c->body); /* may hold a password, and the connection may live on */
+    vn_buf_init(&c->body, VN_WEB_BODY_MAX);
 }
 
 /* ---- libwebsockets ---- */
@@ -236,11 +256,11 @@ static bool find_route(struct conn *c, const char *uri, size_t uri_n)
     char path[256];
     unsigned allowed = 0;
     enum vn_web_method method;
+    c->route = NULL;
     if (read_method(c->wsi, &method) != 0) {
         conn_error(c, 405, "use GET, POST or DELETE");
         return false;
     }
-    c->route = NULL;
     if (uri_n < sizeof(path)) {
         memcpy(path, uri, uri_n);
         path[uri_n] = 0;
@@ -337,6 +357,8 @@ static int on_head(struct vn_web *h, struct lws *wsi, const char *uri, size_t ur
     if (!c)
         return -1;
     conn_reset(c);
+    c->web.number = ++h->requests;
+    c->began_us = vn_clock_mono_us();
     if (!find_route(c, uri, uri_n) || !read_args(c) || !read_length(c, &length) || !read_bearer(c))
         return 0;
     /* Closing on unread bytes resets the connection, and the client never sees why. */
@@ -370,6 +392,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         c = conn_of(wsi, false);
         if (c && c->receiving && !c->too_large && vn_buf_append(&c->body, in, n) != VN_OK)
             c->too_large = true;
+        vn_wipe(in,
+                n); /* it lies in a buffer that all connections share, until the next one reads */
         return 0;
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
         c = conn_of(wsi, false);

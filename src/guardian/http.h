@@ -91,6 +91,7 @@ struct vn_request {
     struct vn_web_conn *conn; /* NULL once the connection is gone */
     const struct vn_route *route;
     uint64_t now_ms; /* wall clock at arrival */
+    uint64_t number; /* in the log, and in the answer as x-request-id */
     struct vn_id path_id[2];
     char query[VN_WEB_QUERY_MAX]; /* "name=value", each with a NUL behind it, then one more */
     json_t *body;

@@ -11,7 +11,7 @@ import signal
 import struct
 import subprocess
 
-from lib import BIN, Failed, run
+from lib import BIN, Failed, log, wait_until
 
 HEAD = struct.Struct("=BBIQQ4I")
 PRELOAD = BIN / "libkeylog.so"
@@ -185,3 +185,23 @@ def search(pid, values):
         number, offset, address, mapping = line.split(maxsplit=3)
         found.setdefault(values[int(number)], []).append(f"{mapping} {address} (byte {offset})")
     return found
+
+
+def memory_holds(pid, gone, alive, what, within=10):
+    """gone and alive map names to lists of values. What is in use just now may be gone in a moment, so gone gets time."""
+    values = [v for group in (gone, alive) for vs in group.values() for v in vs]
+    last = {}
+
+    def none():
+        found = search(pid, values)
+        last["gone"] = [f"{name} {i} of {len(vs)} in {found[v][:3]}"
+                        for name, vs in gone.items() for i, v in enumerate(vs) if v in found]
+        last["alive"] = [name for name, vs in alive.items() for v in vs if v not in found]
+        return not last["gone"] and not last["alive"]
+
+    try:
+        wait_until(none, within, what, interval=0.3)
+    except Failed:
+        raise Failed(f"{what}: found what should be gone: {last['gone']}; missing: {last['alive']}") from None
+    log(f"ok: {what}: gone are " + ", ".join(f"{len(v)} {k}" for k, v in gone.items() if v) + "; there are "
+        + ", ".join(f"{len(v)} {k}" for k, v in alive.items() if v))

@@ -141,6 +141,30 @@ def who_did_what():
     check(not any(s in json.dumps(lines) for s in secrets), "no secret is in the audit")
 
 
+def logs_are_structured():
+    """At the most verbose level: every line an object, and one a request, which the answer names."""
+    conn = rig.connection()
+    conn.request("POST", f"/orgs/{'A' * 22}/members?x=canary-of-a-query", b"{}", {"Authorization": "Bearer canary.of.a-token"})
+    number = conn.getresponse().headers["X-Request-Id"]
+    conn.close()
+    rig.get("/canary-of-a-path")
+    rig.post("/auth/login", {"user": "canary-of-a-name", "password": "canary of a password"})
+    rig.get("/health")
+    lines = [json.loads(line) for line in rig.daemon.log_text().splitlines()]
+    check(len(lines) > 50 and all({"time", "level", "event"} <= line.keys() for line in lines), "each has time, level and event")
+    requests = {x["request"]: x for x in lines if x["event"] == "request"}
+    check(len(requests) == len([x for x in lines if x["event"] == "request"]), "each request has a number of its own")
+    mine = requests[int(number)]
+    check((mine["method"], mine["route"], mine["code"]) == ("POST", "/orgs/{id}/members", 401) and mine["took_us"] < 60_000_000,
+          f"with method, route and status: {mine}")
+    check(any(x["route"] == "other" and x["code"] == 404 for x in requests.values()), "what is no route is called so")
+    codes = {x["code"] for x in requests.values()}
+    check({200, 201, 204, 400, 401, 403, 404} <= codes, f"all that was answered: {codes}")
+    for word in ("canary", "eyJ", "vr1.", "a long password", rig.info["admin"]["password"], rig.info["join_token"]):
+        if word in rig.logs():
+            raise Failed("a secret, or what a stranger wrote, is in the log")
+
+
 def figures():
     refused(rig.get("/metrics"), 401)
     token = make("metrics")["token"]
@@ -160,4 +184,4 @@ def figures():
     check({re.split(r"[ {]", x)[0] for x in lines} == helps, "each figure is explained")
 
 
-main(tokens_have_scopes, a_token_is_its_users, who_did_what, figures, made_on_the_host)
+main(tokens_have_scopes, a_token_is_its_users, who_did_what, figures, made_on_the_host, logs_are_structured)

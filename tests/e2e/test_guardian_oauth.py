@@ -10,9 +10,10 @@ import threading
 
 from guardian_rig import *
 from idp import EcKey, Key, Provider, b64
+from keylog import memory_holds
 from lib import *
 
-need("veilnet-guardian", "nats-server", "openssl")
+need("veilnet-guardian", "nats-server", "openssl", "memsearch")
 need_root()
 top = pathlib.Path(tempfile.mkdtemp(prefix="vn-idp-"))
 atexit.register(shutil.rmtree, top, True)
@@ -145,24 +146,35 @@ def tokens_that_do_not_count():
 
 
 def keys_are_fetched_once_for_all():
-    idp.pages["/many"] = lambda h: (time.sleep(0.5), h.keys())
+    all_here = threading.Event()
+    idp.pages["/many"] = lambda h: (all_here.wait(6), h.keys())
     issuer("many", "/many")
     tokens = [idp.token(aud="many") for _ in range(24)]
+    before = descriptors()
     with concurrent.futures.ThreadPoolExecutor(24) as pool:
-        results = list(pool.map(join, tokens))
+        asked = [pool.submit(join, t) for t in tokens]
+        wait_until(lambda: descriptors() >= before + 24, 5, "24 wait for the answer")
+        all_here.set()
+        results = [a.result() for a in asked]
     check([r[0] for r in results] == [201] * 24, "24 at once are registered")
     check(idp.asked["/many"] == 1, f"by one fetch: {idp.asked['/many']}")
     unknown = [idp.keys[0].sign(idp.claims(aud="many"), kid=f"made-up-{i}") for i in range(10)]
     check([join(t)[0] for t in unknown] == [401] * 10 and idp.asked["/many"] == 1, "made-up keys do not make it ask")
 
 
+def descriptors():
+    return len(list(pathlib.Path(f"/proc/{rig.daemon.pid}/fd").iterdir()))
+
+
 def providers_that_misbehave():
+    over = threading.Event()
+
     def slow(h):
+        """Drips: each byte comes in time, and the whole never."""
         h.send_response(200)
         h.end_headers()
-        for _ in range(600):
+        while not over.wait(0.1):
             h.wfile.write(b" ")
-            time.sleep(0.1)
 
     def huge(h):
         h.send_response(200)
@@ -185,6 +197,7 @@ def providers_that_misbehave():
     done(join(good()), 201)
     check(waiting.is_alive() and time.monotonic() - began < 8, "nobody waits for the slow one but who asked for it")
     waiting.join()
+    over.set()
     check(rss() - before < 8 << 20, f"memory stays bounded: {(rss() - before) >> 10} KB more")
 
 
@@ -302,6 +315,7 @@ def people_of_supabase_shape():
     done(rig.post("/oidc/providers", {**wish, "client_id": "other-key"}, root), 201)
     refused(sign_in(), 502, "API key")
     check(len(seen) == 6 and password not in rig.logs(), "no log has the password")
+    memory_holds(rig.daemon.pid, {"password": [password.encode()]}, {"provider": [base.encode()]}, "Guardian, afterwards")
 
 
 def rotation_and_restart():

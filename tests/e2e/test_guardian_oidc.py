@@ -10,10 +10,11 @@ import urllib.request
 
 from guardian_rig import *
 from idp import openssl
+from keylog import memory_holds
 from lib import *
 from npm import INTEROP, modules
 
-need("veilnet-guardian", "nats-server", "openssl", "node", "npm")
+need("veilnet-guardian", "nats-server", "openssl", "node", "npm", "memsearch")
 need_root()
 at = modules()
 top = pathlib.Path(tempfile.mkdtemp(prefix="vn-oidc-"))
@@ -30,11 +31,14 @@ SECRET = "canary-of-a-client-secret:with,%41-what/is+encoded"
 WRAP = ("unshare", "--mount", "--propagation", "private", "sh", "-c", f"mount --bind {hosts} /etc/hosts && exec \"$@\"", "sh")
 rig = Rig("--public", "127.0.0.1", run=("--provider-networks", "127.0.0.2/32", "--provider-ca", cert), wrap=WRAP)
 root = rig.admin()
-codes = []
+codes, flows, tokens = [], [], []
 
 
 def done(result, status=200):
     check(result[0] == status, f"{status}: {result}"[:300])
+    if isinstance(result[1], dict):
+        flows.extend(v for k, v in result[1].items() if k == "flow")
+        tokens.extend(v for k, v in result[1].items() if k == "access_token")
     return result[1]
 
 
@@ -330,6 +334,16 @@ def a_provider_that_is_away_or_wrong():
     refused(sign_in("stranger"), 403, "administrator")  # without --sign-up nobody is made
 
 
+def nothing_is_remembered():
+    """What people and providers gave is in no memory any more; what a store keeps for its next use is."""
+    signature = {t.rsplit(".", 1)[1].encode() for t in tokens}
+    check(len(codes) > 10 and len(flows) > 10 and len(signature) > 10, "much was given")
+    rig.request("GET", "/health", headers={"X-Pad": "x" * 2000})  # the HTTP library keeps the last head that it read
+    memory_holds(rig.daemon.pid, {"password": [PASSWORD.encode()], "code": [c.encode() for c in codes],
+                                  "flow": [f.encode() for f in flows], "access token": list(signature)},
+                 {"provider": [ISSUER.encode()]}, "Guardian, after all these sign-ins")
+
+
 def nothing_is_said():
     store = sqlite3.connect(f"file:{rig.dir / 'guardian.db'}?mode=ro", uri=True)
     text = "\n".join(line for line in store.iterdump() if "oidc_provider" not in line)
@@ -347,4 +361,4 @@ def check_silently(condition, text):
 
 
 main(configured_by_a_superuser, a_person_signs_in, an_invitation_waits, flows_are_used_once_and_by_their_owner, an_account_is_linked_by_whose_it_is,
-     linked_on_the_command_line, new_keys, on_the_command_line, a_provider_that_is_away_or_wrong, nothing_is_said)
+     linked_on_the_command_line, new_keys, on_the_command_line, a_provider_that_is_away_or_wrong, nothing_is_remembered, nothing_is_said)

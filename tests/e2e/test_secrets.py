@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 
 import keylog
+from keylog import memory_holds
 from lib import *
 from veil import Guardian, Node, Traffic
 
@@ -83,26 +84,6 @@ JWT = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (
 refused = c.run(["veilnet-conflux", "--state-dir", c.dir / "jwt", "register", "-t", g.join, "--jwt", JWT], ok=False)
 check(refused.returncode == 4 and "issuer" in refused.stdout, "a JWT of nobody is refused")
 TEXTS["JWT"] = signature(JWT)
-
-
-def memory_holds(pid, gone, alive, what, within=10):
-    """gone and alive map names to lists of values. What is in use just now may be gone in a moment, so gone gets time."""
-    values = [v for group in (gone, alive) for vs in group.values() for v in vs]
-    last = {}
-
-    def none():
-        found = keylog.search(pid, values)
-        last["gone"] = [f"{name} {i} of {len(vs)} in {found[v][:3]}"
-                        for name, vs in gone.items() for i, v in enumerate(vs) if v in found]
-        last["alive"] = [name for name, vs in alive.items() for v in vs if v not in found]
-        return not last["gone"] and not last["alive"]
-
-    try:
-        wait_until(none, within, what, interval=0.3)
-    except Failed:
-        raise Failed(f"{what}: found what should be gone: {last['gone']}; missing: {last['alive']}") from None
-    log(f"ok: {what}: gone are " + ", ".join(f"{len(v)} {k}" for k, v in gone.items() if v) + "; there are "
-        + ", ".join(f"{len(v)} {k}" for k, v in alive.items() if v))
 
 
 def past_and_present(node, peer):
