@@ -133,7 +133,7 @@ void vn_request_fail(struct vn_request *r, vn_status st, const char *what);
 const char *vn_request_query(const struct vn_request *r, const char *name);
 
 /** A list on its way into an answer: one page of it. */
-struct vn_list {
+struct vn_items {
     json_t *items;
     struct vn_page page; /* for the store: one more than wanted, to see whether there are more */
     struct vn_place last;
@@ -141,11 +141,11 @@ struct vn_list {
     bool short_of_memory;
 };
 /** Reads ?limit= and ?after=. Returns false after answering. */
-bool vn_list_begin(struct vn_request *r, struct vn_list *ret);
+bool vn_items_begin(struct vn_request *r, struct vn_items *ret);
 /** Takes item, which stands at this place. Returns false when the store may stop. */
-bool vn_list_add(struct vn_list *l, json_t *take_item, uint64_t at_ms, const struct vn_id *id);
+bool vn_items_add(struct vn_items *l, json_t *take_item, uint64_t at_ms, const struct vn_id *id);
 /** Answers {"items", "next"?}, or fails; what is for the log. */
-void vn_list_reply(struct vn_request *r, struct vn_list *l, vn_status st, const char *what);
+void vn_items_reply(struct vn_request *r, struct vn_items *l, vn_status st, const char *what);
 
 /** What the log calls the caller. Borrowed from r. */
 const char *vn_request_actor(const struct vn_request *r, char ret[VN_USER_NAME_MAX + 8]);

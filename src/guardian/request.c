@@ -56,10 +56,10 @@ static json_t *place_json(const struct vn_place *p)
     return vn_json_b64(vn_writer_span(&w));
 }
 
-bool vn_list_begin(struct vn_request *r, struct vn_list *ret)
+bool vn_items_begin(struct vn_request *r, struct vn_items *ret)
 {
     const char *limit = vn_request_query(r, "limit"), *after = vn_request_query(r, "after");
-    *ret = (struct vn_list){.page.limit = VN_PAGE_DEFAULT};
+    *ret = (struct vn_items){.page.limit = VN_PAGE_DEFAULT};
     if (limit) {
         char *end;
         errno = 0;
@@ -81,7 +81,7 @@ bool vn_list_begin(struct vn_request *r, struct vn_list *ret)
     return ret->items != NULL;
 }
 
-bool vn_list_add(struct vn_list *l, json_t *take_item, uint64_t at_ms, const struct vn_id *id)
+bool vn_items_add(struct vn_items *l, json_t *take_item, uint64_t at_ms, const struct vn_id *id)
 {
     if (json_array_size(l->items) + 1 == l->page.limit) {
         l->more = true;
@@ -93,7 +93,7 @@ bool vn_list_add(struct vn_list *l, json_t *take_item, uint64_t at_ms, const str
     return !l->short_of_memory;
 }
 
-void vn_list_reply(struct vn_request *r, struct vn_list *l, vn_status st, const char *what)
+void vn_items_reply(struct vn_request *r, struct vn_items *l, vn_status st, const char *what)
 {
     if (st == VN_OK && l->short_of_memory) /* where it ends is not its end */
         st = VN_ERR_NOMEM;

@@ -22,7 +22,7 @@ static json_t *entry_json(const struct vn_audit_entry *e)
 static bool add_entry(void *arg, const struct vn_audit_entry *e)
 {
     static const struct vn_id none = {{0}};
-    return vn_list_add(arg, entry_json(e), e->number, &none);
+    return vn_items_add(arg, entry_json(e), e->number, &none);
 }
 
 /* A number in the query; 0 when absent. Returns false after answering. */
@@ -43,17 +43,17 @@ static bool number(struct vn_request *r, const char *name, uint64_t *ret)
 
 static void list(struct vn_request *r, const struct vn_id *realm)
 {
-    struct vn_list l;
+    struct vn_items l;
     struct vn_audit_filter f = {.realm = realm,
                                 .action = vn_request_query(r, "action"),
                                 .actor = vn_request_query(r, "actor")};
     if (!number(r, "since", &f.since_ms) || !number(r, "until", &f.until_ms) ||
-        !vn_list_begin(r, &l))
+        !vn_items_begin(r, &l))
         return;
     f.before = l.page.after.at_ms; /* its places are numbers of entries */
     f.limit = l.page.limit;
     vn_status st = vn_store_audit_list(r->g->store, &f, add_entry, &l);
-    vn_list_reply(r, &l, st, "audit");
+    vn_items_reply(r, &l, st, "audit");
 }
 
 void vn_route_audit(struct vn_request *r)

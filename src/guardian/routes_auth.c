@@ -86,16 +86,16 @@ void vn_route_token_create(struct vn_request *r)
 
 static bool token_append(void *arg, const struct vn_token_record *t)
 {
-    return vn_list_add(arg, vn_regtoken_json(t), t->created_ms, &t->id);
+    return vn_items_add(arg, vn_regtoken_json(t), t->created_ms, &t->id);
 }
 
 void vn_route_token_list(struct vn_request *r)
 {
-    struct vn_list l;
-    if (!vn_list_begin(r, &l))
+    struct vn_items l;
+    if (!vn_items_begin(r, &l))
         return;
     vn_status st = vn_store_token_list(r->g->store, &r->realm, &l.page, token_append, &l);
-    vn_list_reply(r, &l, st, "registration tokens");
+    vn_items_reply(r, &l, st, "registration tokens");
 }
 
 void vn_route_token_revoke(struct vn_request *r)

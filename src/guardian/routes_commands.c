@@ -26,8 +26,8 @@ struct part {
 
 struct group {
     struct vn_request *r;
-    struct vn_list list; /* of the answer */
-    json_t *body;        /* what each is told */
+    struct vn_items list; /* of the answer */
+    json_t *body;         /* what each is told */
     struct vn_taint_set taint;
     struct vn_team_set team;
     const json_t *nodes; /* ids; borrowed from r */
@@ -49,10 +49,10 @@ static void finish(struct group *g)
     struct vn_request *r = g->r;
     for (size_t i = 0; i < g->count; i++) {
         struct part *p = &g->parts[i];
-        if (!vn_list_add(&g->list, VN_TAKE(p->item), p->created_ms, &p->id))
+        if (!vn_items_add(&g->list, VN_TAKE(p->item), p->created_ms, &p->id))
             break;
     }
-    vn_list_reply(r, &g->list, VN_OK, "commands");
+    vn_items_reply(r, &g->list, VN_OK, "commands");
     group_free(g);
 }
 
@@ -206,7 +206,7 @@ void vn_route_realm_commands(struct vn_request *r)
         return;
     }
     g->r = r;
-    if (!read_selection(r, g) || !vn_list_begin(r, &g->list))
+    if (!read_selection(r, g) || !vn_items_begin(r, &g->list))
         return;
     if (!vn_request_query(r, "limit"))
         g->list.page.limit = PAGE_MAX + 1;

@@ -15,7 +15,7 @@
 struct peers {
     const struct vn_conflux_record *self;
     enum vn_access_rule rule;
-    struct vn_list l;
+    struct vn_items l;
 };
 
 static bool add_peer(void *arg, const struct vn_conflux_record *c)
@@ -24,10 +24,10 @@ static bool add_peer(void *arg, const struct vn_conflux_record *c)
     if (vn_id_equal(&c->id, &p->self->id) || !vn_policy_allows(p->rule, p->self, c))
         return true;
     struct vn_ip ip4 = vn_ip_from_u32(c->ip4);
-    return vn_list_add(&p->l,
-                       json_pack("{s:o, s:s, s:o, s:o}", "conflux_id", vn_json_id(&c->id), "tag",
-                                 c->tag, "ip4", vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6)),
-                       c->created_ms, &c->id);
+    return vn_items_add(&p->l,
+                        json_pack("{s:o, s:s, s:o, s:o}", "conflux_id", vn_json_id(&c->id), "tag",
+                                  c->tag, "ip4", vn_json_ip(&ip4), "ip6", vn_json_ip(&c->ip6)),
+                        c->created_ms, &c->id);
 }
 
 /* All of them, unless a page is asked for: nodes want to know about everybody. */
@@ -40,7 +40,7 @@ void vn_route_peers(struct vn_request *r)
         vn_request_fail(r, st, "peers");
         return;
     }
-    if (!vn_list_begin(r, &p.l))
+    if (!vn_items_begin(r, &p.l))
         return;
     if (!vn_request_query(r, "limit"))
         p.l.page.limit = INT_MAX;
@@ -48,7 +48,7 @@ void vn_route_peers(struct vn_request *r)
     const struct vn_conflux_filter there = {.realm = realm->r.id, .which = VN_NODES_APPROVED};
     const struct vn_page rest = {.after = p.l.page.after, .limit = INT_MAX};
     st = vn_store_conflux_list(r->g->store, &there, &rest, add_peer, &p);
-    vn_list_reply(r, &p.l, st, "peers");
+    vn_items_reply(r, &p.l, st, "peers");
 }
 
 /* ---- taints ---- */
@@ -192,13 +192,13 @@ static json_t *node_json(const struct vn_conflux_record *c)
 
 static bool add_node(void *arg, const struct vn_conflux_record *c)
 {
-    return vn_list_add(arg, node_json(c), c->created_ms, &c->id);
+    return vn_items_add(arg, node_json(c), c->created_ms, &c->id);
 }
 
 void vn_route_node_list(struct vn_request *r)
 {
-    struct vn_list l;
-    if (!vn_list_begin(r, &l))
+    struct vn_items l;
+    if (!vn_items_begin(r, &l))
         return;
     const char *approved = vn_request_query(r, "approved");
     const struct vn_conflux_filter f = {
@@ -209,7 +209,7 @@ void vn_route_node_list(struct vn_request *r)
                                                   : VN_NODES_APPROVED,
     };
     vn_status st = vn_store_conflux_list(r->g->store, &f, &l.page, add_node, &l);
-    vn_list_reply(r, &l, st, "nodes");
+    vn_items_reply(r, &l, st, "nodes");
 }
 
 void vn_route_node_get(struct vn_request *r)

@@ -13,17 +13,17 @@ json_t *vn_identity_json(const struct vn_identity_record *i)
 
 static bool add(void *arg, const struct vn_identity_record *i)
 {
-    return vn_list_add(arg, vn_identity_json(i), i->created_ms, &i->id);
+    return vn_items_add(arg, vn_identity_json(i), i->created_ms, &i->id);
 }
 
 void vn_route_identity_list(struct vn_request *r)
 {
     struct vn_user_record u;
-    struct vn_list l;
-    if (!vn_request_about_user(r, &u) || !vn_list_begin(r, &l))
+    struct vn_items l;
+    if (!vn_request_about_user(r, &u) || !vn_items_begin(r, &l))
         return;
     vn_status st = vn_store_identity_list(r->g->store, &u.id, &l.page, add, &l);
-    vn_list_reply(r, &l, st, "identities");
+    vn_items_reply(r, &l, st, "identities");
 }
 
 /* An account that nothing is left to sign in to would wait for whoever shows its address:

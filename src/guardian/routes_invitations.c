@@ -59,16 +59,16 @@ void vn_route_invite(struct vn_request *r)
 
 static bool add(void *arg, const struct vn_invitation_record *i)
 {
-    return vn_list_add(arg, invitation_json(i), i->created_ms, &i->id);
+    return vn_items_add(arg, invitation_json(i), i->created_ms, &i->id);
 }
 
 static void list(struct vn_request *r, const struct vn_id *org, const struct vn_id *user)
 {
-    struct vn_list l;
-    if (!vn_list_begin(r, &l))
+    struct vn_items l;
+    if (!vn_items_begin(r, &l))
         return;
     vn_status st = vn_store_invitation_list(r->g->store, org, user, &l.page, add, &l);
-    vn_list_reply(r, &l, st, "invitations");
+    vn_items_reply(r, &l, st, "invitations");
 }
 
 void vn_route_invitations_sent(struct vn_request *r)

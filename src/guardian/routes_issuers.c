@@ -136,16 +136,16 @@ void vn_route_issuer_create(struct vn_request *r)
 
 static bool add_issuer(void *arg, const struct vn_issuer_record *i)
 {
-    return vn_list_add(arg, issuer_json(i), i->created_ms, &i->id);
+    return vn_items_add(arg, issuer_json(i), i->created_ms, &i->id);
 }
 
 void vn_route_issuer_list(struct vn_request *r)
 {
-    struct vn_list l;
-    if (!vn_list_begin(r, &l))
+    struct vn_items l;
+    if (!vn_items_begin(r, &l))
         return;
     vn_status st = vn_store_issuer_list(r->g->store, &r->realm, &l.page, add_issuer, &l);
-    vn_list_reply(r, &l, st, "issuers");
+    vn_items_reply(r, &l, st, "issuers");
 }
 
 void vn_route_issuer_delete(struct vn_request *r)

@@ -83,16 +83,16 @@ void vn_route_oidc_create(struct vn_request *r)
 
 static bool add_provider(void *arg, const struct vn_oidc_provider *p)
 {
-    return vn_list_add(arg, provider_json(p), p->created_ms, &p->id);
+    return vn_items_add(arg, provider_json(p), p->created_ms, &p->id);
 }
 
 void vn_route_oidc_list(struct vn_request *r)
 {
-    struct vn_list l;
-    if (!vn_list_begin(r, &l))
+    struct vn_items l;
+    if (!vn_items_begin(r, &l))
         return;
     vn_status st = vn_store_oidc_list(r->g->store, &l.page, add_provider, &l);
-    vn_list_reply(r, &l, st, "providers");
+    vn_items_reply(r, &l, st, "providers");
 }
 
 void vn_route_oidc_delete(struct vn_request *r)

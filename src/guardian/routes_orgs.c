@@ -63,17 +63,17 @@ void vn_route_org_create(struct vn_request *r)
 
 static bool add_org(void *arg, const struct vn_org_record *o)
 {
-    return vn_list_add(arg, org_json(o), o->created_ms, &o->id);
+    return vn_items_add(arg, org_json(o), o->created_ms, &o->id);
 }
 
 void vn_route_org_list(struct vn_request *r)
 {
-    struct vn_list l;
-    if (!vn_list_begin(r, &l))
+    struct vn_items l;
+    if (!vn_items_begin(r, &l))
         return;
     vn_status st = vn_store_org_list(r->g->store, r->user.superuser ? NULL : &r->user.id, &l.page,
                                      add_org, &l);
-    vn_list_reply(r, &l, st, "organisations");
+    vn_items_reply(r, &l, st, "organisations");
 }
 
 static void reply_org(struct vn_request *r)
@@ -126,20 +126,20 @@ void vn_route_org_delete(struct vn_request *r)
 
 static bool add_member(void *arg, const struct vn_member_record *m)
 {
-    return vn_list_add(arg,
-                       json_pack("{s:o, s:s, s:s, s:s, s:I}", "user", vn_json_id(&m->user), "name",
-                                 m->name, "display_name", m->display_name, "role",
-                                 vn_role_name(m->role), "since", (json_int_t)m->created_ms),
-                       m->created_ms, &m->user);
+    return vn_items_add(arg,
+                        json_pack("{s:o, s:s, s:s, s:s, s:I}", "user", vn_json_id(&m->user), "name",
+                                  m->name, "display_name", m->display_name, "role",
+                                  vn_role_name(m->role), "since", (json_int_t)m->created_ms),
+                        m->created_ms, &m->user);
 }
 
 void vn_route_member_list(struct vn_request *r)
 {
-    struct vn_list l;
-    if (!vn_list_begin(r, &l))
+    struct vn_items l;
+    if (!vn_items_begin(r, &l))
         return;
     vn_status st = vn_store_member_list(r->g->store, &r->org, &l.page, add_member, &l);
-    vn_list_reply(r, &l, st, "members");
+    vn_items_reply(r, &l, st, "members");
 }
 
 /* In the transaction. VN_ERR_DENIED: nobody would be left who owns it. */

@@ -171,7 +171,7 @@ void vn_route_realm_create(struct vn_request *r)
 
 struct listing {
     struct vn_request *r;
-    struct vn_list l;
+    struct vn_items l;
     vn_status st;
 };
 
@@ -189,7 +189,7 @@ static bool list_one(void *arg, const struct vn_id *id)
         l->st = vn_guardian_realm(l->r->g, id, &realm);
     if (l->st != VN_OK)
         return false;
-    bool more = vn_list_add(&l->l, realm_json(l->r->g, realm), realm->r.created_ms, id);
+    bool more = vn_items_add(&l->l, realm_json(l->r->g, realm), realm->r.created_ms, id);
     vn_realm_unref(realm);
     return more;
 }
@@ -197,12 +197,12 @@ static bool list_one(void *arg, const struct vn_id *id)
 void vn_route_realm_list(struct vn_request *r)
 {
     struct listing l = {.r = r};
-    if (!vn_list_begin(r, &l.l))
+    if (!vn_items_begin(r, &l.l))
         return;
     /* Which of them are the caller's shows only one by one: the list ends when the page is full. */
     const struct vn_page rest = {.after = l.l.page.after, .limit = INT_MAX};
     vn_status st = vn_store_realm_list(r->g->store, &rest, list_one, &l);
-    vn_list_reply(r, &l.l, st == VN_OK ? l.st : st, "realms");
+    vn_items_reply(r, &l.l, st == VN_OK ? l.st : st, "realms");
 }
 
 void vn_route_realm_get(struct vn_request *r)

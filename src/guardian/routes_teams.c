@@ -66,16 +66,16 @@ void vn_route_team_rename(struct vn_request *r)
 
 static bool add_team(void *arg, const struct vn_team_record *t)
 {
-    return vn_list_add(arg, team_json(t), t->created_ms, &t->id);
+    return vn_items_add(arg, team_json(t), t->created_ms, &t->id);
 }
 
 void vn_route_team_list(struct vn_request *r)
 {
-    struct vn_list l;
-    if (!vn_list_begin(r, &l))
+    struct vn_items l;
+    if (!vn_items_begin(r, &l))
         return;
     vn_status st = vn_store_team_list(r->g->store, &r->org, &l.page, add_team, &l);
-    vn_list_reply(r, &l, st, "teams");
+    vn_items_reply(r, &l, st, "teams");
 }
 
 /* The list is read whole before anything changes: in pieces of this many. */
@@ -140,20 +140,20 @@ void vn_route_team_delete(struct vn_request *r)
 
 static bool add_member(void *arg, const struct vn_member_record *m)
 {
-    return vn_list_add(arg,
-                       json_pack("{s:o, s:s, s:s, s:I}", "user", vn_json_id(&m->user), "name",
-                                 m->name, "display_name", m->display_name, "since",
-                                 (json_int_t)m->created_ms),
-                       m->created_ms, &m->user);
+    return vn_items_add(arg,
+                        json_pack("{s:o, s:s, s:s, s:I}", "user", vn_json_id(&m->user), "name",
+                                  m->name, "display_name", m->display_name, "since",
+                                  (json_int_t)m->created_ms),
+                        m->created_ms, &m->user);
 }
 
 void vn_route_team_member_list(struct vn_request *r)
 {
-    struct vn_list l;
-    if (!vn_list_begin(r, &l))
+    struct vn_items l;
+    if (!vn_items_begin(r, &l))
         return;
     vn_status st = vn_store_team_member_list(r->g->store, &r->team.id, &l.page, add_member, &l);
-    vn_list_reply(r, &l, st, "members");
+    vn_items_reply(r, &l, st, "members");
 }
 
 void vn_route_team_member_put(struct vn_request *r)

@@ -124,17 +124,17 @@ void vn_route_api_token_create(struct vn_request *r)
 
 static bool add(void *arg, const struct vn_api_token *t)
 {
-    return vn_list_add(arg, token_json(t), t->created_ms, &t->id);
+    return vn_items_add(arg, token_json(t), t->created_ms, &t->id);
 }
 
 void vn_route_api_token_list(struct vn_request *r)
 {
     struct vn_user_record u;
-    struct vn_list l;
-    if (!vn_request_about_user(r, &u) || !vn_list_begin(r, &l))
+    struct vn_items l;
+    if (!vn_request_about_user(r, &u) || !vn_items_begin(r, &l))
         return;
     vn_status st = vn_store_api_token_list(r->g->store, &u.id, &l.page, add, &l);
-    vn_list_reply(r, &l, st, "API tokens");
+    vn_items_reply(r, &l, st, "API tokens");
 }
 
 void vn_route_api_token_delete(struct vn_request *r)

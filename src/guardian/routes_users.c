@@ -113,16 +113,16 @@ void vn_route_user_create(struct vn_request *r)
 
 static bool add(void *arg, const struct vn_user_record *u)
 {
-    return vn_list_add(arg, vn_user_json(u), u->created_ms, &u->id);
+    return vn_items_add(arg, vn_user_json(u), u->created_ms, &u->id);
 }
 
 void vn_route_user_list(struct vn_request *r)
 {
-    struct vn_list l;
-    if (!vn_list_begin(r, &l))
+    struct vn_items l;
+    if (!vn_items_begin(r, &l))
         return;
     vn_status st = vn_store_user_list(r->g->store, &l.page, add, &l);
-    vn_list_reply(r, &l, st, "users");
+    vn_items_reply(r, &l, st, "users");
 }
 
 void vn_route_user_get(struct vn_request *r)

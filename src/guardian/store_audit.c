@@ -144,14 +144,8 @@ vn_status vn_store_api_token_list(struct vn_store *s, const struct vn_id *user,
         return VN_ERR_IO;
     vn_sql_bind_page(q, 1, page);
     vn_sql_bind_id(q, 4, user);
-    vn_status st;
-    while ((st = vn_sql_row(s, q, "API token list")) == VN_OK) {
-        struct vn_api_token t;
-        st = api_token_of(q, &t);
-        if (st != VN_OK || !fn(arg, &t))
-            return st;
-    }
-    return st == VN_ERR_NOTFOUND ? VN_OK : st;
+    struct vn_api_token t;
+    return VN_SQL_EACH(s, q, "API token list", &t, api_token_of, fn, arg);
 }
 
 vn_status vn_store_api_token_delete(struct vn_store *s, const struct vn_id *user,

@@ -76,12 +76,6 @@ vn_status vn_store_issuer_list(struct vn_store *s, const struct vn_id *realm,
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, realm);
     vn_sql_bind_page(q, 2, page);
-    vn_status st;
-    while ((st = vn_sql_row(s, q, "issuer list")) == VN_OK) {
-        struct vn_issuer_record i;
-        st = issuer_of(q, &i);
-        if (st != VN_OK || !fn(arg, &i))
-            return st;
-    }
-    return st == VN_ERR_NOTFOUND ? VN_OK : st;
+    struct vn_issuer_record i;
+    return VN_SQL_EACH(s, q, "issuer list", &i, issuer_of, fn, arg);
 }

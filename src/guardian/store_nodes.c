@@ -95,14 +95,8 @@ vn_status vn_store_conflux_get(struct vn_store *s, const struct vn_id *id,
 static vn_status conflux_rows(struct vn_store *s, struct vn_query *q,
                               bool (*fn)(void *arg, const struct vn_conflux_record *c), void *arg)
 {
-    vn_status st;
-    while ((st = vn_sql_row(s, q, "conflux list")) == VN_OK) {
-        struct vn_conflux_record c;
-        st = conflux_of(q, &c);
-        if (st != VN_OK || !fn(arg, &c))
-            return st;
-    }
-    return st == VN_ERR_NOTFOUND ? VN_OK : st;
+    struct vn_conflux_record c;
+    return VN_SQL_EACH(s, q, "conflux list", &c, conflux_of, fn, arg);
 }
 
 vn_status vn_store_conflux_list(struct vn_store *s, const struct vn_conflux_filter *f,
@@ -239,11 +233,8 @@ vn_status vn_store_conflux_set_rights(struct vn_store *s, const struct vn_id *id
 
 vn_status vn_store_conflux_approve(struct vn_store *s, const struct vn_id *id)
 {
-    VN_QUERY q = vn_sql_prepare(s, "UPDATE conflux SET waiting = 0 WHERE id = ?");
-    if (!q)
-        return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, id);
-    return vn_sql_change(s, q, "conflux approve");
+    return vn_sql_change_one(s, "UPDATE conflux SET waiting = 0 WHERE id = ?", id,
+                             "conflux approve");
 }
 
 vn_status vn_store_conflux_end_session(struct vn_store *s, const struct vn_id *id)

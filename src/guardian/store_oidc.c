@@ -53,11 +53,7 @@ vn_status vn_store_oidc_by_name(struct vn_store *s, const char *name, struct vn_
 
 vn_status vn_store_oidc_delete(struct vn_store *s, const struct vn_id *id)
 {
-    VN_QUERY q = vn_sql_prepare(s, "DELETE FROM oidc_provider WHERE id = ?");
-    if (!q)
-        return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, id);
-    return vn_sql_change(s, q, "provider delete");
+    return vn_sql_change_one(s, "DELETE FROM oidc_provider WHERE id = ?", id, "provider delete");
 }
 
 vn_status vn_store_oidc_list(struct vn_store *s, const struct vn_page *page,
@@ -139,14 +135,8 @@ vn_status vn_store_identity_list(struct vn_store *s, const struct vn_id *user,
         return VN_ERR_IO;
     vn_sql_bind_page(q, 1, page);
     vn_sql_bind_id(q, 4, user);
-    vn_status st;
-    while ((st = vn_sql_row(s, q, "identity list")) == VN_OK) {
-        struct vn_identity_record i;
-        st = identity_of(q, &i);
-        if (st != VN_OK || !fn(arg, &i))
-            return st;
-    }
-    return st == VN_ERR_NOTFOUND ? VN_OK : st;
+    struct vn_identity_record i;
+    return VN_SQL_EACH(s, q, "identity list", &i, identity_of, fn, arg);
 }
 
 vn_status vn_store_identity_delete(struct vn_store *s, const struct vn_id *user,

@@ -58,11 +58,7 @@ vn_status vn_store_org_rename(struct vn_store *s, const struct vn_id *id, const 
 
 vn_status vn_store_org_delete(struct vn_store *s, const struct vn_id *id)
 {
-    VN_QUERY q = vn_sql_prepare(s, "DELETE FROM organisation WHERE id = ?");
-    if (!q)
-        return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, id);
-    return vn_sql_change(s, q, "organisation delete");
+    return vn_sql_change_one(s, "DELETE FROM organisation WHERE id = ?", id, "organisation delete");
 }
 
 vn_status vn_store_org_list(struct vn_store *s, const struct vn_id *user,
@@ -79,14 +75,8 @@ vn_status vn_store_org_list(struct vn_store *s, const struct vn_id *user,
     vn_sql_bind_page(q, 1, page);
     if (user)
         vn_sql_bind_id(q, 4, user);
-    vn_status st;
-    while ((st = vn_sql_row(s, q, "organisation list")) == VN_OK) {
-        struct vn_org_record o;
-        st = org_of(q, &o);
-        if (st != VN_OK || !fn(arg, &o))
-            return st;
-    }
-    return st == VN_ERR_NOTFOUND ? VN_OK : st;
+    struct vn_org_record o;
+    return VN_SQL_EACH(s, q, "organisation list", &o, org_of, fn, arg);
 }
 
 /* ---- members ---- */
@@ -242,11 +232,7 @@ vn_status vn_store_invitation_get(struct vn_store *s, const struct vn_id *id,
 
 vn_status vn_store_invitation_delete(struct vn_store *s, const struct vn_id *id)
 {
-    VN_QUERY q = vn_sql_prepare(s, "DELETE FROM invitation WHERE id = ?");
-    if (!q)
-        return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, id);
-    return vn_sql_change(s, q, "invitation delete");
+    return vn_sql_change_one(s, "DELETE FROM invitation WHERE id = ?", id, "invitation delete");
 }
 
 vn_status vn_store_invitation_list(struct vn_store *s, const struct vn_id *org,
@@ -265,12 +251,6 @@ vn_status vn_store_invitation_list(struct vn_store *s, const struct vn_id *org,
         vn_sql_bind_id(q, 4, org);
     if (user)
         vn_sql_bind_id(q, 5, user);
-    vn_status st;
-    while ((st = vn_sql_row(s, q, "invitation list")) == VN_OK) {
-        struct vn_invitation_record i;
-        st = invitation_of(q, &i);
-        if (st != VN_OK || !fn(arg, &i))
-            return st;
-    }
-    return st == VN_ERR_NOTFOUND ? VN_OK : st;
+    struct vn_invitation_record i;
+    return VN_SQL_EACH(s, q, "invitation list", &i, invitation_of, fn, arg);
 }

@@ -198,9 +198,5 @@ vn_status vn_store_realm_list(struct vn_store *s, const struct vn_page *page,
 
 vn_status vn_store_realm_delete(struct vn_store *s, const struct vn_id *id)
 {
-    VN_QUERY q = vn_sql_prepare(s, "DELETE FROM realm WHERE id = ?");
-    if (!q)
-        return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, id);
-    return vn_sql_change(s, q, "realm delete");
+    return vn_sql_change_one(s, "DELETE FROM realm WHERE id = ?", id, "realm delete");
 }

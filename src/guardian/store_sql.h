@@ -41,6 +41,9 @@ vn_status vn_sql_data_version(struct vn_store *s, int64_t *ret);
 vn_status vn_sql_run(struct vn_store *s, struct vn_query *q, const char *what, int *ret_changes);
 /** Runs one that changes a row: VN_ERR_NOTFOUND when there is none. */
 vn_status vn_sql_change(struct vn_store *s, struct vn_query *q, const char *what);
+/** The same for a statement whose only parameter is an id. */
+vn_status vn_sql_change_one(struct vn_store *s, const char *sql, const struct vn_id *id,
+                            const char *what);
 /** VN_OK with a row, VN_ERR_NOTFOUND without. */
 vn_status vn_sql_row(struct vn_store *s, struct vn_query *q, const char *what);
 /** A record that does not fit its struct: the file was changed by something else. */
@@ -63,6 +66,19 @@ static inline void vn_sql_done(struct vn_query **q)
 }
 /** A prepared statement that is reset at the end of its block. */
 #define VN_QUERY VN_CLEANUP(vn_sql_done) struct vn_query *
+
+/** Makes each row a record by of(q, record) and hands it to fn(arg, record), which returns false to
+ * stop. Its value is the status. */
+#define VN_SQL_EACH(s, q, what, record, of, fn, arg)                                               \
+    ({                                                                                             \
+        vn_status each_st;                                                                         \
+        while ((each_st = vn_sql_row(s, q, what)) == VN_OK) {                                      \
+            each_st = of(q, record);                                                               \
+            if (each_st != VN_OK || !fn(arg, record))                                              \
+                break;                                                                             \
+        }                                                                                          \
+        each_st == VN_ERR_NOTFOUND ? VN_OK : each_st;                                              \
+    })
 
 static inline void vn_sql_bound(struct vn_query *q, int rc)
 {

@@ -108,6 +108,16 @@ vn_status vn_sql_change(struct vn_store *s, struct vn_query *q, const char *what
     return st == VN_OK && !changes ? VN_ERR_NOTFOUND : st;
 }
 
+vn_status vn_sql_change_one(struct vn_store *s, const char *sql, const struct vn_id *id,
+                            const char *what)
+{
+    VN_QUERY q = vn_sql_prepare(s, sql);
+    if (!q)
+        return VN_ERR_IO;
+    vn_sql_bind_id(q, 1, id);
+    return vn_sql_change(s, q, what);
+}
+
 /* ---- open, migrate ---- */
 
 static vn_status schema_version(struct vn_store *s, int *ret)

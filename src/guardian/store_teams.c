@@ -135,14 +135,8 @@ static vn_status team_of(struct vn_query *q, struct vn_team_record *t)
 static vn_status team_rows(struct vn_store *s, struct vn_query *q,
                            bool (*fn)(void *arg, const struct vn_team_record *t), void *arg)
 {
-    vn_status st;
-    while ((st = vn_sql_row(s, q, "team list")) == VN_OK) {
-        struct vn_team_record t;
-        st = team_of(q, &t);
-        if (st != VN_OK || !fn(arg, &t))
-            return st;
-    }
-    return st == VN_ERR_NOTFOUND ? VN_OK : st;
+    struct vn_team_record t;
+    return VN_SQL_EACH(s, q, "team list", &t, team_of, fn, arg);
 }
 
 vn_status vn_store_team_get(struct vn_store *s, const struct vn_id *id, struct vn_team_record *ret)
@@ -167,11 +161,7 @@ vn_status vn_store_team_rename(struct vn_store *s, const struct vn_id *id, const
 
 vn_status vn_store_team_delete(struct vn_store *s, const struct vn_id *id)
 {
-    VN_QUERY q = vn_sql_prepare(s, "DELETE FROM team WHERE id = ?");
-    if (!q)
-        return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, id);
-    return vn_sql_change(s, q, "team delete");
+    return vn_sql_change_one(s, "DELETE FROM team WHERE id = ?", id, "team delete");
 }
 
 vn_status vn_store_team_list(struct vn_store *s, const struct vn_id *org,

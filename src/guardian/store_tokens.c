@@ -79,23 +79,14 @@ vn_status vn_store_token_list(struct vn_store *s, const struct vn_id *realm,
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, realm);
     vn_sql_bind_page(q, 2, page);
-    vn_status st;
-    while ((st = vn_sql_row(s, q, "token list")) == VN_OK) {
-        struct vn_token_record t;
-        st = token_of(q, &t);
-        if (st != VN_OK || !fn(arg, &t))
-            return st;
-    }
-    return st == VN_ERR_NOTFOUND ? VN_OK : st;
+    struct vn_token_record t;
+    return VN_SQL_EACH(s, q, "token list", &t, token_of, fn, arg);
 }
 
 vn_status vn_store_token_revoke(struct vn_store *s, const struct vn_id *id)
 {
-    VN_QUERY q = vn_sql_prepare(s, "UPDATE registration_token SET revoked = 1 WHERE id = ?");
-    if (!q)
-        return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, id);
-    return vn_sql_change(s, q, "token revoke");
+    return vn_sql_change_one(s, "UPDATE registration_token SET revoked = 1 WHERE id = ?", id,
+                             "token revoke");
 }
 
 vn_status vn_store_token_use(struct vn_store *s, const struct vn_id *id, uint64_t now_ms)

@@ -86,11 +86,7 @@ vn_status vn_store_user_delete(struct vn_store *s, const struct vn_id *id)
     vn_status st = vn_store_conflux_next(s, id, &BEGINNING, &node);
     if (st != VN_ERR_NOTFOUND)
         return st == VN_OK ? VN_ERR_STATE : st;
-    VN_QUERY q = vn_sql_prepare(s, "DELETE FROM user WHERE id = ?");
-    if (!q)
-        return VN_ERR_IO;
-    vn_sql_bind_id(q, 1, id);
-    return vn_sql_change(s, q, "user delete");
+    return vn_sql_change_one(s, "DELETE FROM user WHERE id = ?", id, "user delete");
 }
 
 #define USER_COLUMNS                                                                               \
