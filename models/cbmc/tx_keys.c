@@ -114,10 +114,31 @@ static void kem(void)
                k.ck.b[0] == __CPROVER_uninterpreted_kem(was.ck.b[0], step.ss.b[0]));
 }
 
+/* A lane that another worker leads: a later epoch, or the same key with what it has sealed. */
+static void follow(void)
+{
+    struct vn_tx_keys k = any_lawful();
+    struct vn_tx_keys was = k;
+    struct vn_lane_keys keys;
+    const uint8_t name = k.aead->name;
+    keys.key.b[1] = k.lane;
+    vn_status st = vn_tx_keys_follow(&k, k.lane, nondet_u32(), &keys, nondet_u64());
+    assert(k.seq == was.seq && k.lane == was.lane && k.aead->lane == k.lane);
+    if (k.epoch == was.epoch) {
+        assert(k.aead->name == name && k.frames == was.frames && k.bytes == was.bytes);
+        return;
+    }
+    assert(st == VN_OK && k.epoch > was.epoch && k.aead->name == keys.key.b[0]);
+    assert(k.frames == 0 && k.bytes == 0);
+    k.ck.b[0] = k.aead->name;
+    assert(lawful(&k));
+}
+
 int main(void)
 {
     first();
     seal();
     kem();
+    follow();
     return 0;
 }

@@ -46,6 +46,8 @@ vn_status vn_tx_keys_init(struct vn_tx_keys *k, enum vn_hash_alg alg, uint8_t la
 vn_status vn_tx_keys_follow(struct vn_tx_keys *k, uint8_t lane, uint32_t epoch,
                             const struct vn_lane_keys *keys, uint64_t now_us)
 {
+    if (k->aead && epoch <= k->epoch)
+        return VN_OK; /* else what was sealed with that key would be forgotten */
     k->lane = lane;
     k->follows = true;
     const vn_status st = use(k, epoch, keys, now_us);

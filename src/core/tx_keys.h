@@ -33,7 +33,8 @@ struct vn_tx_keys {
 VN_MUST_CHECK vn_status vn_tx_keys_init(struct vn_tx_keys *k, enum vn_hash_alg alg, uint8_t lane,
                                         uint32_t epoch, const struct vn_secret32 *ck,
                                         uint64_t now_us);
-/** Of a lane that follows: what it seals with from now on. The first time *k is zeroed. */
+/** Of a lane that follows: what it seals with from now on, if that is a later epoch. The first time
+ * *k is zeroed. */
 VN_MUST_CHECK vn_status vn_tx_keys_follow(struct vn_tx_keys *k, uint8_t lane, uint32_t epoch,
                                           const struct vn_lane_keys *keys, uint64_t now_us);
 /** What a lane of this stream that follows seals with in this epoch. */

@@ -124,6 +124,35 @@ static void limits_of_a_key_begin_an_epoch(void **state)
     assert_status(VN_ERR_LIMIT, vn_tx_keys_ready(&tx, now_us));
 }
 
+/* A lane of another worker: it makes no step, and the limits of a key hold however often it is
+ * given the same one. */
+static void who_follows_seals_with_what_it_is_given(void **state)
+{
+    (void)state;
+    struct vn_lane_keys keys[2];
+    struct vn_tx_keys lane = {0};
+    assert_ok(vn_tx_keys_lane(&tx, 5, &keys[0]));
+    tx.frames = VN_LANE_FRAMES_MAX;
+    assert_ok(vn_tx_keys_ready(&tx, now_us));
+    assert_ok(vn_tx_keys_lane(&tx, 5, &keys[1]));
+    vn_tx_keys_done(&tx);
+    assert_ok(vn_tx_keys_follow(&lane, 5, 0, &keys[0], now_us));
+    tx = lane;
+    now_us += 2 * VN_REKEY_KEM_MS * UINT64_C(1000);
+    assert_opens(seal());
+    assert_int_equal(0, tx.epoch);
+    assert_false(vn_tx_keys_kem_due(&tx, now_us));
+    tx.frames = VN_LANE_FRAMES_MAX;
+    assert_ok(vn_tx_keys_follow(&tx, 5, 0, &keys[0], now_us));
+    assert_status(VN_ERR_AGAIN, vn_tx_keys_ready(&tx, now_us));
+    assert_ok(vn_tx_keys_follow(&tx, 5, 1, &keys[1], now_us));
+    assert_opens(seal());
+    assert_ok(vn_tx_keys_follow(&tx, 5, 0, &keys[0], now_us));
+    assert_int_equal(1, tx.epoch);
+    assert_opens(seal());
+    assert_int_equal(3, tx.seq);
+}
+
 static void old_epochs_stay_for_late_frames(void **state)
 {
     (void)state;
@@ -408,6 +437,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_step_every_ten_seconds_while_sending),
         T(limits_of_a_key_begin_an_epoch),
+        T(who_follows_seals_with_what_it_is_given),
         T(old_epochs_stay_for_late_frames),
         T(at_most_eight_old_epochs),
         T(sixteen_steps_ahead_and_no_more),
