@@ -34,7 +34,7 @@ def has_part(files, part):
 def complaints(text):
     for number, line in enumerate(text.splitlines(), 1):
         cells = [c.strip() for c in line.strip().strip("|").split(" | ")]
-        if not line.startswith("| ") or cells[0] in ("attacker", "flood of", "secret"):
+        if not line.startswith("| ") or cells[0] in ("attacker", "failure", "flood of", "secret"):
             continue
         if cells[-1] == "–":
             continue
