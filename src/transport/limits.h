@@ -12,8 +12,10 @@
 #define VN_UDP_SOCKBUF_BYTES (4 * 1024 * 1024)
 /* Bytes of one read: the most UDP_GRO joins, by the length field of UDP. */
 #define VN_UDP_READ_BYTES 65536
-/* Reads per system call, and system calls per readable event (the fairness bound). Ours. */
+/* Reads per system call, of what UDP_GRO joined and of single datagrams; and system calls per
+ * readable event (the fairness bound). Ours. */
 #define VN_UDP_READ_COUNT 4
+#define VN_UDP_READ_SINGLES 32
 #define VN_UDP_READ_ROUNDS 4
 /* Datagrams of one UDP_SEGMENT send: UDP_MAX_SEGMENTS before Linux 6.9. */
 #define VN_UDP_GSO_SEGMENTS 64

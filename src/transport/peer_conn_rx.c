@@ -113,16 +113,25 @@ void vn_pc_take(struct vn_pc *pc, size_t local, const struct vn_addr *from,
         take_dtls(pc, d + first, n - first, now_us);
 }
 
-static void take_run(struct vn_pc *pc, size_t local, const struct vn_udp_run *run, uint64_t now_us)
+/* What came from one address goes up together, joined by the system or not. */
+static void take_runs(struct vn_pc *pc, size_t local, const struct vn_udp_run *runs, size_t count,
+                      uint64_t now_us)
 {
     struct vn_dgram batch[64];
     size_t n = 0;
-    for (size_t at = 0; at < run->n; at += run->seg) {
-        batch[n++] = (struct vn_dgram){run->p + at, VN_MIN(run->seg, run->n - at)};
-        if (n < VN_ARRAY_LEN(batch) && at + run->seg < run->n)
-            continue;
-        vn_pc_take(pc, local, &run->from, batch, n, now_us);
-        n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct vn_udp_run *run = &runs[i];
+        for (size_t at = 0; at < run->n; at += run->seg) {
+            batch[n++] = (struct vn_dgram){run->p + at, VN_MIN(run->seg, run->n - at)};
+            if (n < VN_ARRAY_LEN(batch))
+                continue;
+            vn_pc_take(pc, local, &run->from, batch, n, now_us);
+            n = 0;
+        }
+        if (n > 0 && (i + 1 == count || !vn_addr_equal(&run->from, &runs[i + 1].from))) {
+            vn_pc_take(pc, local, &run->from, batch, n, now_us);
+            n = 0;
+        }
     }
 }
 
@@ -143,10 +152,9 @@ static void read_socket(struct vn_pc *pc, struct vn_pc_socket *s, uint64_t now_u
             continue; /* reading took the error off the socket */
         }
         tp->counters.rx_reads += count;
-        for (size_t i = 0; i < count; i++)
-            take_run(pc, s->index, &runs[i], now_us);
+        take_runs(pc, s->index, runs, count, now_us);
         vn_pc_progress(pc);
-        if (count < VN_UDP_READ_COUNT)
+        if (!vn_udp_more(tp->rx))
             break;
     }
 }

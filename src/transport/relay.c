@@ -187,7 +187,7 @@ static void read_datagrams(struct vn_relay *r, struct vn_udp_rx *rx, struct batc
                 take_message(
                     r, (struct vn_dgram){runs[i].p + at, VN_MIN(runs[i].seg, runs[i].n - at)}, b);
         flush_batch(b); /* before the storage is read into again */
-        if (count < VN_UDP_READ_COUNT)
+        if (!vn_udp_more(rx))
             return;
     }
 }

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "transport/limits.h"
@@ -129,27 +130,41 @@ vn_status vn_udp_source_of(const struct vn_addr *peer, uint32_t so_mark, struct 
 /* ---- receiving ---- */
 
 struct vn_udp_rx {
-    struct mmsghdr msgs[VN_UDP_READ_COUNT];
-    struct iovec iov[VN_UDP_READ_COUNT];
-    struct sockaddr_storage from[VN_UDP_READ_COUNT];
-    struct vn_udp_run runs[VN_UDP_READ_COUNT];
+    size_t asked; /* runs of the next read: many only while none is joined, so few pages are used */
+    bool more;
+    struct mmsghdr msgs[VN_UDP_READ_SINGLES];
+    struct iovec iov[VN_UDP_READ_SINGLES];
+    struct sockaddr_storage from[VN_UDP_READ_SINGLES];
+    struct vn_udp_run runs[VN_UDP_READ_SINGLES];
     union {
         struct cmsghdr align;
         uint8_t b[CMSG_SPACE(sizeof(int))];
-    } ctl[VN_UDP_READ_COUNT];
-    uint8_t buf[VN_UDP_READ_COUNT][VN_UDP_READ_BYTES];
+    } ctl[VN_UDP_READ_SINGLES];
+    uint8_t buf[VN_UDP_READ_SINGLES][VN_UDP_READ_BYTES];
 };
 
 vn_status vn_udp_rx_new(struct vn_udp_rx **ret)
 {
-    *ret = malloc(sizeof(**ret)); /* pages never read into stay untouched */
-    return *ret ? VN_OK : VN_ERR_NOMEM;
+    /* Pages never read into stay untouched, and all go back at the end. */
+    struct vn_udp_rx *rx = mmap(NULL, sizeof(*rx), PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (rx == MAP_FAILED)
+        return VN_ERR_NOMEM;
+    rx->asked = VN_UDP_READ_COUNT;
+    *ret = rx;
+    return VN_OK;
 }
 
 struct vn_udp_rx *vn_udp_rx_free(struct vn_udp_rx *rx)
 {
-    free(rx);
+    if (rx)
+        munmap(rx, sizeof(*rx));
     return NULL;
+}
+
+bool vn_udp_more(const struct vn_udp_rx *rx)
+{
+    return rx->more;
 }
 
 static size_t gro_size(struct msghdr *m, size_t n)
@@ -168,7 +183,7 @@ static size_t gro_size(struct msghdr *m, size_t n)
 vn_status vn_udp_read(int fd, struct vn_udp_rx *rx, const struct vn_udp_run **ret,
                       size_t *ret_count, int *ret_errno)
 {
-    for (size_t i = 0; i < VN_UDP_READ_COUNT; i++) {
+    for (size_t i = 0; i < rx->asked; i++) {
         rx->iov[i] = (struct iovec){rx->buf[i], VN_UDP_READ_BYTES};
         rx->msgs[i].msg_hdr = (struct msghdr){.msg_name = &rx->from[i],
                                               .msg_namelen = sizeof(rx->from[i]),
@@ -177,19 +192,26 @@ vn_status vn_udp_read(int fd, struct vn_udp_rx *rx, const struct vn_udp_run **re
                                               .msg_control = rx->ctl[i].b,
                                               .msg_controllen = sizeof(rx->ctl[i].b)};
     }
-    int got = recvmmsg(fd, rx->msgs, VN_UDP_READ_COUNT, MSG_DONTWAIT, NULL);
+    int got = recvmmsg(fd, rx->msgs, (unsigned)rx->asked, MSG_DONTWAIT, NULL);
     if (got < 0) {
         *ret_errno = errno;
         return errno == EAGAIN || errno == EINTR ? VN_ERR_AGAIN : VN_ERR_IO;
     }
     size_t count = 0;
+    bool joined = false;
+    rx->more = (size_t)got == rx->asked;
     for (int i = 0; i < got; i++) {
         struct vn_udp_run run = {.p = rx->buf[i], .n = rx->msgs[i].msg_len};
         if (run.n == 0 || !vn_addr_from_sockaddr((struct sockaddr *)&rx->from[i], &run.from))
             continue;
         run.seg = gro_size(&rx->msgs[i].msg_hdr, run.n);
+        joined |= run.seg < run.n;
         rx->runs[count++] = run;
     }
+    if (joined)
+        rx->asked = VN_UDP_READ_COUNT;
+    else if (rx->more)
+        rx->asked = VN_UDP_READ_SINGLES;
     *ret = rx->runs;
     *ret_count = count;
     return VN_OK;

@@ -52,12 +52,14 @@ VN_MUST_CHECK vn_status vn_udp_rx_new(struct vn_udp_rx **ret);
 struct vn_udp_rx *vn_udp_rx_free(struct vn_udp_rx *rx); /* returns NULL */
 
 /**
- * Reads what is there, at most VN_UDP_READ_COUNT runs; valid until the next read.
+ * Reads what is there, at most VN_UDP_READ_SINGLES runs; valid until the next read.
  * @return VN_OK; VN_ERR_AGAIN: nothing there; VN_ERR_IO with *ret_errno (ECONNREFUSED: the peer's
  * port is closed)
  */
 VN_MUST_CHECK vn_status vn_udp_read(int fd, struct vn_udp_rx *rx, const struct vn_udp_run **ret,
                                     size_t *ret_count, int *ret_errno);
+/** Whether the last read had all that it asked for, so that there may be more. */
+bool vn_udp_more(const struct vn_udp_rx *rx);
 
 /* ---- sending ---- */
 

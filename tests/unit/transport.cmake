@@ -1,5 +1,5 @@
 foreach(name IN ITEMS consent crc dcep dtls dtls_cert dtls_interop dtls_records ice pc reflex restart roam stun
-                      stun_server tether turn)
+                      stun_server tether turn udp)
     vn_unit_test(transport_${name} SOURCES test_transport_${name}.c LINKS vn_test_transport
                  TIMEOUT 180)
 endforeach()
