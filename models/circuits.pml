@@ -1,19 +1,21 @@
 /*
  * check: labels, and frames that come late | -DFRAMES=true -DFAULTS=false
  * check: a relay that is killed, tethers that are cut | -DFRAMES=false -DFAULTS=true
- * check: frames of circuits that cross, by credit | -DCREDIT
+ * check: frames of circuits that cross, by credit | -DCREDIT -DLOSSES=0
+ * check: frames of such a circuit that the tether gives up | -DCREDIT -DLOSSES=2
  * proves: circuits over a relay: whatever crosses and whoever fails, nothing that a label carries
  * proves: comes to another circuit, and every half goes without waiting for an idle timer; every
- * proves: frame of circuits that cross two relays with full buffers arrives by credit
+ * proves: frame of circuits that cross two relays with full buffers arrives by credit, but for
+ * proves: those that a tether gave up, and as many more for each that arrived all the same
  * bound: exhaustive; two circuits, two labels, a late frame each, or one relay or tether that
- * bound: fails; two circuits that cross two relays, three frames each, one place of a relay shared
+ * bound: fails; two circuits that cross two relays, three frames each, one place of a relay
+ * bound: shared, two frames that are given up
  *
  * src/core/circuit.c, relay.c and label.c, then credit.c and turn.c. S sets up circuits over R
  * to D.
  * Circuit messages keep their order on a tether, frames overtake them. What a circuit is called
  * here (c) is what nobody there knows: it stands for the truth to which labels are compared; as
- * request it is what SETUP and ACCEPT carry. A tether has a number (t), as its handle does. No
- * frame is lost: one that the transport gave up would keep its credit until the circuit ends.
+ * request it is what SETUP and ACCEPT carry. A tether has a number (t), as its handle does.
  */
 #ifndef CREDIT
 
@@ -359,8 +361,11 @@ byte sent[6], limit[6], received[6], consumed[6]; /* [circuit * 3 + hop], in fra
 byte share[6];                                     /* of the pool of the relay where the hop ends */
 byte pool[2];
 bool pipe[2];     /* the tether between the relays is full, in this direction */
-byte credit[6];   /* the last grant that is under way; 0: none */
+byte credit[6];   /* the last grant, under way or there; 0: none but the first frame */
+byte losses;      /* frames that the tether between the relays has given up, of both */
+byte lost[2];     /* of which did not get through, or were refused for want of credit */
 
+#define granted(i) (credit[i] > 1 -> credit[i] : 1)
 #define relay_of(c, h) ((c) == 0 -> (h) : 1 - (h))
 #define waiting(i) (received[i] - consumed[i])
 
@@ -391,17 +396,30 @@ inline grant(i, c, h) {
     /* it is granted what there is */ \
     :: atomic { credit[c * 3 + h] > limit[c * 3 + h] -> limit[c * 3 + h] = credit[c * 3 + h] }
 
+/* A relay counts what it takes, and takes no more than it has granted. */
+#define ARRIVES(c) \
+    if \
+    :: received[c * 3 + 1] < granted(c * 3 + 1) -> received[c * 3 + 1]++; \
+        assert(waiting(c * 3 + 1) <= 1 + SHARED) \
+    :: else -> assert(losses > 0); lost[c]++ \
+    fi
+
 #define CIRCUIT(c) \
     do \
     HOP(c, 0) \
     HOP(c, 1) \
     HOP(c, 2) \
     /* a relay reads what comes, whatever else waits there */ \
-    :: atomic { pipe[c] -> pipe[c] = false; received[c * 3 + 1]++; \
-        assert(waiting(c * 3 + 1) <= 1 + SHARED) } \
+    :: atomic { pipe[c] -> pipe[c] = false; ARRIVES(c) } \
+    /* the tether gives it up: its sender counts it no more, whether it arrived or not */ \
+    :: atomic { pipe[c] && losses < LOSSES -> pipe[c] = false; losses++; sent[c * 3 + 1]--; \
+        if \
+        :: true -> lost[c]++ \
+        :: true -> ARRIVES(c) \
+        fi } \
     /* the end writes frames out */ \
     :: atomic { waiting(c * 3 + 2) > 0 -> consumed[c * 3 + 2]++; grant(c * 3 + 2, c, 2) } \
-    :: atomic { timeout -> assert(consumed[c * 3 + 2] == LENGTH); break } \
+    :: atomic { timeout -> assert(consumed[c * 3 + 2] + lost[c] == LENGTH); break } \
     od
 
 active proctype forth() { CIRCUIT(0) }

@@ -338,6 +338,7 @@ static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_
         {"path_moves", ns->moves},
         {"path_failovers", ns->failovers},
         {"frames_resent", stats ? stats->counters.frames_resent : 0},
+        {"frames_given_up", stats ? stats->counters.frames_given_up : 0},
         {"frames_let_go", stats ? stats->counters.frames_let_go : 0},
         {"ecn_marked", stats ? stats->counters.ecn_marked : 0},
         {"egressers", stats ? stats->egresser_count : 0},

@@ -291,6 +291,7 @@ struct vn_worker_counters {
     uint64_t frames_sealed, frames_opened;
     uint64_t frames_relayed, bytes_relayed; /* of others, passed on sealed */
     uint64_t frames_resent;                 /* over another path */
+    uint64_t frames_given_up;               /* bulk, by a tether, after 30 s */
     uint64_t frames_let_go; /* of those kept for that, for want of room before they arrived */
     uint64_t ecn_marked;    /* instead of a drop by CoDel */
     uint64_t drops[VN_DROP_COUNT];

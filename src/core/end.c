@@ -150,6 +150,30 @@ static void on_credit(struct vn_end *end, uint32_t label, struct vn_span body)
         vn_worker_drop(end->worker, VN_DROP_LABEL_UNKNOWN);
 }
 
+/*
+ * What a frame that is given up had of its circuit's credit comes back here, since the next hop
+ * never counts it. If it did count it, because only its acknowledgement was lost, it refuses as
+ * much later, which it does not count either: both ends agree again.
+ */
+static void on_given_up(void *arg, enum vn_tether_class cls, const struct vn_pktbuf *b)
+{
+    const struct vn_end *end = arg;
+    struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
+    struct vn_hop_header hop;
+    if (cls != VN_TETHER_BULK || !vn_hop_decode(&r, &hop))
+        return;
+    end->worker->counters.frames_given_up++;
+    VN_LIST_EACH(it, &end->labels)
+    {
+        struct vn_label *l = VN_LIST_ENTRY(it, struct vn_label, of_end);
+        if (l->fwd != hop.label)
+            continue;
+        vn_purse_return(l->turn ? &l->turn->purse : &l->purse, b->len);
+        if (l->turn)
+            vn_turn_queue(l->turn, VN_TETHER_BULK);
+    }
+}
+
 static void on_stranded(void *arg)
 {
     struct vn_end *end = arg;
@@ -284,7 +308,8 @@ void vn_end_open(struct vn_worker *w, const struct vn_cmd_tether_open *cmd)
                                   .better = on_better,
                                   .restarted = on_restarted,
                                   .messages = on_messages,
-                                  .writable = on_writable};
+                                  .writable = on_writable,
+                                  .given_up = on_given_up};
     vn_status st = vn_map_put(w->end_by_handle, &end->handle, end);
     if (st == VN_OK) {
         vn_list_append(&w->ends, &end->link);

@@ -63,6 +63,7 @@ void vn_forward_open(struct vn_worker *w, const struct vn_cmd_relay_open *cmd)
     }
     f->in->forward = f->out->forward = f;
     f->out->turn = &f->turn;
+    f->out->fwd = f->out_fwd;
     vn_meter_init(&f->meter, in, f->in_rev);
     vn_turn_move(&f->turn, out, true);
     vn_worker_wake_at(w, w->now_us + VN_RELAY_IDLE_MS * UINT64_C(1000));

@@ -54,6 +54,7 @@ struct vn_label {
     struct vn_list of_rx;
     struct vn_meter meter;      /* of frames for rx, on circuits with credit */
     struct vn_forward *forward; /* who frees it before */
+    uint32_t fwd;               /* what the frames have that need the credit; 0: none do */
     struct vn_turn *turn;       /* gets the credit */
     struct vn_label **owner;    /* cleared when the tether is gone; may be NULL */
     bool kept;                  /* its stream sends elsewhere and may come back */

@@ -45,5 +45,10 @@ void vn_turn_done(struct vn_turn *t);
 void vn_turn_queue(struct vn_turn *t, enum vn_tether_class cls);
 /** The next hop's grant. */
 void vn_turn_credit(struct vn_turn *t, uint64_t limit);
+/** Of a frame that the tether gave up: the next hop does not count it. */
+static inline void vn_purse_return(struct vn_purse *p, size_t n)
+{
+    p->sent -= VN_MIN(p->sent, (uint64_t)n);
+}
 /** Sends what is ready on this tether, as far as it takes it. */
 void vn_turn_flush(struct vn_end *end);

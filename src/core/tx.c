@@ -90,6 +90,7 @@ static void attach(struct vn_tx *tx, struct vn_end *end, uint32_t rev)
     vn_list_append(&end->txs, &tx->of_end);
     if (l) {
         tx->rev = l;
+        l->fwd = tx->label;
         l->turn = &tx->turn;
         l->owner = &tx->rev;
         l->kept = false;

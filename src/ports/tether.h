@@ -124,6 +124,10 @@ struct vn_tether_handler {
     void (*messages)(void *arg, enum vn_tether_class cls, struct vn_pktbuf **bufs, size_t n);
     /** After a send returned fewer than asked: there is room again. */
     void (*writable)(void *arg, enum vn_tether_class cls);
+    /** A message that was taken will not be sent any more, since its time is over or it was lost.
+     * Borrowed; it may have arrived all the same. Must not call into the port. NULL: nobody asks.
+     */
+    void (*given_up)(void *arg, enum vn_tether_class cls, const struct vn_pktbuf *b);
 };
 
 struct vn_tether_port {

@@ -63,6 +63,8 @@ struct vn_pc_handler {
     void (*better)(void *arg);
     /** Such a restart has found none: the pair stays. */
     void (*stayed)(void *arg);
+    /** See vn_sctp_config; must not call back into the connection. NULL: nobody asks. */
+    void (*given_up)(void *arg, uint16_t stream, const struct vn_pktbuf *msg);
 };
 
 struct vn_pc_config {

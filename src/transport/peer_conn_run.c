@@ -88,6 +88,13 @@ static void sctp_output(void *arg, const struct vn_dgram *packets, size_t n)
         return; /* its state tells why, and SCTP sends again what was lost */
 }
 
+static void sctp_given_up(void *arg, uint16_t stream, const struct vn_pktbuf *msg)
+{
+    const struct vn_pc *pc = arg;
+    if (pc->handler.given_up && !pc->closed)
+        pc->handler.given_up(pc->handler.arg, stream, msg);
+}
+
 static void make_sctp(struct vn_pc *pc)
 {
     /* The size probe was answered during the handshake, if the path is a full-size one. */
@@ -98,6 +105,7 @@ static void make_sctp(struct vn_pc *pc)
     const bool full = !pc->cfg.foreign && vn_ice_full_size_passes(pc->ice);
     const struct vn_sctp_config cfg = {.arg = pc,
                                        .output = sctp_output,
+                                       .given_up = sctp_given_up,
                                        .random = pc->transport->random,
                                        .mtu = full ? longest : sure,
                                        .mtu_base = sure & ~(size_t)3,

@@ -3,9 +3,10 @@
  * it): partial reliability (RFC 3758), stream reset (RFC 6525), SACK-IMMEDIATELY (RFC 7053), zero
  * checksum where both want it (RFC 9653).
  *
- * Sans-IO: packets and the time come in as arguments, packets go to one sink; nothing else calls
- * back. An association has no state outside itself and belongs to one thread. The owner polls state
- * and messages after each input or tick, and calls vn_sctp_tick when vn_sctp_due_us says so.
+ * Sans-IO: packets and the time come in as arguments, packets go to one sink; but for that, and
+ * messages given up, nothing calls back. An association has no state outside itself and belongs to
+ * one thread. The owner polls state and messages after each input or tick, and calls vn_sctp_tick
+ * when vn_sctp_due_us says so.
  */
 #pragma once
 
@@ -41,6 +42,11 @@ struct vn_sctp_config {
      * back into this module.
      */
     void (*output)(void *arg, const struct vn_dgram *packets, size_t n);
+    /**
+     * A message that is given up (RFC 3758), borrowed for the call; the peer may have it all the
+     * same, if only its SACK was lost. Must not call back into this module. NULL: nobody asks.
+     */
+    void (*given_up)(void *arg, uint16_t stream, const struct vn_pktbuf *msg);
     const struct vn_random *random; /* borrowed; only during vn_sctp_new */
     /* Bytes of the longest SCTP packet, VN_SCTP_MTU_MIN to VN_SCTP_MTU_MAX: that is known to pass;
      * that surely passes, 0: mtu; to look for, 0: none, as towards others. */

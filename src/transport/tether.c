@@ -148,6 +148,14 @@ static void on_writable(void *arg, uint16_t stream)
     m->tether->handler.writable(m->tether->handler.arg, class_of(m, stream));
 }
 
+static void on_given_up(void *arg, uint16_t stream, const struct vn_pktbuf *msg)
+{
+    const struct vn_tether_member *m = arg;
+    const struct vn_tether_handler *h = &m->tether->handler;
+    if (h->given_up)
+        h->given_up(h->arg, class_of(m, stream), msg);
+}
+
 static void on_stranded(void *arg)
 {
     const struct vn_tether_member *m = arg;
@@ -222,7 +230,8 @@ static vn_status open_member(struct vn_tether *t, size_t i, const struct vn_teth
                                                  .stranded = on_stranded,
                                                  .restarted = on_restarted,
                                                  .better = on_better,
-                                                 .stayed = on_stayed};
+                                                 .stayed = on_stayed,
+                                                 .given_up = on_given_up};
     struct vn_tether_member *m = &t->members[i];
     struct vn_pc_handler h = handler;
     char id[VN_ID_TEXT], identity[VN_ID_TEXT + 4];

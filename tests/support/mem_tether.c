@@ -11,6 +11,7 @@ enum event_kind {
     EV_UP,
     EV_DOWN,
     EV_MESSAGE,
+    EV_GIVEN_UP,
     EV_STRANDED,
     EV_BETTER,
     EV_RESTARTED
@@ -340,6 +341,22 @@ static bool is_cut(const struct vn_tether *t)
     return t->peer && t->net->cut[t->owner][t->peer->owner];
 }
 
+static void give_up(struct vn_tether *t, enum vn_tether_class cls, struct vn_pktbuf *b,
+                    struct vn_pktbuf *shared)
+{
+    const uint64_t after_us = cls == VN_TETHER_BULK ? t->net->cfg.give_up_us : 0;
+    const struct event e = {.due_us = t->net->now_us + after_us,
+                            .kind = EV_GIVEN_UP,
+                            .to = t,
+                            .cls = cls,
+                            .buf = b,
+                            .shared = shared};
+    if (after_us && schedule(t->net, e) == VN_OK)
+        return;
+    vn_pktbuf_free(b);
+    keep_lost(t, shared);
+}
+
 static vn_status mem_send(struct vn_tether *t, enum vn_tether_class cls, struct vn_pktbuf **bufs,
                           size_t n, size_t *ret_taken)
 {
@@ -368,8 +385,11 @@ static vn_status mem_send(struct vn_tether *t, enum vn_tether_class cls, struct 
         net->sent[t->owner][cls].count++;
         net->sent[t->owner][cls].bytes += b->len;
         bool lost = net_random(net) % 1000 < net->cfg.loss_permille;
-        if ((net->cfg.filter && !net->cfg.filter(net->cfg.arg, &t->cfg.tether, cls, b)) ||
-            !t->peer || is_cut(t) || (lost && cls == VN_TETHER_REALTIME)) {
+        if (net->cfg.filter && !net->cfg.filter(net->cfg.arg, &t->cfg.tether, cls, b)) {
+            give_up(t, cls, b, shared);
+            continue;
+        }
+        if (!t->peer || is_cut(t) || (lost && cls == VN_TETHER_REALTIME)) {
             vn_pktbuf_free(b);
             keep_lost(t, shared);
             continue;
@@ -416,7 +436,7 @@ static void mem_close(struct vn_tether *t)
         /* What it had sent before arrives first. */
         uint64_t last = n->now_us + n->cfg.delay_us;
         for (size_t i = 0; i < n->count; i++)
-            if (n->events[i].to == p)
+            if (n->events[i].to == p && n->events[i].kind != EV_GIVEN_UP)
                 last = VN_MAX(last, n->events[i].due_us);
         down_at(p, last - n->now_us, VN_TETHER_DOWN_CLOSED);
     }
@@ -537,6 +557,11 @@ static void deliver(struct vn_mem_net *n, struct event e)
     case EV_DOWN:
         t->stats.local.port = 0;
         t->h.down(t->h.arg, e.why);
+        return;
+    case EV_GIVEN_UP:
+        t->h.given_up(t->h.arg, e.cls, e.buf);
+        vn_pktbuf_free(e.buf);
+        vn_pktbuf_free(e.shared);
         return;
     case EV_STRANDED:
         t->h.stranded(t->h.arg);

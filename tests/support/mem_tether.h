@@ -24,6 +24,7 @@ struct vn_mem_net_config {
     /** Sees, and may change, every message on its way; false drops it. May be NULL. */
     bool (*filter)(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
                    struct vn_pktbuf *b);
+    uint64_t give_up_us; /* what filter drops of bulk is given up after so long; 0: never */
 };
 
 VN_MUST_CHECK vn_status vn_mem_net_new(const struct vn_mem_net_config *cfg, uint64_t now_us,

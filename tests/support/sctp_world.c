@@ -108,6 +108,14 @@ static void on_output(void *arg, const struct vn_dgram *packets, size_t n)
         carry(e->world, e->side, packets[i].p, packets[i].n);
 }
 
+static void on_given_up(void *arg, uint16_t stream, const struct vn_pktbuf *msg)
+{
+    struct sctp_end *e = arg;
+    (void)stream;
+    e->given_up++;
+    e->given_up_bytes += msg->len;
+}
+
 /* ---- ends ---- */
 
 static void keep(struct sctp_end *e, const struct vn_sctp_msg *m)
@@ -160,6 +168,7 @@ void sctp_world_init(struct sctp_world *w, const struct sctp_world_config *cfg)
         const size_t message_max = cfg->message_max ? cfg->message_max : 262144;
         const struct vn_sctp_config own = {.arg = e,
                                            .output = on_output,
+                                           .given_up = on_given_up,
                                            .random = test_random(),
                                            .mtu = mtu,
                                            .mtu_base = cfg->mtu_base,

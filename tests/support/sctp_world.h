@@ -34,7 +34,8 @@ struct sctp_end {
     void *arg;
     struct vn_sctp_msg *msgs;
     size_t count, cap;
-    size_t resets; /* of streams, by the peer, that ours was told */
+    size_t resets;                   /* of streams, by the peer, that ours was told */
+    size_t given_up, given_up_bytes; /* of what ours sent */
 };
 
 struct sctp_world {

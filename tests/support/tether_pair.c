@@ -76,6 +76,11 @@ static void on_messages(void *arg, enum vn_tether_class cls, struct vn_pktbuf **
     }
 }
 
+static void on_given_up(void *arg, enum vn_tether_class cls, const struct vn_pktbuf *b)
+{
+    ((struct tether_end *)arg)->given_up[cls] += b->len;
+}
+
 static void on_writable(void *arg, enum vn_tether_class cls)
 {
     ((struct tether_end *)arg)->writable[cls]++;
@@ -109,6 +114,7 @@ static void open_end(struct tether_pair *p, struct tether_end *e, bool offers,
                                         .down = on_down,
                                         .messages = on_messages,
                                         .writable = on_writable,
+                                        .given_up = on_given_up,
                                         .stranded = on_stranded,
                                         .restarted = on_restarted,
                                         .better = on_better};

@@ -23,6 +23,7 @@ struct tether_end {
     enum vn_tether_down down; /* 0: not */
     unsigned stranded, restarted, better;
     unsigned writable[3];
+    size_t given_up[3]; /* bytes */
     bool close_on_message, close_on_up, close_on_down;
     void (*when_up)(struct tether_end *e); /* called inside `up`; NULL: not */
 

@@ -147,6 +147,7 @@ static void once_is_once(void **state)
             sctp_world_run(&w, SECOND);
             vn_sctp_counters(w.end[0].own, &c);
             assert_true(c.abandoned > 0 && c.retransmitted == 0);
+            assert_int_equal(w.end[0].given_up, c.abandoned);
             assert_in_range(w.end[1].count, COUNT / 2, COUNT - 1);
             /* libusrsctp throws away fragments that FORWARD-TSN does not name, too. */
             assert_in_range(w.end[1].count + c.abandoned, p == 0 ? COUNT : COUNT * 3 / 4,
@@ -187,6 +188,8 @@ static void limits_are_kept(void **state)
         assert_true(sctp_world_until(&w, nothing_outstanding, &w, 20 * SECOND));
         vn_sctp_counters(w.end[0].own, &c);
         assert_int_equal(c.abandoned, 1);
+        assert_int_equal(w.end[0].given_up, 1);
+        assert_int_equal(w.end[0].given_up_bytes, 1000);
         if (hows[h].limit == VN_SCTP_RETRANSMITS)
             assert_int_equal(c.retransmitted, 3);
         else

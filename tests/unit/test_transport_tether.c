@@ -362,6 +362,8 @@ static void realtime_is_not_repeated(void **state)
     run_for(s, 300);
     /* Of 201 at 20 % loss, 110 to 199 arrive with all likelihood, none of them twice. */
     assert_in_range(s->p.b.msg_count, 110, 199);
+    assert_true(s->p.a.given_up[VN_TETHER_REALTIME] >= 1000 * (201 - s->p.b.msg_count));
+    assert_int_equal(0, s->p.a.given_up[VN_TETHER_BULK] + s->p.a.given_up[VN_TETHER_CONTROL]);
     bool seen[200] = {false};
     for (size_t k = 1; k < s->p.b.msg_count; k++) {
         uint32_t i = 0;

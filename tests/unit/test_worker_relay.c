@@ -216,6 +216,16 @@ static void test_credit_bounds_what_waits(void **state)
     vn_rig_done(&r);
 }
 
+static void move_source(struct vn_rig *r, uint32_t tether, uint32_t fwd, uint32_t rev)
+{
+    struct vn_cmd_tx_open *tx = cmd(VN_CMD_TX_OPEN, sizeof(*tx));
+    tx->tx = label(0, 7);
+    tx->tether = tether;
+    tx->label = fwd;
+    tx->rev = rev;
+    vn_rig_command(&r->side[0], tx);
+}
+
 /* A neighbour that sends without credit loses what is beyond it. */
 static void test_without_credit(void **state)
 {
@@ -224,12 +234,7 @@ static void test_without_credit(void **state)
     setup(&r, &(struct vn_mem_net_config){.delay_us = 1000}, 1);
     const struct vn_id stalled = vn_rig_tether_id(3);
     vn_mem_net_stall(r.net, &stalled, true);
-    /* As if the source's tether knew nothing of credit. */
-    struct vn_cmd_tx_open *tx = cmd(VN_CMD_TX_OPEN, sizeof(*tx));
-    tx->tx = label(0, 7);
-    tx->tether = 1;
-    tx->label = label(0, 1);
-    vn_rig_command(&r.side[0], tx);
+    move_source(&r, 1, label(0, 1), 0); /* as if the source's tether knew nothing of credit */
     for (uint32_t k = 0; k < 6000; k++) {
         send(&r, 0, 2, PAYLOAD, k);
         if (k % 50 == 0)
@@ -238,6 +243,80 @@ static void test_without_credit(void **state)
     vn_rig_run(&r, 100000);
     assert_true(vn_rig_counters(&r.side[1]).drops[VN_DROP_CREDIT] > 0);
     vn_rig_done(&r);
+}
+
+struct losing {
+    uint32_t label;
+    bool on;
+    size_t frames;
+};
+
+static bool lose_label(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
+                       struct vn_pktbuf *b)
+{
+    struct losing *l = arg;
+    struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
+    struct vn_hop_header hop;
+    (void)tether;
+    const bool lost =
+        l->on && cls == VN_TETHER_BULK && vn_hop_decode(&r, &hop) && hop.label == l->label;
+    l->frames += lost;
+    return !lost;
+}
+
+#define LIFETIME_US 30000000
+
+/* A packet each second: the stream is not idle. */
+static void linger(struct vn_rig *r, unsigned seconds)
+{
+    while (seconds--) {
+        send(r, 0, 2, PAYLOAD, 0);
+        vn_rig_run(r, 1000000);
+    }
+}
+
+/* Frames that the tether gives up, at the source or behind the relay, on the circuit in use or one
+ * that was left meanwhile: their credit comes back, and the circuit goes on where it stood. */
+static void test_credit_of_lost_frames_comes_back(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct vn_rig r;
+        const bool behind = i == 1, left = i == 2;
+        struct losing l = {.label = label(0, behind ? 2 : 1), .on = true};
+        setup(&r,
+              &(struct vn_mem_net_config){
+                  .delay_us = 1000, .arg = &l, .filter = lose_label, .give_up_us = LIFETIME_US},
+              1);
+        for (uint32_t k = 0; k < PACKETS; k++) {
+            send(&r, 0, 2, PAYLOAD, k);
+            vn_rig_run(&r, 1000);
+        }
+        assert_true(l.frames > 0);
+        l.on = false;
+        linger(&r, 20);
+        assert_int_equal(0, arrived(&r, 0, 2)); /* all of the window is out */
+        if (left) {                             /* straight to the end, where another label is */
+            vn_rig_rx_open(&r.side[2], label(0, 8), 2, label(0, 5), 0, 0);
+            move_source(&r, 2, label(0, 5), 0);
+        }
+        linger(&r, LIFETIME_US / 1000000);
+        if (left)
+            move_source(&r, 1, label(0, 1), label(0, 3));
+        assert_int_equal(l.frames, vn_rig_counters(&r.side[behind]).frames_given_up);
+        assert_true(arrived(&r, 0, 2) > 0);
+        /* As much as at first, and not more. */
+        const size_t before = arrived(&r, 0, 2);
+        for (uint32_t k = 0; k < PACKETS; k++) {
+            send(&r, 0, 2, PAYLOAD, k);
+            vn_rig_run(&r, 1000);
+        }
+        vn_rig_run(&r, 1000000);
+        assert_int_equal(before + PACKETS, arrived(&r, 0, 2));
+        assert_int_equal(0, vn_rig_counters(&r.side[1]).drops[VN_DROP_CREDIT]);
+        assert_int_equal(0, vn_rig_counters(&r.side[2]).drops[VN_DROP_CREDIT]);
+        vn_rig_done(&r);
+    }
 }
 
 static void inject(struct vn_rig *r, size_t at, uint32_t tether, enum vn_tether_class cls,
@@ -310,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_one_that_stalls),
         cmocka_unit_test(test_credit_bounds_what_waits),
         cmocka_unit_test(test_without_credit),
+        cmocka_unit_test(test_credit_of_lost_frames_comes_back),
         cmocka_unit_test(test_guessed_labels),
         cmocka_unit_test(test_ends),
     };

@@ -314,6 +314,8 @@ void vn_sctp_take_rtt(struct vn_sctp *s, uint64_t rtt_us);
 void vn_sctp_arm_timeouts(struct vn_sctp *s, uint64_t now_us, bool progress);
 
 /* partial.c */
+/** Counts it, and tells who asked. */
+void vn_sctp_gave_up(struct vn_sctp *s, const struct vn_sctp_out_msg *m);
 /** False: the peer does not know how (RFC 3758 section 3.3.1); the message stays. */
 bool vn_sctp_abandon(struct vn_sctp *s, struct vn_sctp_out_msg *m);
 /** Moves the Advanced.Peer.Ack.Point; arms FORWARD-TSN if it is ahead. */

@@ -27,12 +27,19 @@ static void close_message(struct vn_sctp *s, struct vn_sctp_out_msg *m)
         (struct vn_sctp_out_chunk){.msg = m, .state = VN_SCTP_ABANDONED};
 }
 
+void vn_sctp_gave_up(struct vn_sctp *s, const struct vn_sctp_out_msg *m)
+{
+    s->counters.abandoned++;
+    if (s->cfg.given_up)
+        s->cfg.given_up(s->cfg.arg, m->stream, m->buf);
+}
+
 bool vn_sctp_abandon(struct vn_sctp *s, struct vn_sctp_out_msg *m)
 {
     struct vn_sctp_tx *tx = &s->tx;
     if (!s->peer.forward_tsn)
         return false; /* it could not be told */
-    s->counters.abandoned++;
+    vn_sctp_gave_up(s, m);
     if (m->cut < m->buf->len)
         close_message(s, m);
     for (uint64_t tsn = VN_MAX(m->first, tx->cum + 1); tsn < tx->next; tsn++) {

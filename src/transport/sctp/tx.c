@@ -232,8 +232,9 @@ uint64_t vn_sctp_cut(struct vn_sctp *s, size_t room, uint64_t now_us)
     struct vn_sctp_tx *tx = &s->tx;
     struct vn_sctp_out_stream *st = stream_to_serve(s);
     while (st && st->head->cut == 0 && now_us >= st->head->expires_us) {
-        s->counters.abandoned++; /* nobody but us has heard of it */
-        vn_sctp_msg_forget(s, vn_sctp_stream_pop(st));
+        struct vn_sctp_out_msg *m = vn_sctp_stream_pop(st);
+        vn_sctp_gave_up(s, m); /* the peer has not heard of it */
+        vn_sctp_msg_forget(s, m);
         st = stream_to_serve(s);
     }
     if (!st)
