@@ -169,7 +169,7 @@
 #define VN_REPORT_SPAN 8192 /* frames behind the newest of which a report tells */
 /* What a source keeps of a stream until it is reported, in bytes of memory: twice what is under
  * way, within these; and of all streams of a node. */
-#define VN_RETAIN_MIN (8u << 20)
+#define VN_RETAIN_MIN (1u << 20)
 #define VN_RETAIN_MAX (32u << 20)
 #define VN_RETAIN_NODE_MAX (128u << 20)
 #define VN_RETAIN_FRAMES_MAX 16384

@@ -6,7 +6,6 @@
 struct vn_retained {
     struct vn_pktbuf *frame; /* NULL: it has arrived */
     uint64_t seq;
-    uint64_t sent; /* retain.sent with it */
     uint64_t at_us;
 };
 
@@ -80,6 +79,11 @@ size_t vn_retain_add(struct vn_retain *r, struct vn_pktbuf *frame, uint64_t seq,
     size_t gone = 0;
     assert(!vn_retain_waits(r));
     r->sent += bytes;
+    if (!r->mark.set) {
+        r->mark.set = true;
+        r->mark.seq = seq;
+        r->mark.sent = r->sent;
+    }
     while (r->head < r->tail &&
            (r->bytes + bytes > limit(r) || *r->node_bytes + bytes > VN_RETAIN_NODE_MAX ||
             (r->tail - r->head == r->room && !have_room(r)))) {
@@ -88,7 +92,7 @@ size_t vn_retain_add(struct vn_retain *r, struct vn_pktbuf *frame, uint64_t seq,
     }
     if (*r->node_bytes + bytes > VN_RETAIN_NODE_MAX || !have_room(r))
         return gone + 1;
-    *slot(r, r->tail) = (struct vn_retained){vn_pktbuf_share(frame), seq, r->sent, now_us};
+    *slot(r, r->tail) = (struct vn_retained){vn_pktbuf_share(frame), seq, now_us};
     r->again = ++r->tail;
     r->bytes += bytes;
     *r->node_bytes += bytes;
@@ -103,36 +107,32 @@ static bool arrived(const struct vn_delivery *d, uint64_t seq)
     return at < 8 * (uint64_t)d->bits_len && (d->bits[at / 8] >> (at % 8) & 1);
 }
 
-/* Frames up to the one with this have arrived; 0: none did. */
-static void note_under_way(struct vn_retain *r, uint64_t newest)
+static void mark_arrived(struct vn_retain *r)
 {
-    if (newest)
-        r->under_way = VN_MAX(r->sent - newest, r->under_way - r->under_way / 16);
+    r->mark.set = false;
+    r->under_way = VN_MAX(r->sent - r->mark.sent, r->under_way - r->under_way / 16);
 }
 
 void vn_retain_acked(struct vn_retain *r)
 {
-    uint64_t newest = 0;
     while (r->head < r->again && !vn_pktbuf_is_shared(slot(r, r->head)->frame)) {
-        newest = slot(r, r->head)->sent;
+        if (r->mark.set && slot(r, r->head)->seq >= r->mark.seq)
+            mark_arrived(r);
         let_oldest_go(r);
     }
-    note_under_way(r, newest);
 }
 
 void vn_retain_report(struct vn_retain *r, const struct vn_delivery *d)
 {
     const uint64_t end = d->next + 8 * (uint64_t)d->bits_len;
-    uint64_t newest = 0;
     for (uint64_t at = r->head; at < r->tail && slot(r, at)->seq < end; at++) {
         struct vn_retained *s = slot(r, at);
-        if (!s->frame || !arrived(d, s->seq))
-            continue;
-        newest = s->sent;
-        let_go(r, s);
+        if (s->frame && arrived(d, s->seq))
+            let_go(r, s);
     }
     forget_arrived(r);
-    note_under_way(r, newest);
+    if (r->mark.set && arrived(d, r->mark.seq))
+        mark_arrived(r);
 }
 
 void vn_retain_move(struct vn_retain *r, uint64_t now_us)
@@ -140,6 +140,7 @@ void vn_retain_move(struct vn_retain *r, uint64_t now_us)
     while (r->head < r->tail && slot(r, r->head)->at_us + VN_RETAIN_US < now_us)
         let_oldest_go(r);
     r->again = r->head;
+    r->mark.set = false; /* how long it takes now is no measure */
 }
 
 struct vn_pktbuf *vn_retain_next(struct vn_retain *r)

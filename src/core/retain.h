@@ -20,7 +20,11 @@ struct vn_retain {
     size_t bytes;        /* of memory */
     size_t *node_bytes;  /* of all streams of the worker */
     uint64_t sent;       /* bytes of memory of all frames there were */
-    uint64_t under_way;  /* most of that between a frame and the report of it; sinks slowly */
+    uint64_t under_way;  /* most of that between a frame and word of it; sinks slowly */
+    struct {             /* a frame that word is awaited of, kept or not */
+        bool set;
+        uint64_t seq, sent;
+    } mark;
 };
 
 void vn_retain_init(struct vn_retain *r, size_t *node_bytes);
