@@ -35,6 +35,8 @@ static void two_arms(void)
                                  .loss_q16 = nondet_u32(),
                                  .headroom_q16 = nondet_u32(),
                                  .age = nondet_u32(),
+                                 .waits = nondet_u32(),
+                                 .asked = nondet_bool(),
                                  .hold = nondet_u16(),
                                  .faults = nondet_u8(),
                                  .sound = nondet_u8()};
@@ -54,7 +56,7 @@ static void two_arms(void)
     learn(&c);
     for (size_t i = 0; i < 2; i++) {
         assert(c.arms[i].loss_q16 <= 8 * VN_Q16 && c.arms[i].weight_q16 <= VN_Q16);
-        assert(urgency(&c.arms[i], nondet_bool()) <= UINT64_C(1) << 48);
+        assert(urgency(&c, &c.arms[i], nondet_bool()) <= UINT64_C(1) << 48);
     }
     choose(&c);
     assert(c.current < 2);

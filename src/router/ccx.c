@@ -168,7 +168,7 @@ void vn_ccx_measured(struct vn_ccx *c, uint64_t key, uint32_t cost_us)
     if (!a)
         return;
     cost_us = VN_MAX(VN_MIN(cost_us, (uint32_t)COST_MAX_US), 1u);
-    a->age = 0;
+    a->age = a->waits = 0;
     /* It failed under traffic: that it answers probes is not enough, unless nothing else is left.
      */
     if (a->hold > 0 && a != current_of(c) && is_usable(current_of(c)))
@@ -189,7 +189,7 @@ void vn_ccx_died(struct vn_ccx *c, uint64_t key)
     if (!a)
         return;
     a->state = VN_CCX_DEAD;
-    a->age = 0;
+    a->age = a->waits = 0;
     a->loss_q16 = VN_MAX(a->loss_q16, LOSS_MAX_Q16);
     if (a != current_of(c))
         return;
@@ -267,6 +267,7 @@ static void learn(struct vn_ccx *c)
 static void remember(struct vn_ccx_arm *a)
 {
     a->age++;
+    a->waits++;
     if (a->hold > 0)
         a->hold--;
     if (a->faults == 0 || a->state != VN_CCX_LIVE || ++a->sound < SOUND_TICKS)
@@ -351,28 +352,26 @@ static void refill(struct vn_ccx_budget *b, uint64_t now_ms)
 }
 
 /* The first probe goes where a switch is likely to pay, and longer ago counts more; the second to
- * whoever was not looked at for long, so that no arm is forgotten. */
-static uint64_t urgency(const struct vn_ccx_arm *a, size_t probe)
+ * whoever was not looked at for long, so that no arm is forgotten. What counts is when it was asked
+ * for: one that cannot be asked, or does not answer, is no reason to ask the others less. */
+static uint64_t urgency(const struct vn_ccx *c, const struct vn_ccx_arm *a, size_t probe)
 {
-    uint64_t age = VN_MIN(a->age, 1000u);
-    if (a->state == VN_CCX_UNKNOWN)
+    uint64_t waits = VN_MIN(a->waits, 1000u);
+    if (a == &c->arms[c->current] || a->excluded)
+        return 0;
+    if (a->state == VN_CCX_UNKNOWN && !a->asked)
         return UINT64_C(1) << 48;
-    return probe == 0 ? a->weight_q16 * age : age * age * age;
+    return probe == 0 ? a->weight_q16 * waits : waits * waits * waits;
 }
 
-static const struct vn_ccx_arm *draw_probe(struct vn_ccx *c, size_t probe)
+static struct vn_ccx_arm *draw_probe(struct vn_ccx *c, size_t probe)
 {
     uint64_t total = 0;
     for (size_t i = 0; i < c->count; i++)
-        if (i != c->current && !c->arms[i].excluded && c->arms[i].age > 0)
-            total += urgency(&c->arms[i], probe);
-    if (total == 0)
-        return NULL;
-    uint64_t at = vn_dice_below(&c->dice, total);
+        total += urgency(c, &c->arms[i], probe);
+    uint64_t at = total ? vn_dice_below(&c->dice, total) : 0;
     for (size_t i = 0; i < c->count; i++) {
-        if (i == c->current || c->arms[i].excluded || c->arms[i].age == 0)
-            continue;
-        uint64_t share = urgency(&c->arms[i], probe);
+        uint64_t share = urgency(c, &c->arms[i], probe);
         if (at < share)
             return &c->arms[i];
         at -= share;
@@ -396,9 +395,11 @@ struct vn_ccx_plan vn_ccx_tick(struct vn_ccx *c, struct vn_ccx_budget *b, uint64
     for (size_t i = 0; i < c->count; i++)
         remember(&c->arms[i]);
     while (plan.probe_count < VN_CCX_PROBES_MAX) {
-        const struct vn_ccx_arm *a = draw_probe(c, plan.probe_count);
-        if (!a || (plan.probe_count && a == plan.probes[0]) || !take_token(b, &c->dice))
+        struct vn_ccx_arm *a = draw_probe(c, plan.probe_count);
+        if (!a || !take_token(b, &c->dice))
             break;
+        a->asked = true;
+        a->waits = 0;
         plan.probes[plan.probe_count++] = a;
     }
     plan.standby_count = vn_ccx_standbys(c, plan.standbys);

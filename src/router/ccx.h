@@ -45,6 +45,8 @@ struct vn_ccx_arm {
     uint32_t weight_q16;   /* exp(-1.2 (L - min L)) */
     uint32_t headroom_q16; /* of its relay, 0 to 1; 1 for the direct path */
     uint32_t age;          /* ticks since the last measurement */
+    uint32_t waits;        /* ticks since it was last measured or asked for */
+    bool asked;            /* ever: it is no news any more */
     uint16_t hold;         /* ticks for which answers to probes do not revive it */
     uint8_t faults, sound; /* ends under traffic; ticks alive since, towards forgiving one */
 };

@@ -376,6 +376,24 @@ static void every_arm_is_looked_at(void **state)
     }
 }
 
+/* Relays that cannot be asked, or never answer, take nothing from one that would. */
+static void who_never_answers_is_no_reason_to_ask_less(void **state)
+{
+    (void)state;
+    begin(4, 3);
+    vn_ccx_measured(&c, 100, 10000);
+    vn_ccx_measured(&c, 101, 9500);
+    for (int t = 0; t < 500; t++) {
+        struct vn_ccx_plan plan = tick();
+        vn_ccx_measured(&c, 100, 10000);
+        for (size_t i = 0; i < plan.probe_count; i++) {
+            if (plan.probes[i]->key == 101)
+                vn_ccx_measured(&c, 101, 9500);
+        }
+        assert_true(vn_ccx_find(&c, 101)->age < 12);
+    }
+}
+
 static void limits(void **state)
 {
     (void)state;
@@ -475,6 +493,7 @@ int main(void)
         cmocka_unit_test(probes_are_capped_per_node),
         cmocka_unit_test(relays_that_save_nothing_are_left),
         cmocka_unit_test(every_arm_is_looked_at),
+        cmocka_unit_test(who_never_answers_is_no_reason_to_ask_less),
         cmocka_unit_test(limits),
         cmocka_unit_test(any_order_of_events),
     };
