@@ -8,8 +8,9 @@
  * the network.
  *
  * New credentials make a second connection; the old one is read for two seconds more, so nothing on
- * its way is lost. Subscriptions without a queue may then deliver a message twice; the envelope's
- * replay check knows.
+ * its way is lost. Where the second one took long to come, the path was disturbed and what the old
+ * one still carries may come too late: the handler hears of a loss and a return. Subscriptions
+ * without a queue may then deliver a message twice; the envelope's replay check knows.
  */
 #pragma once
 
@@ -18,6 +19,8 @@
 
 #define VN_NATS_CONNECT_MS 10000 /* an attempt that takes longer is abandoned */
 #define VN_NATS_RETIRE_MS 2000   /* how long a replaced connection is still read */
+#define VN_NATS_SLOW_MS 1000     /* to connect: the path is disturbed, or very long */
+#define VN_NATS_DOUBT_MS 60000   /* a long path is not doubted more often */
 #define VN_NATS_SILENCE_MS                                                                         \
     150000 /* Master pings every 20 s (at most every 2 min): longer silence is a dead broker */
 #define VN_NATS_RETRY_MAX_MS 5000

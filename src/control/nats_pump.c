@@ -26,6 +26,7 @@ struct pump {
     uint64_t attempt_cred; /* what the attempt connects with */
     uint64_t retry_ms;     /* not before */
     uint64_t retire_ms;
+    uint64_t doubt_ms; /* no slow hand-over counts as a loss before */
     unsigned failures; /* rounds through all URLs */
     size_t next_url;
     enum vn_control_state told;
@@ -124,8 +125,9 @@ static void attempt_failed(struct pump *p, natsStatus why, const char *reason)
         tell(p, why == NATS_CONNECTION_AUTH_FAILED ? VN_CONTROL_REFUSED : VN_CONTROL_DOWN, reason);
 }
 
-static void attempt_succeeded(struct pump *p, struct nats_link *l)
+static void attempt_succeeded(struct pump *p, struct nats_link *l, uint64_t started_ms)
 {
+    const bool slow = p->current && p->now_ms >= started_ms + VN_NATS_SLOW_MS;
     l->cred_number = p->attempt_cred;
     vn_nats_link_free(p->old); /* only if the connection in between was lost */
     p->old = p->current;
@@ -137,6 +139,10 @@ static void attempt_succeeded(struct pump *p, struct nats_link *l)
     pthread_mutex_lock(&p->s->mu);
     vn_nats_link_sync(l, p->s);
     pthread_mutex_unlock(&p->s->mu);
+    if (slow && p->now_ms >= p->doubt_ms) {
+        p->doubt_ms = p->now_ms + VN_NATS_DOUBT_MS;
+        tell(p, VN_CONTROL_DOWN, "Master was slow to answer, and may have said more");
+    }
     tell(p, VN_CONTROL_UP, NULL);
 }
 
@@ -159,7 +165,7 @@ static void look_at_attempt(struct pump *p)
         p->attempt = NULL;
         struct nats_link *l = VN_TAKE(a->link);
         if (l)
-            attempt_succeeded(p, l);
+            attempt_succeeded(p, l, a->started_ms);
         else
             attempt_failed(p, a->status, a->reason);
         vn_nats_attempt_free(a);

@@ -325,6 +325,28 @@ static void test_hand_over(void **state)
     stop_server();
 }
 
+/* What the old connection carries may never come: who listens hears that something may be missing.
+ */
+static void test_slow_hand_over(void **state)
+{
+    (void)state;
+    struct seen s;
+    start_server("");
+    struct vn_nats *n = client(&s);
+    connect_to(n, "127.0.0.1", w.ca_cert);
+    until(&s.ups, 1);
+    kill(w.server, SIGSTOP);
+    connect_to(n, "127.0.0.1", w.ca_cert);
+    for (uint64_t from = vn_clock_boot_ms(); vn_clock_boot_ms() < from + VN_NATS_SLOW_MS + 200;)
+        vn_loop_poll(w.loop);
+    assert_int_equal(s.downs, 0);
+    kill(w.server, SIGCONT);
+    until(&s.ups, 2);
+    assert_int_equal(s.downs, 1);
+    vn_nats_free(n);
+    stop_server();
+}
+
 static void test_wrong_authority(void **state)
 {
     (void)state;
@@ -379,9 +401,13 @@ static void test_stops_while_connecting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),  cmocka_unit_test(test_survives_broker),
-        cmocka_unit_test(test_hand_over), cmocka_unit_test(test_wrong_authority),
-        cmocka_unit_test(test_refused),   cmocka_unit_test(test_stops_while_connecting),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_survives_broker),
+        cmocka_unit_test(test_hand_over),
+        cmocka_unit_test(test_slow_hand_over),
+        cmocka_unit_test(test_wrong_authority),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_stops_while_connecting),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
