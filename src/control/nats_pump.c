@@ -26,9 +26,11 @@ struct pump {
     uint64_t attempt_cred; /* what the attempt connects with */
     uint64_t retry_ms;     /* not before */
     uint64_t retire_ms;
-    uint64_t doubt_ms; /* no slow hand-over counts as a loss before */
-    unsigned failures; /* rounds through all URLs */
+    uint64_t wanted_ms; /* since when attempts have not succeeded; 0: none was made */
+    uint64_t doubt_ms;  /* no slow hand-over counts as a loss before */
+    unsigned failures;  /* rounds through all URLs */
     size_t next_url;
+    bool abandoned; /* an attempt, since one ended by itself */
     enum vn_control_state told;
     uint64_t now_ms;
     int addr_watch; /* -1: none */
@@ -88,6 +90,8 @@ static void begin_attempt(struct pump *p)
     a->cred = vn_nats_cred_ref(s->cred);
     a->url = p->next_url % s->cred->url_count;
     a->started_ms = p->now_ms;
+    if (!p->wanted_ms)
+        p->wanted_ms = p->now_ms;
     pthread_attr_t attr;
     pthread_t t;
     if (pthread_attr_init(&attr) != 0) {
@@ -111,6 +115,7 @@ static void begin_attempt(struct pump *p)
 static void attempt_failed(struct pump *p, natsStatus why, const char *reason)
 {
     p->next_url++;
+    p->abandoned = false;
     pthread_mutex_lock(&p->s->mu);
     const size_t count = p->s->cred ? p->s->cred->url_count : 1;
     const bool newer = p->s->cred_number != p->attempt_cred;
@@ -125,9 +130,11 @@ static void attempt_failed(struct pump *p, natsStatus why, const char *reason)
         tell(p, why == NATS_CONNECTION_AUTH_FAILED ? VN_CONTROL_REFUSED : VN_CONTROL_DOWN, reason);
 }
 
-static void attempt_succeeded(struct pump *p, struct nats_link *l, uint64_t started_ms)
+static void attempt_succeeded(struct pump *p, struct nats_link *l)
 {
-    const bool slow = p->current && p->now_ms >= started_ms + VN_NATS_SLOW_MS;
+    const bool slow = p->current && p->now_ms >= p->wanted_ms + VN_NATS_SLOW_MS;
+    p->wanted_ms = 0;
+    p->abandoned = false;
     l->cred_number = p->attempt_cred;
     vn_nats_link_free(p->old); /* only if the connection in between was lost */
     p->old = p->current;
@@ -165,7 +172,7 @@ static void look_at_attempt(struct pump *p)
         p->attempt = NULL;
         struct nats_link *l = VN_TAKE(a->link);
         if (l)
-            attempt_succeeded(p, l, a->started_ms);
+            attempt_succeeded(p, l);
         else
             attempt_failed(p, a->status, a->reason);
         vn_nats_attempt_free(a);
@@ -213,6 +220,24 @@ static void look_at_links(struct pump *p)
         lost_current(p, "Master went silent");
 }
 
+/* It may be made from an address that went, which nothing tells it. Once only, or a machine whose
+ * interfaces come and go all the time would never connect. Its thread frees it. */
+static void abandon_attempt(struct pump *p)
+{
+    if (!p->attempt || p->abandoned)
+        return;
+    pthread_mutex_lock(&p->s->mu);
+    const bool finished = p->s->finished;
+    if (!finished)
+        p->s->awaited = NULL;
+    pthread_mutex_unlock(&p->s->mu);
+    if (finished)
+        return;
+    p->attempt = NULL;
+    p->abandoned = true;
+    p->retry_ms = p->now_ms + retry_delay_ms(0);
+}
+
 /* Addresses came or went. */
 static void look_at_addresses(struct pump *p)
 {
@@ -221,6 +246,7 @@ static void look_at_addresses(struct pump *p)
         vn_nats_link_free(p->old);
         p->old = NULL;
     }
+    abandon_attempt(p);
     if (p->current && p->current->fd >= 0 && vn_addr_watch_gone(p->current->fd))
         lost_current(p, "this machine's address changed");
     else if (!p->current)
