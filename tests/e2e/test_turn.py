@@ -114,7 +114,8 @@ def a_relayed_tether_moves_with_its_address():
     a.ip("address", "add", f"{HOSTS['a']}/24", "dev", "eth0")
     wait_until(lambda: na.daemon.log_text().count("tether_moved") >= 2, 10, "and back")
     na.reaches(nb.ip4, within=5)
-    wait_until(lambda: [sockets(n) for n in (na, nb)] == before, 5, "no socket is left over")
+    # Before there may have been one more: of the login, or of a connection to Master that new credentials replaced.
+    wait_until(lambda: all(sockets(n) <= had for n, had in zip((na, nb), before)), 5, "no socket is left over")
     given_back = coturn.count("refreshed, .*lifetime=0")
     na.stop(), nb.stop()
     wait_until(lambda: coturn.count("refreshed, .*lifetime=0") > given_back, 5, "the last is given back")
