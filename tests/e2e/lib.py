@@ -94,6 +94,13 @@ def run(argv, timeout=30, ok=True, **kwargs):
     return done
 
 
+def stays(what, seconds=1):
+    """Whether what() is the same after so long."""
+    first = what()
+    time.sleep(seconds)
+    return what() == first
+
+
 def wait_until(condition, timeout, what, interval=0.02):
     """Waits until condition() is true and returns its value; an exception in it counts as no."""
     end = time.monotonic() + timeout

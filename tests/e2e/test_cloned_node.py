@@ -19,7 +19,7 @@ class Copy(Node):
     """The same node on another machine: its settings and token, copied."""
 
     def __init__(self, machine, original):
-        self.machine, self.tag, self.run_words = machine, original.tag, []
+        self.machine, self.tag, self.run_words, self.before = machine, original.tag, [], []
         self.dir = machine.dir / original.dir.name
         self.dir.mkdir(mode=0o700)
         shutil.copy2(original.dir / "conflux.json", self.dir)

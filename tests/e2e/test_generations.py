@@ -79,7 +79,7 @@ def who_is_left_out():
     old = generation(na)
     said = lambda: re.search(r"bytes_sent:(\d+)", d.out(["ss", "-Htin", "dport = :4222"])).group(1)  # noqa: E731
     # What it is just saying would be repeated, and keep what it says then waiting.
-    wait_until(lambda: said() == (time.sleep(1), said())[1], 20, "d has nothing to say to Master")
+    wait_until(lambda: stays(said), 20, "d has nothing to say to Master")
     srv.ip("route", "add", "blackhole", f"{address['d']}/32")
     g.cli("realm", "rekey", "--within", "2s")
     stage("key_change_ended", 2)

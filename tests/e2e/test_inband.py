@@ -8,7 +8,7 @@ srv, a, b, c, d = (net.machine(n) for n in ("srv", "a", "b", "c", "d"))
 underlay = net.switch([srv, a, b, c, d], "10.9.0")
 g = Guardian(srv, "10.9.0.1")
 nodes = na, nb, nc, nd = [Node(m, g, run_words=["--idle", "4", "--verbose"]) for m in (a, b, c, d)]
-HEAR = "import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 9)); time.sleep(60)"
+HEAR = "import signal, socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 9)); signal.pause()"
 SAY = "import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', (sys.argv[1], 9))"
 
 

@@ -37,8 +37,7 @@ def not_without_server():
 
 def with_server():
     for words in (["--stun", "10.9.0.1"], []):  # the second time it is remembered
-        g.daemon = srv.daemon(["veilnet-guardian", "run", *words], name="guardian", env=g.env)
-        wait_until(lambda: g.health().get("master") == "up", 20, "Guardian answers")
+        g.start(*words)
         na.start(), nb.start()
         na.reaches(nb.ip4, within=10)
         nb.reaches(na.ip4, within=5)

@@ -84,10 +84,8 @@ def with_a_turn_server():
     Coturn(srv, "10.9.0.1", user="veil:between-nats")
     password = srv.dir / "turn.password"
     password.write_text("between-nats")
-    g.daemon.stop()
-    g.daemon = srv.daemon(["veilnet-guardian", "run", "--turn", "turn:10.9.0.1,turn:10.9.0.1?transport=tcp",
-                           "--turn-user", "veil", "--turn-password-file", password], name="guardian", env=g.env)
-    wait_until(lambda: g.health().get("master") == "up", 20, "Guardian answers")
+    g.run_with("--turn", "turn:10.9.0.1,turn:10.9.0.1?transport=tcp", "--turn-user", "veil", "--turn-password-file",
+               password)
     for n in nodes.values():
         n.stop()
     for n in nodes.values():

@@ -76,11 +76,8 @@ def turn_servers():
     password.write_text("netcheck")
 
     def servers(node, cert):
-        g.daemon.stop()
-        g.daemon = srv.daemon(
-            ["veilnet-guardian", "run", "--turn", "turn:10.9.0.1,turn:10.9.0.1?transport=tcp,turns:10.9.0.1:443",
-             "--turn-user", "veil", "--turn-password-file", password, "--turn-cert", cert], name="guardian", env=g.env)
-        wait_until(lambda: g.health().get("master") == "up", 20, "Guardian answers")
+        g.run_with("--turn", "turn:10.9.0.1,turn:10.9.0.1?transport=tcp,turns:10.9.0.1:443", "--turn-user", "veil",
+                   "--turn-password-file", password, "--turn-cert", cert)
         node.stop()
         node.start()
         said = node.json("netcheck")

@@ -59,16 +59,8 @@ password_path.chmod(0o600)
 
 g = Guardian(srv, "10.9.0.1", start=False)
 
-
-def run_guardian(*words):
-    if g.daemon:
-        g.daemon.stop()
-    g.daemon = srv.daemon(["veilnet-guardian", "run", *words], name="guardian", env=g.env)
-    wait_until(lambda: g.health().get("master") == "up", 20, "Guardian answers")
-
-
 # Nobody is there; a direct pair is found first.
-run_guardian("--turn", "turn:10.9.0.99", "--turn-user", "veil", "--turn-password-file", password_path)
+g.run_with("--turn", "turn:10.9.0.99", "--turn-user", "veil", "--turn-password-file", password_path)
 other_join = g.token("--uses", "1")
 na, nb = WatchedNode(a, g), WatchedNode(b, g)
 CONFLUX_TOKENS = [json.loads((n.dir / "conflux.json").read_text())["conflux_token"] for n in (na, nb)]
@@ -174,7 +166,7 @@ def after_the_turn_server_was_changed():
     new = srv.dir / "turn.secret"
     new.write_text("turn-secret-south-tree")
     new.chmod(0o600)
-    run_guardian("--turn", "turn:10.9.0.99", "--turn-secret-file", new)
+    g.run_with("--turn", "turn:10.9.0.99", "--turn-secret-file", new)
     for n in (na, nb):
         renew(n)
         memory_holds(n.daemon.pid, {**held, "TURN secret": [new.read_bytes()]}, {"identity": n.keys().all("identity")},

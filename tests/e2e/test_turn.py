@@ -23,13 +23,6 @@ secret.write_text(SECRET + "\n")
 g = Guardian(srv, "10.9.0.1", start=False)
 
 
-def run_guardian(*words):
-    if g.daemon:
-        g.daemon.stop()
-    g.daemon = srv.daemon(["veilnet-guardian", "run", *words], name="guardian", env=g.env)
-    wait_until(lambda: g.health().get("master") == "up", 20, "Guardian answers")
-
-
 def block(what):
     """Drops what a and b send by UDP: to each other ("peers"), or at all ("udp")."""
     for machine in (a, b):
@@ -87,7 +80,7 @@ def refuses_bad_settings():
 
 def udp_between_peers_is_blocked():
     """Time-limited credentials, TURN over UDP."""
-    run_guardian("--turn", f"turn:{SERVER}", "--turn-secret-file", secret)
+    g.run_with("--turn", f"turn:{SERVER}", "--turn-secret-file", secret)
     globals().update(na=Node(a, g, start=False, run_words=["--verbose"]), nb=Node(b, g, start=False, run_words=["--verbose"]))
     block("peers")
     relayed()
@@ -158,9 +151,9 @@ def direct_where_possible():
 def no_udp_at_all():
     """TURN over TCP; then over TLS on port 443, where the server's key is pinned."""
     block("udp")
-    run_guardian("--turn", f"turn:{SERVER}?transport=udp,turn:{SERVER}?transport=tcp")
+    g.run_with("--turn", f"turn:{SERVER}?transport=udp,turn:{SERVER}?transport=tcp")
     relayed()
-    run_guardian("--turn", f"turn:{SERVER},turns:{SERVER}:443", "--turn-cert", coturn.cert)
+    g.run_with("--turn", f"turn:{SERVER},turns:{SERVER}:443", "--turn-cert", coturn.cert)
     relayed()
     check(coturn.count("TLS") > 0, "by TLS")
 
@@ -170,7 +163,7 @@ def another_key_is_refused():
     other = srv.dir / "other.crt"
     srv.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
              srv.dir / "other.key", "-out", other, "-days", "2", "-subj", "/CN=turn.test"])
-    run_guardian("--turn", f"turns:{SERVER}:443", "--turn-cert", other)
+    g.run_with("--turn", f"turns:{SERVER}:443", "--turn-cert", other)
     before = len(coturn.allocations())
     na.start(), nb.start()
     check(a.run(["ping", "-n", "-c", "1", "-W", "4", nb.ip4], ok=False).returncode != 0, "no way")
@@ -184,7 +177,7 @@ def relay_alone_tells_no_address():
     """With --candidates relay no packet goes to the other's address, and no candidate of this machine to it."""
     for machine in (a, b):
         machine.run(["nft", "flush", "ruleset"])
-    run_guardian("--turn", f"turn:{SERVER}", "--turn-secret-file", secret)
+    g.run_with("--turn", f"turn:{SERVER}", "--turn-secret-file", secret)
     for node in (na, nb):
         node.run_words = ["--verbose", "--candidates", "relay"]
     rules = a.dir / "watch.nft"
@@ -212,7 +205,7 @@ def one_user_for_all():
     password = srv.dir / "turn.password"
     password.write_text("long-term-password\n")
     block("peers")
-    run_guardian("--turn", f"turn:{SERVER}", "--turn-user", "veil", "--turn-password-file", password)
+    g.run_with("--turn", f"turn:{SERVER}", "--turn-user", "veil", "--turn-password-file", password)
     for node in (na, nb):
         node.run_words = ["--verbose"]
     relayed()
@@ -224,7 +217,7 @@ def another_server_takes_over():
     coturn.daemon.stop()  # two on one port would share what comes
     globals()["coturn"] = Coturn(turn, SERVER, name="coturn3")
     second = Coturn(srv, "10.9.0.1", name="coturn-second")
-    run_guardian("--turn", f"turn:{SERVER},turn:10.9.0.1", "--turn-secret-file", secret)
+    g.run_with("--turn", f"turn:{SERVER},turn:10.9.0.1", "--turn-secret-file", secret)
     na.start(), nb.start()
     na.reaches(nb.ip4, within=15)
     used, other = (coturn, second) if is_relayed(na) else (second, coturn)  # the first, or it was slow

@@ -13,9 +13,7 @@ coturn = Coturn(turn, "10.9.0.2", options=["stale-nonce=2", "permission-lifetime
 secret = srv.dir / "turn.secret"
 secret.write_text(SECRET)
 g = Guardian(srv, "10.9.0.1", start=False)
-g.daemon = srv.daemon(["veilnet-guardian", "run", "--turn", "turn:10.9.0.2", "--turn-secret-file", secret],
-                      name="guardian", env=g.env)
-wait_until(lambda: g.health().get("master") == "up", 20, "Guardian answers")
+g.start("--turn", "turn:10.9.0.2", "--turn-secret-file", secret)
 na, nb = Node(a, g, run_words=["--candidates", "relay"]), Node(b, g, run_words=["--candidates", "relay"])
 
 

@@ -36,6 +36,12 @@ class Guardian:
         wait_until(lambda: self.health()["status"] == "ok", 20, "Guardian answers")
         wait_until(lambda: self.health()["master"] == "up", 20, "Master answers")
 
+    def run_with(self, *words):
+        """Runs with these words from now on."""
+        if self.daemon:
+            self.daemon.stop()
+        self.start(*words)
+
     def health(self):
         return self.machine.json(["curl", "-sk", "--max-time", "2", f"https://{self.address}:8443/health"])
 
