@@ -173,7 +173,8 @@ class Traffic:
 
 
 class Datagrams:
-    """A numbered UDP datagram each millisecond, in one direction. Gaps are told by numbers: a sender that is late sends what is due at once."""
+    """A numbered UDP datagram each millisecond, in one direction. Gaps are times in which the kernel got none: what was
+    lost on a path that failed may come again by another."""
 
     SENDER = """
 import socket, sys, time
@@ -189,13 +190,17 @@ while True:
     time.sleep(0.0005)
 """
     RECEIVER = """
-import socket, sys
+import socket, struct, sys
+STAMP = 35  # SO_TIMESTAMPNS
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+s.setsockopt(socket.SOL_SOCKET, STAMP, 1)
 s.bind((sys.argv[1], int(sys.argv[2])))
 print("ready", flush=True)
 while True:
-    print(int.from_bytes(s.recv(2048)[:8], "big"), flush=True)
+    data, stamps, _, _ = s.recvmsg(2048, 64)
+    seconds, ns = next(struct.unpack("qq", d) for _, kind, d in stamps if kind == STAMP)
+    print(int.from_bytes(data[:8], "big"), seconds * 1000 + ns // 1000000, flush=True)
 """
 
     def __init__(self, source, destination, address, port=5005):
@@ -205,19 +210,19 @@ while True:
         self.sender = source.daemon(["python3", "-c", self.SENDER, address, port], name=f"datagrams-{name}")
 
     def come(self):
-        """Their numbers, so far."""
-        return [int(x) for x in re.findall(r"^([0-9]+)$", self.receiver.log_text(), re.M)]
+        """Number and time in ms of each, so far."""
+        return [(int(n), int(ms)) for n, ms in re.findall(r"^([0-9]+) ([0-9]+)$", self.receiver.log_text(), re.M)]
 
     def longest_gap(self, since=0):
-        """The longest run of numbers from `since` on that did not come, so far."""
-        numbers = sorted({n for n in self.come() if n >= since})
-        return max((y - x - 1 for x, y in zip(numbers, numbers[1:])), default=0)
+        """The longest time in ms without any from number `since` on, so far."""
+        times = sorted(ms for n, ms in self.come() if n >= since)
+        return max((y - x for x, y in zip(times, times[1:])), default=0)
 
     def flow(self, count=200):
         """Waits until so many more have come; returns the last number."""
         before = len(self.come())
         wait_until(lambda: len(self.come()) >= before + count, 20, "datagrams flow")
-        return self.come()[-1]
+        return self.come()[-1][0]
 
     def stop(self):
         self.sender.stop()
@@ -229,14 +234,14 @@ class Flow:
 
     SENDER = """
 import socket, struct, sys, time
-s = socket.create_connection((sys.argv[1], 7000)); n = 0
+s = socket.create_connection((sys.argv[1], int(sys.argv[2]))); n = 0
 print("ready", flush=True)
 while True:
     s.sendall(struct.pack(">Q", n) * 16); n += 1; time.sleep(0.002)
 """
     RECEIVER = """
 import socket, struct, sys, time
-l = socket.create_server(("0.0.0.0", 7000)); print("ready", flush=True)
+l = socket.create_server(("0.0.0.0", int(sys.argv[1]))); print("ready", flush=True)
 s, _ = l.accept(); f = s.makefile("rb"); n, last = 0, time.monotonic()
 while True:
     block = f.read(128)
@@ -248,10 +253,10 @@ while True:
     last = now
 """
 
-    def __init__(self, source, destination, address):
-        self.receiver = destination.daemon(["python3", "-c", self.RECEIVER], name=f"receiver-{destination.name}")
+    def __init__(self, source, destination, address, port=7000):
+        self.receiver = destination.daemon(["python3", "-c", self.RECEIVER, port], name=f"receiver-{destination.name}-{port}")
         self.receiver.wait_log("ready")
-        self.sender = source.daemon(["python3", "-c", self.SENDER, address], name=f"sender-{source.name}")
+        self.sender = source.daemon(["python3", "-c", self.SENDER, address, port], name=f"sender-{source.name}-{port}")
         self.sender.wait_log("ready")
         self.goes_on()
 
