@@ -275,7 +275,12 @@ static void test_relays_lose_their_right(void **state)
         assert_int_equal((int)vn_world_status(carrier).relay_count, 0);
         assert_true(vn_world_ping(s.a, s.b, false, 8000) == UINT64_MAX);
     }
-    assert_true(vn_world_ping(s.a, s.b, false, 20000) != UINT64_MAX);
+    /* A packet that meets the last refusal is answered with an unreachable; one of the next goes.
+     */
+    uint64_t took = UINT64_MAX;
+    for (int i = 0; i < 10 && took == UINT64_MAX; i++)
+        took = vn_world_ping(s.a, s.b, false, 2000);
+    assert_true(took != UINT64_MAX);
     vn_world_done(&s.w);
 }
 
