@@ -23,21 +23,36 @@ static bool was_tried(const struct vn_pc *pc, const struct vn_addr *a)
     return false;
 }
 
-void vn_pc_hurry_better(struct vn_pc *pc)
+/* This machine has an address that the candidates do not name. */
+static bool has_another(const struct vn_pc *pc)
 {
     const struct vn_netif_filter filter = vn_transport_filter(pc->transport);
     struct vn_addr addrs[VN_ICE_CANDIDATES_MAX];
     size_t count;
-    if (pc->state != VN_PC_OPEN || pc->closed || !pc->handler.better ||
-        pc->transport->filter == VN_CANDIDATES_RELAY ||
+    if (pc->transport->filter == VN_CANDIDATES_RELAY ||
         vn_netif_list(&filter, addrs, VN_ARRAY_LEN(addrs), &count) != VN_OK)
-        return;
+        return false;
     for (size_t i = 0; i < count; i++)
-        if (!was_tried(pc, &addrs[i])) {
-            pc->better_us = vn_pc_now(pc) + VN_BETTER_CHANGE_US;
-            vn_pc_arm(pc);
-            return;
-        }
+        if (!was_tried(pc, &addrs[i]))
+            return true;
+    return false;
+}
+
+void vn_pc_hurry_better(struct vn_pc *pc)
+{
+    if (pc->state != VN_PC_OPEN || pc->closed || !pc->handler.better || !has_another(pc))
+        return;
+    pc->better_us = vn_pc_now(pc) + VN_BETTER_CHANGE_US;
+    vn_pc_arm(pc);
+}
+
+void vn_pc_hurry_first(struct vn_pc *pc)
+{
+    if (pc->state > VN_PC_EXPECT_PAIR || pc->closed || pc->before || !pc->handler.better ||
+        vn_pc_now(pc) - pc->started_us < VN_BETTER_CHANGE_US || !has_another(pc))
+        return;
+    vn_pc_fail(pc, VN_TETHER_DOWN_ADDRESS_GONE);
+    vn_pc_progress(pc);
 }
 
 void vn_pc_tick_better(struct vn_pc *pc, uint64_t now_us)

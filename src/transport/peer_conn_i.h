@@ -155,6 +155,9 @@ void vn_pc_lose_pair(struct vn_pc *pc);
 void vn_pc_plan_better(struct vn_pc *pc);
 /** This machine's addresses have changed: looks soon if there are others than were tried. */
 void vn_pc_hurry_better(struct vn_pc *pc);
+/** Likewise while there is no pair yet, after VN_BETTER_CHANGE_US: goes down, to be made anew with
+ * the candidates of now. May call the user. */
+void vn_pc_hurry_first(struct vn_pc *pc);
 /** May call the user. */
 void vn_pc_tick_better(struct vn_pc *pc, uint64_t now_us);
 

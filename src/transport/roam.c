@@ -24,6 +24,7 @@ static void look(struct vn_pc *pc)
 {
     struct vn_transport *tp = pc->transport;
     vn_pc_hurry_better(pc);
+    vn_pc_hurry_first(pc);
     if (pc->state != VN_PC_OPEN || pc->closed)
         return;
     const struct vn_relay *relay = vn_pc_pair_relay(pc);

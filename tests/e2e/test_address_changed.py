@@ -58,6 +58,9 @@ def commands_follow():
 
 
 def without_address_for_a_while():
+    """Tethers that are offered meanwhile know nothing of the address that comes: they are made anew."""
+    na.reaches(nb.ip4, within=15)
+    nc.reaches(na.ip4, within=15)
     a.ip("address", "del", "10.9.0.22/24", "dev", "eth0")
     wait_until(lambda: na.status()["control"] == "down", 5, "a is cut off")
     time.sleep(5)  # the outage itself: what comes back is waited for by condition
