@@ -102,6 +102,15 @@ bool vn_read_block16(struct vn_reader *r, struct vn_reader *ret)
     return read_block(r, 2, ret);
 }
 
+bool vn_read_span16(struct vn_reader *r, struct vn_span *ret)
+{
+    struct vn_reader block;
+    if (!vn_read_block16(r, &block))
+        return false;
+    *ret = vn_reader_rest(&block);
+    return true;
+}
+
 bool vn_read_block24(struct vn_reader *r, struct vn_reader *ret)
 {
     return read_block(r, 3, ret);

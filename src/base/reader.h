@@ -32,6 +32,8 @@ VN_MUST_CHECK bool vn_read_u32(struct vn_reader *r, uint32_t *ret);
 VN_MUST_CHECK bool vn_read_u64(struct vn_reader *r, uint64_t *ret);
 /** Borrows the next n bytes; valid as long as the input. */
 VN_MUST_CHECK bool vn_read_span(struct vn_reader *r, size_t n, struct vn_span *ret);
+/** Likewise, with a u16 length before them. */
+VN_MUST_CHECK bool vn_read_span16(struct vn_reader *r, struct vn_span *ret);
 /** Copies the next n bytes to dst. */
 VN_MUST_CHECK bool vn_read_copy(struct vn_reader *r, void *dst, size_t n);
 VN_MUST_CHECK bool vn_read_skip(struct vn_reader *r, size_t n);

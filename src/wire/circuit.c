@@ -72,15 +72,6 @@ static bool read_labels(struct vn_reader *r, struct vn_span *ret)
     return count == 0;
 }
 
-static bool read_block(struct vn_reader *r, struct vn_span *ret)
-{
-    struct vn_reader block;
-    if (!vn_read_block16(r, &block))
-        return false;
-    *ret = vn_reader_rest(&block);
-    return true;
-}
-
 vn_status vn_circuit_decode(struct vn_span bytes, struct vn_circuit_msg *ret)
 {
     struct vn_reader r = vn_reader_of(bytes);
@@ -90,7 +81,7 @@ vn_status vn_circuit_decode(struct vn_span bytes, struct vn_circuit_msg *ret)
     switch (ok ? type : 0) {
     case VN_CIRCUIT_SETUP:
         ok = vn_read_u8(&r, &m.hops) && vn_read_u32(&r, &m.request) &&
-             read_label(&r, &m.reverse_label) && read_block(&r, &m.blob);
+             read_label(&r, &m.reverse_label) && vn_read_span16(&r, &m.blob);
         break;
     case VN_CIRCUIT_ACCEPT:
         ok = vn_read_u32(&r, &m.request) && read_label(&r, &m.label);
@@ -110,7 +101,7 @@ vn_status vn_circuit_decode(struct vn_span bytes, struct vn_circuit_msg *ret)
         break;
     case VN_CIRCUIT_DESC:
         ok = vn_read_u32(&r, &m.request) && vn_read_span(&r, VN_SETUP_MARK_LEN, &m.mark) &&
-             read_block(&r, &m.blob);
+             vn_read_span16(&r, &m.blob);
         break;
     default:
         ok = false;

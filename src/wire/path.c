@@ -91,15 +91,6 @@ static bool read_told(struct vn_reader *r, struct vn_path_msg *m)
     return true;
 }
 
-static bool read_block(struct vn_reader *r, struct vn_span *ret)
-{
-    struct vn_reader block;
-    if (!vn_read_block16(r, &block))
-        return false;
-    *ret = vn_reader_rest(&block);
-    return true;
-}
-
 vn_status vn_path_decode(struct vn_span bytes, struct vn_path_msg *ret)
 {
     struct vn_reader r = vn_reader_of(bytes);
@@ -114,7 +105,7 @@ vn_status vn_path_decode(struct vn_span bytes, struct vn_path_msg *ret)
         break;
     case VN_PATH_REPLY:
         ok = vn_read_u32(&r, &m.request) && read_sender(&r, &m) && read_told(&r, &m) &&
-             read_block(&r, &m.descriptor) && read_block(&r, &m.statement);
+             vn_read_span16(&r, &m.descriptor) && vn_read_span16(&r, &m.statement);
         break;
     case VN_PATH_DIGEST:
         ok = read_sender(&r, &m) && read_told(&r, &m);

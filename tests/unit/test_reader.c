@@ -46,6 +46,7 @@ static void failed_read_moves_nothing(void **state)
     struct vn_span s = {0};
     uint8_t copy[5] = {7};
     assert_false(vn_read_block16(&r, &block));
+    assert_false(vn_read_span16(&r, &s));
     assert_false(vn_read_u64(&r, &u64));
     assert_false(vn_read_span(&r, 5, &s));
     assert_false(vn_read_span(&r, SIZE_MAX, &s));
