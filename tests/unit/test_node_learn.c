@@ -3,20 +3,16 @@
 
 #include "base/log.h"
 #include "core/node_i.h"
-#include "support/node_world.h"
 #include "support/test.h"
+#include "support/world_flow.h"
 
 #define DELAY_US 10000 /* of a tether: a round trip of 20 ms */
-#define NUMBERS 60000
-#define LOOK_MS 5
-#define IN_TIME_MS (40 + LOOK_MS) /* two hops and more, and until it is looked for */
+#define IN_TIME_MS 40  /* two hops and more */
 
 struct scene {
     struct vn_world w;
     struct vn_world_node *a, *b, *c, *d;
-    uint32_t first, next; /* numbers of a's packets */
-    uint32_t sent_ms[NUMBERS];
-    bool come[NUMBERS];                  /* in time: what goes again is late */
+    struct world_flow flow;              /* from a to b; what goes again is late */
     size_t control_bytes, control_count; /* of all tethers */
 };
 
@@ -40,48 +36,13 @@ static void setup(struct scene *s)
     s->d = vn_world_add(&s->w, "dave", "home");
     s->b = vn_world_add(&s->w, "bob", "home");
     s->a = vn_world_add(&s->w, "alice", "home");
-    s->next = 1;
+    world_flow_init(&s->flow, s->a, s->b);
+    s->flow.in_time_ms = IN_TIME_MS;
 }
 
-static void drain(struct scene *s)
-{
-    struct vn_pktbuf *b;
-    while ((b = vn_pktqueue_pop(&s->b->written))) {
-        uint32_t number = vn_inner_number(vn_pktbuf_span(b));
-        if (number < NUMBERS)
-            s->come[number] = s->w.now_us / 1000 - s->sent_ms[number] <= IN_TIME_MS;
-        vn_pktbuf_free(b);
-    }
-}
-
-/* A packet from a to b every so often, for so long. */
 static void stream(struct scene *s, uint64_t ms, uint64_t every_ms)
 {
-    for (uint64_t at = 0; at < ms; at += every_ms) {
-        assert_in_range(s->next, 1, NUMBERS - 1);
-        s->sent_ms[s->next] = (uint32_t)(s->w.now_us / 1000);
-        vn_world_send(s->a, s->b, false, s->next++);
-        for (uint64_t left = every_ms, step; left > 0; left -= step) {
-            step = VN_MIN(left, (uint64_t)LOOK_MS);
-            vn_world_run(&s->w, step);
-            drain(s);
-        }
-    }
-}
-
-/* The longest run of packets since `from` that did not come in time. */
-static unsigned longest_gap(struct scene *s, uint32_t from)
-{
-    unsigned longest = 0, run = 0;
-    for (unsigned i = 0; i < 500 / LOOK_MS; i++) {
-        vn_world_run(&s->w, LOOK_MS);
-        drain(s);
-    }
-    for (uint32_t i = from; i < s->next; i++) {
-        run = s->come[i] ? 0 : run + 1;
-        longest = VN_MAX(longest, run);
-    }
-    return longest;
+    world_flow_run(&s->flow, ms, every_ms);
 }
 
 static struct vn_stream *tx_of(const struct scene *s)
@@ -152,7 +113,7 @@ static void test_standbys(void **state)
     assert_null(tx_of(&s));
     assert_int_equal(0, vn_world_status(s.c).relay_count + vn_world_status(s.d).relay_count);
     assert_int_equal(0, s.a->node->routes.budget.sharers);
-    assert_int_equal(0, longest_gap(&s, 2)); /* the first waited for the handshake */
+    assert_int_equal(0, world_flow_gap(&s.flow, 2)); /* the first waited for the handshake */
     vn_world_done(&s.w);
 }
 
@@ -167,12 +128,12 @@ static void test_costs_little(void **state)
     warm_up(&s);
     stream(&s, 4000, 100);
     s.control_bytes = s.control_count = 0;
-    const uint32_t from = s.next;
+    const uint32_t from = s.flow.next;
     stream(&s, seconds * 1000, 100);
     /* A heartbeat and at most a probe a second, each answered; a probe crosses two tethers. */
     assert_in_range(s.control_count, 2 * seconds, 6 * seconds + 12);
     assert_in_range(s.control_bytes + headers * s.control_count, 1, 1250 * seconds);
-    assert_int_equal(0, longest_gap(&s, from));
+    assert_int_equal(0, world_flow_gap(&s.flow, from));
     vn_world_done(&s.w);
 }
 
@@ -184,12 +145,12 @@ static void test_direct_goes_silent(void **state)
     setup(&s);
     warm_up(&s);
     stream(&s, 1000, 1);
-    uint32_t from = s.next;
+    uint32_t from = s.flow.next;
     vn_world_cut(s.a, s.b, true);
     stream(&s, 1000, 1);
     assert_non_null(relay_of(&s));
     /* A heartbeat on its way, its answer, and the silence that is borne. */
-    assert_in_range(longest_gap(&s, from), 20, 150);
+    assert_in_range(world_flow_gap(&s.flow, from), 20, 150);
     assert_int_equal(1, s.a->node->routes.failovers);
     struct vn_node_way ways[VN_NODE_WAYS_MAX];
     const struct vn_id b = vn_world_status(s.b).node;
@@ -231,11 +192,11 @@ static void test_relay_goes_silent(void **state)
     for (int behind = 0; behind < 2; behind++) {
         struct scene s;
         struct vn_world_node *first = relayed(&s);
-        uint32_t from = s.next;
+        uint32_t from = s.flow.next;
         vn_world_cut(first, behind ? s.b : s.a, true);
         stream(&s, 500, 1);
         assert_ptr_not_equal(first, relay_of(&s));
-        assert_in_range(longest_gap(&s, from), 20, 150);
+        assert_in_range(world_flow_gap(&s.flow, from), 20, 150);
         assert_int_equal(1, vn_world_status(s.a).handshakes_started);
         vn_world_done(&s.w);
     }
@@ -247,11 +208,11 @@ static void test_relay_stops(void **state)
     (void)state;
     struct scene s;
     struct vn_world_node *first = relayed(&s);
-    uint32_t from = s.next;
+    uint32_t from = s.flow.next;
     vn_node_stop(first->node, s.w.now_us / 1000);
     stream(&s, 500, 1);
     assert_ptr_not_equal(first, relay_of(&s));
-    assert_in_range(longest_gap(&s, from), 0, 30); /* what was on its way over it */
+    assert_in_range(world_flow_gap(&s.flow, from), 0, 30); /* what was on its way over it */
     vn_world_done(&s.w);
 }
 
@@ -261,11 +222,11 @@ static void test_slow_path_is_left(void **state)
     (void)state;
     struct scene s;
     struct vn_world_node *first = relayed(&s);
-    uint32_t from = s.next;
+    uint32_t from = s.flow.next;
     vn_mem_net_slow(s.w.net, vn_world_owner(first), 10000);
     stream(&s, 20000, 20);
     assert_ptr_not_equal(first, relay_of(&s));
-    assert_int_equal(0, longest_gap(&s, from));
+    assert_int_equal(0, world_flow_gap(&s.flow, from));
     assert_int_equal(0, s.a->node->routes.failovers);
     vn_world_done(&s.w);
 }
@@ -283,11 +244,11 @@ static void test_comes_back(void **state)
         stream(&s, 600, 1);
         assert_ptr_equal(s.c, relay_of(&s));
         vn_world_cut(s.a, s.b, false);
-        uint32_t from = s.next;
+        uint32_t from = s.flow.next;
         for (int k = 0; k < 100 && relay_of(&s); k++)
             stream(&s, 200, 10);
         assert_null(relay_of(&s));
-        assert_int_equal(0, longest_gap(&s, from));
+        assert_int_equal(0, world_flow_gap(&s.flow, from));
     }
     vn_world_done(&s.w);
 }
