@@ -191,6 +191,7 @@ static void open_end(struct end *e)
                                         .up = on_up,
                                         .down = on_down,
                                         .stranded = on_move,
+                                        .worn = on_move,
                                         .restarted = on_move,
                                         .messages = on_messages,
                                         .writable = on_writable};

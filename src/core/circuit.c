@@ -5,6 +5,8 @@
  *                  out, source, sealed: no tether (3 s)    it is up       the circuit failed
  *                  in: accepted (30 s)                     BIND           closes: nobody bound a
  * stream
+ *                  source, retired (2 s; at once if what
+ *                  it was to replace is lost)              end            closes
  *                  relay, in: descriptor asked for (3 s)   DESC           refuses
  */
 #include "core/circuit.h"
@@ -81,11 +83,24 @@ void vn_circuit_attach(struct vn_circuit *c, struct vn_stream *s)
     s->circuit_count++;
 }
 
+void vn_circuit_retire(struct vn_circuit *c, uint64_t after_ms)
+{
+    c->retired = true;
+    vn_timer_arm(&c->node->timers, &c->timer, c->node->now_ms + after_ms);
+}
+
 void vn_circuit_detach(struct vn_circuit *c)
 {
     if (c->stream)
         c->stream->circuit_count--;
     c->stream = NULL;
+    if (c->successor) { /* whoever misses c makes one of his own */
+        c->successor->replaces = NULL;
+        vn_circuit_retire(c->successor, 0);
+    }
+    if (c->replaces)
+        c->replaces->successor = NULL;
+    c->successor = c->replaces = NULL;
     vn_list_remove(&c->of_stream);
 }
 
@@ -93,6 +108,10 @@ static void on_timer(void *arg)
 {
     struct vn_circuit *c = arg;
     struct vn_node *n = c->node;
+    if (c->retired) {
+        vn_circuit_close(n, c, true);
+        return;
+    }
     if (c->state == VN_CIRCUIT_EXPECT_ACCEPT && !c->sealed &&
         c->sends < VN_SETUP_WAIT_MS / VN_SETUP_RESEND_MS) {
         send_setup(n, c);
@@ -111,6 +130,7 @@ struct vn_circuit *vn_circuit_make(struct vn_node *n, struct vn_hop *h, bool out
     c->node = n;
     c->hop = h;
     c->out = out;
+    c->renewed_ms = n->now_ms;
     c->state = out ? VN_CIRCUIT_EXPECT_TETHER : VN_CIRCUIT_UP;
     vn_timer_init(&c->timer, on_timer, c);
     vn_list_init(&c->of_hop);
@@ -258,7 +278,7 @@ static void on_setup(struct vn_node *n, struct vn_hop *h, const struct vn_circui
 static void on_accept(struct vn_node *n, struct vn_hop *h, const struct vn_circuit_msg *m)
 {
     struct vn_circuit *c = by_request(h, true, m->request);
-    if (!c) {
+    if (!c || c->retired) {
         /* Given up meanwhile: the other end's half goes too. */
         vn_circuit_send(n, h,
                         &(struct vn_circuit_msg){.type = VN_CIRCUIT_TEARDOWN, .label = m->label});
@@ -272,10 +292,13 @@ static void on_accept(struct vn_node *n, struct vn_hop *h, const struct vn_circu
     c->state = VN_CIRCUIT_UP;
     if (!c->sealed)
         c->bind = c->fwd;
-    if (c->link)
+    if (c->link) {
         vn_relay_on_accept(n, c);
-    else
-        vn_tx_advance(n, c->stream);
+        return;
+    }
+    if (c->replaces)
+        vn_circuit_successor_up(n, c);
+    vn_tx_advance(n, c->stream);
 }
 
 static void on_refuse(struct vn_node *n, struct vn_hop *h, const struct vn_circuit_msg *m)
@@ -335,6 +358,11 @@ void vn_circuit_input(struct vn_node *n, struct vn_hop *h, struct vn_span bytes)
         if (c)
             circuit_lost(n, c, false, VN_RELAY_TORN, VN_REFUSE_NO_ROUTE);
         break; /* unknown: both ends tore it down at once */
+    case VN_CIRCUIT_WORN:
+        c = vn_circuit_by_label(n, h, m.label);
+        if (c)
+            vn_circuit_renew(n, c);
+        break;
     case VN_CIRCUIT_FAILED:
         on_failed(n, h, m.blob);
         break;

@@ -71,6 +71,10 @@ struct vn_circuit {
     struct vn_ask asks[VN_ASKS_MAX]; /* source */
     unsigned ask_count;              /* ever */
     bool bound;                      /* source: the end has bound the stream to it */
+    struct vn_circuit *successor;    /* source: what is set up to take its place; */
+    struct vn_circuit *replaces;     /* and whose place this one is to take */
+    bool retired;                    /* source: of no use any more, and closed soon */
+    uint64_t renewed_ms;             /* made, told to be renewed, or tried that */
     struct vn_circuit *link;         /* relay: the other half */
     uint32_t relay;                  /* relay, in: its handle at the worker; 0: not there yet */
     unsigned asked;                  /* relay, out: descriptors wanted further on */
@@ -97,6 +101,8 @@ VN_MUST_CHECK vn_status vn_circuit_open_path(struct vn_node *n, struct vn_stream
 void vn_circuit_close(struct vn_node *n, struct vn_circuit *c, bool tell);
 void vn_circuit_attach(struct vn_circuit *c, struct vn_stream *s);
 void vn_circuit_detach(struct vn_circuit *c);
+/** Its stream does not use it any more: it is torn down after that. */
+void vn_circuit_retire(struct vn_circuit *c, uint64_t after_ms);
 /** What came on this label belongs to no stream we know: the source must not wait for an answer. */
 void vn_circuit_refuse(struct vn_node *n, struct vn_hop *h, uint32_t label);
 /** A stream came to an incoming circuit. */
@@ -105,6 +111,15 @@ void vn_circuit_bound(struct vn_node *n, struct vn_circuit *c);
 void vn_circuit_input(struct vn_node *n, struct vn_hop *h, struct vn_span bytes);
 /** Its tether is up: circuits that waited for that are set up. */
 void vn_circuits_tether_up(struct vn_node *n, struct vn_hop *h);
+
+/* hop_renew.c */
+/** c goes through a tether that ends soon: its source makes another circuit of the same path, and
+ * moves to it. Not while one is being made, nor soon after. */
+void vn_circuit_renew(struct vn_node *n, struct vn_circuit *c);
+/** c, which is to take another one's place, is UP. */
+void vn_circuit_successor_up(struct vn_node *n, struct vn_circuit *c);
+/** The end has bound the stream to it: it takes that place. */
+void vn_circuit_succeed(struct vn_node *n, struct vn_circuit *c);
 
 /* source.c */
 /** A relay on the path does not know its next hop yet. */

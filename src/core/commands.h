@@ -60,6 +60,7 @@ enum vn_ev_type {
     VN_EV_TETHER_UP,        /* struct vn_ev_handle */
     VN_EV_TETHER_STRANDED,  /* struct vn_ev_handle: wants an ICE restart */
     VN_EV_TETHER_BETTER,    /* struct vn_ev_handle: wants one for a better pair */
+    VN_EV_TETHER_WORN,      /* struct vn_ev_handle: another should take its place */
     VN_EV_TETHER_RESTARTED, /* struct vn_ev_handle */
     VN_EV_TETHER_DOWN,      /* struct vn_ev_tether_down; the handle is gone */
     VN_EV_TETHER_MESSAGE, /* struct vn_ev_tether_message: control-class message, hop header first */

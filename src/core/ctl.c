@@ -112,6 +112,8 @@ static void on_bound(struct vn_node *n, struct vn_stream *s, const Vn__Bound *b,
         vn_drop(n, VN_NDROP_CIRCUIT);
         return;
     }
+    if (c->replaces)
+        vn_circuit_succeed(n, c);
     if (s->state != VN_TX_EXPECT_BOUND || c != s->circuit) {
         vn_learn_answered(n, s, c, sent_ms);
         return;

@@ -186,6 +186,12 @@ static void on_better(void *arg)
     vn_worker_tell_handle(end->worker, VN_EV_TETHER_BETTER, end->handle);
 }
 
+static void on_worn(void *arg)
+{
+    struct vn_end *end = arg;
+    vn_worker_tell_handle(end->worker, VN_EV_TETHER_WORN, end->handle);
+}
+
 static void on_restarted(void *arg)
 {
     struct vn_end *end = arg;
@@ -306,6 +312,7 @@ void vn_end_open(struct vn_worker *w, const struct vn_cmd_tether_open *cmd)
                                   .down = on_down,
                                   .stranded = on_stranded,
                                   .better = on_better,
+                                  .worn = on_worn,
                                   .restarted = on_restarted,
                                   .messages = on_messages,
                                   .writable = on_writable,

@@ -7,6 +7,7 @@
  * tether is given up. hop.idle     no circuit and no stream wants it          SETUP, stream closes
  * (0.5 s; 10 s if it never had one) hop.report   a circuit failed (at once, or 10 ms after   the
  * tether's    one message with all their the last report)                            end labels
+ * hop.renew    see hop_renew.c
  */
 #include "core/hop.h"
 
@@ -70,15 +71,24 @@ vn_status vn_hop_make_ice(struct vn_node *n, struct vn_ice_params ret[VN_HOP_PCS
     return st;
 }
 
+/* The other one, if there is one, stands in its place. */
+static void leave_peer(struct vn_hop *h)
+{
+    struct vn_peer *p = h->peer;
+    if (p->hop == h)
+        p->hop = p->beside;
+    p->beside = NULL;
+}
+
 static void hop_free(struct vn_node *n, struct vn_hop *h)
 {
     vn_timer_disarm(&n->timers, &h->timer);
     vn_timer_disarm(&n->timers, &h->idle);
     vn_timer_disarm(&n->timers, &h->report);
+    vn_timer_disarm(&n->timers, &h->renew);
     (void)vn_map_take(n->hops.by_handle, &h->handle);
     vn_list_remove(&h->all);
-    if (h->peer->hop == h)
-        h->peer->hop = NULL;
+    leave_peer(h);
     vn_kem_free(h->eke);
     vn_buf_done(&h->ct);
     vn_buf_done(&h->failed);
@@ -89,7 +99,7 @@ static void hop_free(struct vn_node *n, struct vn_hop *h)
 vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer, const struct vn_id *tether,
                      struct vn_hop **ret)
 {
-    assert(!p->hop);
+    assert(!p->hop || !p->beside);
     struct vn_hop *h = calloc(1, sizeof(*h));
     if (!h)
         return VN_ERR_NOMEM;
@@ -105,6 +115,7 @@ vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer, const s
     vn_timer_init(&h->timer, on_timer, h);
     vn_timer_init(&h->idle, on_idle, h);
     vn_timer_init(&h->report, vn_hop_on_report, h);
+    vn_timer_init(&h->renew, vn_hop_on_renew, h);
     vn_buf_init(&h->ct, VN_CT_MAX);
     vn_buf_init(&h->failed, VN_LABELS_PER_NEIGHBOUR_MAX * sizeof(uint32_t));
     vn_bucket_init(&h->setups, VN_SETUP_BURST, n->now_ms);
@@ -124,7 +135,8 @@ vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer, const s
     }
     memcpy(cfg.local, h->local, sizeof(cfg.local));
     vn_list_append(&n->hops.list, &h->all);
-    p->hop = h;
+    h->beside = p->hop != NULL;
+    *(h->beside ? &p->beside : &p->hop) = h;
     vn_log(VN_LOG_DEBUG, "tether_created", VN_KV_ID("peer", &p->id), VN_KV_U64("handle", h->handle),
            VN_KV_STR("role", offerer ? "offerer" : "answerer"));
     vn_tell_tether_open(n, h->handle, &cfg);
@@ -175,7 +187,7 @@ static void circuits_gone(struct vn_node *n, struct vn_hop *h, bool tell_peer,
 /* p's stream waited for the tether itself. */
 static void tether_gone(struct vn_node *n, struct vn_peer *p, bool was_up)
 {
-    if (!was_up) {
+    if (!was_up && !p->hop) {
         vn_tx_failed(n, p->tx, VN_CLOSE_LOST);
         return;
     }
@@ -239,6 +251,14 @@ void vn_hop_replace(struct vn_node *n, struct vn_hop *h)
     }
 }
 
+void vn_hops_close_peer(struct vn_node *n, struct vn_peer *p)
+{
+    if (p->beside)
+        vn_hop_close(n, p->beside);
+    if (p->hop)
+        vn_hop_close(n, p->hop);
+}
+
 void vn_hops_close_all(struct vn_node *n)
 {
     VN_LIST_EACH(it, &n->hops.list)
@@ -268,7 +288,7 @@ void vn_hops_done(struct vn_node *n)
 
 static bool in_use(const struct vn_node *n, const struct vn_hop *h)
 {
-    return h->circuit_count > 0 || h->peer->tx || vn_inband_wants(n, h);
+    return h->circuit_count > 0 || (!vn_hop_is_left(h) && (h->peer->tx || vn_inband_wants(n, h)));
 }
 
 void vn_hop_check_use(struct vn_node *n, struct vn_hop *h)
@@ -333,8 +353,11 @@ static void on_timer(void *arg)
 
 void vn_hop_descriptor_changed(struct vn_node *n, struct vn_peer *p)
 {
-    if (p->hop && p->hop->state == VN_HOP_EXPECT_ANSWER && vn_peer_fresh(n, p))
-        vn_hop_signal(n, p->hop);
+    struct vn_hop *const both[] = {p->hop, p->beside};
+    for (size_t i = 0; i < VN_ARRAY_LEN(both); i++) {
+        if (both[i] && both[i]->state == VN_HOP_EXPECT_ANSWER && vn_peer_fresh(n, p))
+            vn_hop_signal(n, both[i]);
+    }
 }
 
 void vn_hop_event_candidate(struct vn_node *n, uint32_t handle, const struct vn_candidate *c)
@@ -383,6 +406,8 @@ void vn_hop_event_up(struct vn_node *n, uint32_t handle)
     vn_buf_done(&h->ct);
     vn_log(VN_LOG_DEBUG, "tether_up", VN_KV_ID("peer", &h->peer->id), VN_KV_U64("handle", handle),
            VN_KV_U64("took_ms", n->now_ms - h->since_ms));
+    if (h == h->peer->beside)
+        vn_hop_take_place(n, h);
     vn_hop_check_use(n, h);
     vn_places_on_tether(n, h);
     vn_circuits_tether_up(n, h);

@@ -45,6 +45,10 @@ struct vn_hop {
     struct vn_list circuits; /* struct vn_circuit */
     size_t circuit_count;
     bool was_used;
+    bool beside; /* made beside one that was up */
+    bool worn;   /* its key is nearly used up, as the worker says */
+    struct vn_timer renew;
+    uint64_t renew_gap_ms; /* worn: until it is tried again */
     struct vn_bucket setups, paths;
     struct vn_bucket signals, passes; /* messages in-band from the peer; to be passed on */
     uint64_t kept_until_ms;           /* the peer wants it so long, though nothing uses it */
@@ -62,13 +66,16 @@ struct vn_hops {
 
 VN_MUST_CHECK vn_status vn_hops_init(struct vn_node *n);
 void vn_hops_done(struct vn_node *n);
-/** Begins a tether to p. VN_ERR_NOTFOUND without its descriptor. */
+/** Begins a tether to p; where there is one, a second beside it. VN_ERR_NOTFOUND without its
+ * descriptor. */
 VN_MUST_CHECK vn_status vn_hop_offer(struct vn_node *n, struct vn_peer *p);
 /** Closes from our side; streams on it lose their circuits. */
 void vn_hop_close(struct vn_node *n, struct vn_hop *h);
 void vn_hops_close_all(struct vn_node *n);
 /** Closes it to make room for another one to the same peer: streams wait for that. */
 void vn_hop_replace(struct vn_node *n, struct vn_hop *h);
+/** All with that peer. */
+void vn_hops_close_peer(struct vn_node *n, struct vn_peer *p);
 /** A circuit or stream ended: arms the end of an unused tether. */
 void vn_hop_check_use(struct vn_node *n, struct vn_hop *h);
 /** p has a new ekS: an offer sealed to the old one is sent again. */
@@ -87,6 +94,7 @@ void vn_hop_event_up(struct vn_node *n, uint32_t handle);
 void vn_hop_event_down(struct vn_node *n, uint32_t handle, enum vn_tether_down why);
 void vn_hop_event_stranded(struct vn_node *n, uint32_t handle);
 void vn_hop_event_better(struct vn_node *n, uint32_t handle);
+void vn_hop_event_worn(struct vn_node *n, uint32_t handle);
 void vn_hop_event_restarted(struct vn_node *n, uint32_t handle);
 void vn_hop_event_message(struct vn_node *n, uint32_t handle, struct vn_span bytes);
 
@@ -103,6 +111,12 @@ void vn_hop_restart_begin(struct vn_node *n, struct vn_hop *h, uint32_t generati
 void vn_hop_restart_answered(struct vn_node *n, struct vn_hop *h,
                              const struct vn_ice_params remote[VN_HOP_PCS]);
 void vn_hop_restart_timer(struct vn_node *n, struct vn_hop *h);
+/* hop_renew.c */
+/** Another has taken its place: it stays while circuits use it, and those move. */
+bool vn_hop_is_left(const struct vn_hop *h);
+/** h, that was made beside its peer's tether, is up. */
+void vn_hop_take_place(struct vn_node *n, struct vn_hop *h);
+void vn_hop_on_renew(void *hop);
 /* hop_signal.c: envelopes */
 void vn_hop_signal_restart(struct vn_node *n, struct vn_hop *h);
 void vn_hop_on_restart(struct vn_node *n, struct vn_inbound *in);

@@ -126,6 +126,7 @@ static void send_offer(struct vn_node *n, struct vn_hop *h)
     m.n_candidates = l.count;
     m.candidates = l.p;
     m.descriptor = (ProtobufCBinaryData){s->descriptor.len, s->descriptor.p};
+    m.beside = h->beside;
     send_to_peer(n, h->peer, VN_T_OFFER, &m.base);
 }
 
@@ -223,6 +224,8 @@ static vn_status start(struct vn_node *n, struct vn_hop *h,
 /* Of two crossing offers the one of the smaller node id stands. */
 static bool ours_stands(const struct vn_node *n, const struct vn_hop *h)
 {
+    if (!h)
+        return false;
     bool waiting = h->state == VN_HOP_EXPECT_GATHERED || h->state == VN_HOP_EXPECT_ANSWER;
     return h->offerer && waiting && memcmp(n->session.self.b, h->peer->id.b, VN_ID_LEN) < 0;
 }
@@ -253,6 +256,28 @@ static vn_status answer_offer(struct vn_node *n, struct vn_peer *p, const Vn__Te
     return VN_OK;
 }
 
+static struct vn_hop *by_id(const struct vn_peer *p, const ProtobufCBinaryData *tether)
+{
+    struct vn_hop *const both[] = {p->hop, p->beside};
+    for (size_t i = 0; i < VN_ARRAY_LEN(both); i++) {
+        if (both[i] && memcmp(both[i]->tether.b, tether->data, VN_ID_LEN) == 0)
+            return both[i];
+    }
+    return NULL;
+}
+
+/* The peer's new tether takes the place of those that it has lost; or stands beside the one that
+ * both have, so that there are never more than two. */
+static void make_room(struct vn_node *n, struct vn_peer *p, bool beside)
+{
+    if (p->beside)
+        vn_hop_replace(n, p->beside);
+    if (p->hop && !beside)
+        vn_hop_replace(n, p->hop);
+    else if (p->tx && !p->tx->circuit)
+        vn_tx_advance(n, p->tx); /* by the one that stays */
+}
+
 void vn_hop_on_offer(struct vn_node *n, struct vn_inbound *in)
 {
     const Vn__TetherOffer *m = in->body;
@@ -272,18 +297,18 @@ void vn_hop_on_offer(struct vn_node *n, struct vn_inbound *in)
     struct vn_peer *p = vn_peer_learn_desc(n, &in->desc);
     if (!p || !p->eks_len)
         return;
-    struct vn_hop *h = p->hop;
-    if (h && !h->offerer && memcmp(h->tether.b, m->tether.data, VN_ID_LEN) == 0) {
+    struct vn_hop *h = by_id(p, &m->tether);
+    if (h && !h->offerer) {
         if (h->state == VN_HOP_EXPECT_UP)
             vn_hop_signal(n, h); /* our answer was lost */
         return;
     }
-    if (in->time_ms <= p->signalled_ms || (h && ours_stands(n, h)))
+    if (in->time_ms <= p->signalled_ms || ours_stands(n, p->hop) || ours_stands(n, p->beside))
         return;
     p->signalled_ms = in->time_ms;
-    if (h)
-        vn_hop_replace(n, h);
-    if (p->hop || answer_offer(n, p, m, remote) != VN_OK)
+    bool beside = m->beside && p->hop && p->hop->state == VN_HOP_UP;
+    make_room(n, p, beside);
+    if (p->beside || (p->hop && !beside) || answer_offer(n, p, m, remote) != VN_OK)
         vn_drop(n, VN_NDROP_LIMIT);
 }
 
@@ -296,9 +321,7 @@ static struct vn_hop *named(struct vn_node *n, const struct vn_inbound *in,
         vn_drop(n, VN_NDROP_BODY);
         return NULL;
     }
-    if (!p || !p->hop || memcmp(p->hop->tether.b, tether->data, VN_ID_LEN) != 0)
-        return NULL; /* late */
-    return p->hop;
+    return p ? by_id(p, tether) : NULL; /* none: late */
 }
 
 void vn_hop_on_answer(struct vn_node *n, struct vn_inbound *in)

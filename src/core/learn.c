@@ -99,13 +99,8 @@ static vn_status open_relayed(struct vn_node *n, struct vn_stream *s, struct vn_
     struct vn_id missing;
     const struct vn_id nodes[2] = {a->relay, s->peer->id};
     vn_status st = vn_circuit_open_path(n, s, &a->circuit, nodes, 2, &missing);
-    if (st != VN_ERR_NOTFOUND)
-        return st;
-    const struct vn_peer *p = vn_peer_get(n, &missing);
-    if (vn_id_equal(&missing, &s->peer->id))
-        vn_dests_refresh(n, s->peer);
-    else if (p && p->cert && p->cert->addr_count)
-        (void)!vn_query_ip(n, &p->cert->addrs[0]);
+    if (st == VN_ERR_NOTFOUND)
+        vn_query_peer(n, &missing);
     return st;
 }
 
@@ -227,6 +222,13 @@ void vn_learn_fail_over(struct vn_learner *l)
         return;
     l->node->routes.failovers++;
     move_to(l, a, "silent");
+}
+
+void vn_learn_renewed(struct vn_stream *s, const struct vn_circuit *from, struct vn_circuit *to)
+{
+    struct vn_arm *a = s->learner ? by_circuit(s->learner, from) : NULL;
+    if (a)
+        a->circuit = to;
 }
 
 void vn_learn_loses(struct vn_stream *s, const struct vn_circuit *c, bool failed)

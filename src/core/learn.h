@@ -64,6 +64,8 @@ void vn_learn_answered(struct vn_node *n, struct vn_stream *s, struct vn_circuit
                        uint64_t sent_ms);
 /** c, detached from s, is going. failed: its path does not work, as far as is known. */
 void vn_learn_loses(struct vn_stream *s, const struct vn_circuit *c, bool failed);
+/** `to`, of the same path, takes the place of `from`. */
+void vn_learn_renewed(struct vn_stream *s, const struct vn_circuit *from, struct vn_circuit *to);
 /** s lost its circuit. True: it goes on, on a standby. */
 bool vn_learn_rescue(struct vn_node *n, struct vn_stream *s);
 /** What the learner of s, which may be NULL, thinks of a way: adds it. */

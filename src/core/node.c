@@ -119,6 +119,9 @@ void vn_node_event(struct vn_node *n, struct vn_post_msg *m, uint64_t now_ms)
     case VN_EV_TETHER_BETTER:
         vn_hop_event_better(n, ((struct vn_ev_handle *)e)->handle);
         break;
+    case VN_EV_TETHER_WORN:
+        vn_hop_event_worn(n, ((struct vn_ev_handle *)e)->handle);
+        break;
     case VN_EV_TETHER_RESTARTED:
         vn_hop_event_restarted(n, ((struct vn_ev_handle *)e)->handle);
         break;

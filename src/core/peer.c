@@ -319,8 +319,7 @@ static vn_status take_addresses(struct vn_node *n, struct vn_peer *p)
             vn_peer_drop_descriptor(old);
             vn_dests_move(n, old, p);
             vn_streams_close_peer(n, old, VN_CLOSE_SUPERSEDED);
-            if (old->hop)
-                vn_hop_close(n, old->hop);
+            vn_hops_close_peer(n, old);
         }
         (void)vn_map_take(n->peers.by_ip, &p->cert->addrs[i]);
         vn_status st = vn_map_put(n->peers.by_ip, &p->cert->addrs[i], p);

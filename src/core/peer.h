@@ -68,6 +68,9 @@ struct vn_peer {
     struct vn_stream *tx;
     struct vn_list rxs; /* struct vn_stream */
     struct vn_hop *hop;
+    /* With that only, a second one: what is to take its place, or, once up, what it has replaced.
+     */
+    struct vn_hop *beside;
     struct vn_list dests; /* struct vn_dest */
 };
 

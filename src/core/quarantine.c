@@ -29,8 +29,7 @@ static void cut(struct vn_node *n)
             continue;
         vn_peer_drop_descriptor(p);
         vn_streams_close_peer(n, p, VN_CLOSE_NOT_ALLOWED);
-        if (p->hop)
-            vn_hop_close(n, p->hop);
+        vn_hops_close_peer(n, p);
     }
 }
 

@@ -222,6 +222,13 @@ vn_status vn_query_ip(struct vn_node *n, const struct vn_ip *ip)
     return query_want(n, VN_NAME_IP6, VN_SPAN(ip->b, 16), lost, NULL);
 }
 
+void vn_query_peer(struct vn_node *n, const struct vn_id *node)
+{
+    const struct vn_peer *p = vn_peer_get(n, node);
+    if (p && p->cert && p->cert->addr_count)
+        (void)!vn_query_ip(n, &p->cert->addrs[0]);
+}
+
 void vn_queries_kick(struct vn_node *n)
 {
     VN_LIST_EACH(it, &n->queries.list)

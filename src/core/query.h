@@ -26,6 +26,8 @@ void vn_queries_done(struct vn_node *n);
 /** Asks, unless the same question is out. The verdict comes through vn_dest_answered and
  * vn_dest_unreachable. */
 VN_MUST_CHECK vn_status vn_query_ip(struct vn_node *n, const struct vn_ip *ip);
+/** The same for an address of that node, if it is known: its descriptor is wanted. */
+void vn_query_peer(struct vn_node *n, const struct vn_id *node);
 /** The control channel is up, or our descriptor is ready: what waited for it is sent. */
 void vn_queries_kick(struct vn_node *n);
 

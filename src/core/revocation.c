@@ -162,8 +162,7 @@ static void cut(struct vn_node *n, const struct vn_id *node)
         vn_log(VN_LOG_INFO, "peer_revoked", VN_KV_ID("peer", node));
     vn_peer_drop_descriptor(p);
     vn_streams_close_peer(n, p, VN_CLOSE_NOT_ALLOWED);
-    if (p->hop)
-        vn_hop_close(n, p->hop);
+    vn_hops_close_peer(n, p);
 }
 
 static void raise_minimum(struct vn_node *n, struct vn_revoked *e, const struct vn_revocation *by)

@@ -207,13 +207,15 @@ void vn_stream_close(struct vn_node *n, struct vn_stream *s, enum vn_close_reaso
     stream_free(n, s);
     if (p->hop)
         vn_hop_check_use(n, p->hop);
+    if (p->beside)
+        vn_hop_check_use(n, p->beside);
 }
 
 bool vn_stream_loses(struct vn_node *n, struct vn_stream *s, struct vn_circuit *c, bool failed)
 {
     bool carried = s->circuit == c;
     vn_circuit_detach(c);
-    if (c->path)
+    if (c->path && !c->retired)
         vn_route_failed(n, &c->path->nodes[0]);
     vn_learn_loses(s, c, failed || carried);
     if (carried)

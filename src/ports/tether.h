@@ -115,6 +115,9 @@ struct vn_tether_handler {
     /** This machine has lost the address that the tether runs from, and there is another way to the
      * peer: it wants a restart. */
     void (*stranded)(void *arg);
+    /** What seals its messages is nearly used up, and then it goes down: another tether should take
+     * its place. Once. */
+    void (*worn)(void *arg);
     /** The restart is done: the tether runs over the pairs it found, or over those of before if it
      * was for better ones and there are none. */
     void (*restarted)(void *arg);

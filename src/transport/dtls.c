@@ -22,6 +22,7 @@ struct vn_dtls {
     size_t early_count;
     bool early_given;
     struct vn_dtls_epoch1 after;
+    uint64_t bytes_max;
 };
 
 static unsigned int timer_us(SSL *ssl, unsigned int last_us)
@@ -54,6 +55,7 @@ vn_status vn_dtls_new(struct vn_dtls_ctx *ctx, const struct vn_dtls_config *cfg,
         return VN_ERR_NOMEM;
     d->client = cfg->client;
     d->bio.out = cfg->out;
+    d->bytes_max = cfg->bytes_max;
     if (!take_auth(&d->auth, cfg)) {
         (void)vn_dtls_free(d);
         return VN_ERR_ARG;
@@ -138,6 +140,7 @@ static vn_status take_over(struct vn_dtls *d, const struct vn_dtls_suite *suite)
                                               .keys = &keys,
                                               .first_nonce = d->bio.first_nonce,
                                               .flight = VN_SPAN(d->bio.flight, d->bio.flight_len),
+                                              .bytes_max = d->bytes_max,
                                               .out = d->bio.out};
     return vn_dtls_epoch1_init(&d->after, &cfg);
 }
@@ -266,6 +269,11 @@ uint64_t vn_dtls_dropped(const struct vn_dtls *d)
 vn_status vn_dtls_seal(struct vn_dtls *d, const struct vn_dgram *packets, size_t n)
 {
     return d->state == VN_DTLS_OPEN ? vn_dtls_epoch1_seal(&d->after, packets, n) : VN_ERR_STATE;
+}
+
+bool vn_dtls_worn(const struct vn_dtls *d)
+{
+    return d->state == VN_DTLS_OPEN && vn_dtls_epoch1_worn(&d->after);
 }
 
 void vn_dtls_close(struct vn_dtls *d)

@@ -36,7 +36,7 @@ const struct vn_dtls_fingerprint *vn_dtls_cert_fingerprint(const struct vn_dtls_
 enum vn_dtls_state {
     VN_DTLS_HANDSHAKE,
     VN_DTLS_OPEN,
-    VN_DTLS_CLOSED, /* by close_notify of either, or VN_DTLS_BYTES_MAX were sealed */
+    VN_DTLS_CLOSED, /* by close_notify of either, or bytes_max were sealed */
     VN_DTLS_FAILED,
 };
 
@@ -49,6 +49,7 @@ struct vn_dtls_config {
     const struct vn_secret32 *psk;   /* copied; the copy is wiped when the handshake ends */
     struct vn_dtls_fingerprint peer; /* with cert: of the only certificate the peer may have */
     size_t mtu;                      /* bytes of the longest handshake datagram */
+    uint64_t bytes_max;              /* sealed under our key; 0: VN_DTLS_BYTES_MAX */
     struct vn_dgram_sink out;
 };
 
@@ -79,6 +80,8 @@ uint64_t vn_dtls_dropped(const struct vn_dtls *d);
  * VN_ERR_STATE before OPEN and after; VN_ERR_LIMIT: the key is used up, and the state CLOSED.
  */
 VN_MUST_CHECK vn_status vn_dtls_seal(struct vn_dtls *d, const struct vn_dgram *packets, size_t n);
+/** The last eighth of what our key may seal has begun. */
+bool vn_dtls_worn(const struct vn_dtls *d);
 /** Sends close_notify. */
 void vn_dtls_close(struct vn_dtls *d);
 

@@ -12,6 +12,7 @@ vn_status vn_dtls_epoch1_init(struct vn_dtls_epoch1 *e, const struct vn_dtls_epo
     const struct vn_dtls_keys *k = cfg->keys;
     *e = (struct vn_dtls_epoch1){.out = cfg->out,
                                  .state = VN_DTLS_OPEN,
+                                 .bytes_max = cfg->bytes_max ? cfg->bytes_max : VN_DTLS_BYTES_MAX,
                                  .answers_left = cfg->client ? 0 : VN_DTLS_ANSWERS_MAX};
     if (cfg->flight.n > sizeof(e->flight))
         return VN_ERR_ARG;
@@ -58,7 +59,7 @@ vn_status vn_dtls_epoch1_seal(struct vn_dtls_epoch1 *e, const struct vn_dgram *p
     for (size_t i = 0; i < n; i++) {
         if (e->state != VN_DTLS_OPEN)
             return VN_ERR_STATE;
-        if (packets[i].n > VN_DTLS_BYTES_MAX - e->tx.bytes) {
+        if (packets[i].n > e->bytes_max - e->tx.bytes) {
             vn_log(VN_LOG_DEBUG, "dtls_used_up", VN_KV_U64("tx_bytes", e->tx.bytes));
             vn_dtls_epoch1_close(e);
             return VN_ERR_LIMIT;
@@ -68,6 +69,11 @@ vn_status vn_dtls_epoch1_seal(struct vn_dtls_epoch1 *e, const struct vn_dgram *p
             return st;
     }
     return VN_OK;
+}
+
+bool vn_dtls_epoch1_worn(const struct vn_dtls_epoch1 *e)
+{
+    return e->tx.bytes > e->bytes_max - e->bytes_max / VN_DTLS_SPARE_SHARE;
 }
 
 static void take_alert(struct vn_dtls_epoch1 *e, const struct vn_dgram *plain)

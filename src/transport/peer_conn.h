@@ -57,6 +57,9 @@ struct vn_pc_handler {
     /** The address of its pair is not this machine's any more, and there is another way to the
      * peer: an ICE restart is wanted. NULL: goes down instead. */
     void (*stranded)(void *arg);
+    /** The last eighth of what its key may seal has begun: when that is used up it goes down. Once.
+     * NULL: nobody minds. */
+    void (*worn)(void *arg);
     /** An ICE restart has selected a pair: datagrams take it from now on. */
     void (*restarted)(void *arg);
     /** There may be a better pair by now: a restart for one is wanted. NULL: none. */

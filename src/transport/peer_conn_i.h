@@ -73,6 +73,7 @@ struct vn_pc {
     bool closed;                 /* by the user */
     bool held;                   /* messages stay in SCTP */
     bool due_now;                /* there may be something to report */
+    bool worn;                   /* that was reported */
 
     struct vn_candidate candidates[VN_ICE_CANDIDATES_MAX];
     struct vn_pc_socket sockets[VN_ICE_CANDIDATES_MAX];

@@ -57,6 +57,7 @@ void vn_pc_make_dtls(struct vn_pc *pc)
                                        .psk = &pc->keys.psk,
                                        .peer = pc->keys.peer,
                                        .mtu = sure_payload(pc),
+                                       .bytes_max = pc->transport->key_bytes,
                                        .out = vn_pc_sink(pc)};
     if (vn_dtls_new(pc->transport->dtls, &cfg, &pc->dtls) != VN_OK) {
         vn_pc_fail(pc, VN_TETHER_DOWN_INTERNAL);
@@ -209,6 +210,13 @@ static void go_down(struct vn_pc *pc)
     pc->handler.down(pc->handler.arg, why);
 }
 
+static void tell_worn(struct vn_pc *pc)
+{
+    pc->worn = true;
+    if (pc->handler.worn)
+        pc->handler.worn(pc->handler.arg);
+}
+
 void vn_pc_progress(struct vn_pc *pc)
 {
     vn_pc_tell_reflexive(pc);
@@ -233,6 +241,8 @@ void vn_pc_progress(struct vn_pc *pc)
         if (vn_pc_is_live(pc))
             vn_pc_report_writable(pc);
     }
+    if (vn_pc_is_live(pc) && !pc->worn && pc->dtls && vn_dtls_worn(pc->dtls))
+        tell_worn(pc);
     if (vn_pc_is_live(pc) && pc->failure)
         go_down(pc);
     if (!vn_pc_is_live(pc))

@@ -189,6 +189,16 @@ static void restart_done(struct vn_tether_member *m, bool moved)
     t->handler.restarted(t->handler.arg);
 }
 
+static void on_worn(void *arg)
+{
+    struct vn_tether *t = ((const struct vn_tether_member *)arg)->tether;
+    if (t->worn || t->state != VN_TETHER_UP)
+        return;
+    t->worn = true;
+    vn_log(VN_LOG_INFO, "tether_worn", VN_KV_ID("tether", &t->id));
+    t->handler.worn(t->handler.arg);
+}
+
 static void on_restarted(void *arg)
 {
     restart_done(arg, true);
@@ -228,6 +238,7 @@ static vn_status open_member(struct vn_tether *t, size_t i, const struct vn_teth
                                                  .writable = on_writable,
                                                  .down = on_down,
                                                  .stranded = on_stranded,
+                                                 .worn = on_worn,
                                                  .restarted = on_restarted,
                                                  .better = on_better,
                                                  .stayed = on_stayed,

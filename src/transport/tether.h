@@ -32,6 +32,7 @@ struct vn_tether {
     struct vn_tether_handler handler;
     enum vn_tether_state state;
     bool closed; /* by the user */
+    bool worn;   /* told */
     struct vn_tether_member members[VN_HOP_PCS];
     uint64_t started_us;
     struct vn_tether_stats last; /* of connections that are closed */

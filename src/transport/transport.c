@@ -77,6 +77,7 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
     tp->random = cfg->random;
     tp->so_mark = cfg->so_mark;
     tp->allow_loopback = cfg->allow_loopback;
+    tp->key_bytes = cfg->key_bytes;
     tp->filter = cfg->filter;
     tp->addr_fd = -1;
     if (cfg->exclude_ifname)

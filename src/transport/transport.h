@@ -16,6 +16,7 @@ struct vn_transport_config {
     enum vn_candidate_filter filter;
     uint16_t public_port; /* answer members' STUN questions there; 0: no */
     bool allow_loopback;  /* loopback addresses are candidates beside others (tests) */
+    uint64_t key_bytes;   /* sealed under one DTLS key; 0: VN_DTLS_BYTES_MAX (tests have less) */
 };
 
 /** What was dropped or went wrong, and work done; for status, benches and tests. Since

@@ -26,6 +26,7 @@ struct vn_transport {
     const struct vn_random *random;
     uint32_t so_mark;
     bool allow_loopback;
+    uint64_t key_bytes;
     enum vn_candidate_filter filter;
     char exclude_ifname[IF_NAMESIZE];
     struct vn_prefix exclude[VN_EXCLUDE_MAX];

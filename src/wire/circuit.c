@@ -7,6 +7,7 @@
  *   ACCEPT     0 type1   1 request4   5 label4
  *   REFUSE     0 type1   1 request4   5 reason1
  *   TEARDOWN   0 type1   1 label4
+ *   WORN       0 type1   1 label4
  *   FAILED     0 type1   1 count2     3 label4 ...
  *   NEED_DESC  0 type1   1 request4   5 mark16
  *   DESC       0 type1   1 request4   5 mark16     21 sealed length 2   23 sealed
@@ -31,6 +32,7 @@ void vn_circuit_encode(struct vn_writer *w, const struct vn_circuit_msg *m)
         vn_write_u8(w, m->reason);
         return;
     case VN_CIRCUIT_TEARDOWN:
+    case VN_CIRCUIT_WORN:
         vn_write_u32(w, m->label);
         return;
     case VN_CIRCUIT_FAILED:
@@ -91,6 +93,7 @@ vn_status vn_circuit_decode(struct vn_span bytes, struct vn_circuit_msg *ret)
              m.reason >= VN_REFUSE_LIMIT && m.reason <= VN_REFUSE_NO_ROUTE;
         break;
     case VN_CIRCUIT_TEARDOWN:
+    case VN_CIRCUIT_WORN:
         ok = read_label(&r, &m.label);
         break;
     case VN_CIRCUIT_FAILED:

@@ -13,6 +13,10 @@
  *                                                               node in the slot with this mark
  *   DESC       type1 request4 mark16 ‖ u16,sealed               downstream, the answer
  *
+ *   WORN       type1 label4                                     upstream: a tether further on ends
+ *                                                               soon, a new circuit would take
+ *                                                               another; label as in TEARDOWN
+ *
  * And for each circuit with a blob, hop by hop, behind a hop header of type VN_HOP_CREDIT:
  *
  *   CREDIT     limit8    bytes of frames that may have been sent on the label since SETUP
@@ -31,6 +35,7 @@ enum vn_circuit_type {
     VN_CIRCUIT_FAILED = 5,
     VN_CIRCUIT_NEED_DESC = 6,
     VN_CIRCUIT_DESC = 7,
+    VN_CIRCUIT_WORN = 8,
 };
 enum vn_circuit_reason { VN_REFUSE_LIMIT = 1, VN_REFUSE_POLICY = 2, VN_REFUSE_NO_ROUTE = 3 };
 
@@ -38,9 +43,9 @@ struct vn_circuit_msg {
     enum vn_circuit_type type;
     uint8_t hops;     /* SETUP: budget left, random start */
     uint8_t reason;   /* REFUSE */
-    uint32_t request; /* all but TEARDOWN and FAILED: chosen by the asker, unique per tether and
-                         direction */
-    uint32_t label;   /* ACCEPT, TEARDOWN */
+    uint32_t request; /* all but TEARDOWN, FAILED and WORN: chosen by the asker, unique per tether
+                         and direction */
+    uint32_t label;   /* ACCEPT, TEARDOWN, WORN */
     uint32_t reverse_label; /* SETUP: what control packets towards the source carry */
     struct vn_span blob;    /* SETUP; DESC: sealed; FAILED: the labels, 4 bytes each, none 0 */
     struct vn_span mark;    /* NEED_DESC, DESC: VN_SETUP_MARK_LEN bytes */

@@ -55,10 +55,10 @@ static void subjects(const struct fuzz_wire *f)
 
 static void circuits(void)
 {
-    static const char *const names[] = {"",         "setup",  "accept",    "refuse",
-                                        "teardown", "failed", "need_desc", "desc"};
+    static const char *const names[] = {"",       "setup",     "accept", "refuse", "teardown",
+                                        "failed", "need_desc", "desc",   "worn"};
     static const uint8_t labels[8] = {0x10, 0, 0, 1, 0x20, 0, 0, 2};
-    for (int type = VN_CIRCUIT_SETUP; type <= VN_CIRCUIT_DESC; type++) {
+    for (int type = VN_CIRCUIT_SETUP; type <= VN_CIRCUIT_WORN; type++) {
         struct vn_circuit_msg m = {.type = (enum vn_circuit_type)type,
                                    .hops = 5,
                                    .reason = VN_REFUSE_POLICY,

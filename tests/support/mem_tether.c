@@ -14,6 +14,7 @@ enum event_kind {
     EV_GIVEN_UP,
     EV_STRANDED,
     EV_BETTER,
+    EV_WORN,
     EV_RESTARTED
 };
 
@@ -327,6 +328,16 @@ void vn_mem_net_better(struct vn_mem_net *n, bool controlling)
     tell_role(n, controlling, EV_BETTER);
 }
 
+void vn_mem_net_wear(struct vn_mem_net *n, unsigned owner, unsigned peer)
+{
+    VN_LIST_EACH(it, &n->ends)
+    {
+        struct vn_tether *t = VN_LIST_ENTRY(it, struct vn_tether, link);
+        if (t->owner == owner && t->peer && t->peer->owner == peer)
+            at(t, 1, EV_WORN);
+    }
+}
+
 static void mem_add_candidate(struct vn_tether *t, const struct vn_candidate *c)
 {
     /* Only the peer's own address leads to it. */
@@ -562,6 +573,9 @@ static void deliver(struct vn_mem_net *n, struct event e)
         t->h.given_up(t->h.arg, e.cls, e.buf);
         vn_pktbuf_free(e.buf);
         vn_pktbuf_free(e.shared);
+        return;
+    case EV_WORN:
+        t->h.worn(t->h.arg);
         return;
     case EV_STRANDED:
         t->h.stranded(t->h.arg);

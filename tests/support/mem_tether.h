@@ -67,5 +67,7 @@ void vn_mem_net_strand(struct vn_mem_net *n, bool controlling);
 size_t vn_mem_net_moved(const struct vn_mem_net *n);
 /** They may find a better pair. */
 void vn_mem_net_better(struct vn_mem_net *n, bool controlling);
+/** Each tether of `owner` with `peer` tells that end, at the next run, that it is worn. */
+void vn_mem_net_wear(struct vn_mem_net *n, unsigned owner, unsigned peer);
 /** Messages wait undelivered until resumed: a slow neighbour. */
 void vn_mem_net_stall(struct vn_mem_net *n, const struct vn_id *tether, bool stalled);

@@ -50,6 +50,11 @@ static void on_better(void *arg)
     ((struct tether_end *)arg)->better++;
 }
 
+static void on_worn(void *arg)
+{
+    ((struct tether_end *)arg)->worn++;
+}
+
 static void on_restarted(void *arg)
 {
     ((struct tether_end *)arg)->restarted++;
@@ -106,7 +111,8 @@ static void open_end(struct tether_pair *p, struct tether_end *e, bool offers,
     const struct vn_transport_config cfg = {.io =
                                                 test_io_port(offers || !p->io_b ? p->io : p->io_b),
                                             .random = test_random(),
-                                            .allow_loopback = true};
+                                            .allow_loopback = true,
+                                            .key_bytes = p->key_bytes};
     const struct vn_tether_handler h = {.arg = e,
                                         .candidate = on_candidate,
                                         .gathered = on_gathered,
@@ -116,6 +122,7 @@ static void open_end(struct tether_pair *p, struct tether_end *e, bool offers,
                                         .writable = on_writable,
                                         .given_up = on_given_up,
                                         .stranded = on_stranded,
+                                        .worn = on_worn,
                                         .restarted = on_restarted,
                                         .better = on_better};
     e->pair = p;

@@ -21,7 +21,7 @@ struct tether_end {
     bool gathered, up;
     uint64_t up_us;
     enum vn_tether_down down; /* 0: not */
-    unsigned stranded, restarted, better;
+    unsigned stranded, restarted, better, worn;
     unsigned writable[3];
     size_t given_up[3]; /* bytes */
     bool close_on_message, close_on_up, close_on_down;
@@ -40,6 +40,7 @@ struct tether_pair {
     struct test_io *io_b;   /* of end b; NULL: the same. Not turning it freezes b. */
     struct tether_end a, b; /* a offers: controls, is the DTLS server */
     struct vn_secret32 psk;
+    uint64_t key_bytes;          /* as struct vn_transport_config has it, for both ends */
     bool v4_only;                /* signal only IPv4 candidates */
     const struct vn_addr *proxy; /* as udp_proxy_addrs: told to the ends instead of any candidate */
     bool trickle;                /* candidates are passed on as they come, also before start */

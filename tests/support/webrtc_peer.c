@@ -392,9 +392,10 @@ int main(int argc, char **argv)
     const struct vn_transport_config tc = {.io = test_io_port(peer.io), .random = test_random()};
     must(vn_transport_new(&tc, &peer.transport), "transport");
     must(vn_dtls_cert_new(&peer.cert), "certificate");
-    const struct vn_pc_handler h = {NULL,       on_candidate, on_gathered, on_open, on_offer,
-                                    on_channel, on_messages,  on_writable, on_down, on_closed,
-                                    NULL,       on_restarted, NULL,        NULL,    NULL};
+    const struct vn_pc_handler h = {NULL,         on_candidate, on_gathered, on_open,
+                                    on_offer,     on_channel,   on_messages, on_writable,
+                                    on_down,      on_closed,    NULL,        NULL,
+                                    on_restarted, NULL,         NULL,        NULL};
     struct vn_pc_config cfg = {.identity = "webrtc_peer",
                                .cert = peer.cert,
                                .local = peer.ice,

@@ -297,6 +297,11 @@ static void a_key_is_used_up(void **state)
 {
     struct both *b = *state;
     struct end *client = &b->end[CLIENT];
+    assert_false(vn_dtls_epoch1_worn(&client->e));
+    client->e.tx.bytes = VN_DTLS_BYTES_MAX / VN_DTLS_SPARE_SHARE * (VN_DTLS_SPARE_SHARE - 1);
+    assert_false(vn_dtls_epoch1_worn(&client->e));
+    client->e.tx.bytes++;
+    assert_true(vn_dtls_epoch1_worn(&client->e));
     client->e.tx.bytes = VN_DTLS_BYTES_MAX - 5;
     (void)seal(client, VN_SPAN_LIT("1234"));
     uint8_t two[2] = {0};

@@ -94,9 +94,9 @@ static void open_end(struct state *s, struct end *e, struct end *peer, bool cont
 {
     const struct vn_transport_config tc = {
         .io = test_io_port(s->io), .random = test_random(), .allow_loopback = true};
-    const struct vn_pc_handler h = {e,          on_candidate, on_gathered, on_open, on_offer,
-                                    on_channel, on_messages,  on_writable, on_down, on_closed,
-                                    NULL,       NULL,         NULL,        NULL,    NULL};
+    const struct vn_pc_handler h = {
+        e,       on_candidate, on_gathered, on_open, on_offer, on_channel, on_messages, on_writable,
+        on_down, on_closed,    NULL,        NULL,    NULL,     NULL,       NULL,        NULL};
     struct vn_pc_config cfg = {.identity = "test.0",
                                .controlling = controls,
                                .dtls_client = !controls,

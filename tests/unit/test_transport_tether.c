@@ -144,6 +144,40 @@ static void a_longer_message_is_refused(void **state)
     (void)vn_pktbuf_free(b);
 }
 
+static bool a_is_worn(void *arg)
+{
+    return ((struct state *)arg)->p.a.worn > 0;
+}
+
+/* Whose key is used up is told in time; what he had sent has arrived when it ends. */
+static void a_worn_key_is_told(void **state)
+{
+    struct state *s = *state;
+    enum { MESSAGE = 10000, KEY = 2000000 };
+    s->p.key_bytes = KEY;
+    assert_true(tether_pair_up(&s->p, s->io, 5000));
+    size_t n = 0;
+    for (; n < 170; n++) {
+        assert_true(tether_end_send(&s->p.a, VN_TETHER_BULK, MESSAGE, (uint32_t)n));
+        wait_messages(s, n + 1);
+        assert_false(a_is_worn(s));
+    }
+    while (!a_is_worn(s)) {
+        assert_true(tether_end_send(&s->p.a, VN_TETHER_BULK, MESSAGE, (uint32_t)n));
+        wait_messages(s, ++n);
+    }
+    assert_in_range(n * MESSAGE, KEY / 8 * 7 - KEY / 50, KEY / 8 * 7);
+    assert_true(s->p.a.down == 0 && s->p.b.down == 0 && s->p.b.worn == 0);
+    while (!both_are_down(s)) {
+        (void)tether_end_send(&s->p.a, VN_TETHER_BULK, MESSAGE, (uint32_t)n++);
+        run_for(s, 5);
+        assert_true(n * MESSAGE < 2 * KEY);
+    }
+    assert_true(s->p.b.msg_count * MESSAGE > KEY - KEY / 25);
+    assert_int_equal(s->p.a.worn, 1);
+    assert_int_equal(s->p.b.worn, 0);
+}
+
 static void control_keeps_its_order(void **state)
 {
     struct state *s = *state;
@@ -764,6 +798,7 @@ int main(void)
         TEST(comes_up_quickly),
         TEST(every_size_on_every_class),
         TEST(a_longer_message_is_refused),
+        TEST(a_worn_key_is_told),
         TEST(control_keeps_its_order),
         TEST(bulk_survives_loss),
         TEST(a_bottleneck_ends_nothing),

@@ -36,6 +36,8 @@ static void test_bytes_of_each_message(void **state)
     assert_span_equal(encode(&m, buf, sizeof(buf)), vn_test_hex("030000000102"));
     m = (struct vn_circuit_msg){.type = VN_CIRCUIT_TEARDOWN, .label = 9};
     assert_span_equal(encode(&m, buf, sizeof(buf)), vn_test_hex("0400000009"));
+    m = (struct vn_circuit_msg){.type = VN_CIRCUIT_WORN, .label = 9};
+    assert_span_equal(encode(&m, buf, sizeof(buf)), vn_test_hex("0800000009"));
     static const uint8_t labels[8] = {0, 0, 0, 1, 0x10, 0, 0, 2};
     m = (struct vn_circuit_msg){.type = VN_CIRCUIT_FAILED, .blob = VN_SPAN_ARRAY(labels)};
     assert_span_equal(encode(&m, buf, sizeof(buf)), vn_test_hex("0500020000000110000002"));
@@ -58,7 +60,7 @@ static void test_round_trip_and_lengths(void **state)
     for (int i = 0; i < 200; i++) {
         uint8_t blob[100], buf[160], again[160];
         vn_test_fill(blob, sizeof(blob));
-        struct vn_circuit_msg m = {.type = (enum vn_circuit_type)(1 + i % 7)}, back;
+        struct vn_circuit_msg m = {.type = (enum vn_circuit_type)(1 + i % 8)}, back;
         uint32_t label = (uint32_t)(1 + vn_test_below(UINT32_MAX));
         switch (m.type) {
         case VN_CIRCUIT_SETUP:
@@ -76,6 +78,7 @@ static void test_round_trip_and_lengths(void **state)
             m.reason = (uint8_t)(1 + vn_test_below(3));
             break;
         case VN_CIRCUIT_TEARDOWN:
+        case VN_CIRCUIT_WORN:
             m.label = label;
             break;
         case VN_CIRCUIT_FAILED:
@@ -110,7 +113,8 @@ static void test_what_is_refused(void **state)
     (void)state;
     static const char *const bad[] = {
         "00",
-        "0800000001",
+        "0900000001",
+        "0800000000",             /* label 0 */
         "050000",                 /* no label */
         "05000200000001",         /* one of two */
         "0500020000000100000000", /* label 0 */
