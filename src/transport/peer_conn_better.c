@@ -26,14 +26,9 @@ static bool was_tried(const struct vn_pc *pc, const struct vn_addr *a)
 /* This machine has an address that the candidates do not name. */
 static bool has_another(const struct vn_pc *pc)
 {
-    const struct vn_netif_filter filter = vn_transport_filter(pc->transport);
-    struct vn_addr addrs[VN_ICE_CANDIDATES_MAX];
-    size_t count;
-    if (pc->transport->filter == VN_CANDIDATES_RELAY ||
-        vn_netif_list(&filter, addrs, VN_ARRAY_LEN(addrs), &count) != VN_OK)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (!was_tried(pc, &addrs[i]))
+    const struct vn_transport *tp = pc->transport;
+    for (size_t i = 0; i < tp->here_count; i++)
+        if (!was_tried(pc, &tp->here[i]))
             return true;
     return false;
 }

@@ -2,7 +2,8 @@
  * Addresses of this machine come and go while tethers run. One whose address is gone will only fall
  * silent; where the system has another way to the peer, it goes down at once, so that core offers a
  * new one without waiting for the silence. Without another way it is left alone: an address that
- * comes back within that time carries on as if nothing had been.
+ * comes back within that time carries on as if nothing had been. What an address that came is worth
+ * to those that have theirs is looked at once, at the change (peer_conn_better.c).
  *
  * Timer: one per transport, armed while a tether's address is gone and there is no other way yet,
  * since routes often follow an address by a moment.
@@ -23,8 +24,6 @@ static bool has_way(const struct vn_transport *tp, const struct vn_addr *to)
 static void look(struct vn_pc *pc)
 {
     struct vn_transport *tp = pc->transport;
-    vn_pc_hurry_better(pc);
-    vn_pc_hurry_first(pc);
     if (pc->state != VN_PC_OPEN || pc->closed)
         return;
     const struct vn_relay *relay = vn_pc_pair_relay(pc);
@@ -37,6 +36,21 @@ static void look(struct vn_pc *pc)
     } else {
         tp->io->timer_arm(tp->addr_timer, VN_ROAM_RETRY_US);
     }
+}
+
+static void hurry(struct vn_pc *pc)
+{
+    vn_pc_hurry_better(pc);
+    vn_pc_hurry_first(pc);
+}
+
+/* For all of them once: the system is slow to tell. */
+static void list_addresses(struct vn_transport *tp)
+{
+    const struct vn_netif_filter filter = vn_transport_filter(tp);
+    if (tp->filter == VN_CANDIDATES_RELAY ||
+        vn_netif_list(&filter, tp->here, VN_ARRAY_LEN(tp->here), &tp->here_count) != VN_OK)
+        tp->here_count = 0;
 }
 
 static void on_timer(void *arg)
@@ -53,6 +67,8 @@ static void on_change(void *arg, unsigned events)
     (void)events;
     vn_transport_enter(tp);
     vn_addr_watch_drain(tp->addr_fd);
+    list_addresses(tp);
+    vn_transport_each(tp, hurry);
     vn_transport_each(tp, look);
     vn_transport_leave(tp);
 }

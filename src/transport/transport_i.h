@@ -48,6 +48,8 @@ struct vn_transport {
     int addr_fd; /* readable when an address came or went; -1: none */
     struct vn_io_watch *addr_watch;
     struct vn_io_timer *addr_timer;
+    struct vn_addr here[VN_ICE_CANDIDATES_MAX]; /* when one did: those that may be used */
+    size_t here_count;
     struct vn_list pcs;
     struct vn_list graves;
     unsigned busy; /* callbacks of ours running, nested */

@@ -209,6 +209,31 @@ static void another_goes(void **state)
     remove_address(1);
 }
 
+static bool a_looks_for_better(void *arg)
+{
+    return ((struct tether_pair *)arg)->a.better == VN_HOP_PCS;
+}
+
+/* Another address comes, the tether's own goes, and nothing leads to the peer: the other one is
+ * looked at soon, and once, however long the own one is waited for. */
+static void another_comes_before_it_waits(void **state)
+{
+    (void)state;
+    struct test_io *io = test_io_new();
+    add_address(1);
+    static struct tether_pair pair, *p = &pair;
+    up(p, io, 1, 1);
+    add_address(2);
+    remove_address(1);
+    assert_true(tether_pair_until(p, a_looks_for_better, p, 4 * VN_BETTER_CHANGE_US / 1000));
+    (void)tether_pair_until(p, never, p, 2 * VN_BETTER_CHANGE_US / 1000);
+    assert_int_equal(VN_HOP_PCS, p->a.better);
+    assert_true(p->a.stranded == 0 && p->a.down == 0);
+    tether_pair_close(p);
+    (void)test_io_free(io);
+    remove_address(2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +241,7 @@ int main(void)
         cmocka_unit_test(another_way_comes_later),
         cmocka_unit_test(gone_and_back),
         cmocka_unit_test(another_goes),
+        cmocka_unit_test(another_comes_before_it_waits),
     };
     struct ifreq r = {.ifr_flags = IFF_UP};
     vn_log_setup(VN_LOG_ERROR, 0);
