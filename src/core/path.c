@@ -159,9 +159,10 @@ static void learn_descriptor(struct vn_node *n, const struct vn_id *of, struct v
     vn_status st = vn_desc_check(n, of, bytes, &d);
     if (st == VN_OK && vn_quarantine_refuses(n, d.cert.id))
         vn_drop(n, VN_NDROP_QUARANTINE);
-    else if (st == VN_OK && vn_peer_learn_desc(n, &d))
+    else if (st == VN_OK && vn_peer_learn_desc(n, &d)) {
+        vn_places_answered(n, of);
         vn_route_relay_known(n);
-    else
+    } else
         vn_drop(n, VN_NDROP_CERT);
     vn_checked_cert_done(&d.cert);
 }

@@ -264,6 +264,13 @@ void vn_places_want(struct vn_node *n, const struct vn_id *relay)
     vn_path_ask_descriptor(n, k);
 }
 
+void vn_places_answered(struct vn_node *n, const struct vn_id *relay)
+{
+    struct vn_place_known *k = (struct vn_place_known *)vn_places_known(n, vn_place_key(relay));
+    if (k)
+        k->unanswered = 0;
+}
+
 size_t vn_places_ready(struct vn_node *n)
 {
     size_t count = 0;

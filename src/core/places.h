@@ -27,11 +27,11 @@ struct vn_checked_desc;
 struct vn_place_known {
     uint64_t key; /* 0: none */
     struct vn_id node;
-    struct vn_id from; /* who told of it last: itself, or another */
-    uint8_t flags;     /* enum vn_place_flag */
-    uint64_t own_ms;   /* own time: its own word was heard; 0: never */
-    uint64_t asked_ms; /* own time: for its descriptor; 0: never */
-    unsigned unanswered;
+    struct vn_id from;   /* who told of it last: itself, or another */
+    uint8_t flags;       /* enum vn_place_flag */
+    uint64_t own_ms;     /* own time: its own word was heard; 0: never */
+    uint64_t asked_ms;   /* own time: for its descriptor; 0: never */
+    unsigned unanswered; /* questions for it, since it came last */
 };
 
 /** A question that is out. */
@@ -115,6 +115,8 @@ void vn_places_hear(struct vn_node *n, const struct vn_id *relay, const struct v
 /** p's own word of its place, over a tether or in an answer. */
 void vn_places_hear_self(struct vn_node *n, const struct vn_id *node, const struct vn_place *place,
                          uint16_t headroom);
+/** Its descriptor came. */
+void vn_places_answered(struct vn_node *n, const struct vn_id *relay);
 /** Relays in the book whose descriptor is here. */
 size_t vn_places_ready(struct vn_node *n);
 const struct vn_place_known *vn_places_known(const struct vn_node *n, uint64_t key);

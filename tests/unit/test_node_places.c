@@ -124,6 +124,26 @@ static void test_master_away(void **state)
     vn_world_done(&s.w);
 }
 
+/* Who answers has not failed, however often it has to be asked. */
+static void test_who_answers_stays(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    const struct vn_place there = {.height_us = 100, .flags = VN_PLACE_RELAYS};
+    const struct vn_id c = id_of(s.c);
+    vn_places_hear(s.a->node, &c, &there, &c);
+    for (int i = 0; i < 6; i++) {
+        vn_places_want(s.a->node, &c);
+        vn_world_run(&s.w, VN_PATH_WANT_MS);
+        struct vn_peer *p = vn_peer_get(s.a->node, &c);
+        assert_true(p && vn_peer_fresh(s.a->node, p));
+        assert_int_equal(0, entry(s.a, s.c)->failures);
+        p->eks_until_ms = 0; /* as time would have it */
+    }
+    vn_world_done(&s.w);
+}
+
 static uint64_t drops(const struct vn_world_node *n, enum vn_node_drop why)
 {
     return vn_world_status(n).drops[why];
@@ -253,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_who_does_not_relay_is_not_found),
         cmocka_unit_test(test_places_are_measured),
         cmocka_unit_test(test_master_away),
+        cmocka_unit_test(test_who_answers_stays),
         cmocka_unit_test(test_liar),
         cmocka_unit_test(test_flood),
     };
