@@ -81,7 +81,9 @@ static void on_stats(void *arg, const struct vn_ev_stats *stats)
     struct vn_node *n = a->node;
     struct reply r = {.n = n, .id = a->id};
     const struct vn_admin_send to = {.arg = &r, .send = send};
-    if (n->state == VN_NODE_ONLINE && a->health)
+    if (n->state == VN_NODE_ONLINE && !stats)
+        answer(&r, VN_COMMAND_FAILED);
+    else if (n->state == VN_NODE_ONLINE && a->health)
         vn_admin_health(n, stats, &to);
     else if (n->state == VN_NODE_ONLINE)
         vn_admin_sessions(n, stats, a->offset, &to);

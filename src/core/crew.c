@@ -8,6 +8,9 @@
 #include "core/rx.h"
 #include "core/tx.h"
 
+/* With more of them out the answer of a hand was lost. */
+#define QUESTIONS_MAX 8
+
 /* A question for counters that hands have not all answered. */
 struct question {
     struct vn_list all; /* worker.stats */
@@ -303,6 +306,14 @@ static void answered(struct vn_worker *w, struct question *q)
 void vn_crew_stats(struct vn_worker *w, struct vn_ev_stats *ev)
 {
     struct question *q = calloc(1, sizeof(*q));
+    size_t out = 0;
+    VN_LIST_EACH(it, &w->stats)
+    out++;
+    if (out == QUESTIONS_MAX) {
+        struct question *oldest = VN_LIST_ENTRY(w->stats.next, struct question, all);
+        oldest->left = 1; /* without the figures of who has not answered */
+        answered(w, oldest);
+    }
     if (!q) {
         vn_post_msg_free(&ev->msg);
         return;

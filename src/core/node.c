@@ -184,7 +184,7 @@ vn_status vn_node_new(const struct vn_node_config *cfg, uint64_t now_ms, struct 
     n->cfg.mtu_bytes = cfg->mtu_bytes ? cfg->mtu_bytes : VN_MTU_DEFAULT;
     n->suite = suite;
     n->state = VN_NODE_NEW;
-    vn_list_init(&n->stats_requests);
+    vn_node_stats_init(n);
     vn_timer_init(&n->stop_timer, on_stop_timer, n);
     vn_node_set_now(n, now_ms);
     vn_admin_init(n);

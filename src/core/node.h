@@ -221,7 +221,7 @@ VN_MUST_CHECK vn_status vn_node_resolve(struct vn_node *n, const char *name,
                                         void (*fn)(void *arg, const struct vn_resolved *list,
                                                    size_t count),
                                         void *arg);
-/** Asks the worker; fn gets the event, borrowed. */
+/** Asks the worker; fn gets the event, borrowed, or NULL when none came in 5 s. */
 VN_MUST_CHECK vn_status vn_node_stats(struct vn_node *n,
                                       void (*fn)(void *arg, const struct vn_ev_stats *stats),
                                       void *arg);

@@ -75,7 +75,8 @@ struct vn_node {
     struct vn_revocations revocations;
     struct vn_quarantine quarantine;
     struct vn_admin admin;
-    struct vn_list stats_requests;
+    struct vn_list stats_requests; /* oldest first */
+    struct vn_timer stats_timer;
     uint32_t last_handle;
     struct vn_timer stop_timer;
     uint64_t drops[VN_NDROP_COUNT];
@@ -117,4 +118,5 @@ uint64_t vn_jitter(struct vn_node *n, uint64_t ms);
 void vn_node_stopped(struct vn_node *n);
 /* status.c */
 void vn_node_on_stats(struct vn_node *n, const struct vn_ev_stats *ev);
+void vn_node_stats_init(struct vn_node *n);
 void vn_node_stats_done(struct vn_node *n);

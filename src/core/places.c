@@ -313,6 +313,8 @@ static void on_counters(void *arg, const struct vn_ev_stats *ev)
     struct vn_node *n = arg;
     struct vn_places *s = &n->places;
     s->looking = false;
+    if (!ev)
+        return;
     vn_headroom_look(&s->headroom, ev->counters.bytes_relayed, VN_RELAY_KBPS,
                      n->now_ms * UINT64_C(1000));
     for (size_t i = 0; i < ev->tether_count; i++) {

@@ -109,9 +109,12 @@ size_t vn_node_links(const struct vn_node *n, struct vn_node_link *ret, size_t c
 
 /* ---- counters of the worker ---- */
 
+#define STATS_WAIT_MS 5000u
+
 struct stats_request {
     struct vn_list all;
     uint32_t id;
+    uint64_t asked_ms;
     void (*fn)(void *arg, const struct vn_ev_stats *stats);
     void *arg;
 };
@@ -122,11 +125,35 @@ vn_status vn_node_stats(struct vn_node *n, void (*fn)(void *arg, const struct vn
     struct stats_request *r = calloc(1, sizeof(*r));
     if (!r)
         return VN_ERR_NOMEM;
-    *r = (struct stats_request){.id = vn_next_handle(n), .fn = fn, .arg = arg};
+    *r = (struct stats_request){
+        .id = vn_next_handle(n), .asked_ms = n->now_ms, .fn = fn, .arg = arg};
     vn_list_init(&r->all);
     vn_list_append(&n->stats_requests, &r->all);
+    if (!n->stats_timer.armed)
+        vn_timer_arm(&n->timers, &n->stats_timer, n->now_ms + STATS_WAIT_MS);
     vn_tell_handle(n, VN_CMD_STATS, r->id);
     return VN_OK;
+}
+
+static void end_request(struct stats_request *r, const struct vn_ev_stats *ev)
+{
+    vn_list_remove(&r->all);
+    r->fn(r->arg, ev);
+    free(r);
+}
+
+/* Question or answer was lost: a mailbox was full, or there was no memory. */
+static void on_stats_timer(void *arg)
+{
+    struct vn_node *n = arg;
+    while (!vn_list_empty(&n->stats_requests)) {
+        struct stats_request *r = VN_LIST_ENTRY(n->stats_requests.next, struct stats_request, all);
+        if (n->now_ms < r->asked_ms + STATS_WAIT_MS) {
+            vn_timer_arm(&n->timers, &n->stats_timer, r->asked_ms + STATS_WAIT_MS);
+            return;
+        }
+        end_request(r, NULL);
+    }
 }
 
 void vn_node_on_stats(struct vn_node *n, const struct vn_ev_stats *ev)
@@ -136,15 +163,20 @@ void vn_node_on_stats(struct vn_node *n, const struct vn_ev_stats *ev)
         struct stats_request *r = VN_LIST_ENTRY(it, struct stats_request, all);
         if (r->id != ev->request)
             continue;
-        vn_list_remove(&r->all);
-        r->fn(r->arg, ev);
-        free(r);
+        end_request(r, ev);
         return;
     }
 }
 
+void vn_node_stats_init(struct vn_node *n)
+{
+    vn_list_init(&n->stats_requests);
+    vn_timer_init(&n->stats_timer, on_stats_timer, n);
+}
+
 void vn_node_stats_done(struct vn_node *n)
 {
+    vn_timer_disarm(&n->timers, &n->stats_timer);
     VN_LIST_EACH(it, &n->stats_requests)
     free(VN_LIST_ENTRY(it, struct stats_request, all));
     vn_list_init(&n->stats_requests);

@@ -144,6 +144,33 @@ static void test_who_answers_stays(void **state)
     vn_world_done(&s.w);
 }
 
+static vn_status (*to_worker)(void *self, struct vn_post_msg *m);
+
+static vn_status lose_questions(void *self, struct vn_post_msg *m)
+{
+    if (m->type != VN_CMD_STATS)
+        return to_worker(self, m);
+    vn_post_msg_free(m);
+    return VN_OK;
+}
+
+/* A question to the worker, or its answer, is lost: the next one is asked. */
+static void test_counters_that_are_lost(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    to_worker = s.a->to_worker.send;
+    s.a->to_worker.send = lose_questions;
+    assert_true(vn_world_ping(s.a, s.b, false, 5000) < 100);
+    keep_alive(&s, 4);
+    s.a->to_worker.send = to_worker;
+    assert_int_equal(0, entry(s.a, s.b)->rtt_us);
+    keep_alive(&s, 15);
+    assert_int_equal(2000, entry(s.a, s.b)->rtt_us);
+    vn_world_done(&s.w);
+}
+
 static uint64_t drops(const struct vn_world_node *n, enum vn_node_drop why)
 {
     return vn_world_status(n).drops[why];
@@ -274,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_places_are_measured),
         cmocka_unit_test(test_master_away),
         cmocka_unit_test(test_who_answers_stays),
+        cmocka_unit_test(test_counters_that_are_lost),
         cmocka_unit_test(test_liar),
         cmocka_unit_test(test_flood),
     };

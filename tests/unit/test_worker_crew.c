@@ -334,6 +334,21 @@ static void a_hand_that_is_slow_does_not_fill_the_memory(void **state)
     assert_int_equal(before + 1, b->written_count);
 }
 
+/* What it does not say for itself is not waited for, nor kept, for ever. */
+static void a_hand_that_answers_nothing(void **state)
+{
+    (void)state;
+    begin(1);
+    vn_rig_clear(a);
+    a->hands_rest = true;
+    for (uint32_t i = 0; i < 20; i++)
+        vn_rig_handle(a, VN_CMD_STATS, 100 + i);
+    assert_int_equal(12, vn_rig_events(a, VN_EV_STATS));
+    a->hands_rest = false;
+    vn_rig_run(&rig, 1000);
+    assert_int_equal(8, vn_rig_events(a, VN_EV_STATS));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_teardown(f, teardown)
@@ -349,6 +364,7 @@ int main(void)
         T(a_kem_step_seen_by_the_first),
         T(a_kem_step_seen_by_a_hand),
         T(a_hand_that_is_slow_does_not_fill_the_memory),
+        T(a_hand_that_answers_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
