@@ -156,9 +156,11 @@ static bool set_request(struct transfer *t, const struct vn_http_request *req)
         if (!l || !curl_slist_append(l, "Expect:"))
             return false;
         char header[600];
-        if (req->api_key && ((size_t)snprintf(header, sizeof(header), "apikey: %s", req->api_key) >=
-                                 sizeof(header) ||
-                             !curl_slist_append(l, header)))
+        const bool keyed = !req->api_key || ((size_t)snprintf(header, sizeof(header), "apikey: %s",
+                                                              req->api_key) < sizeof(header) &&
+                                             curl_slist_append(l, header));
+        vn_wipe(header, sizeof(header));
+        if (!keyed)
             return false;
         ok = ok && curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK &&
              curl_easy_setopt(e, CURLOPT_POSTFIELDS, (char *)t->request.p) == CURLE_OK &&
