@@ -270,7 +270,6 @@ vn_status vn_tls_csr(const char *key_pem, const char *common_name, uint8_t **ret
     return VN_OK;
 }
 
-/* Fills subject of c, signs with the authority's key. */
 struct vn_tls_ca {
     EVP_PKEY *key;
     X509 *cert;

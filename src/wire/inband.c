@@ -21,15 +21,6 @@ void vn_inband_encode(struct vn_writer *w, const struct vn_inband *m)
     vn_write_span(w, m->message);
 }
 
-static bool read_id(struct vn_reader *r, struct vn_id *ret)
-{
-    struct vn_span b;
-    if (!vn_read_span(r, VN_ID_LEN, &b))
-        return false;
-    memcpy(ret->b, b.p, VN_ID_LEN);
-    return true;
-}
-
 vn_status vn_inband_decode(struct vn_span bytes, struct vn_inband *ret)
 {
     struct vn_reader r = vn_reader_of(bytes);
@@ -45,7 +36,8 @@ vn_status vn_inband_decode(struct vn_span bytes, struct vn_inband *ret)
         return VN_OK;
     }
     if (!vn_read_u8(&r, &subject) || subject < SUBJECT_IN || subject > SUBJECT_OWN ||
-        !read_id(&r, &m.name) || (m.kind == VN_INBAND_PASSED && !read_id(&r, &m.src)))
+        !vn_read_copy(&r, m.name.b, VN_ID_LEN) ||
+        (m.kind == VN_INBAND_PASSED && !vn_read_copy(&r, m.src.b, VN_ID_LEN)))
         return VN_ERR_MALFORMED;
     m.subject = subject == SUBJECT_IN ? VN_SUBJ_IN : VN_SUBJ_OWN;
     m.message = vn_reader_rest(&r);
