@@ -406,5 +406,5 @@ vn_status vn_request_binding(struct vn_request *r, uint8_t ret[32])
 
 vn_status vn_request_peer(struct vn_request *r, struct vn_ip *ret)
 {
-    return r->conn->peer(r->conn, ret);
+    return r->conn ? r->conn->peer(r->conn, ret) : VN_ERR_STATE;
 }

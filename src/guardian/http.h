@@ -162,7 +162,8 @@ void vn_request_work(struct vn_request *r, void (*work)(void *arg),
 VN_MUST_CHECK vn_status vn_request_nonce_new(struct vn_request *r, uint8_t ret[32]);
 /** Uses up the connection's nonce and tells whether it was this one. */
 bool vn_request_nonce_take(struct vn_request *r, const uint8_t nonce[32]);
-/** The address that the caller has here. */
+/** The address that the caller has here. VN_ERR_STATE: the connection is gone, as it may be where a
+ * request is answered later. */
 VN_MUST_CHECK vn_status vn_request_peer(struct vn_request *r, struct vn_ip *ret);
 /** The TLS exporter of the connection. */
 VN_MUST_CHECK vn_status vn_request_binding(struct vn_request *r, uint8_t ret[32]);

@@ -162,6 +162,23 @@ def keys_are_fetched_once_for_all():
     check([join(t)[0] for t in unknown] == [401] * 10 and idp.asked["/many"] == 1, "made-up keys do not make it ask")
 
 
+def who_hangs_up_meanwhile():
+    """A node that wants to be public goes before the provider answers: nobody can say where it came from."""
+    asked, go_on = threading.Event(), threading.Event()
+    idp.pages["/gone"] = lambda h: (asked.set(), go_on.wait(6), h.keys())
+    issuer("gone", "/gone")
+    before, conn = descriptors(), rig.connection()
+    conn.request("POST", "/conflux/register", json.dumps({"jwt": idp.token(aud="gone"), "public_port": 3478}),
+                 {"Authorization": "Bearer " + plain["token"]})
+    check(asked.wait(5), "the provider is asked")
+    with_both = descriptors()
+    conn.close()
+    wait_until(lambda: before <= descriptors() < with_both, 5, "Guardian sees that it is gone")
+    go_on.set()
+    done(join(idp.token(aud="gone")), 201)
+    check(rig.daemon.running() and idp.asked["/gone"] == 1, "the next one is served as if nothing had been")
+
+
 def descriptors():
     return len(list(pathlib.Path(f"/proc/{rig.daemon.pid}/fd").iterdir()))
 
@@ -344,6 +361,6 @@ def nothing_is_kept():
 
 
 main(configured_by_the_owner, claims_become_identities, named_by_the_registrant, a_token_that_needs_one,
-     tokens_that_do_not_count, keys_are_fetched_once_for_all, providers_that_misbehave, only_allowed_addresses,
-     a_name_that_means_another_address, of_supabase_shape,
-     people_of_supabase_shape, rotation_and_restart, deleted, nothing_is_kept)
+     tokens_that_do_not_count, keys_are_fetched_once_for_all, who_hangs_up_meanwhile, providers_that_misbehave,
+     only_allowed_addresses, a_name_that_means_another_address, of_supabase_shape, people_of_supabase_shape,
+     rotation_and_restart, deleted, nothing_is_kept)

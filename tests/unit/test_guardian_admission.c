@@ -1,4 +1,4 @@
-/* Who waits for approval, and who comes from where nobody is let in. */
+/* Who waits for approval, who comes from where nobody is let in, and who goes. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -8,6 +8,7 @@
 #include "guardian/ephemeral.h"
 #include "guardian/geo.h"
 #include "guardian/http.h"
+#include "guardian/public_node.h"
 #include "support/guardian_world.h"
 #include "support/mmdb.h"
 #include "support/test.h"
@@ -324,6 +325,32 @@ static void test_refuses_no_countries(void **state)
     }
 }
 
+static struct vn_request *held;
+
+static void hold(struct vn_request *r)
+{
+    held = r;
+}
+
+/* A request that waits, for an identity provider perhaps, goes on when its connection is gone: then
+ * nobody can say where it came from. */
+static void test_who_goes_has_no_address(void **state)
+{
+    (void)state;
+    struct vn_id ids[2];
+    unsigned allowed;
+    struct vn_conflux_record node;
+    struct vn_addr addr;
+    struct vn_request whole = {
+        .g = &w.g, .route = vn_route_find(VN_WEB_POST, "/conflux/register", ids, &allowed)};
+    VN_CLEANUP(vn_json_freep) json_t *body = json_pack("{s:i}", "public_port", 3478);
+    assert_ok(vn_store_conflux_get(w.g.store, &w.node, &node));
+    vn_web_dispatch_part(&whole, &w.conn, &node, body, hold);
+    assert_true(vn_public_node_wanted(held, &addr));
+    vn_web_forget(&w.conn);
+    assert_false(vn_public_node_wanted(held, &addr)); /* which also ends it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nobody_waits_for_ever, setup, teardown),
         cmocka_unit_test_setup_teardown(test_countries, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refuses_no_countries, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_who_goes_has_no_address, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
