@@ -205,6 +205,11 @@ vn_status vn_revoked_get(struct vn_guardian *g, const struct vn_id *realm, uint6
     return VN_OK;
 }
 
+void vn_revoked_drop(struct vn_guardian *g, const struct vn_id *realm)
+{
+    vn_revoked_unref(vn_map_take(g->revoked, realm->b));
+}
+
 void vn_revoked_done(struct vn_guardian *g)
 {
     size_t cursor = 0;

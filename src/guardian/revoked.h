@@ -31,5 +31,7 @@ void vn_revoked_unref(struct vn_revoked *r);
 VN_MUST_CHECK vn_status vn_revoked_answer(struct vn_revoked *r, const struct vn_realm *realm,
                                           json_t *answer);
 
+/** Forgets what a realm has that was deleted. */
+void vn_revoked_drop(struct vn_guardian *g, const struct vn_id *realm);
 /** Frees what the realms of g have. */
 void vn_revoked_done(struct vn_guardian *g);

@@ -8,6 +8,7 @@
 #include "guardian/master.h"
 #include "guardian/realm_make.h"
 #include "guardian/realm_rule.h"
+#include "guardian/revoked.h"
 #include "guardian/routes.h"
 
 static json_t *realm_json(struct vn_guardian *g, const struct vn_realm *r)
@@ -375,6 +376,7 @@ void vn_route_realm_delete(struct vn_request *r)
         vn_guardian_audit(r->g, &r->realm, vn_request_actor(r, actor), "realm_deleted",
                           realm->r.name, "");
         vn_guardian_drop_realm(r->g, &r->realm);
+        vn_revoked_drop(r->g, &r->realm);
         vn_master_realms_changed(r->g->master);
         vn_request_reply(r, 204, NULL);
     }

@@ -1,4 +1,4 @@
-/* Who waits for approval, who comes from where nobody is let in, and who goes. */
+/* Who waits for approval, who comes from where nobody is let in, and what is left of what went. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -9,6 +9,7 @@
 #include "guardian/geo.h"
 #include "guardian/http.h"
 #include "guardian/public_node.h"
+#include "guardian/revoked.h"
 #include "support/guardian_world.h"
 #include "support/mmdb.h"
 #include "support/test.h"
@@ -351,6 +352,26 @@ static void test_who_goes_has_no_address(void **state)
     assert_false(vn_public_node_wanted(held, &addr)); /* which also ends it */
 }
 
+/* What was kept of a deleted realm would else take the place of new ones. */
+static void test_deleted_realm_is_forgotten(void **state)
+{
+    (void)state;
+    char path[64], name[VN_ID_TEXT];
+    struct vn_id id;
+    struct vn_revoked *revoked;
+    ask(VN_WEB_POST, "/realms", w.access, "{\"name\":\"work\"}");
+    assert_int_equal(w.status, 201);
+    assert_ok(vn_store_realm_by_name(w.g.store, "work", &id));
+    assert_ok(vn_revoked_get(&w.g, &id, vn_clock_wall_ms(), &revoked));
+    vn_revoked_unref(revoked);
+    assert_non_null(vn_map_get(w.g.revoked, id.b));
+    vn_id_format(&id, name);
+    snprintf(path, sizeof(path), "/realms/%s", name);
+    ask(VN_WEB_DELETE, path, w.access, NULL);
+    assert_int_equal(w.status, 204);
+    assert_null(vn_map_get(w.g.revoked, id.b));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_countries, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refuses_no_countries, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_goes_has_no_address, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_deleted_realm_is_forgotten, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
