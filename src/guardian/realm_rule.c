@@ -5,6 +5,8 @@
 #include "wire/names.h"
 #include "wire/realm_rule.h"
 
+#define REALMS_LOOKED_AT 64
+
 struct word {
     uv_work_t work;
     struct vn_guardian *g;
@@ -61,25 +63,36 @@ static void on_done(uv_work_t *work, int status)
         failed(st);
 }
 
-void vn_realm_rule_publish(struct vn_guardian *g)
+/* Returns whether the word is being signed. */
+static bool tell(struct vn_guardian *g, const struct vn_id *realm)
 {
-    struct vn_id realm;
-    if (g->telling_rule || !g->links || vn_store_rule_pending(g->store, &realm) != VN_OK)
-        return;
     struct word *w = calloc(1, sizeof(*w));
-    vn_status st = w ? vn_guardian_realm(g, &realm, &w->realm) : VN_ERR_NOMEM;
+    vn_status st = w ? vn_guardian_realm(g, realm, &w->realm) : VN_ERR_NOMEM;
     if (st == VN_OK && !vn_links_ready(g->links, w->realm)) {
         word_free(w); /* called again when it is */
-        return;
+        return false;
     }
     if (st == VN_OK) {
         w->g = g;
         g->telling_rule = uv_queue_work(g->uv, &w->work, on_work, on_done) == 0;
         if (g->telling_rule)
-            return;
+            return true;
         st = VN_ERR_NOMEM;
     }
     failed(st);
     if (w)
         word_free(w);
+    return false;
+}
+
+void vn_realm_rule_publish(struct vn_guardian *g)
+{
+    struct vn_id waiting[REALMS_LOOKED_AT];
+    size_t n;
+    if (g->telling_rule || !g->links ||
+        vn_store_rule_pending(g->store, waiting, VN_ARRAY_LEN(waiting), &n) != VN_OK)
+        return;
+    /* One that cannot be told now keeps no other one waiting. */
+    for (size_t i = 0; i < n && !tell(g, &waiting[i]); i++)
+        continue;
 }

@@ -179,8 +179,8 @@ static vn_status plan(struct vn_guardian *g, struct publication *p)
     return VN_OK;
 }
 
-/* Takes the realm. */
-static void publish(struct vn_revoker *v, struct vn_realm *realm)
+/* Takes the realm. Returns whether a list is being signed. */
+static bool publish(struct vn_revoker *v, struct vn_realm *realm)
 {
     struct publication *p = calloc(1, sizeof(*p));
     vn_status st = p ? VN_OK : VN_ERR_NOMEM;
@@ -193,18 +193,19 @@ static void publish(struct vn_revoker *v, struct vn_realm *realm)
     }
     if (st == VN_OK && p->n && !vn_links_ready(v->g->links, p->realm)) {
         publication_free(p); /* called again when it is */
-        return;
+        return false;
     }
     if (st == VN_OK && p->n) {
         v->signing = uv_queue_work(v->g->uv, &p->work, on_work, on_done) == 0;
         if (v->signing)
-            return;
+            return true;
         st = VN_ERR_NOMEM;
     }
     if (st != VN_OK)
         vn_log(VN_LOG_ERROR, "push_failed", VN_KV_STR("what", "revocations"), VN_KV_STATUS(st));
     if (p)
         publication_free(p);
+    return false;
 }
 
 static void on_pause(uv_timer_t *t)
@@ -212,12 +213,14 @@ static void on_pause(uv_timer_t *t)
     publish_next(t->data);
 }
 
-/* The next realm whose pause is over, or a timer for the first to come. */
+/* The next realm whose pause is over and whose connection to Master is there, or a timer for the
+ * first to come. One that cannot be told now keeps no other one waiting. */
 static void publish_next(struct vn_revoker *v)
 {
     struct vn_id waiting[REALMS_LOOKED_AT];
     size_t n;
-    if (vn_store_revocation_pending(v->g->store, waiting, VN_ARRAY_LEN(waiting), &n) != VN_OK)
+    if (vn_store_revocation_pending(v->g->store, vn_clock_wall_ms(), waiting, VN_ARRAY_LEN(waiting),
+                                    &n) != VN_OK)
         return;
     const uint64_t now_ms = mono_ms();
     uint64_t first_ms = UINT64_MAX;
@@ -226,8 +229,9 @@ static void publish_next(struct vn_revoker *v)
         if (vn_guardian_realm(v->g, &waiting[i], &realm) != VN_OK)
             continue;
         if (realm->revocations_due_ms <= now_ms) {
-            publish(v, realm);
-            return;
+            if (publish(v, realm))
+                return;
+            continue;
         }
         first_ms = VN_MIN(first_ms, realm->revocations_due_ms);
         vn_realm_unref(realm);

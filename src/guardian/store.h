@@ -1,9 +1,8 @@
 /*
  * The only door to SQL. Loop thread only, but for vn_store_sync (a second process, such as
  * `veilnet-guardian token create`, may work on the same file). Records are copied out. Functions
- * that change something
- * leave no trace when they fail; several changes that belong together stand between vn_store_begin
- * and vn_store_commit.
+ * that change something leave no trace when they fail; several changes that belong together stand
+ * between vn_store_begin and vn_store_commit.
  */
 #pragma once
 
@@ -167,8 +166,9 @@ VN_MUST_CHECK vn_status vn_store_realm_by_name(struct vn_store *s, const char *n
  * to be told of the rule. VN_ERR_EXISTS when the name is taken. */
 VN_MUST_CHECK vn_status vn_store_realm_set(struct vn_store *s, const struct vn_realm_record *r,
                                            bool publish);
-/** A realm whose nodes are to be told of its rule. VN_ERR_NOTFOUND. */
-VN_MUST_CHECK vn_status vn_store_rule_pending(struct vn_store *s, struct vn_id *ret);
+/** Realms whose nodes are to be told of its rule, at most cap. */
+VN_MUST_CHECK vn_status vn_store_rule_pending(struct vn_store *s, struct vn_id *ret, size_t cap,
+                                              size_t *ret_n);
 /** They were, of this one or a later one. */
 VN_MUST_CHECK vn_status vn_store_rule_published(struct vn_store *s, const struct vn_id *realm,
                                                 uint64_t number);
@@ -358,9 +358,10 @@ struct vn_revocation_marks {
 /** Outside a transaction. */
 VN_MUST_CHECK vn_status vn_store_revocation_marks(struct vn_store *s,
                                                   struct vn_revocation_marks *ret);
-/** Realms with something to publish, at most cap. VN_ERR_NOTFOUND: none. */
-VN_MUST_CHECK vn_status vn_store_revocation_pending(struct vn_store *s, struct vn_id *ret_realms,
-                                                    size_t cap, size_t *ret_n);
+/** Realms with something to publish that has not ended, at most cap. VN_ERR_NOTFOUND: none. */
+VN_MUST_CHECK vn_status vn_store_revocation_pending(struct vn_store *s, uint64_t now_ms,
+                                                    struct vn_id *ret_realms, size_t cap,
+                                                    size_t *ret_n);
 VN_MUST_CHECK vn_status vn_store_revocation_published(struct vn_store *s, const struct vn_id *realm,
                                                       uint64_t to);
 

@@ -145,13 +145,21 @@ vn_status vn_store_realm_set(struct vn_store *s, const struct vn_realm_record *r
     return vn_sql_change(s, q, "realm set");
 }
 
-vn_status vn_store_rule_pending(struct vn_store *s, struct vn_id *ret)
+vn_status vn_store_rule_pending(struct vn_store *s, struct vn_id *ret, size_t cap, size_t *ret_n)
 {
-    VN_QUERY q = vn_sql_prepare(s, "SELECT id FROM realm WHERE rule_published = 0 LIMIT 1");
+    VN_QUERY q = vn_sql_prepare(s, "SELECT id FROM realm WHERE rule_published = 0 LIMIT ?");
     if (!q)
         return VN_ERR_IO;
-    vn_status st = vn_sql_row(s, q, "rule pending");
-    return st == VN_OK && !vn_sql_col_id(q, 0, ret) ? vn_sql_corrupt("realm") : st;
+    vn_sql_bind_u64(q, 1, cap);
+    size_t n = 0;
+    vn_status st = VN_OK;
+    while (n < cap && (st = vn_sql_row(s, q, "rule pending")) == VN_OK)
+        if (!vn_sql_col_id(q, 0, &ret[n++]))
+            return vn_sql_corrupt("realm");
+    if (st != VN_OK && st != VN_ERR_NOTFOUND)
+        return st;
+    *ret_n = n;
+    return VN_OK;
 }
 
 vn_status vn_store_rule_published(struct vn_store *s, const struct vn_id *realm, uint64_t number)

@@ -113,19 +113,20 @@ vn_status vn_store_revocation_marks(struct vn_store *s, struct vn_revocation_mar
     return vn_sql_data_version(s, &ret->outside);
 }
 
-vn_status vn_store_revocation_pending(struct vn_store *s, struct vn_id *ret_realms, size_t cap,
-                                      size_t *ret_n)
+vn_status vn_store_revocation_pending(struct vn_store *s, uint64_t now_ms, struct vn_id *ret_realms,
+                                      size_t cap, size_t *ret_n)
 {
     /* Asked after every login, and there is no index for it: thousands may be published. */
     struct vn_revocation_marks now;
     VN_QUERY q = vn_sql_prepare(s, "SELECT DISTINCT realm FROM revocation WHERE published = 0"
-                                   " LIMIT ?");
+                                   " AND until > ? LIMIT ?");
     vn_status st = q ? vn_store_revocation_marks(s, &now) : VN_ERR_IO;
     if (st == VN_OK && memcmp(&now, &s->none_pending, sizeof(now)) == 0)
         return VN_ERR_NOTFOUND;
     if (st != VN_OK)
         return st;
-    vn_sql_bind_u64(q, 1, cap);
+    vn_sql_bind_u64(q, 1, now_ms);
+    vn_sql_bind_u64(q, 2, cap);
     size_t n = 0;
     while (n < cap && (st = vn_sql_row(s, q, "revocation pending")) == VN_OK)
         if (!vn_sql_col_id(q, 0, &ret_realms[n++]))

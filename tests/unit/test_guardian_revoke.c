@@ -49,11 +49,12 @@ static struct vn_revocation_row *load(const struct vn_store_world *w, uint64_t n
     return rows;
 }
 
-static vn_status pending(const struct vn_store_world *w, struct vn_id *ret_realm)
+static vn_status pending(const struct vn_store_world *w, uint64_t now_ms, struct vn_id *ret_realm)
 {
     struct vn_id realms[2];
     size_t n = 99;
-    const vn_status st = vn_store_revocation_pending(w->s, realms, VN_ARRAY_LEN(realms), &n);
+    const vn_status st =
+        vn_store_revocation_pending(w->s, now_ms, realms, VN_ARRAY_LEN(realms), &n);
     if (st == VN_OK) {
         assert_int_equal(n, 1);
         *ret_realm = realms[0];
@@ -69,7 +70,7 @@ static void rows_of_a_node(void **state)
     over.session.not_after_ms = NOW;
     struct vn_id realm;
     size_t n;
-    assert_status(VN_ERR_NOTFOUND, pending(w, &realm));
+    assert_status(VN_ERR_NOTFOUND, pending(w, NOW, &realm));
     assert_ok(vn_revoke_session(w->s, &none, NOW)); /* nobody has such a certificate */
     assert_ok(vn_revoke_session(w->s, &over, NOW));
     assert_ok(vn_revoke_statements(w->s, &none, 9, NOW));
@@ -91,14 +92,14 @@ static void rows_of_a_node(void **state)
     assert_true(rows[1].e.until_ms > NOW + LIFE);
     free(rows);
 
-    assert_ok(pending(w, &realm));
+    assert_ok(pending(w, NOW, &realm));
     assert_memory_equal(&realm, &w->realm->r.id, sizeof(realm));
     assert_ok(vn_store_revocation_published(w->s, &realm, NOW + 1));
     rows = load(w, NOW, &n);
     assert_true(rows[0].published && !rows[1].published);
     free(rows);
     assert_ok(vn_store_revocation_published(w->s, &realm, NOW + 2));
-    assert_status(VN_ERR_NOTFOUND, pending(w, &realm));
+    assert_status(VN_ERR_NOTFOUND, pending(w, NOW, &realm));
 
     /* Its end: read no more, and gone with the next one. Numbers go on rising. */
     free(load(w, NOW + 2 * LIFE, &n));
@@ -110,6 +111,11 @@ static void rows_of_a_node(void **state)
     assert_int_equal(n, 1);
     assert_int_equal(rows[0].e.number, NOW + 2 * LIFE);
     free(rows);
+
+    /* What was never published, and has ended, is nothing to publish: it would come first for ever.
+     */
+    assert_ok(pending(w, NOW + 2 * LIFE, &realm));
+    assert_status(VN_ERR_NOTFOUND, pending(w, NOW + 4 * LIFE, &realm));
 }
 
 static void revoke_nodes(const struct vn_store_world *w, uint16_t count)
@@ -225,12 +231,12 @@ static void revoked_from_outside(void **state)
     struct vn_id realm;
     guardian_init(&g, w);
     json_decref(answer_at(&g, w, NOW, 0));
-    assert_status(VN_ERR_NOTFOUND, pending(w, &realm));
+    assert_status(VN_ERR_NOTFOUND, pending(w, NOW, &realm));
     assert_ok(vn_store_open(w->path, false, &beside.s));
     revoke_nodes(&beside, 3);
     vn_store_close(beside.s);
     json_decref(answer_at(&g, w, NOW, 1));
-    assert_ok(pending(w, &realm));
+    assert_ok(pending(w, NOW, &realm));
     vn_revoked_done(&g);
 }
 
@@ -249,10 +255,10 @@ static void taken_back(void **state)
     vn_store_rollback(w->s);
     json_decref(answer_at(&g, w, NOW, 1));
     assert_ok(vn_store_revocation_published(w->s, &w->realm->r.id, INT64_MAX));
-    assert_status(VN_ERR_NOTFOUND, pending(w, &realm));
+    assert_status(VN_ERR_NOTFOUND, pending(w, NOW, &realm));
     assert_ok(vn_revoke_session(w->s, &c, NOW));
     json_decref(answer_at(&g, w, NOW, 1));
-    assert_ok(pending(w, &realm));
+    assert_ok(pending(w, NOW, &realm));
     vn_revoked_done(&g);
 }
 
