@@ -38,13 +38,9 @@ struct serving {
     bool stopping;
 };
 
-static void on_signal(uv_signal_t *h, int number)
+/* What is there, also of a start that failed half way: the loop ends when all of it is closed. */
+static void stop(struct serving *s)
 {
-    struct serving *s = h->data;
-    if (s->stopping)
-        return;
-    s->stopping = true;
-    vn_log(VN_LOG_INFO, "guardian_stopping", VN_KV_I64("signal", number));
     vn_commands_free(VN_TAKE(s->g.commands)); /* answers who waits */
     vn_providers_free(VN_TAKE(s->g.providers));
     vn_acks_free(VN_TAKE(s->g.acks)); /* and these wait no longer */
@@ -57,6 +53,16 @@ static void on_signal(uv_signal_t *h, int number)
     vn_geo_free(VN_TAKE(s->g.geo));
     vn_audit_keeper_free(VN_TAKE(s->g.audit_keeper));
     vn_links_free(VN_TAKE(s->g.links));
+}
+
+static void on_signal(uv_signal_t *h, int number)
+{
+    struct serving *s = h->data;
+    if (s->stopping)
+        return;
+    s->stopping = true;
+    vn_log(VN_LOG_INFO, "guardian_stopping", VN_KV_I64("signal", number));
+    stop(s);
     uv_close((uv_handle_t *)&s->term, NULL);
     uv_close((uv_handle_t *)&s->interrupt, NULL);
 }
@@ -135,8 +141,10 @@ int vn_guardian_serve(const struct vn_statedir *dir)
                VN_KV_U64("port", s.g.cfg.listen_port),
                VN_KV_U64("master_port", s.g.cfg.master_port));
     } else {
-        vn_acks_free(VN_TAKE(s.g.acks));
-        vn_web_close(s.g.http);
+        if (!code)
+            code = vn_die("cannot start (%s): this machine lacks memory or descriptors",
+                          vn_status_name(st));
+        stop(&s);
     }
     vn_loop_run(s.g.loop);
     vn_web_free(VN_TAKE(s.g.http));
