@@ -171,21 +171,26 @@ static void test_one_that_stalls(void **state)
     vn_rig_done(&r);
 }
 
-struct counting {
+/* Bulk frames of a label, counted, or lost. */
+struct watch {
     uint32_t label;
+    bool loses;
+    size_t frames;
     uint64_t bytes;
 };
 
-static bool count_label(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
-                        struct vn_pktbuf *b)
+static bool see_label(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
+                      struct vn_pktbuf *b)
 {
-    struct counting *c = arg;
+    struct watch *s = arg;
     struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
     struct vn_hop_header hop;
     (void)tether;
-    if (cls == VN_TETHER_BULK && vn_hop_decode(&r, &hop) && hop.label == c->label)
-        c->bytes += b->len;
-    return true;
+    if (cls != VN_TETHER_BULK || !vn_hop_decode(&r, &hop) || hop.label != s->label)
+        return true;
+    s->frames++;
+    s->bytes += b->len;
+    return !s->loses;
 }
 
 /* While its way on is blocked, a circuit gets no more than its credit into the relay. */
@@ -193,8 +198,8 @@ static void test_credit_bounds_what_waits(void **state)
 {
     (void)state;
     struct vn_rig r;
-    struct counting c = {.label = label(0, 1)};
-    setup(&r, &(struct vn_mem_net_config){.delay_us = 1000, .arg = &c, .filter = count_label}, 1);
+    struct watch c = {.label = label(0, 1)};
+    setup(&r, &(struct vn_mem_net_config){.delay_us = 1000, .arg = &c, .filter = see_label}, 1);
     for (uint32_t k = 0; k < 20; k++) { /* the window opens */
         send(&r, 0, 2, PAYLOAD, k);
         vn_rig_run(&r, 5000);
@@ -245,25 +250,6 @@ static void test_without_credit(void **state)
     vn_rig_done(&r);
 }
 
-struct losing {
-    uint32_t label;
-    bool on;
-    size_t frames;
-};
-
-static bool lose_label(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
-                       struct vn_pktbuf *b)
-{
-    struct losing *l = arg;
-    struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
-    struct vn_hop_header hop;
-    (void)tether;
-    const bool lost =
-        l->on && cls == VN_TETHER_BULK && vn_hop_decode(&r, &hop) && hop.label == l->label;
-    l->frames += lost;
-    return !lost;
-}
-
 #define LIFETIME_US 30000000
 
 /* A packet each second: the stream is not idle. */
@@ -283,17 +269,18 @@ static void test_credit_of_lost_frames_comes_back(void **state)
     for (int i = 0; i < 3; i++) {
         struct vn_rig r;
         const bool behind = i == 1, left = i == 2;
-        struct losing l = {.label = label(0, behind ? 2 : 1), .on = true};
+        struct watch l = {.label = label(0, behind ? 2 : 1), .loses = true};
         setup(&r,
               &(struct vn_mem_net_config){
-                  .delay_us = 1000, .arg = &l, .filter = lose_label, .give_up_us = LIFETIME_US},
+                  .delay_us = 1000, .arg = &l, .filter = see_label, .give_up_us = LIFETIME_US},
               1);
         for (uint32_t k = 0; k < PACKETS; k++) {
             send(&r, 0, 2, PAYLOAD, k);
             vn_rig_run(&r, 1000);
         }
-        assert_true(l.frames > 0);
-        l.on = false;
+        const size_t lost = l.frames;
+        assert_true(lost > 0);
+        l.loses = false;
         linger(&r, 20);
         assert_int_equal(0, arrived(&r, 0, 2)); /* all of the window is out */
         if (left) {                             /* straight to the end, where another label is */
@@ -303,7 +290,7 @@ static void test_credit_of_lost_frames_comes_back(void **state)
         linger(&r, LIFETIME_US / 1000000);
         if (left)
             move_source(&r, 1, label(0, 1), label(0, 3));
-        assert_int_equal(l.frames, vn_rig_counters(&r.side[behind]).frames_given_up);
+        assert_int_equal(lost, vn_rig_counters(&r.side[behind]).frames_given_up);
         assert_true(arrived(&r, 0, 2) > 0);
         /* As much as at first, and not more. */
         const size_t before = arrived(&r, 0, 2);
