@@ -1,9 +1,9 @@
 /*
  * What a realm's owner lets an identity provider's claims mean. Rules are lines of text:
  *
- *   required, scopes   CLAIM=VALUE          the claim is VALUE, or VALUE is in its list
- *                      CLAIM                there is such a claim (scopes: each of its values
- * counts) taints, teams      NAME                  for every token NAME if CLAIM=VALUE   for those
+ * - required: "CLAIM=VALUE", the claim is VALUE, or VALUE is in its list; or "CLAIM", there is one
+ * - scopes: "CLAIM", each of its values counts
+ * - taints, teams: "NAME", for every token; or "NAME if CLAIM=VALUE", for those
  *
  * CLAIM is a member of the token, or a path with dots into objects ("app_metadata.role").
  */

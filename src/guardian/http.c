@@ -392,8 +392,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         c = conn_of(wsi, false);
         if (c && c->receiving && !c->too_large && vn_buf_append(&c->body, in, n) != VN_OK)
             c->too_large = true;
-        vn_wipe(in,
-                n); /* it lies in a buffer that all connections share, until the next one reads */
+        /* It lies in a buffer that all connections share, until the next one reads. */
+        vn_wipe(in, n);
         return 0;
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
         c = conn_of(wsi, false);

@@ -22,9 +22,8 @@ VN_MUST_CHECK vn_status vn_issue_guardian_jwt(const struct vn_realm *realm, cons
 VN_MUST_CHECK vn_status vn_issue_statement(const struct vn_realm *realm,
                                            const struct vn_conflux_record *c, uint32_t generation,
                                            uint8_t *ret, size_t *ret_n);
-/** The node's identities with their keys of this generation: its taints, and as scopes its
- * teams, its verified claims and its user;
- * none in quarantine from all. */
+/** The node's identities with their keys of this generation: its taints, and as scopes its teams,
+ * its verified claims and its user; none in quarantine from all. */
 VN_MUST_CHECK vn_status vn_issue_identities(const struct vn_realm *realm,
                                             const struct vn_conflux_record *c, uint32_t generation,
                                             struct vn_own_identity *ret, size_t cap, size_t *ret_n);

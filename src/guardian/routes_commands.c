@@ -9,9 +9,8 @@
 #include "guardian/routes.h"
 
 #define AT_ONCE 32 /* under way */
-#define PAGE_MAX                                                                                   \
-    100 /* nodes of a request: a few times VN_COMMAND_WAIT_MS, below VN_WEB_ANSWER_S               \
-         */
+/* Nodes of a request: a few times VN_COMMAND_WAIT_MS, below VN_WEB_ANSWER_S. */
+#define PAGE_MAX 100
 
 struct group;
 
