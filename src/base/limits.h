@@ -191,13 +191,23 @@
 #define VN_OFFER_RESEND_MAX 4
 #define VN_LABELS_PER_NEIGHBOUR_MAX 4096
 #define VN_LABEL_REUSE_MS VN_PACED_MS(60000, 1000)
-#define VN_DIRECT_WAIT_MS 1000  /* for the tether to a peer, then a relay is tried */
-#define VN_DIRECT_AGAIN_MS 5000 /* while a relay carries the stream; doubles to */
+#define VN_DIRECT_WAIT_MS 1000 /* for the tether to a peer, then a relay is tried */
+/* A stream has lost its last way and found no other: its packets are answered with host
+ * unreachable, while the search goes on. */
+#define VN_NO_WAY_MS 4000
+#define VN_NO_WAY_COUNTS_MS 6000 /* what was found so counts no longer, unless found again */
+#define VN_DIRECT_AGAIN_MS 5000  /* while a relay carries the stream; doubles to */
 #define VN_DIRECT_AGAIN_MAX_MS 300000
 #define VN_RELAY_AVOID_MS 10000   /* one that failed is not tried again so soon */
 #define VN_STREAM_CIRCUITS_MAX 32 /* bound to one stream to us */
 /* Arms with a relay for one destination: each has a tether that costs something by being there. */
 #define VN_LEARN_RELAYS_MAX 8
+/* An answer that took so much longer than the path's others, or half as long again, was lost on the
+ * way and sent again: a tether waits at least 100 ms for that (VN_SCTP_RTO_MIN_MS). */
+#define VN_ANSWER_LATE_US 50000
+/* The least room that a way is taken to have: what is full delays a packet by 11 ms, not for ever.
+ */
+#define VN_WAY_ROOM_LEAST_KBPS 1000
 /* Questions about relays: so many soon after a stream of ours began, then now and then. */
 #define VN_PATH_EAGER_ASKS 8
 #define VN_PATH_EAGER_MS 400
@@ -214,10 +224,11 @@
 #define VN_DIGEST_SHARE_MS 2000 /* between two to different ones */
 #define VN_PATH_TOLD_MAX 6      /* relays that one message names */
 #define VN_DIGEST_TOLD_MAX 3
-#define VN_PLACES_LOOK_MS 2000 /* while a tether is up: load and round trips */
-#define VN_PLACE_MOVE_MS 10000 /* a neighbour's round trip counts so often */
-#define VN_RELAY_KBPS 1000000  /* what a node forwards for others, if it does nothing else */
-#define VN_SETUP_RATE 50       /* SETUP per second and neighbour */
+#define VN_DIGEST_HEADROOM 8192 /* of 65,535: told again at once when it changed by so much */
+#define VN_PLACES_LOOK_MS 2000  /* while a tether is up: load and round trips */
+#define VN_PLACE_MOVE_MS 10000  /* a neighbour's round trip counts so often */
+#define VN_RELAY_KBPS 1000000   /* what a node forwards for others, if it does nothing else */
+#define VN_SETUP_RATE 50        /* SETUP per second and neighbour */
 #define VN_SETUP_BURST 100
 #define VN_SETUP_RESEND_MS 500
 #define VN_SETUP_WAIT_MS 3000

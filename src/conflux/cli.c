@@ -242,3 +242,19 @@ json_t *vn_cli_strings(char *const *list, size_t n)
         json_array_append_new(a, json_string(list[i]));
     return a;
 }
+
+json_t *vn_cli_relays(Vn__Local__Relay *const *list, size_t n)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; a && i < n; i++) {
+        const Vn__Local__Relay *r = list[i];
+        json_array_append_new(
+            a, json_pack("{s:s, s:s, s:s?, s:I, s:I, s:f, s:b, s:b, s:b, s:s?, s:s?}", "node",
+                         r->node, "tag", r->tag, "country", r->country[0] ? r->country : NULL,
+                         "rtt_us", (json_int_t)r->rtt_us, "guess_us", (json_int_t)r->guess_us,
+                         "headroom", r->headroom_permille / 1000.0, "ready", r->ready, "tethered",
+                         r->tethered, "public", r->public_, "wish", r->wish[0] ? r->wish : NULL,
+                         "rule", r->rule[0] ? r->rule : NULL));
+    }
+    return a;
+}

@@ -25,6 +25,7 @@ int vn_cmd_peers(struct vn_cli *c);
 int vn_cmd_ping(struct vn_cli *c);
 int vn_cmd_routes(struct vn_cli *c);
 int vn_cmd_explain(struct vn_cli *c);
+int vn_cmd_relays(struct vn_cli *c);
 int vn_cmd_taint(struct vn_cli *c);
 int vn_cmd_version(struct vn_cli *c);
 
@@ -59,3 +60,4 @@ void vn_cli_duration(uint64_t ms, char ret[32]);
 /** "12.3 MB" */
 void vn_cli_bytes(uint64_t n, char ret[32]);
 json_t *vn_cli_strings(char *const *list, size_t n);
+json_t *vn_cli_relays(Vn__Local__Relay *const *list, size_t n);

@@ -91,6 +91,7 @@ static vn_status save(const struct vn_cli *c, const struct vn_guardian_address *
         ret->no_relay = before.no_relay;
         ret->avoid_countries = before.avoid_countries;
         ret->prefer_countries = before.prefer_countries;
+        ret->relay_rules = before.relay_rules;
         memcpy(ret->via, before.via, sizeof(ret->via));
         ret->via_count = before.via_count;
         replaced = true;

@@ -15,10 +15,16 @@ static json_t *ways_json(const Vn__Local__Link *l)
     for (size_t i = 0; i < l->n_ways; i++) {
         const Vn__Local__Way *w = l->ways[i];
         json_array_append_new(
-            list, json_pack("{s:b, s:s, s:s, s:s, s:I, s:I, s:f, s:I}", "direct", w->direct,
-                            "relay", w->relay, "tag", w->tag, "why", w->why, "rtt_us",
-                            (json_int_t)w->rtt_us, "cost_us", (json_int_t)w->cost_us, "weight",
-                            w->weight_permille / 1000.0, "age_ms", (json_int_t)w->age_ms));
+            list,
+            json_pack(
+                "{s:b, s:s, s:s, s:s, s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:I, s:s?, s:s?, s:s?}",
+                "direct", w->direct, "relay", w->relay, "tag", w->tag, "why", w->why, "rtt_us",
+                (json_int_t)w->rtt_us, "cost_us", (json_int_t)w->cost_us, "weight",
+                w->weight_permille / 1000.0, "age_ms", (json_int_t)w->age_ms, "delay_us",
+                (json_int_t)w->delay_us, "jitter_us", (json_int_t)w->jitter_us, "loss",
+                w->loss_permille / 1000.0, "room_kbps", (json_int_t)w->room_kbps, "bottleneck",
+                w->bottleneck[0] ? w->bottleneck : NULL, "wish", w->wish[0] ? w->wish : NULL,
+                "rule", w->rule[0] ? w->rule : NULL));
     }
     return list;
 }
@@ -79,6 +85,19 @@ static void print_route(const Vn__Local__Link *l)
     putchar('\n');
 }
 
+static void print_relays(const Vn__Local__Status *s)
+{
+    for (size_t i = 0; i < s->n_relays; i++) {
+        const Vn__Local__Relay *r = s->relays[i];
+        printf("%s%s (%s%.1f ms, room %u %%%s)",
+               i ? ", " : "relays: ", r->tag[0] ? r->tag : r->node, r->rtt_us ? "" : "about ",
+               (double)(r->rtt_us ? r->rtt_us : r->guess_us) / 1000, r->headroom_permille / 10,
+               r->ready ? "" : ", not asked yet");
+    }
+    if (s->n_relays)
+        putchar('\n');
+}
+
 int vn_cmd_routes(struct vn_cli *c)
 {
     int code;
@@ -101,6 +120,8 @@ int vn_cmd_routes(struct vn_cli *c)
     }
     if (!c->o.json && shown == 0)
         puts("no streams: the first packet to a peer makes one");
+    if (!c->o.json)
+        print_relays(s);
     code = c->o.json ? vn_cli_print(json_pack("{s:O}", "routes", list)) : VN_EXIT_OK;
     json_decref(list);
     vn__local__response__free_unpacked(r, NULL);
@@ -128,10 +149,12 @@ static const char *in_words(const char *why)
         {"failed", "no tether: the two do not reach each other, or it is not tried just now"},
         {"failed_lately", "failed in the last seconds"},
         {"forbidden", "its certificate does not allow it to relay"},
-        {"unwanted", "it is in a country that the settings avoid (--avoid-countries)"},
+        {"unwanted", "the settings of this node exclude it"},
+        {"unproven", "it has not shown its taints yet, and a rule may exclude it"},
         {"quarantined", "kept apart from this node by Guardian"},
         {"unknown_key", "no current descriptor of it"},
-        {"overruled", "the settings of this node (--via) name the relays"},
+        {"overruled", "the settings of this node (--via, or a pinned relay) say otherwise"},
+        {"pinned", "in use: a rule pins it"},
         {"standby", "stands by: used at once if the one in use fails"},
         {"excluded", "may not be used any more"},
         {"dead", "it ended, or did not answer; tried again"},
@@ -149,6 +172,20 @@ static const char *in_words(const char *why)
     return why;
 }
 
+/* What its cost is made of. */
+static void print_cost(const Vn__Local__Way *w)
+{
+    if (!w->cost_us)
+        return;
+    printf(" (cost %.1f ms, weight %.2f: delay %.1f ms, jitter %.1f ms, loss %.1f %%",
+           (double)w->cost_us / 1000, w->weight_permille / 1000.0, (double)w->delay_us / 1000,
+           (double)w->jitter_us / 1000, w->loss_permille / 10.0);
+    if (w->room_kbps)
+        printf(", room %.1f Mbit/s by its %s", w->room_kbps / 1000.0,
+               strcmp(w->bottleneck, "relay") == 0 ? "relay" : "first tether");
+    putchar(')');
+}
+
 static int explain_link(const struct vn_cli *c, const Vn__Local__Link *l)
 {
     if (c->o.json) {
@@ -161,9 +198,9 @@ static int explain_link(const struct vn_cli *c, const Vn__Local__Link *l)
     for (size_t i = 0; i < l->n_ways; i++) {
         const Vn__Local__Way *w = l->ways[i];
         printf("  %-14s %s", way_name(w), in_words(w->why));
-        if (w->cost_us)
-            printf(" (cost %.1f ms, weight %.2f)", (double)w->cost_us / 1000,
-                   w->weight_permille / 1000.0);
+        if (w->rule[0])
+            printf(" [%s %s]", w->wish, w->rule);
+        print_cost(w);
         if (w->rtt_us)
             printf(" (first tether: rtt %.1f ms)", (double)w->rtt_us / 1000);
         putchar('\n');

@@ -79,6 +79,15 @@ static json_t *hints(const Vn__Local__Status *s)
     return a;
 }
 
+static json_t *place_json(const Vn__Local__Place *p)
+{
+    json_t *at = json_array();
+    for (size_t i = 0; p && i < p->n_at_us; i++)
+        json_array_append_new(at, json_integer(p->at_us[i]));
+    return json_pack("{s:o, s:i, s:f}", "at_us", at, "height_us", p ? (int)p->height_us : 0,
+                     "error", p ? p->error_permille / 1000.0 : 1.0);
+}
+
 static json_t *status_json(const Vn__Local__Status *s)
 {
     json_t *links = json_array();
@@ -100,6 +109,9 @@ static json_t *status_json(const Vn__Local__Status *s)
     json_object_update(o, more);
     json_decref(more);
     json_object_set_new(o, "links", links);
+    json_object_set_new(o, "place", place_json(s->place));
+    json_object_set_new(o, "headroom", json_real(s->headroom_permille / 1000.0));
+    json_object_set_new(o, "relays", vn_cli_relays(s->relays, s->n_relays));
     json_object_set_new(o, "drops", counters_json(s->drops, s->n_drops));
     json_object_set_new(o, "counters", counters_json(s->counters, s->n_counters));
     json_t *workers = json_array();
@@ -144,6 +156,19 @@ static void print_drops(const Vn__Local__Status *s)
         putchar('\n');
 }
 
+static void print_relaying(const Vn__Local__Status *s)
+{
+    size_t ready = 0;
+    for (size_t i = 0; i < s->n_relays; i++)
+        ready += s->relays[i]->ready != 0;
+    printf("  relays      %zu known, %zu of them ready; room here %u %%\n", s->n_relays, ready,
+           s->headroom_permille / 10);
+    if (s->place && s->place->n_at_us == 3 && s->place->error_permille < 1000)
+        printf("  coordinate  (%.1f, %.1f, %.1f) ms, height %.1f ms, error %u %%\n",
+               s->place->at_us[0] / 1e3, s->place->at_us[1] / 1e3, s->place->at_us[2] / 1e3,
+               s->place->height_us / 1e3, s->place->error_permille / 10);
+}
+
 static void print_status(const Vn__Local__Status *s)
 {
     char up[32];
@@ -163,6 +188,7 @@ static void print_status(const Vn__Local__Status *s)
     printf("  control     %s\n", s->control);
     printf("  Guardian    %s%s\n", s->guardian,
            s->guardian_error[0] ? "  (no session there now)" : "");
+    print_relaying(s);
     printf("  links       %zu\n", s->n_links);
     for (size_t i = 0; i < s->n_links; i++)
         print_link(s->links[i]);

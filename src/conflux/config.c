@@ -103,6 +103,24 @@ static bool set_countries(json_t *o, const char *name, const struct vn_countries
     return !l->n || set_text(o, name, text);
 }
 
+/* {"pin": [...], "exclude": [...]} */
+static json_t *rules_json(const struct vn_route_rules *l)
+{
+    json_t *o = json_object();
+    bool ok = o != NULL;
+    for (size_t i = 0; ok && i < l->count; i++) {
+        const char *wish = vn_relay_wish_name(l->rule[i].wish);
+        char text[VN_ROUTE_RULE_TEXT];
+        vn_route_rule_format(&l->rule[i], text);
+        ok = (json_object_get(o, wish) || json_object_set_new(o, wish, json_array()) == 0) &&
+             json_array_append_new(json_object_get(o, wish), json_string(text)) == 0;
+    }
+    if (ok)
+        return o;
+    json_decref(o);
+    return NULL;
+}
+
 static json_t *settings_json(const struct vn_conflux_config *c)
 {
     json_t *o = json_object();
@@ -123,6 +141,8 @@ static json_t *settings_json(const struct vn_conflux_config *c)
          set_countries(o, "prefer_countries", &c->prefer_countries);
     if (c->via_count)
         ok = ok && json_object_set_new(o, "via", via_json(c)) == 0;
+    if (c->relay_rules.count)
+        ok = ok && json_object_set_new(o, "relays", rules_json(&c->relay_rules)) == 0;
     if (ok)
         return o;
     json_decref(o);
@@ -209,6 +229,26 @@ static bool parse_countries(const json_t *o, const char *name, struct vn_countri
            (vn_jread_text(o, name, text, sizeof(text)) && vn_countries_parse(text, ret) == VN_OK);
 }
 
+static bool parse_rules(const json_t *o, struct vn_route_rules *ret)
+{
+    const char *wish;
+    json_t *list;
+    json_object_foreach((json_t *)o, wish, list)
+    {
+        enum vn_relay_wish w;
+        if (!vn_relay_wish_of(wish, &w) || !json_is_array(list))
+            return false;
+        for (size_t i = 0; i < json_array_size(list); i++) {
+            const char *text = json_string_value(json_array_get(list, i));
+            struct vn_route_rule r;
+            if (!text || vn_route_rule_parse(w, text, &r) != VN_OK ||
+                vn_route_rules_put(ret, &r) != VN_OK)
+                return false;
+        }
+    }
+    return json_is_object(o);
+}
+
 static bool parse_settings(const json_t *o, struct vn_conflux_config *ret)
 {
     uint64_t v;
@@ -237,6 +277,9 @@ static bool parse_settings(const json_t *o, struct vn_conflux_config *ret)
         return false;
     if (!parse_countries(o, "avoid_countries", &ret->avoid_countries) ||
         !parse_countries(o, "prefer_countries", &ret->prefer_countries))
+        return false;
+    const json_t *rules = json_object_get(o, "relays");
+    if (rules && !parse_rules(rules, &ret->relay_rules))
         return false;
     const json_t *relay = json_object_get(o, "relay"), *via = json_object_get(o, "via");
     ret->no_relay = json_is_false(relay);

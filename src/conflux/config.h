@@ -7,6 +7,7 @@
 
 #include "base/country.h"
 #include "base/limits.h"
+#include "base/route_rule.h"
 #include "control/join_token.h"
 #include "ports/tether.h"
 
@@ -31,6 +32,7 @@ struct vn_conflux_config {
     char via[VN_CIRCUIT_RELAYS_MAX][VN_VIA_NAME_MAX];
     size_t via_count;
     struct vn_countries avoid_countries, prefer_countries; /* of relays */
+    struct vn_route_rules relay_rules;
 };
 
 enum vn_config_file { VN_CONFIG_REGISTERED, VN_CONFIG_UP };

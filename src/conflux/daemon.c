@@ -169,6 +169,7 @@ static vn_status serve(struct daemon *d, const char *state_dir, const struct vn_
 {
     const struct vn_daemon_api_config ac = {
         .instance = d->instance,
+        .state_dir = state_dir,
         .mtu_bytes = c->mtu_bytes ? c->mtu_bytes : VN_MTU_DEFAULT,
         .idle_ms = c->idle_ms ? c->idle_ms : VN_IDLE_MS,
         .arg = d,
@@ -213,6 +214,7 @@ static int run_locked(const struct vn_daemon_options *o)
         .no_relay = c->no_relay,
         .avoid_countries = c->avoid_countries,
         .prefer_countries = c->prefer_countries,
+        .relay_rules = c->relay_rules,
         .via = {c->via[0], c->via[1], c->via[2]},
         .via_count = c->via_count,
         .realm = c->realm,

@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "conflux/arena.h"
 #include "conflux/daemon_netcheck.h"
+#include "conflux/daemon_relays.h"
 #include "conflux/exit.h"
 #include "lib/node_host.h"
 
@@ -62,94 +64,54 @@ static struct vn_local_call *wait_end(struct waiting *w)
     return call;
 }
 
-/* ---- texts for protobuf: an arena that one answer lives in ---- */
+/* ---- texts for protobuf ---- */
 
-struct arena {
-    void *blocks[16384]; /* beyond, texts are left empty */
-    size_t count;
-};
-
-static void *take(struct arena *a, size_t n)
-{
-    void *p = a->count < VN_ARRAY_LEN(a->blocks) ? calloc(1, n ? n : 1) : NULL;
-    if (p)
-        a->blocks[a->count++] = p;
-    return p;
-}
-
-static void arena_free(struct arena *a)
-{
-    for (size_t i = 0; i < a->count; i++)
-        free(a->blocks[i]);
-    free(a);
-}
-
-/* Never NULL: an empty text when memory is short. */
-static char *text(struct arena *a, const char *s)
-{
-    static char none[] = "";
-    const size_t n = strlen(s) + 1;
-    char *p = n > 1 ? take(a, n) : none;
-    if (!p)
-        return none;
-    if (n > 1)
-        memcpy(p, s, n);
-    return p;
-}
-
-static char *id_text(struct arena *a, const struct vn_id *id)
-{
-    char t[VN_ID_TEXT];
-    vn_id_format(id, t);
-    return text(a, vn_id_is_zero(id) ? "" : t);
-}
-
-static char *ip_text(struct arena *a, const struct vn_ip *ip)
+static char *ip_text(struct vn_arena *a, const struct vn_ip *ip)
 {
     char t[VN_IP_TEXT];
     vn_ip_format(ip, t);
-    return text(a, t);
+    return vn_arena_text(a, t);
 }
 
-static char *prefix_text(struct arena *a, const struct vn_prefix *p)
+static char *prefix_text(struct vn_arena *a, const struct vn_prefix *p)
 {
     char t[VN_PREFIX_TEXT];
     vn_prefix_format(p, t);
-    return text(a, t);
+    return vn_arena_text(a, t);
 }
 
-static char *addr_text(struct arena *a, const struct vn_addr *addr)
+static char *addr_text(struct vn_arena *a, const struct vn_addr *addr)
 {
     char ip[VN_IP_TEXT], t[VN_IP_TEXT + 16];
     vn_ip_format(&addr->ip, ip);
     snprintf(t, sizeof(t), vn_ip_is_v4(&addr->ip) ? "%s:%u" : "[%s]:%u", ip, addr->port);
-    return text(a, addr->port ? t : "");
+    return vn_arena_text(a, addr->port ? t : "");
 }
 
-static char **addr_list(struct arena *a, const struct vn_ip *addrs, size_t n)
+static char **addr_list(struct vn_arena *a, const struct vn_ip *addrs, size_t n)
 {
-    char **list = take(a, n * sizeof(*list));
+    char **list = vn_arena_take(a, n * sizeof(*list));
     for (size_t i = 0; list && i < n; i++)
         list[i] = ip_text(a, &addrs[i]);
     return list;
 }
 
-static char **id_list(struct arena *a, const struct vn_id *ids, size_t n)
+static char **id_list(struct vn_arena *a, const struct vn_id *ids, size_t n)
 {
-    char **list = take(a, n * sizeof(*list));
+    char **list = vn_arena_take(a, n * sizeof(*list));
     for (size_t i = 0; list && i < n; i++)
-        list[i] = id_text(a, &ids[i]);
+        list[i] = vn_arena_id(a, &ids[i]);
     return list;
 }
 
-static char **taint_list(struct arena *a, struct vn_node *node, size_t *ret_n)
+static char **taint_list(struct vn_arena *a, struct vn_node *node, size_t *ret_n)
 {
     const char *taints[VN_TAINTS_MAX];
     const size_t n = vn_node_taints(node, taints);
-    char **list = take(a, VN_TAINTS_MAX * sizeof(*list));
+    char **list = vn_arena_take(a, VN_TAINTS_MAX * sizeof(*list));
     *ret_n = list ? n : 0;
     for (size_t i = 0; i < *ret_n; i++)
-        list[i] = text(a, taints[i]);
+        list[i] = vn_arena_text(a, taints[i]);
     return list;
 }
 
@@ -164,7 +126,7 @@ static const char *candidate_name(enum vn_candidate_type t)
                                 : "";
 }
 
-static void add_stats(struct arena *a, Vn__Local__Link *l, const struct vn_node_link *in,
+static void add_stats(struct vn_arena *a, Vn__Local__Link *l, const struct vn_node_link *in,
                       const struct vn_ev_stats *stats)
 {
     uint64_t idle = UINT64_MAX;
@@ -193,8 +155,8 @@ static void add_stats(struct arena *a, Vn__Local__Link *l, const struct vn_node_
         l->tether_rx_bytes = t->rx_bytes;
         l->local = addr_text(a, &t->local);
         l->remote = addr_text(a, &t->remote);
-        l->local_type = text(a, t->local.port ? candidate_name(t->local_type) : "");
-        l->remote_type = text(a, t->remote.port ? candidate_name(t->remote_type) : "");
+        l->local_type = vn_arena_text(a, t->local.port ? candidate_name(t->local_type) : "");
+        l->remote_type = vn_arena_text(a, t->remote.port ? candidate_name(t->remote_type) : "");
     }
 }
 
@@ -207,42 +169,49 @@ static uint64_t rtt_of(const struct vn_ev_stats *stats, uint32_t tether)
     return 0;
 }
 
-static void add_ways(struct arena *a, struct vn_node *node, Vn__Local__Link *l,
+static void add_ways(struct vn_arena *a, struct vn_node *node, Vn__Local__Link *l,
                      const struct vn_id *peer, const struct vn_ev_stats *stats)
 {
     struct vn_node_way ways[VN_NODE_WAYS_MAX];
     const size_t n = vn_node_ways(node, peer, ways, VN_ARRAY_LEN(ways));
-    l->ways = take(a, n * sizeof(*l->ways));
+    l->ways = vn_arena_take(a, n * sizeof(*l->ways));
     for (size_t i = 0; l->ways && i < n; i++) {
-        Vn__Local__Way *w = take(a, sizeof(*w));
+        Vn__Local__Way *w = vn_arena_take(a, sizeof(*w));
         if (!w)
             return;
         vn__local__way__init(w);
         w->direct = ways[i].direct;
-        w->relay = ways[i].direct ? text(a, "") : id_text(a, &ways[i].relay);
-        w->tag = text(a, ways[i].tag);
-        w->why = text(a, ways[i].why);
+        w->relay = ways[i].direct ? vn_arena_text(a, "") : vn_arena_id(a, &ways[i].relay);
+        w->tag = vn_arena_text(a, ways[i].tag);
+        w->why = vn_arena_text(a, ways[i].why);
         w->rtt_us = rtt_of(stats, ways[i].tether);
         w->cost_us = ways[i].cost_us;
         w->weight_permille = ways[i].weight_permille;
         w->age_ms = ways[i].age_ms;
+        w->delay_us = ways[i].delay_us;
+        w->jitter_us = ways[i].jitter_us;
+        w->loss_permille = ways[i].loss_permille;
+        w->room_kbps = ways[i].room_kbps;
+        w->bottleneck = vn_arena_text(a, ways[i].bottleneck);
+        w->wish = vn_arena_text(a, ways[i].wish);
+        w->rule = vn_arena_text(a, ways[i].rule);
         l->ways[l->n_ways++] = w;
     }
 }
 
-static Vn__Local__Link *make_link(struct arena *a, struct vn_node *node,
+static Vn__Local__Link *make_link(struct vn_arena *a, struct vn_node *node,
                                   const struct vn_node_link *in, const struct vn_ev_stats *stats)
 {
-    Vn__Local__Link *l = take(a, sizeof(*l));
+    Vn__Local__Link *l = vn_arena_take(a, sizeof(*l));
     if (!l)
         return NULL;
     vn__local__link__init(l);
-    l->node = id_text(a, &in->node);
-    l->tag = text(a, in->tag);
-    l->country = text(a, in->country);
+    l->node = vn_arena_id(a, &in->node);
+    l->tag = vn_arena_text(a, in->tag);
+    l->country = vn_arena_text(a, in->country);
     l->addrs = addr_list(a, in->addrs, in->addr_count);
     l->n_addrs = l->addrs ? in->addr_count : 0;
-    l->tx_state = text(a, in->tx_state ? in->tx_state : "");
+    l->tx_state = vn_arena_text(a, in->tx_state ? in->tx_state : "");
     l->rx = in->rx != 0;
     l->tether = in->tether != 0;
     l->tether_up = in->tether_up;
@@ -257,14 +226,14 @@ static Vn__Local__Link *make_link(struct arena *a, struct vn_node *node,
     return l;
 }
 
-static void set_links(struct arena *a, struct vn_node *node, Vn__Local__Status *s,
+static void set_links(struct vn_arena *a, struct vn_node *node, Vn__Local__Status *s,
                       const struct vn_ev_stats *stats)
 {
     struct vn_node_link *links = calloc(LINKS_MAX, sizeof(*links));
     if (!links)
         return;
     const size_t n = VN_MIN(vn_node_links(node, links, LINKS_MAX), (size_t)LINKS_MAX);
-    s->links = take(a, n * sizeof(*s->links));
+    s->links = vn_arena_take(a, n * sizeof(*s->links));
     for (size_t i = 0; s->links && i < n; i++) {
         Vn__Local__Link *l = make_link(a, node, &links[i], stats);
         if (l)
@@ -273,25 +242,41 @@ static void set_links(struct arena *a, struct vn_node *node, Vn__Local__Status *
     free(links);
 }
 
-static void add_counter(struct arena *a, Vn__Local__Counter **list, size_t *n, const char *prefix,
-                        const char *name, uint64_t value)
+static void set_place(struct vn_arena *a, Vn__Local__Status *s, const struct vn_node_status *ns)
 {
-    Vn__Local__Counter *c = take(a, sizeof(*c));
+    Vn__Local__Place *p = vn_arena_take(a, sizeof(*p));
+    int32_t *at = vn_arena_take(a, sizeof(ns->place.x_us));
+    if (!p || !at)
+        return;
+    vn__local__place__init(p);
+    memcpy(at, ns->place.x_us, sizeof(ns->place.x_us));
+    p->at_us = at;
+    p->n_at_us = VN_COORD_DIMS;
+    p->height_us = ns->place.height_us;
+    p->error_permille = (uint32_t)((uint64_t)ns->place.error_q16 * 1000 / VN_Q16);
+    s->place = p;
+    s->headroom_permille = ns->headroom_permille;
+}
+
+static void add_counter(struct vn_arena *a, Vn__Local__Counter **list, size_t *n,
+                        const char *prefix, const char *name, uint64_t value)
+{
+    Vn__Local__Counter *c = vn_arena_take(a, sizeof(*c));
     if (!c)
         return;
     vn__local__counter__init(c);
     char full[96];
     snprintf(full, sizeof(full), "%s%s", prefix, name);
-    c->name = text(a, full);
+    c->name = vn_arena_text(a, full);
     c->value = value;
     list[(*n)++] = c;
 }
 
-static void set_drops(struct arena *a, Vn__Local__Status *s, const struct vn_node_status *ns,
+static void set_drops(struct vn_arena *a, Vn__Local__Status *s, const struct vn_node_status *ns,
                       const struct vn_ev_stats *stats)
 {
-    s->drops =
-        take(a, ((size_t)VN_NDROP_COUNT + VN_DROP_COUNT + VN_TDROP_COUNT) * sizeof(*s->drops));
+    s->drops = vn_arena_take(a, ((size_t)VN_NDROP_COUNT + VN_DROP_COUNT + VN_TDROP_COUNT) *
+                                    sizeof(*s->drops));
     if (!s->drops)
         return;
     for (unsigned i = 0; i < VN_NDROP_COUNT; i++)
@@ -305,7 +290,7 @@ static void set_drops(struct arena *a, Vn__Local__Status *s, const struct vn_nod
                     vn_tether_drop_name((enum vn_tether_drop)i), stats->tether_drops[i]);
 }
 
-static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_node_status *ns,
+static void set_counters(struct vn_arena *a, Vn__Local__Status *s, const struct vn_node_status *ns,
                          const struct vn_ev_stats *stats)
 {
     const struct {
@@ -340,17 +325,19 @@ static void set_counters(struct arena *a, Vn__Local__Status *s, const struct vn_
         {"frames_resent", stats ? stats->counters.frames_resent : 0},
         {"frames_given_up", stats ? stats->counters.frames_given_up : 0},
         {"frames_let_go", stats ? stats->counters.frames_let_go : 0},
+        {"relays_told", ns->relays_told},
+        {"relays_heard", ns->relays_heard},
         {"ecn_marked", stats ? stats->counters.ecn_marked : 0},
         {"egressers", stats ? stats->egresser_count : 0},
     };
-    s->counters = take(a, VN_ARRAY_LEN(counters) * sizeof(*s->counters));
+    s->counters = vn_arena_take(a, VN_ARRAY_LEN(counters) * sizeof(*s->counters));
     for (size_t i = 0; s->counters && i < VN_ARRAY_LEN(counters); i++)
         add_counter(a, s->counters, &s->n_counters, "", counters[i].name, counters[i].value);
 }
 
-static void set_workers(struct arena *a, Vn__Local__Status *s, const struct vn_ev_stats *stats)
+static void set_workers(struct vn_arena *a, Vn__Local__Status *s, const struct vn_ev_stats *stats)
 {
-    s->workers = take(a, stats->worker_count * sizeof(*s->workers));
+    s->workers = vn_arena_take(a, stats->worker_count * sizeof(*s->workers));
     for (size_t i = 0; s->workers && i < stats->worker_count; i++) {
         const struct vn_worker_counters *w = &stats->workers[i];
         const struct {
@@ -361,12 +348,12 @@ static void set_workers(struct arena *a, Vn__Local__Status *s, const struct vn_e
             {"tun_tx_packets", w->tun_tx_packets}, {"tun_tx_bytes", w->tun_tx_bytes},
             {"frames_sealed", w->frames_sealed},   {"frames_opened", w->frames_opened},
         };
-        Vn__Local__Worker *out = take(a, sizeof(*out));
+        Vn__Local__Worker *out = vn_arena_take(a, sizeof(*out));
         if (!out)
             return;
         vn__local__worker__init(out);
         s->workers[s->n_workers++] = out;
-        out->counters = take(a, VN_ARRAY_LEN(counters) * sizeof(*out->counters));
+        out->counters = vn_arena_take(a, VN_ARRAY_LEN(counters) * sizeof(*out->counters));
         for (size_t k = 0; out->counters && k < VN_ARRAY_LEN(counters); k++)
             add_counter(a, out->counters, &out->n_counters, "", counters[k].name,
                         counters[k].value);
@@ -385,29 +372,30 @@ static const char *access_name(enum vn_access_rule r)
     return r == VN_ACCESS_TEAMS ? "teams" : r == VN_ACCESS_BOTH ? "both" : "taints";
 }
 
-static void set_credentials(struct arena *a, Vn__Local__Status *s, const struct vn_credentials *c)
+static void set_credentials(struct vn_arena *a, Vn__Local__Status *s,
+                            const struct vn_credentials *c)
 {
     const struct vn_suite_info *suite = vn_suite_get(c->realm.suite);
-    s->conflux = id_text(a, &c->conflux_id);
-    s->tag = text(a, c->tag);
+    s->conflux = vn_arena_id(a, &c->conflux_id);
+    s->tag = vn_arena_text(a, c->tag);
     s->ip4 = ip_text(a, &c->ip4);
     s->ip6 = ip_text(a, &c->ip6);
-    s->realm = id_text(a, &c->realm.id);
-    s->realm_name = text(a, c->realm.name);
-    s->suite = text(a, suite ? suite->name : "");
-    s->access = text(a, access_name(c->realm.access));
+    s->realm = vn_arena_id(a, &c->realm.id);
+    s->realm_name = vn_arena_text(a, c->realm.name);
+    s->suite = vn_arena_text(a, suite ? suite->name : "");
+    s->access = vn_arena_text(a, access_name(c->realm.access));
     s->expires_ms = c->expires_ms;
     s->ipv4_range = prefix_text(a, &c->realm.range4);
     s->ipv6_range = prefix_text(a, &c->realm.range6);
-    s->masters = take(a, VN_ARRAY_LEN(c->realm.master_urls) * sizeof(*s->masters));
+    s->masters = vn_arena_take(a, VN_ARRAY_LEN(c->realm.master_urls) * sizeof(*s->masters));
     for (size_t i = 0; s->masters && i < c->realm.master_url_count; i++)
-        s->masters[s->n_masters++] = text(a, c->realm.master_urls[i]);
+        s->masters[s->n_masters++] = vn_arena_text(a, c->realm.master_urls[i]);
 }
 
 static void answer_status(struct vn_daemon_api *d, struct vn_local_call *call,
                           const struct vn_ev_stats *stats)
 {
-    struct arena *a = calloc(1, sizeof(*a));
+    struct vn_arena *a = calloc(1, sizeof(*a));
     if (!a) {
         vn_local_answer_error(call, VN_EXIT_FAILURE, "out of memory");
         return;
@@ -416,29 +404,31 @@ static void answer_status(struct vn_daemon_api *d, struct vn_local_call *call,
     struct vn_node_status ns;
     vn_node_get_status(node, &ns);
     Vn__Local__Status s = VN__LOCAL__STATUS__INIT;
-    s.version = text(a, VN_VERSION);
-    s.state = text(a, state_name(ns.state));
-    s.node = id_text(a, &ns.node);
+    s.version = vn_arena_text(a, VN_VERSION);
+    s.state = vn_arena_text(a, state_name(ns.state));
+    s.node = vn_arena_id(a, &ns.node);
     if (ns.cred) {
         set_credentials(a, &s, ns.cred);
         s.clock_offset_ms = (int64_t)(vn_clock_wall_ms() - ns.protocol_time_ms);
     }
     s.taints = taint_list(a, node, &s.n_taints);
-    s.interface = text(a, vn_instance_ifname(d->cfg.instance));
+    s.interface = vn_arena_text(a, vn_instance_ifname(d->cfg.instance));
     s.mtu = d->cfg.mtu_bytes;
     s.idle_ms = d->cfg.idle_ms;
-    s.control = text(a, ns.control == VN_CONTROL_UP        ? "up"
-                        : ns.control == VN_CONTROL_REFUSED ? "refused"
-                                                           : "down");
-    s.control_reason = text(a, ns.control == VN_CONTROL_UP ? "" : ns.control_reason);
-    s.guardian = text(a, vn_instance_guardian_url(d->cfg.instance));
-    s.guardian_error = text(a, ns.guardian_error);
+    s.control = vn_arena_text(a, ns.control == VN_CONTROL_UP        ? "up"
+                                 : ns.control == VN_CONTROL_REFUSED ? "refused"
+                                                                    : "down");
+    s.control_reason = vn_arena_text(a, ns.control == VN_CONTROL_UP ? "" : ns.control_reason);
+    s.guardian = vn_arena_text(a, vn_instance_guardian_url(d->cfg.instance));
+    s.guardian_error = vn_arena_text(a, ns.guardian_error);
     s.renew_in_ms = ns.renew_in_ms;
     s.uptime_ms = vn_clock_boot_ms() - d->started_ms;
     s.pid = (uint64_t)getpid();
     s.quarantined = ns.quarantined;
     s.quarantined_from = (uint32_t)ns.quarantined_from;
     set_links(a, node, &s, stats);
+    set_place(a, &s, &ns);
+    s.n_relays = vn_daemon_relay_list(a, node, &s.relays);
     set_counters(a, &s, &ns, stats);
     set_drops(a, &s, &ns, stats);
     if (stats)
@@ -447,7 +437,7 @@ static void answer_status(struct vn_daemon_api *d, struct vn_local_call *call,
     r.kind_case = VN__LOCAL__RESPONSE__KIND_STATUS;
     r.status = &s;
     vn_local_answer(call, &r);
-    arena_free(a);
+    vn_arena_free(a);
 }
 
 static void on_stats(void *arg, const struct vn_ev_stats *stats)
@@ -475,15 +465,15 @@ static bool has_addr(const struct vn_node_link *l, const struct vn_ip *ip)
     return false;
 }
 
-static Vn__Local__Peer *make_peer(struct arena *a, const struct vn_id *id, const char *tag,
+static Vn__Local__Peer *make_peer(struct vn_arena *a, const struct vn_id *id, const char *tag,
                                   const struct vn_ip *addrs, size_t n, bool live)
 {
-    Vn__Local__Peer *p = take(a, sizeof(*p));
+    Vn__Local__Peer *p = vn_arena_take(a, sizeof(*p));
     if (!p)
         return NULL;
     vn__local__peer__init(p);
-    p->id = id_text(a, id);
-    p->tag = text(a, tag);
+    p->id = vn_arena_id(a, id);
+    p->tag = vn_arena_text(a, tag);
     p->addrs = addr_list(a, addrs, n);
     p->n_addrs = p->addrs ? n : 0;
     p->live = live;
@@ -493,7 +483,7 @@ static Vn__Local__Peer *make_peer(struct arena *a, const struct vn_id *id, const
 /* Guardian's list (fresh or remembered), and whoever is linked but not in it. */
 static void answer_peers(struct vn_daemon_api *d, struct vn_local_call *call, const char *reason)
 {
-    struct arena *a = calloc(1, sizeof(*a));
+    struct vn_arena *a = calloc(1, sizeof(*a));
     struct vn_node_link *links = calloc(LINKS_MAX, sizeof(*links));
     if (!a || !links) {
         free(links);
@@ -504,7 +494,7 @@ static void answer_peers(struct vn_daemon_api *d, struct vn_local_call *call, co
     const size_t link_count = VN_MIN(
         vn_node_links(vn_instance_node(d->cfg.instance), links, LINKS_MAX), (size_t)LINKS_MAX);
     Vn__Local__Peers out = VN__LOCAL__PEERS__INIT;
-    out.peers = take(a, (d->peer_count + link_count) * sizeof(*out.peers));
+    out.peers = vn_arena_take(a, (d->peer_count + link_count) * sizeof(*out.peers));
     for (size_t i = 0; out.peers && i < d->peer_count; i++) {
         const struct vn_peer_entry *e = &d->peers[i];
         bool live = false;
@@ -527,13 +517,13 @@ static void answer_peers(struct vn_daemon_api *d, struct vn_local_call *call, co
         if (p)
             out.peers[out.n_peers++] = p;
     }
-    out.source = text(a, reason ? "cache" : "guardian");
-    out.reason = text(a, reason ? reason : "");
+    out.source = vn_arena_text(a, reason ? "cache" : "guardian");
+    out.reason = vn_arena_text(a, reason ? reason : "");
     Vn__Local__Response r = VN__LOCAL__RESPONSE__INIT;
     r.kind_case = VN__LOCAL__RESPONSE__KIND_PEERS;
     r.peers = &out;
     vn_local_answer(call, &r);
-    arena_free(a);
+    vn_arena_free(a);
     free(links);
 }
 
@@ -575,7 +565,7 @@ static void ask_peers(struct vn_daemon_api *d, struct vn_local_call *call)
 
 static void answer_taints(struct vn_daemon_api *d, struct vn_local_call *call)
 {
-    struct arena *a = calloc(1, sizeof(*a));
+    struct vn_arena *a = calloc(1, sizeof(*a));
     if (!a) {
         vn_local_answer_error(call, VN_EXIT_FAILURE, "out of memory");
         return;
@@ -586,7 +576,7 @@ static void answer_taints(struct vn_daemon_api *d, struct vn_local_call *call)
     r.kind_case = VN__LOCAL__RESPONSE__KIND_TAINTS;
     r.taints = &t;
     vn_local_answer(call, &r);
-    arena_free(a);
+    vn_arena_free(a);
 }
 
 static void on_taints(void *arg, const struct vn_authority_error *err)
@@ -629,14 +619,14 @@ static void ask_taints(struct vn_daemon_api *d, struct vn_local_call *call,
 static void answer_resolved(struct vn_daemon_api *d, struct vn_local_call *call,
                             const struct vn_resolved *list, size_t count)
 {
-    struct arena *a = calloc(1, sizeof(*a));
+    struct vn_arena *a = calloc(1, sizeof(*a));
     if (!a) {
         vn_local_answer_error(call, VN_EXIT_FAILURE, "out of memory");
         return;
     }
     Vn__Local__Resolved out = VN__LOCAL__RESOLVED__INIT;
     out.taints = taint_list(a, vn_instance_node(d->cfg.instance), &out.n_taints);
-    out.owners = take(a, count * sizeof(*out.owners));
+    out.owners = vn_arena_take(a, count * sizeof(*out.owners));
     for (size_t i = 0; out.owners && i < count; i++) {
         Vn__Local__Peer *p =
             make_peer(a, &list[i].node, list[i].tag, list[i].addrs, list[i].addr_count, false);
@@ -647,7 +637,7 @@ static void answer_resolved(struct vn_daemon_api *d, struct vn_local_call *call,
     r.kind_case = VN__LOCAL__RESPONSE__KIND_RESOLVED;
     r.resolved = &out;
     vn_local_answer(call, &r);
-    arena_free(a);
+    vn_arena_free(a);
 }
 
 static void on_resolved(void *arg, const struct vn_resolved *list, size_t count)
@@ -692,6 +682,9 @@ void vn_daemon_api_request(void *arg, struct vn_local_call *call, const Vn__Loca
         break;
     case VN__LOCAL__REQUEST__KIND_NETCHECK:
         vn_daemon_netcheck(vn_instance_node(d->cfg.instance), call);
+        break;
+    case VN__LOCAL__REQUEST__KIND_RELAYS:
+        vn_daemon_relays(d->cfg.instance, d->cfg.state_dir, call, r->relays);
         break;
     case VN__LOCAL__REQUEST__KIND_STOP: {
         Vn__Local__Nothing n = VN__LOCAL__NOTHING__INIT;

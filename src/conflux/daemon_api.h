@@ -9,6 +9,7 @@ struct vn_daemon_api;
 
 struct vn_daemon_api_config {
     struct vn_instance *instance;
+    const char *state_dir; /* where settings that a command changes are kept */
     uint16_t mtu_bytes;
     uint32_t idle_ms;
     void *arg;

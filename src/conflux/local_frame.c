@@ -7,6 +7,7 @@
 #include "wire/statement.h"
 
 #define NAME_MAX_BYTES 128
+#define RELAY_CHANGES_MAX 64 /* of one request; the rules have a limit of their own */
 
 vn_status vn_local_next(struct vn_span in, struct vn_span *ret, size_t *ret_used)
 {
@@ -61,6 +62,8 @@ static bool request_ok(const Vn__Local__Request *r)
                labels_ok(r->taints->remove, r->taints->n_remove);
     case VN__LOCAL__REQUEST__KIND_RESOLVE:
         return r->resolve->name[0] && strlen(r->resolve->name) <= NAME_MAX_BYTES;
+    case VN__LOCAL__REQUEST__KIND_RELAYS:
+        return r->relays->n_put <= RELAY_CHANGES_MAX && r->relays->n_forget <= RELAY_CHANGES_MAX;
     default:
         return false;
     }

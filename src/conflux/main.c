@@ -38,6 +38,8 @@ static int run_verb(struct vn_cli *c)
         return vn_cmd_routes(c);
     case VN_VERB_EXPLAIN:
         return vn_cmd_explain(c);
+    case VN_VERB_RELAYS:
+        return vn_cmd_relays(c);
     case VN_VERB_TAINT:
         return vn_cmd_taint(c);
     case VN_VERB_VERSION:

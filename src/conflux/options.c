@@ -278,6 +278,8 @@ static const struct {
     {VN_VERB_PING, "ping", "TAG|ADDRESS|ID", "is it there, and by which path"},
     {VN_VERB_ROUTES, "routes", "", "which way each stream goes"},
     {VN_VERB_EXPLAIN, "explain", "TAG|ADDRESS|ID", "why it goes there, and what else there is"},
+    {VN_VERB_RELAYS, "relays", "pin|prefer|exclude|forget WHAT... | list",
+     "relays it knows, and which of them its streams take"},
     {VN_VERB_TAINT, "taint", "add|remove NAME... | list", "change this node's taints, at once"},
     {VN_VERB_VERSION, "version", "", "version of this program"},
     {VN_VERB_HELP, "help", "[VERB]", "this text"},
@@ -677,8 +679,8 @@ static vn_status check_verb(const struct parse *p)
             return bad(p, "%s", text);
         }
     }
-    if (p->o->word_count &&
-        !(v & (VN_VERB_INFO | VN_VERB_PING | VN_VERB_TAINT | VN_VERB_EXPLAIN | VN_VERB_HELP)))
+    if (p->o->word_count && !(v & (VN_VERB_INFO | VN_VERB_PING | VN_VERB_TAINT | VN_VERB_EXPLAIN |
+                                   VN_VERB_RELAYS | VN_VERB_HELP)))
         return bad(p, "the word '%s' is too much", p->o->words[0]);
     return VN_OK;
 }
@@ -687,7 +689,8 @@ static vn_status check_verb(const struct parse *p)
 static bool is_node_id(const struct parse *p, const char *arg)
 {
     struct vn_id id;
-    return p->o->verb == VN_VERB_PING && vn_id_parse(VN_SPAN_STR(arg), &id) == VN_OK;
+    return (p->o->verb & (VN_VERB_PING | VN_VERB_EXPLAIN | VN_VERB_RELAYS)) &&
+           vn_id_parse(VN_SPAN_STR(arg), &id) == VN_OK;
 }
 
 vn_status vn_options_parse(int argc, char **argv, struct vn_options *ret, char ret_error[256])

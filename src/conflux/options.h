@@ -28,6 +28,7 @@ enum vn_verb {
     VN_VERB_NETCHECK = 1u << 12,
     VN_VERB_ROUTES = 1u << 13,
     VN_VERB_EXPLAIN = 1u << 14,
+    VN_VERB_RELAYS = 1u << 15,
 };
 
 #define VN_OPT_LIST_MAX 32

@@ -92,6 +92,7 @@ void vn_tx_park(struct vn_node *n, struct vn_stream *s)
     vn_timer_disarm(&n->timers, &s->timer);
     vn_stream_set_state(s, VN_TX_EXPECT_CIRCUIT);
     vn_dests_wait(n, s->peer);
+    vn_route_no_way(n, s);
 }
 
 void vn_tx_circuit_lost(struct vn_node *n, struct vn_stream *s)
@@ -103,15 +104,18 @@ void vn_tx_circuit_lost(struct vn_node *n, struct vn_stream *s)
     /* The tether to it may come up yet. */
     bool trying = s->relayed && p->hop && p->hop->state != VN_HOP_UP;
     vn_tx_park(n, s);
+    vn_route_no_way(n, s);
     vn_route_lost(n, s);
-    if (vn_list_empty(&p->dests))
+    if (vn_list_empty(&p->dests)) {
         vn_stream_close(n, s, VN_CLOSE_LOST, true); /* nobody waits for it */
-    else if (!trying && ++p->losses > LOSSES_MAX)
+    } else if (!trying && ++p->losses > LOSSES_MAX) {
+        vn_route_gave_up(n, p);
         vn_tx_failed(n, s, VN_CLOSE_LOST);
-    else if (refused)
+    } else if (refused) {
         vn_tx_renew(n, s, VN_CLOSE_LOST, true); /* the other end does not know the stream */
-    else
+    } else {
         vn_tx_advance(n, s);
+    }
 }
 
 void vn_rx_circuit_lost(struct vn_node *n, struct vn_stream *s)

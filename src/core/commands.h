@@ -229,6 +229,7 @@ struct vn_ev_sent {
     struct vn_post_msg msg;
     uint32_t handle;
     uint32_t frames; /* since TX_WATCH, at least 1 */
+    uint64_t bytes;  /* of packets in them */
 };
 struct vn_ev_epoch {
     struct vn_post_msg msg;

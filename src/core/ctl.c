@@ -81,6 +81,7 @@ static void bind_to(struct vn_node *n, struct vn_stream *s, struct vn_circuit *c
     vn_stream_opened(n, s);
     s->at_worker = true;
     vn_tell_rx_open(n, s, c);
+    vn_route_found(n, s->peer);
     vn_dests_retry_peer(n, s->peer);
 }
 
@@ -122,6 +123,7 @@ static void on_bound(struct vn_node *n, struct vn_stream *s, const Vn__Bound *b,
     vn_stream_set_state(s, VN_TX_OPEN);
     s->peer->losses = 0;
     s->peer->lost_ms = 0;
+    vn_route_found(n, s->peer);
     s->at_worker = true;
     vn_tell_tx_open(n, s);
     vn_dests_use(n, s->peer);

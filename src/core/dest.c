@@ -62,6 +62,8 @@ static void dest_attach(struct vn_node *n, struct vn_dest *d, struct vn_peer *p)
     vn_list_append(&p->dests, &d->of);
     if (p->tx && p->tx->state == VN_TX_OPEN)
         vn_tell_dest(n, &d->ip, VN_DEST_USE, p->tx->handle, 0);
+    else if (vn_route_is_parted(n, p))
+        vn_tell_dest(n, &d->ip, VN_DEST_REJECT, 0, reject_ms(n, &d->ip));
 }
 
 /* ---- the worker ---- */
@@ -115,6 +117,8 @@ void vn_dest_wanted(struct vn_node *n, const struct vn_ip *ip)
          * is better than telling it again. */
         if (d->peer && d->peer->tx && d->peer->tx->state == VN_TX_OPEN)
             vn_tx_failed(n, d->peer->tx, VN_CLOSE_LOST);
+        else if (d->peer && vn_route_is_parted(n, d->peer))
+            vn_tell_dest(n, ip, VN_DEST_REJECT, 0, reject_ms(n, ip));
         return;
     }
     d = calloc(1, sizeof(*d));
@@ -155,6 +159,8 @@ void vn_dest_unreachable(struct vn_node *n, const struct vn_ip *ip)
     struct vn_peer *p = d->peer;
     if (p && p->tx && p->tx->state == VN_TX_OPEN)
         return; /* its stream came back meanwhile */
+    if (p)
+        vn_route_found(n, p); /* or rather: it is not the ways that fail */
     dest_reject(n, d);
     if (!p || !vn_list_empty(&p->dests))
         return;
@@ -204,7 +210,12 @@ void vn_dests_use(struct vn_node *n, struct vn_peer *p)
 
 void vn_dests_wait(struct vn_node *n, struct vn_peer *p)
 {
-    each(n, p, VN_DEST_WAIT, 0, false);
+    each(n, p, vn_route_is_parted(n, p) ? VN_DEST_REJECT : VN_DEST_WAIT, 0, false);
+}
+
+void vn_dests_refuse(struct vn_node *n, struct vn_peer *p)
+{
+    each(n, p, VN_DEST_REJECT, 0, false);
 }
 
 void vn_dests_forget(struct vn_node *n, struct vn_peer *p)

@@ -37,6 +37,8 @@ void vn_dests_wait(struct vn_node *n, struct vn_peer *p); /* it is being made an
 void vn_dests_forget(struct vn_node *n,
                      struct vn_peer *p); /* it is gone; the next packet asks again */
 void vn_dests_reject(struct vn_node *n, struct vn_peer *p); /* it cannot be made */
+/** The search for a way goes on, but what waits is answered with host unreachable. */
+void vn_dests_refuse(struct vn_node *n, struct vn_peer *p);
 /** Our own identities changed, or the control channel is back: who was unreachable may be no more.
  */
 void vn_dests_retry(struct vn_node *n);

@@ -185,9 +185,11 @@ static void circuits_gone(struct vn_node *n, struct vn_hop *h, bool tell_peer,
 }
 
 /* p's stream waited for the tether itself. */
-static void tether_gone(struct vn_node *n, struct vn_peer *p, bool was_up)
+static void tether_gone(struct vn_node *n, struct vn_peer *p, bool was_up, bool answered)
 {
     if (!was_up && !p->hop) {
+        if (answered)
+            vn_route_gave_up(n, p);
         vn_tx_failed(n, p->tx, VN_CLOSE_LOST);
         return;
     }
@@ -212,7 +214,7 @@ static void hop_gone(struct vn_node *n, struct vn_hop *h, bool tell_peer)
     if (!answered)
         vn_peer_drop_descriptor(p); /* nor may the node be who it was */
     if (p->tx && !p->tx->circuit && vn_list_empty(&p->tx->lost) && !vn_route_pinned(n, &p->id))
-        tether_gone(n, p, was_up);
+        tether_gone(n, p, was_up, answered);
     while (!vn_list_empty(&lost)) {
         struct vn_stream *s = VN_LIST_ENTRY(lost.next, struct vn_stream, lost);
         if (s->peer == p && !vn_list_empty(&p->dests))

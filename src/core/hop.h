@@ -53,6 +53,8 @@ struct vn_hop {
     struct vn_bucket signals, passes; /* messages in-band from the peer; to be passed on */
     uint64_t kept_until_ms;           /* the peer wants it so long, though nothing uses it */
     uint64_t digest_ms, measured_ms;  /* last one sent; its round trip counts again from then */
+    uint16_t told_headroom;           /* in that digest */
+    uint64_t rate;        /* bytes a second that it takes in bulk; 0: not known (ports/tether.h) */
     struct vn_buf failed; /* labels of circuits that ended further on, as the peer knows them */
     struct vn_timer report;
     uint64_t reported_ms;

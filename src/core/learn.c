@@ -7,26 +7,13 @@
 #include "core/learn.h"
 
 #include "core/node_i.h"
-#include "router/explain.h"
 
-#define DIRECT_KEY 0
 #define PROBE_WAIT_MS 2000   /* an arm that has not answered then is dead */
 #define SETUP_AGAIN_MS 10000 /* doubles with each SETUP that comes to nothing, six times */
 #define DISCOVER_MS 5000     /* likewise */
 #define DOUBLINGS_MAX 6u
-/* What any path costs its user beyond the network: differences far below that are not worth a move,
- * and a quiet LAN does not wander. */
-#define PATH_FIXED_US 10000
 
 /* ---- arms ---- */
-
-static uint64_t key_of(const struct vn_id *relay)
-{
-    uint64_t key = 0;
-    for (size_t i = 0; i < sizeof(key); i++)
-        key = key << 8 | relay->b[i];
-    return key == DIRECT_KEY ? 1 : key;
-}
 
 static struct vn_arm *by_key(struct vn_learner *l, uint64_t key)
 {
@@ -49,7 +36,7 @@ static struct vn_arm *by_circuit(struct vn_learner *l, const struct vn_circuit *
 /* relay: NULL for the direct path. NULL: no room. */
 static struct vn_arm *arm_get(struct vn_learner *l, const struct vn_id *relay)
 {
-    uint64_t key = relay ? key_of(relay) : DIRECT_KEY;
+    uint64_t key = relay ? vn_place_key(relay) : VN_ARM_DIRECT;
     struct vn_arm *a = by_key(l, key);
     if (a || l->count == VN_ARRAY_LEN(l->arms) || vn_ccx_add(&l->ccx, key) != VN_OK)
         return a;
@@ -70,20 +57,6 @@ static void drop_circuit(struct vn_node *n, struct vn_arm *a)
 static bool is_ready(const struct vn_arm *a)
 {
     return a && a->circuit && a->circuit->state == VN_CIRCUIT_UP && a->circuit->bound;
-}
-
-/* The fastest of the last few: what a busy machine adds to one or the other is not the path's. */
-static uint32_t cost_of(const struct vn_arm *a)
-{
-    unsigned count = VN_MIN(a->samples, (unsigned)VN_ARM_SAMPLES);
-    uint32_t least = a->rtt_us[0], off = 0;
-    for (unsigned i = 1; i < count; i++)
-        least = VN_MIN(least, a->rtt_us[i]);
-    for (unsigned i = 0; i < count; i++)
-        off += a->rtt_us[i] - least;
-    const struct vn_ccx_sample s = {.delay_us = least / 2,
-                                    .jitter_us = off / VN_MAX(count, 1u) / 4};
-    return PATH_FIXED_US + vn_ccx_cost(&s, VN_MTU_DEFAULT);
 }
 
 /* ---- circuits for them ---- */
@@ -108,7 +81,7 @@ static void set_up(struct vn_learner *l, struct vn_arm *a)
 {
     struct vn_node *n = l->node;
     struct vn_stream *s = l->stream;
-    bool direct = a->key == DIRECT_KEY;
+    bool direct = a->key == VN_ARM_DIRECT;
     if (a->circuit || (direct && !direct_up(s)) || (!direct && n->now_ms < a->again_ms))
         return;
     a->again_ms = n->now_ms + ((uint64_t)SETUP_AGAIN_MS << VN_MIN(a->fails, DOUBLINGS_MAX));
@@ -143,7 +116,7 @@ void vn_learn_advance(struct vn_node *n, struct vn_stream *s)
     (void)n;
     for (size_t i = 0; l && i < l->count; i++) {
         struct vn_arm *a = &l->arms[i];
-        if (a->circuit ? a->circuit->ask_count == 0 : a->key == DIRECT_KEY)
+        if (a->circuit ? a->circuit->ask_count == 0 : a->key == VN_ARM_DIRECT)
             probe(l, a);
     }
 }
@@ -182,20 +155,40 @@ static void follow(struct vn_learner *l)
         probe(l, a);
 }
 
+static bool is_relay(struct vn_node *n, const struct vn_id *relay)
+{
+    const struct vn_peer *r = vn_peer_get(n, relay);
+    return r && vn_relaying_may(n, r->cert) && vn_relay_grade(n, r, NULL) >= VN_RELAY_ANY &&
+           !vn_quarantine_refuses(n, r->cert);
+}
+
+static void exclude_unwanted(struct vn_learner *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        const struct vn_arm *a = &l->arms[i];
+        if (a->key != VN_ARM_DIRECT)
+            vn_ccx_exclude(&l->ccx, a->key, !is_relay(l->node, &a->relay));
+    }
+}
+
 /* The one that the router drew, or another that is set up; NULL: none is. */
 static struct vn_arm *rescuer(struct vn_learner *l)
 {
+    exclude_unwanted(l);
     const struct vn_ccx_arm *want = vn_ccx_current(&l->ccx);
     struct vn_arm *best = want ? by_key(l, want->key) : NULL;
     if (is_ready(best) && best->circuit != l->stream->circuit)
         return best;
     best = NULL;
+    uint32_t least_us = UINT32_MAX;
     for (size_t i = 0; i < l->count; i++) {
         struct vn_arm *a = &l->arms[i];
         const struct vn_ccx_arm *seen = vn_ccx_find(&l->ccx, a->key);
         if (is_ready(a) && a->circuit != l->stream->circuit && seen->state == VN_CCX_LIVE &&
-            !seen->excluded && (!best || seen->cost_us < cost_of(best)))
+            !seen->excluded && seen->cost_us < least_us) {
             best = a;
+            least_us = seen->cost_us;
+        }
     }
     return best;
 }
@@ -250,9 +243,9 @@ void vn_learn_answered(struct vn_node *n, struct vn_stream *s, struct vn_circuit
     if (!a)
         return;
     uint32_t rtt_us = (uint32_t)VN_MIN((n->now_ms - sent_ms) * 1000, (uint64_t)60000000);
-    a->rtt_us[a->samples++ % VN_ARM_SAMPLES] = rtt_us;
+    vn_answers_add(&a->answers, rtt_us);
     a->fails = 0;
-    vn_ccx_measured(&l->ccx, a->key, cost_of(a));
+    vn_ccx_measured(&l->ccx, a->key, vn_arm_cost(l, a));
     if (c == s->circuit)
         vn_live_heard(l, rtt_us);
     else if (l->suspect_ms && sent_ms >= l->suspect_ms)
@@ -263,48 +256,92 @@ void vn_learn_answered(struct vn_node *n, struct vn_stream *s, struct vn_circuit
 
 /* ---- a tick ---- */
 
-static bool is_relay(struct vn_node *n, const struct vn_id *relay)
-{
-    const struct vn_peer *r = vn_peer_get(n, relay);
-    return r && vn_relaying_may(n, r->cert) && vn_relay_grade(n, r->cert) != VN_RELAY_UNWANTED &&
-           !vn_quarantine_refuses(n, r->cert);
-}
-
 static size_t live_relays(const struct vn_learner *l)
 {
     size_t count = 0;
     for (size_t i = 0; i < l->ccx.count; i++)
-        count += l->ccx.arms[i].key != DIRECT_KEY && l->ccx.arms[i].state == VN_CCX_LIVE;
+        count += l->ccx.arms[i].key != VN_ARM_DIRECT && l->ccx.arms[i].state == VN_CCX_LIVE;
     return count;
+}
+
+static void drop_arm(struct vn_learner *l, struct vn_arm *a)
+{
+    drop_circuit(l->node, a);
+    vn_ccx_remove(&l->ccx, a->key);
+    *a = l->arms[--l->count];
+}
+
+/* For a relay that the settings prefer: one that they do not, and nobody needs just now. */
+static bool make_room(struct vn_learner *l, enum vn_relay_grade grade)
+{
+    struct vn_arm *worst = NULL;
+    if (l->count <= VN_LEARN_RELAYS_MAX)
+        return true;
+    for (size_t i = 0; i < l->count; i++) {
+        struct vn_arm *a = &l->arms[i];
+        if (a->key == VN_ARM_DIRECT || vn_ccx_is_kept(&l->ccx, a->key) ||
+            a->circuit == l->stream->circuit ||
+            vn_relay_grade(l->node, vn_peer_get(l->node, &a->relay), NULL) >= grade)
+            continue;
+        if (!worst ||
+            vn_ccx_find(&l->ccx, a->key)->loss_q16 > vn_ccx_find(&l->ccx, worst->key)->loss_q16)
+            worst = a;
+    }
+    if (worst)
+        drop_arm(l, worst);
+    return worst != NULL;
 }
 
 /* Those that may not relay any more go, new ones come. */
 static void look_for_relays(struct vn_learner *l)
 {
     struct vn_node *n = l->node;
+    exclude_unwanted(l);
     for (size_t i = l->count; i-- > 0;) {
         struct vn_arm *a = &l->arms[i];
-        if (a->key == DIRECT_KEY || is_relay(n, &a->relay))
+        if (!vn_ccx_find(&l->ccx, a->key)->excluded)
             continue;
-        vn_ccx_exclude(&l->ccx, a->key, true);
-        if (a->circuit && a->circuit == l->stream->circuit)
-            continue; /* follow() leaves it first */
-        drop_circuit(n, a);
-        vn_ccx_remove(&l->ccx, a->key);
-        *a = l->arms[--l->count];
+        if (!a->circuit || a->circuit != l->stream->circuit) /* follow() leaves that first */
+            drop_arm(l, a);
     }
     struct vn_place_candidate list[VN_CANDIDATES_MAX];
     size_t count = vn_places_candidates(n, l->stream->peer, list, VN_ARRAY_LEN(list));
-    for (size_t i = 0; i < count && l->count <= VN_LEARN_RELAYS_MAX; i++) {
+    for (size_t i = 0; i < count; i++) {
+        if (!by_key(l, list[i].key) && !make_room(l, list[i].grade))
+            continue;
         if (list[i].ready)
             (void)arm_get(l, &list[i].node);
-        else
+        if (!list[i].ready || list[i].unproven)
             vn_places_want(n, &list[i].node);
     }
     if (live_relays(l) >= VN_CCX_STANDBYS_MAX || n->now_ms < l->discover_ms)
         return;
     l->discover_ms = n->now_ms + ((uint64_t)DISCOVER_MS << VN_MIN(l->discoveries++, DOUBLINGS_MAX));
     vn_places_sought(n);
+}
+
+/* The cheapest of those that the settings pin; the present one while that is about as cheap. */
+static void follow_rules(struct vn_learner *l)
+{
+    const struct vn_ccx_arm *best = NULL, *now = NULL;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct vn_arm *a = &l->arms[i];
+        const struct vn_ccx_arm *seen = vn_ccx_find(&l->ccx, a->key);
+        const struct vn_peer *r = a->key == VN_ARM_DIRECT ? NULL : vn_peer_get(l->node, &a->relay);
+        if (!r || seen->excluded || seen->state != VN_CCX_LIVE ||
+            vn_relay_grade(l->node, r, NULL) != VN_RELAY_PINNED)
+            continue;
+        if (l->ccx.is_pinned && l->ccx.pinned == a->key)
+            now = seen;
+        if (!best || seen->cost_us < best->cost_us)
+            best = seen;
+    }
+    if (now && !vn_ccx_is_worth_it(now->cost_us, best->cost_us))
+        best = now;
+    if (best)
+        vn_ccx_pin(&l->ccx, best->key);
+    else
+        vn_ccx_unpin(&l->ccx);
 }
 
 /* Who did not answer in time is dead; the path in use has liveness for that. */
@@ -346,6 +383,9 @@ static void on_tick(void *arg)
     bury_silent(l);
     if (l->active)
         look_for_relays(l);
+    for (size_t i = 0; i < l->count; i++)
+        vn_ccx_headroom(&l->ccx, l->arms[i].key, vn_arm_headroom(n, &l->arms[i]));
+    follow_rules(l);
     struct vn_ccx_plan plan =
         vn_ccx_tick(&l->ccx, l->active ? &n->routes.budget : &none, n->now_ms);
     uint64_t wanted[VN_CCX_PROBES_MAX]; /* follow() may move arms */
@@ -365,27 +405,6 @@ static void on_tick(void *arg)
     }
 }
 
-/* ---- for the local commands ---- */
-
-void vn_learn_describe(const struct vn_stream *s, struct vn_node_way *way)
-{
-    const struct vn_learner *l = s ? s->learner : NULL;
-    uint64_t key = way->direct ? DIRECT_KEY : key_of(&way->relay);
-    struct vn_arm_report rows[VN_CCX_ARMS_MAX];
-    size_t count = l && s->state == VN_TX_OPEN ? vn_ccx_explain(&l->ccx, rows) : 0;
-    for (size_t i = 0; i < count; i++) {
-        if (rows[i].key != key)
-            continue;
-        way->cost_us = rows[i].cost_us;
-        way->weight_permille = (uint32_t)((uint64_t)rows[i].weight_q16 * 1000 / VN_Q16);
-        way->age_ms = (uint64_t)rows[i].age * VN_CCX_TICK_MS;
-        /* Where the stream goes the router may not know yet; a way without a tether, or that is
-         * forbidden, has its reason. */
-        if (rows[i].reason != VN_ARM_IN_USE && strcmp(way->why, "ready") == 0)
-            way->why = vn_arm_reason_name(rows[i].reason);
-    }
-}
-
 /* ---- life ---- */
 
 static struct vn_learner *learner_new(struct vn_node *n, struct vn_stream *s)
@@ -398,7 +417,7 @@ static struct vn_learner *learner_new(struct vn_node *n, struct vn_stream *s)
     l->node = n;
     l->stream = s;
     vn_ccx_init(&l->ccx, seed);
-    vn_ccx_set_home(&l->ccx, DIRECT_KEY);
+    vn_ccx_set_home(&l->ccx, VN_ARM_DIRECT);
     (void)arm_get(l, NULL);
     vn_timer_init(&l->tick, on_tick, l);
     vn_timer_init(&l->check, vn_live_on_check, l);

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "base/id.h"
+#include "core/arm.h"
 #include "core/timer.h"
 #include "router/ccx.h"
 #include "router/liveness.h"
@@ -19,18 +19,6 @@ struct vn_stream;
 struct vn_circuit;
 struct vn_ev_sent;
 struct vn_node_way;
-
-#define VN_ARM_SAMPLES 3 /* the fastest of so many counts: one slow answer is no slow path */
-
-struct vn_arm {
-    uint64_t key;               /* of the router; 0: the direct path */
-    struct vn_id relay;         /* else */
-    struct vn_circuit *circuit; /* NULL: none is set up, nor being set up */
-    uint32_t rtt_us[VN_ARM_SAMPLES];
-    unsigned samples;  /* ever */
-    uint64_t again_ms; /* no SETUP before */
-    unsigned fails;    /* SETUPs since the last answer */
-};
 
 struct vn_learner {
     struct vn_node *node;
@@ -43,6 +31,7 @@ struct vn_learner {
     unsigned sents;       /* times that the worker told so, since it was quiet */
     uint64_t sent_ms;     /* the last of them */
     uint64_t watch_ms;    /* when the worker was asked to tell */
+    uint32_t sent_kbps;   /* as it told last */
     uint64_t discover_ms; /* not before: more relays are looked for */
     unsigned discoveries;
 
@@ -68,8 +57,6 @@ void vn_learn_loses(struct vn_stream *s, const struct vn_circuit *c, bool failed
 void vn_learn_renewed(struct vn_stream *s, const struct vn_circuit *from, struct vn_circuit *to);
 /** s lost its circuit. True: it goes on, on a standby. */
 bool vn_learn_rescue(struct vn_node *n, struct vn_stream *s);
-/** What the learner of s, which may be NULL, thinks of a way: adds it. */
-void vn_learn_describe(const struct vn_stream *s, struct vn_node_way *way);
 /** Returns NULL. */
 struct vn_learner *vn_learn_free(struct vn_node *n, struct vn_learner *l);
 
@@ -82,6 +69,15 @@ uint64_t vn_live_slow_ms(const struct vn_learner *l);
 void vn_live_begin(struct vn_learner *l, const struct vn_arm *a);
 void vn_live_heard(struct vn_learner *l, uint32_t rtt_us);
 void vn_live_on_check(void *learner);
+
+/* learn_cost.c */
+enum vn_bottleneck { VN_BOTTLENECK_UNKNOWN, VN_BOTTLENECK_TETHER, VN_BOTTLENECK_RELAY };
+/** Of a packet of the usual size, microseconds: delay, jitter, loss and room (router/ccx.h). */
+uint32_t vn_arm_cost(struct vn_learner *l, const struct vn_arm *a);
+/** Of its relay, 0 to VN_Q16; that where there is none, or it never said. */
+uint32_t vn_arm_headroom(struct vn_node *n, const struct vn_arm *a);
+/** What the learner of s, which may be NULL, thinks of a way: adds it. */
+void vn_learn_describe(const struct vn_stream *s, struct vn_node_way *way);
 
 /* learn.c, for learn_live.c */
 /** Asks on that arm's circuit, or sets one up. */

@@ -79,8 +79,8 @@ void vn_live_begin(struct vn_learner *l, const struct vn_arm *a)
     l->live = (struct vn_liveness){0};
     l->suspect_ms = 0;
     l->silent = false;
-    for (unsigned i = 0; i < VN_MIN(a->samples, (unsigned)VN_ARM_SAMPLES); i++)
-        vn_liveness_rtt(&l->live, a->rtt_us[i]);
+    for (unsigned i = VN_MIN(a->answers.count, (unsigned)VN_ANSWERS_FASTEST); i-- > 0;)
+        vn_liveness_rtt(&l->live, vn_answers_nth(&a->answers, i));
     vn_liveness_heard(&l->live, now_us(l));
     look(l);
     watch(l, 0);
@@ -106,6 +106,9 @@ void vn_learn_event_sent(struct vn_node *n, const struct vn_ev_sent *ev)
     count_out(l, &out, &oldest_ms);
     l->sent_ms = n->now_ms;
     l->sents++;
+    if (n->now_ms > l->watch_ms)
+        l->sent_kbps =
+            (uint32_t)VN_MIN(ev->bytes * 8 / (n->now_ms - l->watch_ms), (uint64_t)UINT32_MAX);
     if (out < BEATS_OUT_MAX || n->now_ms - l->beat_ms >= BEAT_SLOW_MS)
         beat(l);
     uint64_t frames = VN_MAX(ev->frames, 1u);

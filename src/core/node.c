@@ -210,6 +210,7 @@ vn_status vn_node_new(const struct vn_node_config *cfg, uint64_t now_ms, struct 
     if (st == VN_OK)
         st = vn_relaying_init(n);
     vn_routes_init(n);
+    vn_relay_policy_init(n);
     vn_inband_init(n);
     vn_places_init(n);
     if (st == VN_OK)

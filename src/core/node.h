@@ -13,12 +13,14 @@
 #pragma once
 
 #include "base/country.h"
+#include "base/route_rule.h"
 #include "core/commands.h"
 #include "ports/authority.h"
 #include "ports/control.h"
 #include "ports/post.h"
 #include "ports/random.h"
 #include "ports/work.h"
+#include "router/coord.h"
 #include "wire/command.h"
 
 struct vn_node;
@@ -63,6 +65,7 @@ struct vn_node_config {
     size_t via_count;
     bool no_relay; /* circuits of others do not pass through here */
     struct vn_countries avoid_countries, prefer_countries; /* of relays, as certificates say */
+    struct vn_route_rules relay_rules;                     /* copied; vn_node_set_relay_rules */
     const struct vn_authority *authority;
     const struct vn_control *control;
     const struct vn_random *random;
@@ -135,6 +138,9 @@ struct vn_node_status {
     bool relay_allowed;
     uint64_t inband_sent, inband_received, inband_passed; /* messages over tethers, Master away */
     uint64_t probes, heartbeats, moves, failovers; /* of paths, ever; failovers are moves, too */
+    uint64_t relays_told, relays_heard; /* questions about relays answered; relays told of to us */
+    struct vn_coord place;              /* where this node is (router/coord.h) */
+    uint32_t headroom_permille;         /* of what it can relay */
     uint64_t drops[VN_NDROP_COUNT];
     uint64_t handshakes_started, handshakes_done, handshakes_answered;
     uint64_t cookies_sent;
@@ -182,7 +188,12 @@ struct vn_node_way {
     /* while the stream's learner knows it; else 0 */
     uint32_t cost_us; /* of a packet; 0: not measured */
     uint32_t weight_permille;
-    uint64_t age_ms; /* of that measurement, about */
+    uint64_t age_ms;                             /* of that measurement, about */
+    uint32_t delay_us, jitter_us, loss_permille; /* that the cost is made of: one way */
+    uint32_t room_kbps;            /* that its narrowest part still takes; 0: not known */
+    const char *bottleneck;        /* which that is: "tether" (the first), "relay", or "" */
+    const char *wish;              /* "pin", "prefer", "exclude": that of */
+    char rule[VN_ROUTE_RULE_TEXT]; /* the rule of the settings that speaks of it; "": none */
 };
 /**
  * The ways to a peer, the direct one first; returns how many, at most cap. Of each
@@ -192,12 +203,38 @@ struct vn_node_way {
  *   known        its first node is known, nothing is set up
  *   failed       the direct tether is not there
  *   failed_lately, forbidden, quarantined, unknown_key   a relay that would not be tried now
+ *   unwanted     the settings exclude it: a rule, or a country to avoid
+ *   unproven     a rule may exclude it: it has not shown its taints yet
  *   overruled    the settings name other relays
  *   standby, costlier, small_gain, unmeasured, dead, held, ...   as the stream's learner has it:
  *                router/explain.h
  */
 size_t vn_node_ways(struct vn_node *n, const struct vn_id *peer, struct vn_node_way *ret,
                     size_t cap);
+
+#define VN_NODE_RELAYS_MAX 64
+
+/** A relay that this node knows. */
+struct vn_node_relay {
+    struct vn_id node;
+    char tag[VN_TAG_MAX + 1];      /* "": its certificate is not here */
+    char country[VN_COUNTRY_TEXT]; /* likewise, or it does not say */
+    uint32_t rtt_us, guess_us;     /* measured (0: not yet); by the coordinates */
+    uint32_t headroom_permille;    /* as it said last; 1000 if it never did */
+    bool public, ready, tethered;  /* ready: a circuit may go through it at once */
+    const char *wish;              /* "pin", "prefer", "exclude", or "" */
+    char rule[VN_ROUTE_RULE_TEXT]; /* that says so; "": none, or a country of the settings */
+};
+/** Fills up to cap, returns how many. */
+size_t vn_node_relays(struct vn_node *n, struct vn_node_relay *ret, size_t cap);
+
+/** The rules in force, borrowed until the next call. */
+const struct vn_route_rules *vn_node_relay_rules(const struct vn_node *n);
+/** Others, copied: in force at once, for streams that live too. What the configuration said is over
+ * until the node begins anew. */
+void vn_node_set_relay_rules(struct vn_node *n, const struct vn_route_rules *rules);
+/** The rule has no effect: it is about a taint that this node does not carry. */
+bool vn_node_relay_rule_idle(const struct vn_node *n, const struct vn_route_rule *rule);
 
 /** Own taints, borrowed until the next call. */
 size_t vn_node_taints(const struct vn_node *n, const char *ret[VN_TAINTS_MAX]);

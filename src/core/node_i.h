@@ -37,6 +37,7 @@
 #include "core/query.h"
 #include "core/realm_rule.h"
 #include "core/relay.h"
+#include "core/relay_policy.h"
 #include "core/revocation.h"
 #include "core/route.h"
 #include "core/seen.h"
@@ -69,6 +70,7 @@ struct vn_node {
     struct vn_hops hops;
     struct vn_relaying relaying;
     struct vn_routes routes;
+    struct vn_relay_policy policy;
     struct vn_inband_state inband;
     struct vn_places places;
     struct vn_affinity_change change;

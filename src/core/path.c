@@ -49,7 +49,10 @@ static void ask(struct vn_node *n, struct vn_hop *h, const struct vn_id *dst,
     if (of)
         m.of = *of;
     struct vn_path_asked *a = &s->asked[s->asked_next++ % VN_PATH_ASKED_MAX];
-    *a = (struct vn_path_asked){.request = m.request, .of = m.of};
+    *a = (struct vn_path_asked){
+        .request = m.request, .of = m.of, .statement = vn_relay_policy_by_taint(n)};
+    if (a->statement)
+        m.flags |= VN_PATH_STATEMENT;
     if (h)
         a->to = h->peer->id;
     else if (dst)
@@ -100,6 +103,7 @@ void vn_path_send_digest(struct vn_node *n, struct vn_hop *h)
     struct vn_path_msg m = {.type = VN_PATH_DIGEST};
     h->digest_ms = n->now_ms;
     about_us(n, &m);
+    h->told_headroom = m.headroom;
     m.told_count = VN_MIN(vn_places_near(n, &h->peer->id, m.told), (size_t)VN_DIGEST_TOLD_MAX);
     send(n, h, NULL, &m);
 }
@@ -137,6 +141,10 @@ static void on_query(struct vn_node *n, struct vn_hop *h, const struct vn_id *sr
             return;
         }
     }
+    /* Of ourselves only: what a neighbour carries is its own to show. */
+    if ((q->flags & VN_PATH_STATEMENT) && vn_relaying_allowed(n) &&
+        (vn_id_is_zero(&q->of) || vn_id_equal(&q->of, &n->session.self)))
+        m.statement = vn_generation_statement(n, vn_generation_now(n));
     about_us(n, &m);
     n->places.told++;
     send(n, h, src, &m);
@@ -175,7 +183,7 @@ static void on_reply(struct vn_node *n, const struct vn_id *src, const struct vn
         if (s->asked[i].request == m->request)
             a = &s->asked[i];
     if (m->request == 0 || !a || (!vn_id_is_zero(&a->to) && !vn_id_equal(&a->to, src)) ||
-        vn_id_is_zero(&a->of) != (m->descriptor.n == 0)) {
+        vn_id_is_zero(&a->of) != (m->descriptor.n == 0) || (m->statement.n && !a->statement)) {
         vn_drop(n, VN_NDROP_PATH);
         return;
     }
@@ -187,6 +195,9 @@ static void on_reply(struct vn_node *n, const struct vn_id *src, const struct vn
     else if ((m->place.flags & VN_PLACE_RELAYS) && n->streams.tx_count > 0 &&
              vn_places_ready(n) < VN_PATH_READY_MIN)
         vn_places_want(n, src);
+    struct vn_peer *p = m->statement.n ? vn_peer_get(n, src) : NULL;
+    if (p && p->cert)
+        vn_relay_policy_on_statement(n, m->statement, p);
 }
 
 void vn_path_on_tether(struct vn_node *n, struct vn_hop *h, struct vn_span bytes)

@@ -59,10 +59,12 @@ struct vn_peer {
 
     struct vn_bucket wants; /* its requests for revocation lists */
 
-    struct vn_id via;  /* the neighbour that it was last heard through, in-band; zero: Master */
-    uint64_t via_ms;   /* own time */
-    uint64_t lost_ms;  /* own time: it was unreachable first; 0: its stream was open since */
-    uint64_t ended_ms; /* own time: its life was seen to have ended; 0: not */
+    struct vn_id via;   /* the neighbour that it was last heard through, in-band; zero: Master */
+    uint64_t via_ms;    /* own time */
+    uint64_t lost_ms;   /* own time: it was unreachable first; 0: its stream was open since */
+    uint64_t ended_ms;  /* own time: its life was seen to have ended; 0: not */
+    uint64_t parted_ms; /* own time: its stream lost its last way; 0: it has one, or is away */
+    uint64_t parted_seen_ms;  /* and there was still none */
     uint64_t relay_failed_ms; /* own time: a circuit through it was lost or refused; 0: never */
     unsigned losses; /* of circuits and half-bound streams, since its stream was last open */
     struct vn_stream *tx;

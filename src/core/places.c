@@ -191,7 +191,7 @@ bool vn_places_may_relay(struct vn_node *n, const struct vn_id *relay, const str
         return n->session.cred->realm.relay != VN_RELAYS_NONE;
     bool avoid = r->relay_failed_ms && n->now_ms - r->relay_failed_ms < VN_RELAY_AVOID_MS;
     return !avoid && vn_relaying_may(n, r->cert) &&
-           vn_relay_grade(n, r->cert) != VN_RELAY_UNWANTED && !vn_quarantine_refuses(n, r->cert);
+           vn_relay_grade(n, r, NULL) != VN_RELAY_UNWANTED && !vn_quarantine_refuses(n, r->cert);
 }
 
 static const struct vn_id *id_of(struct vn_node *n, const struct vn_peer *to, uint64_t key)
@@ -210,15 +210,46 @@ static void describe(struct vn_node *n, const struct vn_id *id, const struct vn_
 {
     const struct vn_peer *p = vn_peer_get(n, id);
     const struct vn_relay *r = vn_book_find(&n->places.book, c->key);
+    const enum vn_relay_grade grade = p ? vn_relay_grade(n, p, NULL) : VN_RELAY_ANY;
     *ret = (struct vn_place_candidate){
         .node = *id,
         .key = c->key,
         .kind = c->kind,
         .rtt_us = r ? r->rtt_us : 0,
         .headroom_q16 = p && p->headroom != UINT16_MAX ? p->headroom : VN_Q16,
-        .ready = p && vn_peer_fresh(n, p),
+        .grade = grade,
+        .unproven = p && vn_relay_policy_wants_statement(n, p),
+        .ready = p && vn_peer_fresh(n, p) && grade >= VN_RELAY_ANY,
         .tethered = p && p->hop && p->hop->state == VN_HOP_UP,
     };
+}
+
+struct candidates {
+    const struct vn_peer *to;
+    struct vn_place_candidate *list;
+    size_t count, cap;
+};
+
+static void add_candidate(struct vn_node *n, struct candidates *l, const struct vn_id *id,
+                          const struct vn_relay_candidate *c)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (l->list[i].key == c->key)
+            return;
+    if (l->count < l->cap && vn_places_may_relay(n, id, l->to))
+        describe(n, id, c, &l->list[l->count++]);
+}
+
+/* Wherever they are: of all that are known. */
+static void add_chosen(struct vn_node *n, struct candidates *l, enum vn_relay_grade grade)
+{
+    for (size_t i = 0; i < VN_BOOK_MAX; i++) {
+        const struct vn_place_known *k = &n->places.known[i];
+        const struct vn_peer *p = k->key ? vn_peer_get(n, &k->node) : NULL;
+        if (p && vn_relay_grade(n, p, NULL) == grade)
+            add_candidate(n, l, &k->node,
+                          &(struct vn_relay_candidate){.key = k->key, .kind = VN_HUB});
+    }
 }
 
 size_t vn_places_candidates(struct vn_node *n, const struct vn_peer *to,
@@ -231,19 +262,24 @@ size_t vn_places_candidates(struct vn_node *n, const struct vn_peer *to,
     for (size_t i = 0; i < d.near_count; i++)
         d.near[i].key = vn_place_key(&to->near[i]);
     struct vn_relay_candidate list[VN_CANDIDATES_MAX];
-    size_t all = vn_candidates(&s->book, &s->at, &d, list), count = 0;
-    for (size_t i = 0; i < all && count < cap; i++) {
-        const struct vn_id *id = id_of(n, to, list[i].key);
-        if (id && vn_places_may_relay(n, id, to))
-            describe(n, id, &list[i], &ret[count++]);
+    struct candidates chosen = {.to = to, .list = ret, .cap = cap};
+    if (vn_relay_policy_prefers(n)) {
+        add_chosen(n, &chosen, VN_RELAY_PINNED);
+        add_chosen(n, &chosen, VN_RELAY_PREFERRED);
     }
-    return count;
+    size_t all = vn_candidates(&s->book, &s->at, &d, list);
+    for (size_t i = 0; i < all; i++) {
+        const struct vn_id *id = id_of(n, to, list[i].key);
+        if (id)
+            add_candidate(n, &chosen, id, &list[i]);
+    }
+    return chosen.count;
 }
 
 void vn_places_want(struct vn_node *n, const struct vn_id *relay)
 {
     const struct vn_peer *p = vn_peer_get(n, relay);
-    if (p && vn_peer_fresh(n, p) && p->descriptor.n)
+    if (p && vn_peer_fresh(n, p) && p->descriptor.n && !vn_relay_policy_wants_statement(n, p))
         return;
     /* One that only a descriptor names is not in the book yet. */
     struct vn_place_known *k = (struct vn_place_known *)vn_places_known(n, vn_place_key(relay));
@@ -292,6 +328,7 @@ static void on_ask(void *arg)
         return;
     s->around_ms = n->now_ms;
     vn_path_ask_around(n);
+    vn_relay_policy_look(n);
     uint64_t wait_ms = s->eager ? VN_PATH_EAGER_MS : vn_jitter(n, VN_PATH_ASK_MS);
     if (s->eager)
         s->eager--;
@@ -319,11 +356,22 @@ static void on_counters(void *arg, const struct vn_ev_stats *ev)
                      n->now_ms * UINT64_C(1000));
     for (size_t i = 0; i < ev->tether_count; i++) {
         struct vn_hop *h = vn_hop_get(n, ev->tethers[i].tether);
-        if (!h || h->state != VN_HOP_UP || n->now_ms < h->measured_ms)
+        if (!h || h->state != VN_HOP_UP)
+            continue;
+        h->rate = ev->tethers[i].stats.rate;
+        if (n->now_ms < h->measured_ms)
             continue;
         h->measured_ms = n->now_ms + VN_PLACE_MOVE_MS;
         vn_places_measured(n, h->peer, ev->tethers[i].stats.srtt_us);
     }
+}
+
+/* Who was told longest ago how much room is here, or has to know that it is much less, or more. */
+static bool is_due(const struct vn_node *n, const struct vn_hop *h)
+{
+    const int now = vn_places_own_headroom(n);
+    return h->state == VN_HOP_UP && (n->now_ms - h->digest_ms >= VN_DIGEST_MS ||
+                                     abs(now - h->told_headroom) >= VN_DIGEST_HEADROOM);
 }
 
 /* Each neighbour now and then; all together not more than one in VN_DIGEST_SHARE_MS. */
@@ -334,8 +382,7 @@ static void digests(struct vn_node *n)
     VN_LIST_EACH(it, &n->hops.list)
     {
         struct vn_hop *h = VN_LIST_ENTRY(it, struct vn_hop, all);
-        if (h->state == VN_HOP_UP && n->now_ms - h->digest_ms >= VN_DIGEST_MS &&
-            (!first || h->digest_ms < first->digest_ms))
+        if (is_due(n, h) && (!first || h->digest_ms < first->digest_ms))
             first = h;
     }
     if (!first || n->now_ms - s->digest_ms < VN_DIGEST_SHARE_MS)

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "core/bucket.h"
+#include "core/relay_policy.h"
 #include "core/timer.h"
 #include "router/book.h"
 #include "router/headroom.h"
@@ -39,6 +40,7 @@ struct vn_path_asked {
     uint32_t request; /* 0: free */
     struct vn_id to;  /* zero: whom Master draws */
     struct vn_id of;  /* zero: nobody's descriptor */
+    bool statement;   /* its statement too */
 };
 
 struct vn_places {
@@ -68,22 +70,26 @@ struct vn_place_candidate {
     struct vn_id node;
     uint64_t key; /* vn_place_key: its name in router/ */
     enum vn_candidate_kind kind;
-    uint32_t rtt_us;       /* to it, measured; 0: not yet */
-    uint32_t headroom_q16; /* as it said last; 1 if it never did */
-    bool ready;            /* its descriptor is here: a circuit may go through it now */
-    bool tethered;         /* and its tether is up */
+    uint32_t rtt_us;           /* to it, measured; 0: not yet */
+    uint32_t headroom_q16;     /* as it said last; 1 if it never did */
+    enum vn_relay_grade grade; /* VN_RELAY_ANY while its certificate is not here */
+    bool unproven;             /* a rule of the settings needs its taints, which are not known */
+    bool ready;                /* its descriptor is here: a circuit may go through it now */
+    bool tethered;             /* and its tether is up */
 };
 /** Never 0. Of two nodes they are the same with a chance of 2^-63. */
 uint64_t vn_place_key(const struct vn_id *node);
 /**
  * The relays to try for a destination, at most VN_CANDIDATES_MAX: those near this node, those that
- * the destination's descriptor names, hubs. Without those that may not relay, that are revoked or
- * quarantined, in a country that the settings avoid, or failed within VN_RELAY_AVOID_MS. One that
- * is not ready: vn_places_want.
+ * the destination's descriptor names, hubs; before them whomever rules of the settings pin or
+ * prefer. Without those that may not relay, that are revoked or quarantined, that the settings
+ * exclude, or that failed within VN_RELAY_AVOID_MS. One that is not ready, or unproven:
+ * vn_places_want.
  */
 size_t vn_places_candidates(struct vn_node *n, const struct vn_peer *to,
                             struct vn_place_candidate *ret, size_t cap);
-/** Asks for its descriptor, unless it is here or was asked for a moment ago. */
+/** Asks for its descriptor, or for its statement where a rule needs that, unless it is here or was
+ * asked for a moment ago. */
 void vn_places_want(struct vn_node *n, const struct vn_id *relay);
 /** Somebody to send to is new, or no relay is known: relays are asked for at once, a while often,
  * and then now and then. */

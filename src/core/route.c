@@ -2,6 +2,8 @@
  * timer           armed by                               disarmed by        fires
  * stream.route    no circuit and no tether (1 s)         another circuit    a relay is tried, and
  * again open through a relay (5 s, doubling)   direct, end        the direct tether is tried
+ * stream.no_way   its last way is lost (4 s)             it is open, end    what waits is refused;
+ *                                                                           closed if nobody waits
  */
 #include "core/route.h"
 
@@ -114,19 +116,10 @@ void vn_route_failed(struct vn_node *n, const struct vn_id *relay)
     vn_places_failed(n, relay);
 }
 
-enum vn_relay_grade vn_relay_grade(const struct vn_node *n, const struct vn_identity *cert)
+/* Of one that is ready. What the settings say counts for more than whether there is a tether. */
+static unsigned rank(const struct vn_place_candidate *c)
 {
-    if (vn_countries_has(&n->cfg.avoid_countries, cert->country))
-        return VN_RELAY_UNWANTED;
-    return vn_countries_has(&n->cfg.prefer_countries, cert->country) ? VN_RELAY_PREFERRED
-                                                                     : VN_RELAY_ANY;
-}
-
-/* Of one that is ready. Where it is counts for more than whether there is a tether already. */
-static unsigned rank(struct vn_node *n, const struct vn_place_candidate *c)
-{
-    const struct vn_peer *r = vn_peer_get(n, &c->node);
-    return (unsigned)vn_relay_grade(n, r->cert) * 2 + c->tethered;
+    return (unsigned)c->grade * 2 + c->tethered;
 }
 
 /* One by lot, of the highest rank there is: so not all choose the same. The descriptors of some
@@ -142,15 +135,35 @@ static struct vn_peer *choose(struct vn_node *n, const struct vn_peer *to)
         const struct vn_place_candidate *c = &list[(first + i) % all];
         if (!c->ready && wanted++ < WANTED_MAX)
             vn_places_want(n, &c->node);
-        if (!c->ready || (best && rank(n, c) < rank(n, best)))
+        if (!c->ready || (best && rank(c) < rank(best)))
             continue;
-        if (best && rank(n, c) > rank(n, best))
+        if (best && rank(c) > rank(best))
             count = 0;
         count++;
         if (vn_random_fill(n, &lot, 1) != VN_OK || lot % count == 0)
             best = c;
     }
     return best ? vn_peer_get(n, &best->node) : NULL;
+}
+
+void vn_routes_leave_unwanted(struct vn_node *n)
+{
+    VN_LIST_EACH(it, &n->peers.lru)
+    {
+        const struct vn_peer *p = VN_LIST_ENTRY(it, struct vn_peer, lru);
+        struct vn_circuit *c = p->tx ? p->tx->circuit : NULL;
+        if (!c || !c->path || vn_route_pinned(n, &p->id))
+            continue;
+        const struct vn_peer *r = vn_peer_get(n, &c->path->nodes[0]);
+        if (r && r->cert && vn_relay_grade(n, r, NULL) != VN_RELAY_UNWANTED)
+            continue;
+        /* It has not failed: when the settings allow it again, it may be used at once. */
+        vn_circuit_detach(c);
+        vn_learn_loses(p->tx, c, false);
+        p->tx->circuit = NULL;
+        vn_circuit_close(n, c, true);
+        vn_tx_circuit_lost(n, p->tx);
+    }
 }
 
 /* Streams that wait for a relay are tried at once. */
@@ -248,6 +261,58 @@ void vn_route_wait(struct vn_node *n, struct vn_stream *s)
         vn_timer_arm(&n->timers, &s->route, n->now_ms + VN_DIRECT_WAIT_MS);
 }
 
+/* ---- no way at all ---- */
+
+bool vn_route_is_parted(const struct vn_node *n, const struct vn_peer *p)
+{
+    return p->parted_ms && p->parted_seen_ms >= p->parted_ms + VN_NO_WAY_MS &&
+           n->now_ms - p->parted_seen_ms < VN_NO_WAY_COUNTS_MS;
+}
+
+void vn_route_no_way_goes_on(struct vn_node *n, struct vn_stream *s)
+{
+    if (s->peer->parted_ms && !s->no_way.armed)
+        vn_timer_arm(&n->timers, &s->no_way, n->now_ms + VN_NO_WAY_MS);
+}
+
+void vn_route_no_way(struct vn_node *n, struct vn_stream *s)
+{
+    struct vn_peer *p = s->peer;
+    if (!p->parted_ms || n->now_ms - VN_MAX(p->parted_ms, p->parted_seen_ms) > VN_NO_WAY_COUNTS_MS)
+        p->parted_ms = n->now_ms;
+    else if (n->now_ms - p->parted_ms >= VN_NO_WAY_MS)
+        p->parted_seen_ms = n->now_ms;
+    vn_route_no_way_goes_on(n, s);
+}
+
+void vn_route_gave_up(struct vn_node *n, struct vn_peer *p)
+{
+    p->parted_seen_ms = n->now_ms;
+    p->parted_ms = VN_MAX(n->now_ms, (uint64_t)VN_NO_WAY_MS + 1) - VN_NO_WAY_MS;
+}
+
+void vn_route_found(struct vn_node *n, struct vn_peer *p)
+{
+    p->parted_ms = 0;
+    if (p->tx)
+        vn_timer_disarm(&n->timers, &p->tx->no_way);
+}
+
+void vn_route_on_no_way(void *arg)
+{
+    struct vn_stream *s = arg;
+    struct vn_node *n = s->node;
+    if (s->state == VN_TX_OPEN)
+        return;
+    s->peer->parted_seen_ms = n->now_ms;
+    if (vn_list_empty(&s->peer->dests)) {
+        vn_stream_close(n, s, VN_CLOSE_LOST, true);
+        return;
+    }
+    vn_dests_refuse(n, s->peer);
+    vn_timer_arm(&n->timers, &s->no_way, n->now_ms + VN_NO_WAY_MS);
+}
+
 /* ---- for the local commands ---- */
 
 static bool in_use(const struct vn_stream *s, const struct vn_id *relay)
@@ -273,14 +338,16 @@ static const char *why_direct(const struct vn_node *n, const struct vn_peer *p)
     return p->hop->state == VN_HOP_UP ? "ready" : "connecting";
 }
 
-static const char *why_relay(struct vn_node *n, const struct vn_peer *r, const struct vn_peer *to)
+static const char *why_relay(struct vn_node *n, const struct vn_peer *r, const struct vn_peer *to,
+                             const struct vn_route_rule **ret_rule)
 {
+    const enum vn_relay_grade grade = vn_relay_grade(n, r, ret_rule);
     if (in_use(to->tx, &r->id))
         return "in_use";
     if (!vn_relaying_may(n, r->cert))
         return "forbidden";
-    if (vn_relay_grade(n, r->cert) == VN_RELAY_UNWANTED)
-        return "unwanted";
+    if (grade < VN_RELAY_ANY)
+        return grade == VN_RELAY_UNWANTED ? "unwanted" : "unproven";
     if (vn_quarantine_refuses(n, r->cert))
         return "quarantined";
     if (vn_route_pinned(n, &to->id))
@@ -302,7 +369,7 @@ size_t vn_node_ways(struct vn_node *n, const struct vn_id *peer, struct vn_node_
     if (!p || !p->cert || cap == 0)
         return 0;
     ret[count++] = (struct vn_node_way){
-        .direct = true, .tether = p->hop ? p->hop->handle : 0, .why = why_direct(n, p)};
+        .direct = true, .tether = p->hop ? p->hop->handle : 0, .why = why_direct(n, p), .wish = ""};
     vn_learn_describe(p->tx, ret);
     VN_LIST_EACH(it, &n->peers.lru)
     {
@@ -310,8 +377,13 @@ size_t vn_node_ways(struct vn_node *n, const struct vn_id *peer, struct vn_node_
         if (r == p || !r->cert || count == cap)
             continue;
         struct vn_node_way *w = &ret[count++];
-        *w = (struct vn_node_way){
-            .relay = r->id, .tether = r->hop ? r->hop->handle : 0, .why = why_relay(n, r, p)};
+        const struct vn_route_rule *rule;
+        *w = (struct vn_node_way){.relay = r->id,
+                                  .tether = r->hop ? r->hop->handle : 0,
+                                  .why = why_relay(n, r, p, &rule)};
+        w->wish = rule ? vn_relay_wish_name(rule->wish) : "";
+        if (rule)
+            vn_route_rule_format(rule, w->rule);
         memcpy(w->tag, r->cert->tag, sizeof(w->tag));
         vn_learn_describe(p->tx, w);
     }

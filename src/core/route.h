@@ -28,11 +28,6 @@ struct vn_routes {
     uint64_t probes, heartbeats, moves, failovers; /* ever */
 };
 
-/** How welcome a relay is by the settings of this node. */
-enum vn_relay_grade { VN_RELAY_UNWANTED, VN_RELAY_ANY, VN_RELAY_PREFERRED };
-/** By where its certificate says that it is. Whoever chooses among relays asks this. */
-enum vn_relay_grade vn_relay_grade(const struct vn_node *n, const struct vn_identity *cert);
-
 void vn_routes_init(struct vn_node *n);
 /**
  * The next step to a circuit for s, which has none: a question, a tether, a SETUP. What it waits
@@ -47,7 +42,22 @@ void vn_route_took(struct vn_node *n, struct vn_stream *s);
 void vn_route_relay_known(struct vn_node *n);
 /** A circuit of ours through this relay was lost or refused. */
 void vn_route_failed(struct vn_node *n, const struct vn_id *relay);
+/** Streams of ours whose relay the settings do not want any more go elsewhere, now. */
+void vn_routes_leave_unwanted(struct vn_node *n);
 void vn_route_on_timer(void *stream);
+
+/** s has no way at present, though its peer may be well: counting begins, or goes on. */
+void vn_route_no_way(struct vn_node *n, struct vn_stream *s);
+/** s is new; there was none before it began. */
+void vn_route_no_way_goes_on(struct vn_node *n, struct vn_stream *s);
+/** Every way to the peer was tried, in vain. */
+void vn_route_gave_up(struct vn_node *n, struct vn_peer *p);
+/** There is a way to the peer, or it is away itself. */
+void vn_route_found(struct vn_node *n, struct vn_peer *p);
+/** For VN_NO_WAY_MS there was none, as was seen lately. */
+bool vn_route_is_parted(const struct vn_node *n, const struct vn_peer *p);
+void vn_route_on_no_way(void *stream);
+
 /** A circuit of it was lost or refused: relays and its peer are looked for anew. */
 void vn_route_lost(struct vn_node *n, struct vn_stream *s);
 /** Its stream to p does without the tether to it. */

@@ -11,6 +11,11 @@ const char *vn_node_drop_name(enum vn_node_drop d)
     return (unsigned)d < VN_NDROP_COUNT ? names[d] : "unknown";
 }
 
+static uint32_t permille(uint32_t q16)
+{
+    return (uint32_t)((uint64_t)q16 * 1000 / VN_Q16);
+}
+
 void vn_node_get_status(const struct vn_node *n, struct vn_node_status *ret)
 {
     const struct vn_session *s = &n->session;
@@ -31,6 +36,10 @@ void vn_node_get_status(const struct vn_node *n, struct vn_node_status *ret)
         .heartbeats = n->routes.heartbeats,
         .moves = n->routes.moves,
         .failovers = n->routes.failovers,
+        .relays_told = n->places.told,
+        .relays_heard = n->places.heard,
+        .place = n->places.at,
+        .headroom_permille = permille(n->places.headroom.headroom_q16),
         .relay_allowed = s->own && vn_relaying_allowed(n),
         .inband_sent = n->inband.sent,
         .inband_received = n->inband.received,
@@ -103,6 +112,45 @@ size_t vn_node_links(const struct vn_node *n, struct vn_node_link *ret, size_t c
         if (count < cap)
             link_fill(n, p, &ret[count]);
         count++;
+    }
+    return count;
+}
+
+static void relay_fill(struct vn_node *n, const struct vn_place_known *k, struct vn_node_relay *ret)
+{
+    const struct vn_peer *p = vn_peer_get(n, &k->node);
+    const struct vn_relay *r = vn_book_find(&n->places.book, k->key);
+    *ret = (struct vn_node_relay){.node = k->node,
+                                  .rtt_us = r->rtt_us,
+                                  .guess_us = vn_coord_rtt_us(&n->places.at, &r->at),
+                                  .headroom_permille = 1000,
+                                  .wish = "",
+                                  .public = k->flags & VN_PLACE_PUBLIC};
+    if (!p)
+        return;
+    memcpy(ret->tag, p->cert->tag, sizeof(ret->tag));
+    memcpy(ret->country, p->cert->country, sizeof(ret->country));
+    if (p->headroom != UINT16_MAX)
+        ret->headroom_permille = permille(p->headroom);
+    const struct vn_route_rule *rule;
+    const enum vn_relay_grade grade = vn_relay_grade(n, p, &rule);
+    ret->wish = grade < VN_RELAY_ANY ? vn_relay_wish_name(VN_RELAY_EXCLUDE)
+                : grade > VN_RELAY_ANY
+                    ? vn_relay_wish_name(grade == VN_RELAY_PINNED ? VN_RELAY_PIN : VN_RELAY_PREFER)
+                    : "";
+    if (rule)
+        vn_route_rule_format(rule, ret->rule);
+    ret->ready = vn_peer_fresh(n, p) && grade >= VN_RELAY_ANY;
+    ret->tethered = p->hop && p->hop->state == VN_HOP_UP;
+}
+
+size_t vn_node_relays(struct vn_node *n, struct vn_node_relay *ret, size_t cap)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < VN_BOOK_MAX && count < cap; i++) {
+        const struct vn_place_known *k = &n->places.known[i];
+        if (k->key && vn_book_find(&n->places.book, k->key))
+            relay_fill(n, k, &ret[count++]);
     }
     return count;
 }

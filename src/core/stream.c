@@ -127,6 +127,7 @@ vn_status vn_stream_new(struct vn_node *n, struct vn_peer *p, bool is_tx, const 
     vn_timer_init(&s->timer, is_tx ? vn_tx_on_timer : rx_on_timer, s);
     vn_timer_init(&s->life, on_life, s);
     vn_timer_init(&s->route, vn_route_on_timer, s);
+    vn_timer_init(&s->no_way, vn_route_on_no_way, s);
     vn_timer_init(&s->m2_timer, on_m2_timer, s);
     vn_rekey_init(&s->rekey, s);
     vn_buf_init(&s->m1, VN_CONTROL_PAYLOAD_MAX);
@@ -134,6 +135,7 @@ vn_status vn_stream_new(struct vn_node *n, struct vn_peer *p, bool is_tx, const 
     if (is_tx) {
         p->tx = s;
         n->streams.tx_count++;
+        vn_route_no_way_goes_on(n, s);
     } else {
         vn_list_append(&p->rxs, &s->of_peer);
         n->streams.rx_count++;
@@ -162,6 +164,7 @@ static void stream_free(struct vn_node *n, struct vn_stream *s)
     vn_timer_disarm(&n->timers, &s->timer);
     vn_timer_disarm(&n->timers, &s->life);
     vn_timer_disarm(&n->timers, &s->route);
+    vn_timer_disarm(&n->timers, &s->no_way);
     vn_timer_disarm(&n->timers, &s->m2_timer);
     (void)vn_map_take(n->streams.by_sid, &s->sid);
     (void)vn_map_take(n->streams.by_handle, &s->handle);

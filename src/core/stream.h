@@ -63,6 +63,7 @@ struct vn_stream {
     size_t circuit_count;
     struct vn_learner *learner; /* tx, once it was open: see learn.h; may be NULL */
     struct vn_timer route;      /* tx: see route.c */
+    struct vn_timer no_way;     /* tx: likewise */
     bool relayed;               /* a relay is tried or carries it, unless the settings say so */
     bool relay_wanted;          /* none is known that may be tried */
     unsigned direct_tries;      /* since a relay carries it */

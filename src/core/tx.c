@@ -239,6 +239,7 @@ void vn_tx_watch(struct vn_worker *w, const struct vn_cmd_watch *cmd)
         return;
     tx->watch_us = w->now_us + cmd->after_ms * UINT64_C(1000);
     tx->watch_frames = tx->frames;
+    tx->watch_bytes = tx->bytes;
 }
 
 static void tell_sent(struct vn_tx *tx)
@@ -248,6 +249,7 @@ static void tell_sent(struct vn_tx *tx)
         return;
     ev->handle = tx->handle;
     ev->frames = (uint32_t)VN_MIN(tx->frames - tx->watch_frames, (uint64_t)UINT32_MAX);
+    ev->bytes = tx->bytes - tx->watch_bytes;
     if (vn_worker_tell(tx->worker, &ev->msg))
         tx->watch_us = 0;
 }

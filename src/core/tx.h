@@ -39,8 +39,8 @@ struct vn_tx {
     uint64_t packets, bytes, frames;
     uint64_t active_us;
     bool idle_told;
-    uint64_t watch_us;     /* when to tell of the next frame; 0: not asked */
-    uint64_t watch_frames; /* `frames` when that was asked */
+    uint64_t watch_us;                  /* when to tell of the next frame; 0: not asked */
+    uint64_t watch_frames, watch_bytes; /* `frames` and `bytes` when that was asked */
 };
 
 void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd);

@@ -181,6 +181,7 @@ static vn_status make_node(struct vn_instance *i)
         .no_relay = i->cfg.no_relay,
         .avoid_countries = i->cfg.avoid_countries,
         .prefer_countries = i->cfg.prefer_countries,
+        .relay_rules = i->cfg.relay_rules,
         .mtu_bytes = i->cfg.mtu_bytes,
         .public = i->cfg.public_port != 0,
         .authority = vn_guardian_api_port(i->guardian),
@@ -315,6 +316,12 @@ struct vn_instance *vn_instance_free(struct vn_instance *i)
     free(i->ifname);
     free(i);
     return NULL;
+}
+
+void vn_instance_set_relay_rules(struct vn_instance *i, const struct vn_route_rules *rules)
+{
+    i->cfg.relay_rules = *rules;
+    vn_node_set_relay_rules(i->node, rules);
 }
 
 struct vn_node *vn_instance_node(struct vn_instance *i)

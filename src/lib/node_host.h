@@ -33,6 +33,7 @@ struct vn_instance_config {
     const char *via[VN_CIRCUIT_RELAYS_MAX];
     size_t via_count;
     struct vn_countries avoid_countries, prefer_countries; /* likewise */
+    struct vn_route_rules relay_rules;                     /* likewise */
     struct vn_id realm;
     unsigned suite;
     const struct vn_guardian_address *guardian;
@@ -58,6 +59,9 @@ VN_MUST_CHECK vn_status vn_instance_start(struct vn_instance *i);
 void vn_instance_stop(struct vn_instance *i);
 /** Not inside a callback. Undoes what stop has not. Returns NULL; NULL is fine. */
 struct vn_instance *vn_instance_free(struct vn_instance *i);
+
+/** Other rules, for this node and the one that may follow it (vn_node_set_relay_rules). */
+void vn_instance_set_relay_rules(struct vn_instance *i, const struct vn_route_rules *rules);
 
 /** For the local commands. */
 struct vn_node *vn_instance_node(struct vn_instance *i);

@@ -1,6 +1,7 @@
 """Four nodes and no setting: the way between a and b is cut under a download, a relay carries it, and it moves back."""
 # timeout: 240
 import hashlib
+import json
 import os
 import signal
 
@@ -64,6 +65,13 @@ def it_is_explained():
     check(told["allowed"] and ways[name] == "in_use", f"explain shows it in use: {ways}")
     check(ways["direct"] in ("failed", "connecting"), "and that the direct way is not there")
     check(f"through {name}" in na.cli("routes").stdout, "in words too")
+    status = na.status()
+    known = {r["tag"]: r for r in status["relays"]}
+    check(known[name]["ready"] and known[name]["tethered"] and known[name]["headroom"] > 0.5,
+          f"status shows the relays that are known: {known}")
+    check(len(status["place"]["at_us"]) == 3 and status["headroom"] == 1 and status["counters"]["relays_heard"] > 0,
+          "where this node is, its room, and that it was told of relays")
+    check(f"{name} (" in na.cli("routes").stdout and "known" in na.cli("status").stdout, "both in words")
     check("in use" in na.cli("explain", "b").stdout, "and for one peer")
     check(na.json("explain", "d" if name == "c" else "c")["allowed"], "who is no peer yet may be one")
     said = na.cli("explain", "nobody", ok=False)
@@ -96,12 +104,43 @@ def standbys(node, tag):
     return [r["standbys"] for r in node.json("routes")["routes"] if r["tag"] == tag][0]
 
 
+def rules_choose_the_relay():
+    """By name and by a taint that a carries too, at run time; the traffic moves, and the settings keep them."""
+    t = Traffic(a, nb.ip4)
+    t.steady()
+    wait_until(lambda: set(standbys(na, "b")) == {"c", "d"}, 60, "both relays stand by")
+    rules = na.json("relays", "pin", "c")["rules"]
+    check(rules == [{"wish": "pin", "what": "c", "idle": False}], f"the rule is there: {rules}")
+    wait_until(lambda: relay(na, "b") is nc, 20, "the pinned relay carries the stream, though it could go directly")
+    kept = json.loads((na.dir / "conflux.json").read_text())["settings"]
+    check(kept["relays"] == {"pin": ["c"]}, f"the settings keep it: {kept}")
+    na.json("relays", "exclude", "c")
+    wait_until(lambda: opened(na, "b") and relay(na, "b") is not nc, 5, "what is excluded is left")
+    why = {w["tag"]: (w["why"], w["rule"]) for w in na.json("explain", "b")["ways"] if not w["direct"]}
+    check(why["c"] == ("unwanted", "c"), f"explain names the rule: {why}")
+    check("[exclude c]" in na.cli("explain", "b").stdout, "in words too")
+    na.json("relays", "forget", "c")
+    na.json("relays", "pin", "d")
+    wait_until(lambda: relay(na, "b") is nd, 20, "d carries it")
+    for n in (na, nd):
+        n.cli("taint", "add", "lab")
+    na.json("relays", "exclude", "taint:lab")
+    wait_until(lambda: opened(na, "b") and relay(na, "b") is not nd, 30, "whoever carries the taint is left")
+    check("taint:lab" in na.cli("relays").stdout, "relays lists it")
+    said = na.cli("relays", "exclude", "country:Germany", ok=False)
+    check(said.returncode == 2 and "country:DE" in said.stdout, f"what is no rule is told so: {said.stdout}")
+    check(na.json("relays", "forget", "taint:lab", "d")["rules"] == [], "and all is forgotten")
+    t.steady()
+    check(t.longest_gap() < 3 and not t.unreachable(), f"without a long gap ({t.longest_gap():.2f} s)")
+    t.stop()
+
+
 def it_goes_silent_under_datagrams():
     """First the direct way, then the relay that took over, which answers nobody any more and says nothing."""
     d = Datagrams(a, b, nb.ip4)
 
     def costs():
-        found = {w["why"]: w["cost_us"] for w in na.json("explain", "b")["ways"]}
+        found = {w["why"]: w for w in na.json("explain", "b")["ways"] if w["cost_us"] and w["delay_us"]}
         return found if found.get("in_use") and found.get("standby") else None
 
     log("explain knows what they cost:", wait_until(costs, 60, "something stands by"))
@@ -169,5 +208,5 @@ def nobody_relays():
           "nobody carried anything")
 
 
-main(a_download_survives_the_cut, it_is_explained, the_relay_dies, it_moves_back, it_goes_silent_under_datagrams,
-     a_relay_dies_under_a_download, nobody_relays)
+main(a_download_survives_the_cut, it_is_explained, the_relay_dies, it_moves_back, rules_choose_the_relay,
+     it_goes_silent_under_datagrams, a_relay_dies_under_a_download, nobody_relays)

@@ -61,6 +61,7 @@ struct vn_mem_net {
     bool cut[1 + VN_MEM_OWNERS][1 + VN_MEM_OWNERS];
     uint64_t slow_us[1 + VN_MEM_OWNERS];
     struct vn_mem_sent sent[1 + VN_MEM_OWNERS][3];
+    unsigned lossy[1 + VN_MEM_OWNERS];
     struct vn_list ends;
     uint64_t now_us, order, random;
     struct event *events; /* binary heap */
@@ -303,6 +304,11 @@ void vn_mem_net_slow(struct vn_mem_net *n, unsigned owner, uint64_t us)
     n->slow_us[owner] = us;
 }
 
+void vn_mem_net_lossy(struct vn_mem_net *n, unsigned owner, unsigned permille)
+{
+    n->lossy[owner] = permille;
+}
+
 static void tell_role(struct vn_mem_net *n, bool controlling, enum event_kind kind)
 {
     VN_LIST_EACH(it, &n->ends)
@@ -395,7 +401,7 @@ static vn_status mem_send(struct vn_tether *t, enum vn_tether_class cls, struct 
         t->stats.tx_msgs++;
         net->sent[t->owner][cls].count++;
         net->sent[t->owner][cls].bytes += b->len;
-        bool lost = net_random(net) % 1000 < net->cfg.loss_permille;
+        bool lost = net_random(net) % 1000 < net->cfg.loss_permille + net->lossy[t->owner];
         if (net->cfg.filter && !net->cfg.filter(net->cfg.arg, &t->cfg.tether, cls, b)) {
             give_up(t, cls, b, shared);
             continue;

@@ -50,6 +50,8 @@ struct vn_mem_sent {
 };
 struct vn_mem_sent vn_mem_net_sent(const struct vn_mem_net *n, unsigned owner,
                                    enum vn_tether_class cls);
+/** Of what this owner sends so much is lost besides, on each of its tethers: as loss_permille. */
+void vn_mem_net_lossy(struct vn_mem_net *n, unsigned owner, unsigned permille);
 /** Every tether of this owner goes down at both ends at the next run. */
 void vn_mem_net_break_of(struct vn_mem_net *n, unsigned owner, enum vn_tether_down why);
 

@@ -374,6 +374,7 @@ static void core_start(struct vn_world_node *n)
                                       .via = {n->via[0], n->via[1], n->via[2]},
                                       .via_count = n->via_count,
                                       .no_relay = n->no_relay,
+                                      .relay_rules = n->rules,
                                       .avoid_countries = n->avoid,
                                       .prefer_countries = n->prefer};
     assert_ok(vn_node_new(&nc, now_ms(w), &n->node));

@@ -42,7 +42,8 @@ struct vn_world_node {
     size_t via_count;
     bool no_relay;
     struct vn_countries avoid, prefer; /* of relays */
-    bool deaf;                         /* killed: neither worker nor node run any more */
+    struct vn_route_rules rules;
+    bool deaf; /* killed: neither worker nor node run any more */
 };
 
 struct vn_world_job {

@@ -50,6 +50,43 @@ static struct vn_conflux_config sample(void)
     return c;
 }
 
+static void add_rule(struct vn_conflux_config *c, enum vn_relay_wish wish, const char *what)
+{
+    struct vn_route_rule r;
+    assert_ok(vn_route_rule_parse(wish, what, &r));
+    assert_ok(vn_route_rules_put(&c->relay_rules, &r));
+}
+
+static void test_rules(void **state)
+{
+    (void)state;
+    struct vn_conflux_config c = sample(), back = {0};
+    char *text;
+    add_rule(&c, VN_RELAY_PIN, "berlin");
+    add_rule(&c, VN_RELAY_PIN, "taint:lab");
+    add_rule(&c, VN_RELAY_EXCLUDE, "country:DE");
+    assert_ok(vn_config_format(&c, &text));
+    assert_ok(vn_config_parse(VN_SPAN_STR(text), &back));
+    assert_int_equal(3, back.relay_rules.count);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(c.relay_rules.rule[i].wish, back.relay_rules.rule[i].wish);
+        assert_int_equal(c.relay_rules.rule[i].kind, back.relay_rules.rule[i].kind);
+        assert_string_equal(c.relay_rules.rule[i].name, back.relay_rules.rule[i].name);
+    }
+    /* What is no rule is a damaged file, not one rule less. */
+    static const char *const BAD[][2] = {{"\"country:DE\"", "\"country:DEU\""},
+                                         {"\"country:DE\"", "7"},
+                                         {"\"exclude\"", "\"avoid\""}};
+    for (size_t i = 0; i < VN_ARRAY_LEN(BAD); i++) {
+        char *at = strstr(text, BAD[i][0]), bad[4096];
+        assert_non_null(at);
+        snprintf(bad, sizeof(bad), "%.*s%s%s", (int)(at - text), text, BAD[i][1],
+                 at + strlen(BAD[i][0]));
+        assert_status(VN_ERR_MALFORMED, vn_config_parse(VN_SPAN_STR(bad), &back));
+    }
+    vn_secret_strp(&text);
+}
+
 static void test_round_trip(void **state)
 {
     (void)state;
@@ -138,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_rules),
         cmocka_unit_test(test_corrupted),
         cmocka_unit_test(test_files),
     };

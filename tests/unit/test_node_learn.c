@@ -6,8 +6,9 @@
 #include "support/test.h"
 #include "support/world_flow.h"
 
-#define DELAY_US 10000 /* of a tether: a round trip of 20 ms */
-#define IN_TIME_MS 40  /* two hops and more */
+#define DELAY_US 10000      /* of a tether: a round trip of 20 ms */
+#define RETRANSMIT_US 55000 /* and what is lost on it comes so much later */
+#define IN_TIME_MS 40       /* two hops and more */
 
 struct scene {
     struct vn_world w;
@@ -30,8 +31,11 @@ static void setup(struct scene *s)
 {
     memset(s, 0, sizeof(*s));
     vn_world_init_net(&s->w, VN_SUITE_DEFAULT,
-                      &(struct vn_mem_net_config){
-                          .seed = 1, .delay_us = DELAY_US, .arg = s, .filter = count_control});
+                      &(struct vn_mem_net_config){.seed = 1,
+                                                  .delay_us = DELAY_US,
+                                                  .retransmit_us = RETRANSMIT_US,
+                                                  .arg = s,
+                                                  .filter = count_control});
     s->c = vn_world_add(&s->w, "carol", "home");
     s->d = vn_world_add(&s->w, "dave", "home");
     s->b = vn_world_add(&s->w, "bob", "home");
@@ -231,6 +235,159 @@ static void test_slow_path_is_left(void **state)
     vn_world_done(&s.w);
 }
 
+/* What is known of the way over a relay. */
+static struct vn_node_way way_over(const struct scene *s, const struct vn_world_node *relay)
+{
+    struct vn_node_way ways[VN_NODE_WAYS_MAX];
+    const struct vn_id b = vn_world_status(s->b).node, r = vn_world_status(relay).node;
+    size_t count = vn_node_ways(s->a->node, &b, ways, VN_ARRAY_LEN(ways));
+    for (size_t i = 0; i < count; i++)
+        if (!ways[i].direct && vn_id_equal(&ways[i].relay, &r))
+            return ways[i];
+    fail_msg("no such way");
+    return ways[0];
+}
+
+static struct vn_world_node *other_than(const struct scene *s, const struct vn_world_node *relay)
+{
+    return relay == s->c ? s->d : s->c;
+}
+
+/* A relay whose tethers lose packets costs what it takes to send them again, though the fastest
+ * answers over it are as fast as before: the other one is taken. */
+static void test_lossy_relay_is_left(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct vn_world_node *first = relayed(&s), *other = other_than(&s, first);
+    vn_mem_net_lossy(s.w.net, vn_world_owner(first), 100);
+    for (int i = 0; i < 60 && relay_of(&s) == first; i++)
+        stream(&s, 1000, 20);
+    stream(&s, 20000, 20);
+    assert_ptr_equal(other, relay_of(&s));
+    const struct vn_node_way lossy = way_over(&s, first), clean = way_over(&s, other);
+    assert_in_range(lossy.loss_permille, 15, 400);
+    assert_in_range(lossy.delay_us, 20000, 21000);
+    assert_int_equal(0, clean.loss_permille);
+    assert_in_range(lossy.cost_us, clean.cost_us + 3000, clean.cost_us + 100000);
+    vn_world_done(&s.w);
+}
+
+/* As if others had filled the relay, or left it. */
+static void load(const struct vn_world_node *relay, uint32_t kbps)
+{
+    relay->node->places.headroom.rate_kbps = kbps;
+}
+
+/* A relay that is full says so, and is left alone by who would gain by it, until it has room. */
+static void test_full_relay_is_avoided(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct vn_world_node *first = relayed(&s), *other = other_than(&s, first);
+    load(other, UINT32_MAX);
+    stream(&s, 5000, 20);
+    vn_mem_net_slow(s.w.net, vn_world_owner(first), 10000);
+    stream(&s, 20000, 20);
+    assert_ptr_equal(first, relay_of(&s));
+    const struct vn_node_way full = way_over(&s, other);
+    assert_string_equal("no_headroom", full.why);
+    assert_string_equal("relay", full.bottleneck);
+    assert_int_equal(VN_WAY_ROOM_LEAST_KBPS, full.room_kbps);
+    load(other, 0);
+    for (int i = 0; i < 60 && relay_of(&s) != other; i++)
+        stream(&s, 1000, 20);
+    assert_ptr_equal(other, relay_of(&s));
+    assert_int_not_equal(VN_WAY_ROOM_LEAST_KBPS, way_over(&s, other).room_kbps);
+    assert_int_equal(0, s.a->node->routes.failovers);
+    vn_world_done(&s.w);
+}
+
+static void set_rule(struct scene *s, enum vn_relay_wish wish, const struct vn_world_node *relay)
+{
+    struct vn_route_rules rules = {0};
+    struct vn_route_rule r;
+    assert_ok(vn_route_rule_parse(wish, relay == s->c ? "carol" : "dave", &r));
+    assert_ok(vn_route_rules_put(&rules, &r));
+    vn_node_set_relay_rules(s->a->node, &rules);
+}
+
+/* Rules that change while a stream lives: what excludes its relay moves it with the next packet. */
+static void test_excluded_under_traffic(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct vn_world_node *first = relayed(&s), *other = other_than(&s, first);
+    uint32_t from = s.flow.next;
+    set_rule(&s, VN_RELAY_EXCLUDE, first);
+    assert_ptr_equal(other, relay_of(&s));
+    stream(&s, 10000, 20);
+    assert_ptr_equal(other, relay_of(&s));
+    assert_string_equal("unwanted", way_over(&s, first).why);
+    assert_string_equal("exclude", way_over(&s, first).wish);
+    assert_int_equal(0, vn_world_status(first).relay_count);
+    assert_in_range(world_flow_gap(&s.flow, from), 0, 2); /* what was on its way over it */
+    vn_world_done(&s.w);
+}
+
+/* A pinned relay carries the stream though the direct way costs less, while it lives; after that,
+ * and when the rule is forgotten, it is as ever. */
+static void test_pinned_relay(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    warm_up(&s);
+    assert_null(relay_of(&s));
+    uint32_t from = s.flow.next;
+    set_rule(&s, VN_RELAY_PIN, s.d);
+    for (int i = 0; i < 20 && relay_of(&s) != s.d; i++)
+        stream(&s, 500, 20);
+    stream(&s, 20000, 20);
+    assert_ptr_equal(s.d, relay_of(&s));
+    assert_string_equal("pin", way_over(&s, s.d).wish);
+    assert_int_equal(0, world_flow_gap(&s.flow, from));
+    vn_world_cut(s.a, s.d, true);
+    stream(&s, 2000, 20);
+    assert_ptr_not_equal(s.d, relay_of(&s));
+    vn_world_cut(s.a, s.d, false);
+    for (int i = 0; i < 200 && relay_of(&s) != s.d; i++)
+        stream(&s, 500, 20);
+    assert_ptr_equal(s.d, relay_of(&s));
+    vn_node_set_relay_rules(s.a->node, &(struct vn_route_rules){0});
+    for (int i = 0; i < 40 && relay_of(&s); i++)
+        stream(&s, 500, 20);
+    assert_null(relay_of(&s));
+    vn_world_done(&s.w);
+}
+
+/* Answers that are late by a retransmission are loss; a path that became slow is not. */
+static void test_answers(void **state)
+{
+    (void)state;
+    struct vn_answers a = {0};
+    struct vn_ccx_sample s;
+    vn_answers_sample(&a, &s);
+    assert_int_equal(0, s.delay_us + s.jitter_us + s.loss_q16);
+    assert_int_equal(0, vn_answers_nth(&a, 0));
+    for (int i = 0; i < 64; i++)
+        vn_answers_add(&a, i % 4 ? 20000 : 20000 + VN_ANSWER_LATE_US + 1);
+    assert_int_equal(20000, vn_answers_nth(&a, 0));
+    vn_answers_sample(&a, &s);
+    assert_int_equal(10000, s.delay_us);
+    assert_int_equal(VN_Q16 / 8, s.loss_q16); /* a quarter, there and back */
+    for (int i = 0; i < 64; i++)
+        vn_answers_add(&a, i % 2 ? 20000 + VN_ANSWER_LATE_US : 20000);
+    vn_answers_sample(&a, &s);
+    assert_int_equal(0, s.loss_q16);
+    for (int i = 0; i < VN_ANSWERS_KEPT + 32; i++)
+        vn_answers_add(&a, 200000);
+    vn_answers_sample(&a, &s);
+    assert_int_equal(100000, s.delay_us);
+    assert_int_equal(0, s.loss_q16);
+    assert_int_equal(0, s.jitter_us);
+}
+
 /* Back and forth between the same two circuits: credit goes on where it was left. */
 static void test_comes_back(void **state)
 {
@@ -278,6 +435,11 @@ int main(void)
         cmocka_unit_test(test_relay_goes_silent),
         cmocka_unit_test(test_relay_stops),
         cmocka_unit_test(test_slow_path_is_left),
+        cmocka_unit_test(test_lossy_relay_is_left),
+        cmocka_unit_test(test_full_relay_is_avoided),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_excluded_under_traffic),
+        cmocka_unit_test(test_pinned_relay),
         cmocka_unit_test(test_comes_back),
         cmocka_unit_test(test_a_silent_peer_is_no_dead_path),
     };

@@ -180,7 +180,7 @@ static uint64_t drops(const struct vn_world_node *n, enum vn_node_drop why)
 static void send(const struct vn_world_node *from, const struct vn_world_node *to,
                  const struct vn_path_msg *m)
 {
-    uint8_t buf[512];
+    uint8_t buf[VN_STATEMENT_MAX + 512];
     struct vn_id dst = to ? id_of(to) : (struct vn_id){0};
     struct vn_writer w = vn_writer_of(buf, sizeof(buf));
     vn_path_encode(&w, m);
@@ -260,6 +260,32 @@ static void test_liar(void **state)
     vn_world_done(&s.w);
 }
 
+/* b sends the statement of d: unasked, and as its own. */
+static void test_liar_of_taints(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s);
+    assert_true(vn_world_ping(s.a, s.b, false, 5000) < 100);
+    const struct vn_blob *of_d = &s.d->node->session.cred->statement;
+    const struct vn_id b = id_of(s.b);
+    const struct vn_peer *peer = vn_peer_get(s.a->node, &b);
+    const uint64_t number = peer->statement.number;
+    struct vn_path_msg m = {
+        .type = VN_PATH_REPLY, .request = 77, .statement = VN_SPAN(of_d->p, of_d->n)};
+    vn_places_own(s.b->node, &m.place);
+    struct vn_path_asked *asked = &s.a->node->places.asked[0];
+    for (int wanted = 0; wanted < 2; wanted++) {
+        const uint64_t unasked = drops(s.a, VN_NDROP_PATH), others = drops(s.a, VN_NDROP_STATEMENT);
+        *asked = (struct vn_path_asked){.request = 77, .to = b, .statement = wanted};
+        send(s.b, s.a, &m);
+        assert_int_equal(unasked + !wanted, drops(s.a, VN_NDROP_PATH));
+        assert_int_equal(others + (uint64_t)wanted, drops(s.a, VN_NDROP_STATEMENT));
+        assert_true(peer->has_statement && peer->statement.number == number);
+    }
+    vn_world_done(&s.w);
+}
+
 /* Questions beyond the rate of a source get no answer; another's do. */
 static void test_flood(void **state)
 {
@@ -303,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_who_answers_stays),
         cmocka_unit_test(test_counters_that_are_lost),
         cmocka_unit_test(test_liar),
+        cmocka_unit_test(test_liar_of_taints),
         cmocka_unit_test(test_flood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -284,6 +284,119 @@ static void test_relays_lose_their_right(void **state)
     vn_world_done(&s.w);
 }
 
+/* a is cut off from b and from every relay, but not from Master, and b answers there: what waits is
+ * told soon that there is no way, and every packet after it at once, until there is one. */
+static void test_parted(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s, true);
+    assert_true(vn_world_ping(s.a, s.b, false, 10000) < 3500);
+    uint64_t took = UINT64_MAX;
+    vn_world_cut(s.a, s.c, true);
+    vn_world_cut(s.a, s.d, true);
+    uint64_t ms = 0;
+    for (; ms < 30000 && s.a->unreachables == 0; ms += 100) {
+        vn_world_send(s.a, s.b, false, 1000);
+        vn_world_run(&s.w, 100);
+    }
+    assert_in_range(ms, VN_NO_WAY_MS, VN_MEM_SILENT_US / 1000 + VN_NO_WAY_MS + 500);
+    for (int i = 0; i < 60; i++) {
+        const size_t before = s.a->unreachables;
+        vn_world_send(s.a, s.b, false, 1000);
+        vn_world_run(&s.w, 500);
+        assert_true(s.a->unreachables > before);
+    }
+    vn_world_cut(s.a, s.c, false);
+    vn_world_cut(s.a, s.d, false);
+    for (int i = 0; i < 20 && took == UINT64_MAX; i++)
+        took = vn_world_ping(s.a, s.b, false, 1000);
+    assert_true(took != UINT64_MAX);
+    const size_t before = s.a->unreachables;
+    for (int i = 0; i < 20; i++)
+        assert_true(vn_world_ping(s.a, s.b, false, 1000) < 100);
+    assert_int_equal(before, s.a->unreachables);
+    vn_world_done(&s.w);
+}
+
+static void add_rule(struct vn_route_rules *l, enum vn_relay_wish wish, const char *what)
+{
+    struct vn_route_rule r;
+    assert_ok(vn_route_rule_parse(wish, what, &r));
+    assert_ok(vn_route_rules_put(l, &r));
+}
+
+/* Rules by node, by a taint that alice carries too, and by country: who may be taken for the first
+ * circuit, when both relays are known and near. */
+static void test_rules(void **state)
+{
+    (void)state;
+    static const struct {
+        enum vn_relay_wish wish;
+        const char *what, *besides; /* excluded */
+        bool carol, dave;           /* who may be taken */
+    } CASES[] = {
+        {VN_RELAY_EXCLUDE, "carol", NULL, false, true},
+        {VN_RELAY_EXCLUDE, "10.66.0.2", NULL, true, false},
+        {VN_RELAY_PREFER, "dave", NULL, false, true},
+        {VN_RELAY_PIN, "fd66::1", NULL, true, false},
+        {VN_RELAY_PIN, "carol", "country:DE", false, true},
+        {VN_RELAY_EXCLUDE, "taint:lab", NULL, false, true},
+        {VN_RELAY_PREFER, "taint:lab", NULL, true, false},
+        {VN_RELAY_PIN, "taint:lab", "dave", true, false},
+        {VN_RELAY_PREFER, "country:FR", NULL, false, true},
+        {VN_RELAY_EXCLUDE, "taint:home", NULL, false, false},
+        {VN_RELAY_EXCLUDE, "taint:theirs", NULL, true, true}, /* not alice's: says nothing */
+        {VN_RELAY_EXCLUDE, "nobody", NULL, true, true},
+    };
+    for (size_t i = 0; i < VN_ARRAY_LEN(CASES); i++) {
+        struct scene s;
+        setup(&s, true);
+        vn_world_taints(s.c, "lab", NULL);
+        vn_world_taints(s.a, "lab", NULL);
+        add_rule(&s.a->rules, CASES[i].wish, CASES[i].what);
+        if (CASES[i].besides)
+            add_rule(&s.a->rules, VN_RELAY_EXCLUDE, CASES[i].besides);
+        settle(&s, "", "");
+        assert_true(vn_world_ping(s.a, s.c, false, 5000) < 1000);
+        assert_true(vn_world_ping(s.a, s.d, false, 5000) < 1000);
+        const uint64_t cold = vn_world_ping(s.a, s.b, false, 8000);
+        const struct vn_world_node *relay = cold == UINT64_MAX ? NULL : relay_of(&s, s.a, s.b);
+        if (!CASES[i].carol && !CASES[i].dave)
+            assert_null(relay);
+        else
+            assert_true(relay && (relay == s.c ? CASES[i].carol : CASES[i].dave));
+        vn_world_done(&s.w);
+    }
+}
+
+/* Nobody here shares a stream with the relays: what they carry comes with their answers. */
+static void test_taints_of_strangers(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s, true);
+    vn_world_taints(s.c, "lab", "home");
+    vn_world_taints(s.d, "lab", "home");
+    vn_world_taints(s.a, "attic", NULL);
+    vn_world_taints(s.c, "attic", NULL);
+    add_rule(&s.a->rules, VN_RELAY_EXCLUDE, "taint:attic");
+    vn_world_restart(s.a);
+    assert_true(vn_world_ping(s.a, s.b, false, 10000) < 8000);
+    assert_ptr_equal(s.d, relay_of(&s, s.a, s.b));
+    const struct vn_id b = vn_world_status(s.b).node, c = vn_world_status(s.c).node;
+    struct vn_node_way ways[VN_NODE_WAYS_MAX];
+    const size_t count = vn_node_ways(s.a->node, &b, ways, VN_ARRAY_LEN(ways));
+    for (size_t i = 1; i < count; i++) {
+        if (!vn_id_equal(&ways[i].relay, &c))
+            continue;
+        assert_string_equal("unwanted", ways[i].why);
+        assert_string_equal("exclude", ways[i].wish);
+        assert_string_equal("taint:attic", ways[i].rule);
+    }
+    vn_world_done(&s.w);
+}
+
 int main(void)
 {
     if (getenv("VN_TEST_LOG"))
@@ -298,6 +411,9 @@ int main(void)
         cmocka_unit_test(test_public_nodes_relay),
         cmocka_unit_test(test_countries),
         cmocka_unit_test(test_relays_lose_their_right),
+        cmocka_unit_test(test_parted),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_taints_of_strangers),
     };
     if (getenv("VN_TEST_ONLY"))
         cmocka_set_test_filter(getenv("VN_TEST_ONLY"));

@@ -14,12 +14,10 @@ static void test_texts(void **state)
     (void)state;
     static const struct {
         const char *text, *name;
-        enum vn_relay_rule_kind kind;
+        enum vn_route_rule_kind kind;
     } CASES[] = {
-        {"berlin", "berlin", VN_RULE_NODE},
-        {"10.77.0.3", "10.77.0.3", VN_RULE_NODE},
-        {"taint:lab", "lab", VN_RULE_TAINT},
-        {"country:DE", "DE", VN_RULE_COUNTRY},
+        {"berlin", "berlin", VN_RULE_NODE},  {"10.77.0.3", "10.77.0.3", VN_RULE_NODE},
+        {"taint:lab", "lab", VN_RULE_TAINT}, {"country:DE", "DE", VN_RULE_COUNTRY},
         {"taint", "taint", VN_RULE_NODE},
     };
     char text[VN_ROUTE_RULE_TEXT];
