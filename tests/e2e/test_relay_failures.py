@@ -63,6 +63,11 @@ def cut(really, *pairs):
             x.ip("route", "add" if really else "del", "blackhole", f"{underlay[y.name]}/32")
 
 
+def is_told():
+    wait_until(lambda: "Unreachable" in a.run(["ping", "-n", "-c", "1", "-W", "1", nb.ip4], ok=False).stdout,
+               20, "b is unreachable, not a hang")
+
+
 def relay(node, tag):
     """The node that its stream to tag goes through."""
     def open_via():
@@ -117,6 +122,7 @@ def everybody_is_parted():
     ways = [(a, n.machine) for n in relays]
     cut(True, *ways)
     wait_until(stands, 15, "nothing comes through")
+    is_told()
     cut(False, *ways)
     lives(30, "the parts are joined again")
 
@@ -126,8 +132,7 @@ def the_realm_forbids_relays():
     since = time.time()
     g.api("POST", f"/realms/{na.status()['realm']['id']}", {"relay": "none"})
     wait_until(stands, 10, "the circuits end")
-    wait_until(lambda: "Unreachable" in a.run(["ping", "-n", "-c", "1", "-W", "1", nb.ip4], ok=False).stdout,
-               20, "b is unreachable, not a hang")
+    is_told()
     log(f"unreachable {time.time() - since:.1f} s after the rule")
     check(all(n.status()["counters"]["relay_circuits"] == 0 for n in relays), "nobody carries anything")
     check(len(a.ping(relays[0].ip4, wait=5)) == 1, "who can be reached directly is")
