@@ -17,9 +17,11 @@ int main(void)
     struct vn_circuit_msg m;
     if (vn_circuit_decode(in, &m) != VN_OK)
         return 0;
-    assert(m.type >= VN_CIRCUIT_SETUP && m.type <= VN_CIRCUIT_DESC);
+    assert(m.type >= VN_CIRCUIT_SETUP && m.type <= VN_CIRCUIT_WORN);
     assert(m.type != VN_CIRCUIT_SETUP || (m.reverse_label != 0 && stands_at(m.blob, in, 12)));
-    assert((m.type != VN_CIRCUIT_ACCEPT && m.type != VN_CIRCUIT_TEARDOWN) || m.label != 0);
+    assert((m.type != VN_CIRCUIT_ACCEPT && m.type != VN_CIRCUIT_TEARDOWN &&
+            m.type != VN_CIRCUIT_WORN) ||
+           m.label != 0);
     assert((m.type != VN_CIRCUIT_NEED_DESC && m.type != VN_CIRCUIT_DESC) ||
            (m.mark.n == VN_SETUP_MARK_LEN && stands_at(m.mark, in, 5)));
     assert(m.type != VN_CIRCUIT_DESC || stands_at(m.blob, in, 5 + VN_SETUP_MARK_LEN + 2));
