@@ -45,8 +45,8 @@ VN_MUST_CHECK vn_status vn_store_defer(struct vn_store *s);
 /** Rises with every change committed since vn_store_defer; 0 without that. */
 uint64_t vn_store_changes(const struct vn_store *s);
 /** When it returns VN_OK, what was committed before the call is on the disk. From any thread.
- * VN_ERR_IO: some of it may never be, and no later call can tell. */
-VN_MUST_CHECK vn_status vn_store_sync(const struct vn_store *s);
+ * VN_ERR_IO: some of it may never be; so says every later call, from whichever thread. */
+VN_MUST_CHECK vn_status vn_store_sync(struct vn_store *s);
 /** Harmless when no transaction is open. */
 void vn_store_rollback(struct vn_store *s);
 /** For VN_CLEANUP: rolls back what was not committed. */

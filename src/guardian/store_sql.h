@@ -1,6 +1,7 @@
 /* What the parts of the SQLite store share; nothing else includes it. */
 #pragma once
 
+#include <pthread.h>
 #include <sqlite3.h>
 #include <string.h>
 
@@ -23,7 +24,9 @@ struct vn_store {
     size_t cached;
     bool in_tx;
     bool deferred;
-    int wal_fd;       /* constant once deferred */
+    int wal_fd; /* constant once deferred */
+    pthread_mutex_t sync;
+    bool sync_failed; /* under sync */
     uint64_t changes; /* since deferred */
     int64_t data_version;
     uint64_t revocations_added, revocations_removed;

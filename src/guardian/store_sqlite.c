@@ -195,8 +195,10 @@ struct vn_store *vn_store_close(struct vn_store *s)
     for (size_t i = 0; i < s->cached; i++)
         sqlite3_finalize(s->cache[i].stmt);
     sqlite3_close(s->db);
-    if (s->deferred)
+    if (s->deferred) {
         close(s->wal_fd);
+        pthread_mutex_destroy(&s->sync);
+    }
     free(s);
     return NULL;
 }
@@ -229,6 +231,10 @@ vn_status vn_store_defer(struct vn_store *s)
     s->wal_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (s->wal_fd < 0)
         return VN_ERR_IO;
+    if (pthread_mutex_init(&s->sync, NULL) != 0) {
+        close(s->wal_fd);
+        return VN_ERR_NOMEM;
+    }
     s->deferred = true;
     sqlite3_wal_hook(s->db, on_commit, s);
     return vn_sql_exec(s, "PRAGMA synchronous = NORMAL");
@@ -239,9 +245,17 @@ uint64_t vn_store_changes(const struct vn_store *s)
     return s->changes;
 }
 
-vn_status vn_store_sync(const struct vn_store *s)
+vn_status vn_store_sync(struct vn_store *s)
 {
-    return !s->deferred || fdatasync(s->wal_fd) == 0 ? VN_OK : VN_ERR_IO;
+    if (!s->deferred)
+        return VN_OK;
+    pthread_mutex_lock(&s->sync);
+    /* The kernel tells of a page it could not write once, and takes it for written then. */
+    if (!s->sync_failed && fdatasync(s->wal_fd) != 0)
+        s->sync_failed = true;
+    const vn_status st = s->sync_failed ? VN_ERR_IO : VN_OK;
+    pthread_mutex_unlock(&s->sync);
+    return st;
 }
 
 /* ---- transactions ---- */

@@ -1,4 +1,5 @@
 /* Organisations in the store, an old store brought up to date, and what leaving does to nodes. */
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -289,6 +290,13 @@ static void changes_reach_the_disk(void **state)
         add_entry(s);
     assert_int_equal(stat(log, &sb), 0);
     assert_in_range(sb.st_size, 1, 1100 * 4200);
+    const int good = s->wal_fd;
+    s->wal_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC); /* which fdatasync refuses */
+    assert_true(s->wal_fd >= 0);
+    assert_status(VN_ERR_IO, vn_store_sync(s));
+    close(s->wal_fd);
+    s->wal_fd = good;
+    assert_status(VN_ERR_IO, vn_store_sync(s)); /* what was lost stays lost */
     s = vn_store_close(s);
     unlink(path);
     unlink(log);
