@@ -389,22 +389,29 @@ static const char *not_taken(size_t command, const json_t *body)
     return NULL;
 }
 
-void vn_route_node_command(struct vn_request *r)
+bool vn_node_command_is(struct vn_request *r, const json_t *body, size_t *ret)
 {
-    static struct vn_conflux_record c;
-    const char *name = vn_request_text(r, "command");
-    c = r->conflux;
+    const char *name = json_string_value(json_object_get(body, "command"));
     for (size_t i = 0; i < VN_ARRAY_LEN(COMMANDS); i++) {
         if (strcmp(name, COMMANDS[i].name) != 0)
             continue;
-        const char *wrong = not_taken(i, r->body);
+        const char *wrong = not_taken(i, body);
         if (wrong)
             vn_request_error(r, 400, "the command %s takes no \"%s\": leave it out", name, wrong);
-        else
-            COMMANDS[i].run(r, &c, COMMANDS[i].name);
-        return;
+        *ret = i;
+        return !wrong;
     }
     vn_request_error(r, 400,
                      "there is no such command: info, networks, sessions, health, taint, "
                      "quarantine, release, renew, invalidate, shutdown, revoke");
+    return false;
+}
+
+void vn_route_node_command(struct vn_request *r)
+{
+    static struct vn_conflux_record c;
+    size_t command;
+    c = r->conflux;
+    if (vn_node_command_is(r, r->body, &command))
+        COMMANDS[command].run(r, &c, COMMANDS[command].name);
 }

@@ -7,6 +7,7 @@
 
 #include "guardian/dispatch.h"
 #include "guardian/routes.h"
+#include "guardian/routes_node.h"
 
 #define AT_ONCE 32 /* under way */
 /* Nodes of a request: a few times VN_COMMAND_WAIT_MS, below VN_WEB_ANSWER_S. */
@@ -214,6 +215,9 @@ void vn_route_realm_commands(struct vn_request *r)
         return;
     }
     g->body = told(r);
+    size_t command;
+    if (g->body && !vn_node_command_is(r, g->body, &command))
+        return;
     const struct vn_conflux_filter f = {.realm = r->realm, .which = VN_NODES_APPROVED};
     const struct vn_page rest = {.after = g->list.page.after, .limit = INT_MAX};
     vn_status st =
