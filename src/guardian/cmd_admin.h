@@ -16,6 +16,11 @@ struct vn_admin {
     json_t *items;   /* of a list */
 };
 
+/**
+ * The state folder that an option or the environment names; made: there is a Guardian in it.
+ * Returns an exit code after saying what is wrong.
+ */
+int vn_admin_statedir(const char *option, bool made, struct vn_statedir *ret);
 /** Opens, and finds the realm when one is needed. Returns an exit code after saying what is wrong;
  * vn_admin_finish in every case. */
 int vn_admin_begin(struct vn_admin *c, bool realm);
@@ -31,12 +36,6 @@ const char *vn_admin_explain(vn_status st);
 /** The text of a file of at most 64 KB that the option names, or its first line; malloc'ed, to be
  * wiped. Returns an exit code after saying what is wrong. */
 int vn_admin_read_file(const char *option, const char *path, bool line, char **ret);
-
-struct vn_admin_sub {
-    const char *name;
-    int (*run)(int argc, char **argv);
-};
-int vn_admin_dispatch(int argc, char **argv, const struct vn_admin_sub *subs, size_t count);
 
 /* cmd_node_order.c */
 
@@ -62,23 +61,21 @@ int vn_cmd_node_shutdown(int argc, char **argv);
 
 /* cmd_print.c */
 
-/** Text of others, without what moves a cursor. */
-void vn_admin_print_text(const char *s);
+/** As it is, over several lines. */
+void vn_admin_print_json(const json_t *o);
 /** "2026-11-20 18:00Z" */
 void vn_admin_print_time(uint64_t ms);
 /** Prints what it answered: a list as a table, else its members under a title; with --json as it
  * is. */
 void vn_admin_print(const struct vn_admin *c, const char *title, json_t *answer);
 
-/** A new array of the ids of nodes, by a comma list of tags and ids. NULL after saying what is
- * wrong. */
-json_t *vn_admin_node_ids(struct vn_admin *c, const char *list);
-/** A new array of the words of a comma list. */
-json_t *vn_admin_words(const char *list);
-
-/* cmd_realm.c, cmd_node_ask.c */
-int vn_cmd_realm_ask(int argc, char **argv);
-int vn_cmd_node_ask(int argc, char **argv);
+/** A new array of the ids of nodes, by a comma list of tags and ids. NULL after
+ * saying what is wrong. */
+json_t *vn_admin_node_ids(struct vn_admin *c, const char *option, const char *list);
+/** Likewise of users, by names and ids. */
+json_t *vn_admin_user_ids(struct vn_admin *c, const char *option, const char *list);
+/** A new array of the words of a comma list, of one at least. NULL after saying what is wrong. */
+json_t *vn_admin_words(const char *option, const char *list);
 
 /* cmd_node.c */
 

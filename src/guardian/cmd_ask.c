@@ -13,6 +13,7 @@
 struct ask {
     struct vn_admin c;
     const struct vn_ask_verb *verb;
+    const char *about_what; /* "user" */
     const char *word, *org;
     const char *values[VN_ASK_OPTIONS_MAX];
     bool flags[VN_ASK_OPTIONS_MAX];
@@ -53,7 +54,6 @@ static int find_user(struct ask *a, const char *name, char ret[VN_ID_TEXT])
 
 struct team_search {
     const char *name;
-    size_t n;
     char *ret;
     bool found;
 };
@@ -61,24 +61,23 @@ struct team_search {
 static bool match_team(void *arg, const struct vn_team_record *t)
 {
     struct team_search *s = arg;
-    s->found = strlen(t->name) == s->n && memcmp(t->name, s->name, s->n) == 0;
+    s->found = strcmp(t->name, s->name) == 0;
     if (s->found)
         vn_id_format(&t->id, s->ret);
     return !s->found;
 }
 
 /* Of the organisation of --org, or of the realm that the verb is about. */
-static int find_team(struct ask *a, const char *name, size_t n, char ret[VN_ID_TEXT])
+static int find_team(struct ask *a, const char *name, char ret[VN_ID_TEXT])
 {
     struct vn_realm_place place = {.public = false};
-    struct team_search s = {.name = name, .n = n, .ret = ret};
+    struct team_search s = {.name = name, .ret = ret};
     vn_status st = a->org_id[0] ? vn_id_parse(VN_SPAN_STR(a->org_id), &place.org)
                                 : vn_store_realm_place(a->c.g.store, &a->c.realm_id, &place);
     if (st == VN_OK)
         st = vn_store_team_list(a->c.g.store, &place.org, NULL, match_team, &s);
     if (st != VN_OK || !s.found)
-        return vn_die("there is no team %.*s (veilnet-guardian team list shows them)", (int)n,
-                      name);
+        return vn_die("there is no team %s (veilnet-guardian team list shows them)", name);
     return 0;
 }
 
@@ -134,7 +133,8 @@ static int find_id(struct ask *a)
 {
     struct vn_id id;
     if (vn_id_parse(VN_SPAN_STR(a->word), &id) != VN_OK)
-        return vn_die("%s is no id: it has 22 characters (the verb list shows it)", a->word);
+        return vn_die("%s is no id: it has 22 characters (veilnet-guardian %s shows it)", a->word,
+                      strcmp(a->about_what, "user") == 0 ? "user identities" : "api-token list");
     vn_id_format(&id, a->about);
     return 0;
 }
@@ -148,7 +148,7 @@ static int find_word(struct ask *a)
         snprintf(a->about, sizeof(a->about), "%s", a->org_id);
         return 0;
     case VN_ASK_A_TEAM:
-        return find_team(a, a->word, strlen(a->word), a->about);
+        return find_team(a, a->word, a->about);
     case VN_ASK_A_REALM:
         vn_id_format(&a->c.realm_id, a->about);
         return 0;
@@ -169,107 +169,109 @@ static int find_word(struct ask *a)
 
 /* ---- the body ---- */
 
-static bool set(struct ask *a, const char *member, json_t *take)
+/* what: whose value take is. Returns an exit code after saying what is wrong with it. */
+static int set(struct ask *a, const char *what, const char *member, json_t *take)
 {
-    return json_object_set_new(a->body, member, take) == 0;
+    return json_object_set_new(a->body, member, take) == 0
+               ? 0
+               : vn_die("%s holds what is no UTF-8 text: correct it", what);
 }
 
-static int set_teams(struct ask *a, const char *member, const char *list)
+static int set_teams(struct ask *a, const struct vn_ask_option *o, const char *list)
 {
-    json_t *ids = json_array();
-    while (*list) {
+    VN_CLEANUP(vn_json_freep) json_t *names = vn_admin_words(o->flag, list);
+    VN_CLEANUP(vn_json_freep) json_t *ids = json_array();
+    int code = names ? 0 : 1;
+    for (size_t i = 0; !code && i < json_array_size(names); i++) {
         char id[VN_ID_TEXT];
-        const size_t n = strcspn(list, ",");
-        int code = find_team(a, list, n, id);
-        if (code) {
-            json_decref(ids);
-            return code;
-        }
-        json_array_append_new(ids, json_string(id));
-        list += n + (list[n] == ',');
+        code = find_team(a, json_string_value(json_array_get(names, i)), id);
+        if (!code)
+            json_array_append_new(ids, json_string(id));
     }
-    set(a, member, ids);
-    return 0;
+    return code ? code : set(a, o->flag, o->member, VN_TAKE(ids));
 }
 
 static int set_file(struct ask *a, const struct vn_ask_option *o, const char *path)
 {
     VN_CLEANUP(vn_secret_strp) char *text = NULL;
     int code = vn_admin_read_file(o->flag, path, true, &text);
-    if (!code && !set(a, o->member, json_string(text)))
-        code = vn_die("%s %s holds no UTF-8 text", o->flag, path);
-    return code;
+    return code ? code : set(a, path, o->member, json_string(text));
+}
+
+/* NULL: what is wrong has been said. */
+static int set_list(struct ask *a, const struct vn_ask_option *o, json_t *take)
+{
+    return take ? set(a, o->flag, o->member, take) : 1;
 }
 
 static int set_value(struct ask *a, const struct vn_ask_option *o, const char *text)
 {
     char id[VN_ID_TEXT], *end;
-    json_t *nodes;
-    uint64_t seconds;
-    int code = 0;
+    json_t *value = NULL;
+    uint64_t n;
+    int code;
     switch (o->kind) {
     case VN_ASK_TRUE:
     case VN_ASK_FALSE:
-        set(a, o->member, json_boolean(o->kind == VN_ASK_TRUE));
+        value = json_boolean(o->kind == VN_ASK_TRUE);
         break;
     case VN_ASK_TEXT:
-        set(a, o->member, json_string(text));
+        value = json_string(text);
         break;
     case VN_ASK_SWITCH:
         if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
             return vn_die("%s is on or off", o->flag);
-        set(a, o->member, json_boolean(strcmp(text, "on") == 0));
+        value = json_boolean(strcmp(text, "on") == 0);
         break;
     case VN_ASK_DURATION:
-        if (vn_duration_parse(text, &seconds) != VN_OK || seconds > INT64_MAX)
+        if (vn_duration_parse(text, &n) != VN_OK || n > INT64_MAX)
             return vn_die("%s is a duration, such as 30m or 12h", o->flag);
-        set(a, o->member, json_integer((json_int_t)seconds));
+        value = json_integer((json_int_t)n);
         break;
     case VN_ASK_WORDS:
-        set(a, o->member, strcmp(text, "*") == 0 ? json_string(text) : vn_admin_words(text));
-        break;
+        return set_list(a, o,
+                        strcmp(text, "*") == 0 ? json_string(text) : vn_admin_words(o->flag, text));
+    case VN_ASK_NONE_OR:
+        return set_list(a, o,
+                        strcmp(text, "none") == 0 ? json_array() : vn_admin_words(o->flag, text));
     case VN_ASK_FILE:
-        code = set_file(a, o, text);
-        break;
+        return set_file(a, o, text);
     case VN_ASK_USER:
         code = find_user(a, text, a->user_id);
-        if (!code && o->member)
-            set(a, o->member, json_string(a->user_id));
+        if (code || !o->member)
+            return code;
+        value = json_string(a->user_id);
         break;
     case VN_ASK_TEAM:
-        code = find_team(a, text, strlen(text), id);
-        if (!code)
-            set(a, o->member, json_string(id));
+        code = find_team(a, text, id);
+        if (code)
+            return code;
+        value = json_string(id);
         break;
     case VN_ASK_TEAMS:
-        code = set_teams(a, o->member, text);
-        break;
+        return set_teams(a, o, text);
     case VN_ASK_NODES:
-        nodes = vn_admin_node_ids(&a->c, text);
-        code = nodes ? 0 : 1;
-        if (nodes)
-            set(a, o->member, nodes);
-        break;
+        return set_list(a, o, vn_admin_node_ids(&a->c, o->flag, text));
+    case VN_ASK_USERS:
+        return set_list(a, o, vn_admin_user_ids(&a->c, o->flag, text));
     case VN_ASK_NUMBER:
-        seconds = strtoull(text, &end, 10);
-        if (*end || end == text || seconds > INT32_MAX)
-            return vn_die("%s is a number", o->flag);
-        set(a, o->member, json_integer((json_int_t)seconds));
+        n = strtoull(text, &end, 10);
+        if (*end || end == text || n > INT32_MAX)
+            return vn_die("%s is a number of at most %d", o->flag, INT32_MAX);
+        value = json_integer((json_int_t)n);
         break;
     case VN_ASK_REALM:
-        set(a, o->member, vn_json_id(&a->c.realm_id));
+        value = vn_json_id(&a->c.realm_id);
         break;
     }
-    return code;
+    return set(a, o->flag, o->member, value);
 }
 
 static int make_body(struct ask *a)
 {
     const struct vn_ask_verb *v = a->verb;
     a->body = v->body ? json_loads(v->body, 0, NULL) : json_object();
-    if (v->word == VN_ASK_NEW)
-        set(a, v->member, json_string(a->word));
-    int code = 0;
+    int code = v->word == VN_ASK_NEW ? set(a, v->member, v->member, json_string(a->word)) : 0;
     for (size_t i = 0; !code && i < VN_ASK_OPTIONS_MAX && v->options[i].flag; i++)
         if (a->flags[i] || a->values[i])
             code = set_value(a, &v->options[i], a->values[i]);
@@ -341,6 +343,21 @@ static int ask(struct ask *a, json_t **ret)
     return 0;
 }
 
+/* Of one command to many: an exit code, after saying that some did not do it. */
+static int all_did(const struct vn_admin *c, const json_t *answer)
+{
+    const json_t *items = json_object_get(answer, "items");
+    size_t i, refused = 0;
+    json_t *item;
+    json_array_foreach(items, i, item)
+    {
+        refused += json_integer_value(json_object_get(item, "status")) >= 300;
+    }
+    if (refused && !c->json)
+        vn_die("%zu of %zu did not do it: detail says why", refused, json_array_size(items));
+    return refused ? 1 : 0;
+}
+
 /* Everything by its id. */
 static int resolve(struct ask *a)
 {
@@ -360,31 +377,47 @@ static int resolve(struct ask *a)
     return code ? code : make_body(a);
 }
 
-/* Returns NULL, or what is wrong with the words. */
-static const char *check(const struct ask *a)
+/* How the word is called in a sentence. */
+static const char *word_name(enum vn_ask_word word)
+{
+    return word == VN_ASK_AN_ID ? "ID" : word == VN_ASK_A_NODE ? "TAG" : "NAME";
+}
+
+/* Returns an exit code after saying what is wrong with the words. */
+static int check(const struct ask *a)
 {
     const struct vn_ask_verb *v = a->verb;
     const bool in_org = strstr(v->path, "{org}") || v->word == VN_ASK_A_TEAM;
-    bool in_realm = strstr(v->path, "{realm}") || v->word == VN_ASK_A_NODE;
+    bool in_realm = strstr(v->path, "{realm}") || v->word == VN_ASK_A_NODE, some = false;
+    char what[320] = "";
+    size_t n = 0;
     for (size_t i = 0; i < VN_ASK_OPTIONS_MAX && v->options[i].flag; i++)
         in_realm |= v->options[i].kind == VN_ASK_REALM;
     if (v->word != VN_ASK_NOTHING && !a->word)
-        return "say which one: its name";
-    if (v->word == VN_ASK_NOTHING && a->word)
-        return "this takes no name";
-    if (a->org && !in_org)
-        return "this takes no --org";
-    if (a->c.realm && !in_realm)
-        return "this takes no --realm";
-    for (size_t i = 0; i < VN_ASK_OPTIONS_MAX && v->options[i].flag; i++)
-        if (v->options[i].needed && !a->values[i] && !a->flags[i])
-            return v->options[i].needed;
-    return NULL;
+        snprintf(what, sizeof(what), "say which one: %s %s %s", a->about_what, v->name,
+                 word_name(v->word));
+    else if (v->word == VN_ASK_NOTHING && a->word)
+        snprintf(what, sizeof(what), "%s %s takes no name", a->about_what, v->name);
+    else if ((a->org && !in_org) || (a->c.realm && !in_realm))
+        snprintf(what, sizeof(what), "%s %s takes no %s", a->about_what, v->name,
+                 a->org && !in_org ? "--org" : "--realm");
+    if (what[0])
+        return vn_admin_usage(what);
+    n = (size_t)snprintf(what, sizeof(what), "say what it shall be:");
+    for (size_t i = 0; i < VN_ASK_OPTIONS_MAX && v->options[i].flag; i++) {
+        const bool given = a->values[i] || a->flags[i];
+        if (v->options[i].needed && !given)
+            return vn_admin_usage(v->options[i].needed);
+        some |= given;
+        n += (size_t)snprintf(what + n, sizeof(what) - n, " %s", v->options[i].flag);
+    }
+    const bool says = v->body || v->word == VN_ASK_NEW || !v->options[0].flag;
+    return says || some || strcmp(v->method, "POST") != 0 ? 0 : vn_admin_usage(what);
 }
 
 static int run(int argc, char **argv, const struct vn_ask_verb *v)
 {
-    struct ask a = {.verb = v};
+    struct ask a = {.verb = v, .about_what = argv[0]};
     struct vn_option options[FIXED_OPTIONS + VN_ASK_OPTIONS_MAX + 1] = {
         {"--state-dir", &a.c.dir_option, NULL},
         {"--json", NULL, &a.c.json},
@@ -396,33 +429,41 @@ static int run(int argc, char **argv, const struct vn_ask_verb *v)
         options[FIXED_OPTIONS + i] = (struct vn_option){
             v->options[i].flag, flag ? NULL : &a.values[i], flag ? &a.flags[i] : NULL};
     }
-    if (vn_options_parse(argc, argv, options) != VN_OK)
+    if (vn_options_parse(argc - 1, argv + 1, options) != VN_OK)
         return 2;
     for (size_t i = 0; i < VN_ASK_OPTIONS_MAX && v->options[i].flag; i++)
         if (v->options[i].kind == VN_ASK_REALM) /* among the fixed options */
             a.values[i] = a.c.realm;
-    const char *wrong = check(&a);
-    if (wrong)
-        return vn_admin_usage(wrong);
+    int code = check(&a);
+    if (code)
+        return code;
     VN_CLEANUP(vn_json_freep) json_t *answer = NULL;
-    int code = resolve(&a);
+    code = resolve(&a);
     if (!code)
         code = ask(&a, &answer);
-    if (!code && answer)
-        vn_admin_print(&a.c, a.word ? a.word : argv[0], answer);
+    if (!code && answer) {
+        vn_admin_print(&a.c, a.word ? a.word : v->name, answer);
+        code = all_did(&a.c, answer);
+    }
     json_decref(a.body);
     vn_admin_finish(&a.c);
     return code;
 }
 
-int vn_ask_dispatch(int argc, char **argv, const struct vn_ask_verb *verbs, size_t count)
+int vn_verb_dispatch(int argc, char **argv, const struct vn_verb *own, size_t own_count,
+                     const struct vn_ask_verb *asks, size_t ask_count)
 {
-    for (size_t i = 0; argc >= 2 && i < count; i++)
-        if (strcmp(argv[1], verbs[i].name) == 0)
-            return run(argc - 1, argv + 1, &verbs[i]);
-    char what[240];
+    const char *wanted = argc >= 2 ? argv[1] : "";
+    for (size_t i = 0; i < own_count; i++)
+        if (strcmp(wanted, own[i].name) == 0)
+            return own[i].run(argc - 1, argv + 1);
+    for (size_t i = 0; i < ask_count; i++)
+        if (strcmp(wanted, asks[i].name) == 0)
+            return run(argc, argv, &asks[i]);
+    char what[400];
     size_t n = (size_t)snprintf(what, sizeof(what), "say what to do: %s", argv[0]);
-    for (size_t i = 0; i < count && n < sizeof(what); i++)
-        n += (size_t)snprintf(what + n, sizeof(what) - n, "%s %s", i ? " |" : "", verbs[i].name);
+    for (size_t i = 0; i < own_count + ask_count && n < sizeof(what); i++)
+        n += (size_t)snprintf(what + n, sizeof(what) - n, "%s %s", i ? " |" : "",
+                              i < own_count ? own[i].name : asks[i - own_count].name);
     return vn_admin_usage(what);
 }

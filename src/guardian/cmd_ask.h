@@ -16,11 +16,13 @@ enum vn_ask_kind {
     VN_ASK_SWITCH,   /* "on" or "off" */
     VN_ASK_DURATION, /* seconds of "12h" */
     VN_ASK_WORDS,    /* a comma list, or "*" */
+    VN_ASK_NONE_OR,  /* a comma list; "none": an empty one */
     VN_ASK_FILE,     /* the first line of a file: a secret */
     VN_ASK_USER,     /* the id of the user of that name */
     VN_ASK_TEAM,     /* the id of the team of that name: of the organisation, or the realm's */
     VN_ASK_TEAMS,    /* ids of a comma list of such names */
     VN_ASK_NODES,    /* ids of a comma list of tags or ids */
+    VN_ASK_USERS,    /* ids of a comma list of names or ids */
     VN_ASK_NUMBER,
     VN_ASK_REALM, /* the id of the realm of that name, where it is said: --realm */
 };
@@ -51,9 +53,19 @@ struct vn_ask_verb {
                          --realm or the only one; {user} */
     enum vn_ask_word word;
     const char *member; /* for VN_ASK_NEW */
-    const char *body;   /* JSON of what it always says; NULL: nothing */
+    const char *body;   /* JSON of what it always says; NULL: nothing, and where a POST has options
+                           but no VN_ASK_NEW, one at least is needed */
     struct vn_ask_option options[VN_ASK_OPTIONS_MAX];
 };
 
-/** argv[1] names the verb. Returns an exit code after printing the answer, or what is wrong. */
-int vn_ask_dispatch(int argc, char **argv, const struct vn_ask_verb *verbs, size_t count);
+/** A verb that does it itself. */
+struct vn_verb {
+    const char *name;
+    int (*run)(int argc, char **argv);
+};
+/**
+ * argv[0] is what the verbs are about, argv[1] names one of them: of either table, each of which
+ * may be NULL and 0. Returns an exit code after printing the answer, or what is wrong.
+ */
+int vn_verb_dispatch(int argc, char **argv, const struct vn_verb *own, size_t own_count,
+                     const struct vn_ask_verb *asks, size_t ask_count);

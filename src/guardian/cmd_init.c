@@ -9,6 +9,7 @@
 #include "crypto/rng.h"
 #include "crypto/x509.h"
 #include "guardian/address.h"
+#include "guardian/cmd_admin.h"
 #include "guardian/commands.h"
 #include "guardian/config.h"
 #include "guardian/json.h"
@@ -66,7 +67,7 @@ static int decide_listen(const struct wish *w, struct plan *p)
         char *end;
         errno = 0;
         unsigned long v = strtoul(w->master_port, &end, 10);
-        if (errno || *end || v > 65535)
+        if (errno || *end || end == w->master_port || v > 65535)
             return vn_die("--master-port %s is no port: give a number of 1 to 65535",
                           w->master_port);
         p->master_port = (uint16_t)v;
@@ -251,6 +252,10 @@ static int create(const struct vn_statedir *dir, const struct wish *w, const str
                   struct made *m)
 {
     char path[VN_PATH_MAX + 8], why[200];
+    uint64_t lifetime_s = 0;
+    if (w->lifetime &&
+        (vn_duration_parse(w->lifetime, &lifetime_s) != VN_OK || lifetime_s > INT64_MAX))
+        return vn_die("--session-lifetime %s is no duration, such as 30m or 12h", w->lifetime);
     snprintf(path, sizeof(path), "%s.new", dir->db);
     remove_store(path);
     VN_CLEANUP(vn_store_closep) struct vn_store *s = NULL;
@@ -258,10 +263,6 @@ static int create(const struct vn_statedir *dir, const struct wish *w, const str
     if (st != VN_OK)
         return vn_die("cannot write %s (%s): check the folder's owner and space", path,
                       vn_status_name(st));
-    uint64_t lifetime_s = 0;
-    if (w->lifetime &&
-        (vn_duration_parse(w->lifetime, &lifetime_s) != VN_OK || lifetime_s > INT64_MAX))
-        return vn_die("--session-lifetime %s is no duration, such as 30m or 12h", w->lifetime);
     const struct vn_realm_wish wish = {
         .name = w->realm ? w->realm : "home",
         .suite = w->suite,
@@ -300,8 +301,7 @@ static void print_json(const struct vn_statedir *dir, const struct made *m)
         vn_json_id(&m->realm.id), "name", m->realm.name, "suite",
         vn_suite_get(m->realm.suite)->name, "ipv4", range4, "ipv6", range6, "registration_token",
         m->token.jwt, "join_token", m->token.join);
-    json_dumpf(o, stdout, JSON_INDENT(2));
-    putchar('\n');
+    vn_admin_print_json(o);
 }
 
 static void print_text(const struct wish *w, const struct plan *p, const struct vn_statedir *dir,
@@ -351,9 +351,9 @@ int vn_cmd_init(int argc, char **argv)
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;
     struct vn_statedir dir;
-    if (vn_statedir_init(w.dir, &dir) != VN_OK)
-        return vn_die(
-            "the path of the state folder is too long: choose a shorter one with --state-dir");
+    int code = vn_admin_statedir(w.dir, false, &dir);
+    if (code)
+        return code;
     if (vn_statedir_exists(&dir))
         return vn_die(
             "%s holds a Guardian already: serve with veilnet-guardian run, or choose another "
@@ -365,7 +365,7 @@ int vn_cmd_init(int argc, char **argv)
         return vn_die("nats-server is missing: install it (apt install nats-server)");
     VN_CLEANUP(made_done) struct made m = {0};
     struct plan p = {0};
-    int code = decide_listen(&w, &p);
+    code = decide_listen(&w, &p);
     if (!code)
         code = decide_public(&w, &p);
     if (!code)

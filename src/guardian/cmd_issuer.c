@@ -29,5 +29,5 @@ static const struct vn_ask_verb VERBS[] = {
 
 int vn_cmd_issuer(int argc, char **argv)
 {
-    return vn_ask_dispatch(argc, argv, VERBS, VN_ARRAY_LEN(VERBS));
+    return vn_verb_dispatch(argc, argv, NULL, 0, VERBS, VN_ARRAY_LEN(VERBS));
 }

@@ -63,6 +63,8 @@ static int find_guardian(struct login *l)
         (size_t)snprintf(l->base, sizeof(l->base), "%s", l->guardian) >= sizeof(l->base))
         return vn_admin_usage("--guardian is https://HOST:PORT");
     l->base[8 + strcspn(l->base + 8, "/")] = 0;
+    if (!l->base[8])
+        return vn_admin_usage("--guardian is https://HOST:PORT");
     l->http.pinned = l->pin != NULL;
     if (l->pin && (vn_b64url_decode(VN_SPAN_STR(l->pin), l->http.pin, 32, &n) != VN_OK || n != 32))
         return vn_admin_usage("--pin is the \"k\" of a join token: 43 characters");
@@ -76,7 +78,7 @@ static int call(const struct login *l, const char *path, json_t *take_body, json
     VN_CLEANUP(vn_secret_strp) char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     char url[VN_URL_MAX + 64];
     if (!text)
-        return vn_die("out of memory");
+        return vn_die("--oidc or --user holds what is no UTF-8 text: correct it");
     snprintf(url, sizeof(url), "%s%s", l->base, path);
     const struct vn_http_request req = {
         .method = "POST", .url = url, .bearer = l->token, .body = VN_SPAN_STR(text)};
@@ -226,8 +228,7 @@ static int finish(struct login *l, const char *flow)
     }
     const char *token = json_string_value(json_object_get(session, "access_token"));
     if (!code && l->c.json) {
-        json_dumpf(session, stdout, JSON_INDENT(2));
-        putchar('\n');
+        vn_admin_print_json(session);
     } else if (!code) {
         puts(token ? token : "");
     }

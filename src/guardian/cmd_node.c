@@ -1,8 +1,9 @@
-/* node list | taint | revoke; its orders to nodes are in cmd_node_order.c. */
+/* node: what is done on the store too (list, taint, revoke), and what the running Guardian is
+ * asked; its orders to nodes are in cmd_node_order.c. */
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "guardian/cmd_admin.h"
+#include "guardian/cmd_ask.h"
 #include "guardian/commands.h"
 #include "guardian/json.h"
 #include "guardian/keychange.h"
@@ -146,8 +147,7 @@ static int print_answer(const struct vn_admin *c, const char *tag, const char *w
 {
     const char *node = json_string_value(json_object_get(answer, "node"));
     if (c->json) {
-        json_dumpf(answer, stdout, JSON_INDENT(2));
-        putchar('\n');
+        vn_admin_print_json(answer);
     } else {
         printf("%s: %s%s%s%s\n", tag, what, node ? " (" : "", node ? node : "", node ? ")" : "");
     }
@@ -253,17 +253,55 @@ static int node_taint(int argc, char **argv)
     return code;
 }
 
+static const struct vn_ask_verb ASKS[] = {
+    {"show", "GET", "/conflux/{about}", VN_ASK_A_NODE, NULL, NULL, {{.flag = NULL}}},
+    {"waiting",
+     "GET",
+     "/conflux?realm={realm}&approved=false",
+     VN_ASK_NOTHING,
+     NULL,
+     NULL,
+     {{.flag = NULL}}},
+    {"approve", "POST", "/conflux/{about}/approve", VN_ASK_A_NODE, NULL, NULL, {{.flag = NULL}}},
+    {"deny", "POST", "/conflux/{about}/deny", VN_ASK_A_NODE, NULL, NULL, {{.flag = NULL}}},
+    {"teams",
+     "POST",
+     "/conflux/{about}/teams",
+     VN_ASK_A_NODE,
+     NULL,
+     "{}",
+     {{"--add", "add", VN_ASK_TEAMS, NULL}, {"--remove", "remove", VN_ASK_TEAMS, NULL}}},
+    {"rights",
+     "POST",
+     "/conflux/{about}/rights",
+     VN_ASK_A_NODE,
+     NULL,
+     "{}",
+     {{"--relay", "relay", VN_ASK_SWITCH, NULL},
+      {"--conduit", "conduit", VN_ASK_SWITCH, NULL},
+      {"--portal", "portal", VN_ASK_NONE_OR, NULL}}},
+    {"command",
+     "POST",
+     "/realms/{realm}/commands",
+     VN_ASK_NEW,
+     "command",
+     NULL,
+     {{"--all", "all", VN_ASK_TRUE, NULL},
+      {"--taint", "taint", VN_ASK_TEXT, NULL},
+      {"--team", "team", VN_ASK_TEAM, NULL},
+      {"--nodes", "nodes", VN_ASK_NODES, NULL},
+      {"--offset", "offset", VN_ASK_NUMBER, NULL},
+      {"--add", "add", VN_ASK_WORDS, NULL},
+      {"--remove", "remove", VN_ASK_WORDS, NULL},
+      {"--peers", "peers", VN_ASK_NODES, NULL},
+      {"--scopes", "scopes", VN_ASK_USERS, NULL},
+      {"--taints", "taints", VN_ASK_WORDS, NULL}}},
+};
+
 int vn_cmd_node(int argc, char **argv)
 {
-    static const struct vn_admin_sub SUBS[] = {
+    static const struct vn_verb OWN[] = {
         {"list", node_list},
-        {"show", vn_cmd_node_ask},
-        {"waiting", vn_cmd_node_ask},
-        {"approve", vn_cmd_node_ask},
-        {"deny", vn_cmd_node_ask},
-        {"teams", vn_cmd_node_ask},
-        {"rights", vn_cmd_node_ask},
-        {"command", vn_cmd_node_ask},
         {"query", vn_cmd_node_query},
         {"sessions", vn_cmd_node_sessions},
         {"health", vn_cmd_node_health},
@@ -274,5 +312,5 @@ int vn_cmd_node(int argc, char **argv)
         {"shutdown", vn_cmd_node_shutdown},
         {"revoke", node_revoke},
     };
-    return vn_admin_dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
+    return vn_verb_dispatch(argc, argv, OWN, VN_ARRAY_LEN(OWN), ASKS, VN_ARRAY_LEN(ASKS));
 }

@@ -212,55 +212,80 @@ int vn_cmd_node_shutdown(int argc, char **argv)
 
 /* ---- quarantine ---- */
 
-json_t *vn_admin_words(const char *list)
+json_t *vn_admin_words(const char *option, const char *list)
 {
-    json_t *a = json_array();
-    while (*list) {
-        size_t n = strcspn(list, ",");
-        json_array_append_new(a, json_stringn(list, n));
-        list += n + (list[n] == ',');
-    }
-    return a;
-}
-
-json_t *vn_admin_node_ids(struct vn_admin *c, const char *list)
-{
-    static struct vn_admin_search s;
-    json_t *names = vn_admin_words(list), *ids = json_array();
-    for (size_t i = 0; i < json_array_size(names); i++) {
-        s = (struct vn_admin_search){.name = json_string_value(json_array_get(names, i))};
-        if (!s.name || vn_admin_search(c, &s) != 0) {
-            json_decref(names);
-            json_decref(ids);
+    VN_CLEANUP(vn_json_freep) json_t *a = json_array();
+    for (const char *p = list;; p++) {
+        const size_t n = strcspn(p, ",");
+        if (!n) {
+            vn_die("%s is a comma list, and a word of it is empty", option);
             return NULL;
         }
+        if (json_array_append_new(a, json_stringn(p, n)) != 0) {
+            vn_die("%s holds what is no UTF-8 text: correct it", option);
+            return NULL;
+        }
+        p += n;
+        if (!*p)
+            return VN_TAKE(a);
+    }
+}
+
+json_t *vn_admin_node_ids(struct vn_admin *c, const char *option, const char *list)
+{
+    static struct vn_admin_search s;
+    VN_CLEANUP(vn_json_freep) json_t *names = vn_admin_words(option, list);
+    VN_CLEANUP(vn_json_freep) json_t *ids = names ? json_array() : NULL;
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        s = (struct vn_admin_search){.name = json_string_value(json_array_get(names, i))};
+        if (vn_admin_search(c, &s) != 0)
+            return NULL;
         json_array_append_new(ids, vn_json_id(&s.found.id));
     }
-    json_decref(names);
-    return ids;
+    return VN_TAKE(ids);
+}
+
+json_t *vn_admin_user_ids(struct vn_admin *c, const char *option, const char *list)
+{
+    VN_CLEANUP(vn_json_freep) json_t *names = vn_admin_words(option, list);
+    VN_CLEANUP(vn_json_freep) json_t *ids = names ? json_array() : NULL;
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+        struct vn_user_record u;
+        struct vn_id id;
+        if (vn_store_user_by_name(c->g.store, name, &u) == VN_OK) {
+            id = u.id;
+        } else if (vn_id_parse(VN_SPAN_STR(name), &id) != VN_OK) {
+            vn_die("there is no user %s (veilnet-guardian user list shows them)", name);
+            return NULL;
+        }
+        json_array_append_new(ids, vn_json_id(&id));
+    }
+    return VN_TAKE(ids);
+}
+
+/* NULL: what is wrong has been said. */
+static int put(json_t *body, const char *member, json_t *take)
+{
+    return take && json_object_set_new(body, member, take) == 0 ? 0 : 1;
 }
 
 static int keep_apart(int argc, char **argv, const char *command)
 {
     static struct verb v;
-    json_t *answer = NULL;
+    VN_CLEANUP(vn_json_freep) json_t *answer = NULL;
+    VN_CLEANUP(vn_json_freep) json_t *body = json_pack("{s:s}", "command", command);
     int code = start(argc, argv, &v, true);
-    json_t *body = json_pack("{s:s}", "command", command);
-    json_t *peers = !code && v.peers ? vn_admin_node_ids(&v.c, v.peers) : NULL;
-    if (!code && v.peers && !peers)
-        code = 1;
-    if (peers)
-        json_object_set_new(body, "peers", peers);
-    if (v.scopes)
-        json_object_set_new(body, "scopes", vn_admin_words(v.scopes));
-    if (v.taints)
-        json_object_set_new(body, "taints", vn_admin_words(v.taints));
+    if (!code && v.peers)
+        code = put(body, "peers", vn_admin_node_ids(&v.c, "--peers", v.peers));
+    if (!code && v.scopes)
+        code = put(body, "scopes", vn_admin_user_ids(&v.c, "--scopes", v.scopes));
+    if (!code && v.taints)
+        code = put(body, "taints", vn_admin_words("--taints", v.taints));
     if (!code)
         code = vn_admin_order(&v.c.g, &v.s.found.id, json_incref(body), &answer);
     if (!code)
         vn_admin_print(&v.c, v.s.found.tag, answer);
-    json_decref(answer);
-    json_decref(body);
     vn_admin_finish(&v.c);
     return code;
 }

@@ -63,7 +63,7 @@ int vn_cmd_user(int argc, char **argv)
          NULL,
          {{"--user", NULL, VN_ASK_USER, WHO}}},
     };
-    return vn_ask_dispatch(argc, argv, VERBS, VN_ARRAY_LEN(VERBS));
+    return vn_verb_dispatch(argc, argv, NULL, 0, VERBS, VN_ARRAY_LEN(VERBS));
 }
 
 int vn_cmd_org(int argc, char **argv)
@@ -109,7 +109,7 @@ int vn_cmd_org(int argc, char **argv)
          NULL,
          {{.flag = NULL}}},
     };
-    return vn_ask_dispatch(argc, argv, VERBS, VN_ARRAY_LEN(VERBS));
+    return vn_verb_dispatch(argc, argv, NULL, 0, VERBS, VN_ARRAY_LEN(VERBS));
 }
 
 int vn_cmd_team(int argc, char **argv)
@@ -141,7 +141,7 @@ int vn_cmd_team(int argc, char **argv)
          NULL,
          {{"--user", NULL, VN_ASK_USER, WHO}}},
     };
-    return vn_ask_dispatch(argc, argv, VERBS, VN_ARRAY_LEN(VERBS));
+    return vn_verb_dispatch(argc, argv, NULL, 0, VERBS, VN_ARRAY_LEN(VERBS));
 }
 
 int vn_cmd_api_token(int argc, char **argv)
@@ -172,5 +172,5 @@ int vn_cmd_api_token(int argc, char **argv)
          NULL,
          {{"--user", NULL, VN_ASK_USER, "say whose: --user NAME"}}},
     };
-    return vn_ask_dispatch(argc, argv, VERBS, VN_ARRAY_LEN(VERBS));
+    return vn_verb_dispatch(argc, argv, NULL, 0, VERBS, VN_ARRAY_LEN(VERBS));
 }

@@ -5,23 +5,10 @@
 
 #include "base/attr.h"
 #include "guardian/cmd_admin.h"
+#include "guardian/options.h"
 
 #define COLUMNS_MAX 16
 #define CELL_MAX 2048
-
-static bool moves_cursor(const unsigned char *s)
-{
-    return *s < 0x20 || *s == 0x7f || (*s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0);
-}
-
-void vn_admin_print_text(const char *text)
-{
-    for (const unsigned char *s = (const unsigned char *)text; *s; s++) {
-        const bool bad = moves_cursor(s);
-        s += bad && *s == 0xc2;
-        putchar(bad ? ' ' : *s);
-    }
-}
 
 static void format_time(uint64_t ms, char ret[32])
 {
@@ -82,7 +69,7 @@ static size_t width_of(const char *s)
 
 static void print_cell(const char *text, size_t width, bool last)
 {
-    vn_admin_print_text(text);
+    vn_print_text(stdout, text);
     const size_t n = width_of(text);
     if (!last)
         printf("%*s", (int)(width > n ? width - n : 0) + 2, "");
@@ -134,7 +121,7 @@ static void print_list(const json_t *a, int depth)
         } else {
             format("", v, text);
             putchar(' ');
-            vn_admin_print_text(text);
+            vn_print_text(stdout, text);
         }
     }
     if (!json_is_object(json_array_get(a, 0)))
@@ -149,7 +136,7 @@ static void print_members(const json_t *o, int depth)
     json_object_foreach((json_t *)o, name, v)
     {
         printf("%*s", 2 * depth, "");
-        vn_admin_print_text(name);
+        vn_print_text(stdout, name);
         putchar(':');
         if (json_is_array(v)) {
             print_list(v, depth);
@@ -159,17 +146,22 @@ static void print_members(const json_t *o, int depth)
         } else {
             format(name, v, text);
             putchar(' ');
-            vn_admin_print_text(text);
+            vn_print_text(stdout, text);
             putchar('\n');
         }
     }
 }
 
+void vn_admin_print_json(const json_t *o)
+{
+    json_dumpf(o, stdout, JSON_INDENT(2));
+    putchar('\n');
+}
+
 void vn_admin_print(const struct vn_admin *c, const char *title, json_t *answer)
 {
     if (c->json) {
-        json_dumpf(answer, stdout, JSON_INDENT(2));
-        putchar('\n');
+        vn_admin_print_json(answer);
         return;
     }
     const json_t *items = json_object_get(answer, "items");

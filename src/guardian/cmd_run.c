@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "guardian/ack.h"
@@ -177,8 +178,11 @@ static int set_geo(const struct vn_statedir *dir, const char *path)
     VN_CLEANUP(vn_store_closep) struct vn_store *s = NULL;
     const bool none = strcmp(path, "none") == 0;
     char full[PATH_MAX];
-    if (!none && !realpath(path, full))
+    struct stat sb;
+    if (!none && (!realpath(path, full) || stat(full, &sb) != 0))
         return vn_die("--geo %s cannot be read (%s)", path, strerror(errno));
+    if (!none && !S_ISREG(sb.st_mode)) /* one that is no whole database may yet become one */
+        return vn_die("--geo %s is no file: name a MaxMind DB", path);
     vn_status st = vn_store_open(dir->db, false, &s);
     if (st == VN_OK)
         st = vn_config_set_geo(s, none ? path : full);
@@ -293,12 +297,13 @@ int vn_cmd_run(int argc, char **argv)
     if (debug)
         vn_log_setup(VN_LOG_DEBUG, -1);
     struct vn_statedir dir;
-    if (vn_statedir_init(dir_option, &dir) != VN_OK)
-        return vn_die(
-            "the path of the state folder is too long: choose a shorter one with --state-dir");
-    if (!vn_statedir_exists(&dir))
-        return vn_die("%s holds no Guardian: make one with veilnet-guardian init%s%s", dir.dir,
-                      dir_option ? " --state-dir " : "", dir_option ? dir_option : "");
+    int code = vn_admin_statedir(dir_option, true, &dir);
+    if (code)
+        return code;
+    for (const struct vn_option *o = options; o->name; o++)
+        if (o->value && *o->value && !**o->value)
+            return vn_die("%s is empty: leave it out to keep what is, or forget it with none",
+                          o->name);
     pid_t holder = 0;
     vn_status st = vn_statedir_lock(&dir, &holder);
     if (st == VN_ERR_EXISTS)
@@ -308,7 +313,7 @@ int vn_cmd_run(int argc, char **argv)
         return vn_die("cannot lock %s (%s): %s", dir.lock, strerror(errno),
                       errno == EROFS || errno == ENOSPC ? "make it writable, or free some space"
                                                         : "run as the user who owns it");
-    int code = stun ? set_stun(&dir, stun) : 0;
+    code = stun ? set_stun(&dir, stun) : 0;
     const bool has_turn =
         turn.urls || turn.user || turn.password_file || turn.secret_file || turn.cert_file;
     if (!code && (age || entries))

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "guardian/cmd_admin.h"
 #include "guardian/commands.h"
 #include "guardian/master.h"
 #include "guardian/options.h"
@@ -21,10 +22,9 @@ int vn_cmd_stop(int argc, char **argv)
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;
     struct vn_statedir dir;
-    if (vn_statedir_init(dir_option, &dir) != VN_OK)
-        return vn_die("the path of the state folder is too long");
-    if (!vn_statedir_exists(&dir))
-        return vn_die("%s holds no Guardian: name its folder with --state-dir", dir.dir);
+    int code = vn_admin_statedir(dir_option, true, &dir);
+    if (code)
+        return code;
     pid_t pid = vn_statedir_holder(&dir);
     vn_status st = pid ? vn_process_stop(pid, holds_lock, &dir, STOP_WAIT_MS) : VN_ERR_NOTFOUND;
     if (st == VN_ERR_EXPIRED)

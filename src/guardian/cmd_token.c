@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "guardian/cmd_admin.h"
+#include "guardian/cmd_ask.h"
 #include "guardian/commands.h"
 #include "guardian/json.h"
 #include "guardian/options.h"
@@ -15,15 +15,17 @@
 static int read_portal(struct vn_admin *c, const char *list, struct vn_rights *io)
 {
     VN_CLEANUP(vn_realm_record_done) struct vn_realm_record realm = {0};
-    VN_CLEANUP(vn_json_freep) json_t *words = vn_admin_words(list);
+    VN_CLEANUP(vn_json_freep) json_t *words = vn_admin_words("--portal", list);
     char why[200];
+    if (!words)
+        return 1;
     if (vn_store_realm_get(c->g.store, &c->realm_id, &realm) != VN_OK)
         return vn_die("cannot read the store");
     for (size_t i = 0; i < json_array_size(words); i++)
         if (vn_portal_add(json_string_value(json_array_get(words, i)), &realm.range4, &realm.range6,
                           io, why, sizeof(why)) != VN_OK)
             return vn_die("--%s", why);
-    return io->portal_n ? 0 : vn_die("--portal is a comma list of networks");
+    return 0;
 }
 
 /* Whose its nodes will be: somebody in the realm. */
@@ -32,7 +34,9 @@ static int find_owner(struct vn_admin *c, const char *name, struct vn_id *ret)
     struct vn_user_record u;
     enum vn_role role = VN_ROLE_NONE;
     if (vn_store_user_by_name(c->g.store, name, &u) != VN_OK)
-        return vn_die("there is no user %s: choose another with --owner", name);
+        return vn_die("there is no user %s (veilnet-guardian user list shows them): choose "
+                      "another with --owner",
+                      name);
     if (vn_store_realm_role(c->g.store, &c->realm_id, &u.id, &role) != VN_OK)
         return vn_die("cannot read the store");
     if (role == VN_ROLE_NONE && !u.superuser)
@@ -103,8 +107,7 @@ static int token_create(int argc, char **argv)
             json_t *o = vn_regtoken_json(&t.record);
             json_object_set_new(o, "token", json_string(t.jwt));
             json_object_set_new(o, "join_token", json_string(t.join));
-            json_dumpf(o, stdout, JSON_INDENT(2));
-            putchar('\n');
+            vn_admin_print_json(o);
             json_decref(o);
         } else {
             puts(t.join);
@@ -186,7 +189,7 @@ static int token_revoke(int argc, char **argv)
 
 int vn_cmd_token(int argc, char **argv)
 {
-    static const struct vn_admin_sub SUBS[] = {
+    static const struct vn_verb VERBS[] = {
         {"create", token_create}, {"list", token_list}, {"revoke", token_revoke}};
-    return vn_admin_dispatch(argc, argv, SUBS, VN_ARRAY_LEN(SUBS));
+    return vn_verb_dispatch(argc, argv, VERBS, VN_ARRAY_LEN(VERBS), NULL, 0);
 }

@@ -1,5 +1,7 @@
 /* veilnet-guardian: authentication and authorisation of VeilNet. */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -75,10 +77,10 @@ static const char HELP[] =
     "                   invalidate, shutdown, revoke\n"
     "            approve, deny         one of those that wait for it\n"
     "            teams [--add a,b] [--remove c]\n"
-    "            rights [--relay on|off] [--conduit on|off] [--portal 192.168.1.0/24,…]\n"
+    "            rights [--relay on|off] [--conduit on|off] [--portal 192.168.1.0/24,…|none]\n"
     "            query, sessions, health        ask it\n"
     "            taint [--add a,b] [--remove c]\n"
-    "            quarantine, release [--peers a,b] [--scopes USER] [--taints c]   from these, or "
+    "            quarantine, release [--peers a,b] [--scopes USER,…] [--taints c]   from these, or "
     "from all\n"
     "            invalidate    it wipes its keys and logs in with new ones\n"
     "            shutdown      it stops, and stays so until it is started there\n"
@@ -117,7 +119,9 @@ static const char HELP[] =
     "\n"
     "Every verb takes --state-dir DIR (VEILNET_GUARDIAN_DIR; default /var/lib/veilnet-guardian), "
     "and --json\n"
-    "where it prints something.\n";
+    "where it shows or makes something. Exit code 1 and a sentence: it could not be done; 2: the "
+    "command\n"
+    "line is wrong.\n";
 
 static int cmd_help(int argc, char **argv)
 {
@@ -133,6 +137,16 @@ static int cmd_version(int argc, char **argv)
     (void)argv;
     puts("veilnet-guardian " VN_VERSION);
     return 0;
+}
+
+/* Of a password that is shown once, or of an export, nothing may be lost unnoticed. */
+static int said(int code)
+{
+    const bool lost = fflush(stdout) != 0 || ferror(stdout);
+    return lost && !code ? vn_die("what there was to say could not be written (%s): what was "
+                                  "ordered is done",
+                                  strerror(errno))
+                         : code;
 }
 
 int main(int argc, char **argv)
@@ -177,7 +191,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < VN_ARRAY_LEN(VERBS); i++)
         if (strcmp(argv[1], VERBS[i].name) == 0)
-            return VERBS[i].run(argc - 1, argv + 1);
+            return said(VERBS[i].run(argc - 1, argv + 1));
     vn_die("unknown verb %s; see veilnet-guardian help", argv[1]);
     return 2;
 }

@@ -3,17 +3,62 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/id.h"
 
+#define SAID_MAX 1200 /* bytes of one sentence: of what is longer, its two ends */
+#define SAID_HEAD 800
+
+/* Of the character at s, if it is one that shows; 0: it moves the cursor, or is no UTF-8. */
+static size_t shown(const unsigned char *s)
+{
+    const size_t n = *s < 0x80 ? 1 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : 4;
+    if (*s < 0x20 || *s == 0x7f || (*s >= 0x80 && *s < 0xc2) || *s > 0xf4 ||
+        (*s == 0xc2 && s[1] < 0xa0))
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return n;
+}
+
+void vn_print_text(FILE *to, const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    while (*s) {
+        const size_t n = shown(s);
+        if (n)
+            fwrite(s, 1, n, to);
+        else
+            fputc(*s == '\n' || *s == '\t' ? ' ' : '?', to);
+        s += n ? n : 1;
+    }
+}
+
 int vn_die(const char *fmt, ...)
 {
+    char *text = NULL;
     va_list ap;
     va_start(ap, fmt);
-    fputs("veilnet-guardian: ", stderr);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
+    const int n = vasprintf(&text, fmt, ap);
     va_end(ap);
+    fputs("veilnet-guardian: ", stderr);
+    if (n < 0) {
+        fputs("out of memory", stderr);
+    } else if (n > SAID_MAX) { /* somebody's words; the end says what to do */
+        const char *end = text + n - (SAID_MAX - SAID_HEAD);
+        text[SAID_HEAD] = 0;
+        vn_print_text(stderr, text);
+        fputs(" … ", stderr);
+        vn_print_text(stderr, end);
+    } else {
+        vn_print_text(stderr, text);
+    }
+    fputc('\n', stderr);
+    if (n >= 0)
+        free(text);
     return 1;
 }
 
@@ -35,7 +80,9 @@ vn_status vn_options_parse(int argc, char **argv, const struct vn_option *option
             o++;
         if (!o->name)
             return bad("unknown argument", argv[i]);
-        if (word) {
+        if (word && *o->value) {
+            return bad("one name at a time, not also", argv[i]);
+        } else if (word) {
             *o->value = argv[i];
         } else if (o->flag) {
             if (argv[i][n])

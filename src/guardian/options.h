@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/status.h"
 
@@ -16,5 +17,8 @@ VN_MUST_CHECK vn_status vn_options_parse(int argc, char **argv, const struct vn_
 /** "90s", "30m", "24h", "7d", or seconds. */
 VN_MUST_CHECK vn_status vn_duration_parse(const char *text, uint64_t *ret_s);
 
-/** Prints "veilnet-guardian: …" to standard error; returns exit code 1. */
+/** Text of others: a space or a question mark stands for what moves a cursor, or is no UTF-8. */
+void vn_print_text(FILE *to, const char *text);
+/** Prints "veilnet-guardian: …" to standard error, shortened in the middle where it is long;
+ * returns exit code 1. */
 int vn_die(const char *fmt, ...) VN_PRINTF(1, 2);
