@@ -37,18 +37,18 @@ static char *encode_b64(struct vn_span in, const char *alphabet, char *out)
     return i < in.n ? encode_bits(VN_SPAN(in.p + i, in.n - i), 6, alphabet, out) : out;
 }
 
-/* 1 and the place of c between first and last, or 0 when it is not there. */
-static inline int placed(int c, int first, int last, int value_of_first)
-{
-    const int inside = ((first - 1 - c) & (c - last - 1)) >> 8;
-    return inside & (c - first + value_of_first + 1);
-}
+#define RUN5(c, v) [c] = v, v + 1, v + 2, v + 3, v + 4
+#define RUN13(c, v) RUN5(c, v), v + 5, v + 6, v + 7, v + 8, v + 9, v + 10, v + 11, v + 12
 
-/* Without a branch: which of the ranges it is in, nothing could predict. */
+/* Of each character one more than its value. */
+static const uint8_t B64URL_PLACE[256] = {
+    RUN13('A', 1), RUN13('N', 14), RUN13('a', 27), RUN13('n', 40),
+    RUN5('0', 53), RUN5('5', 58),  ['-'] = 63,     ['_'] = 64,
+};
+
 static inline int b64url_value(uint8_t c)
 {
-    return placed(c, 'A', 'Z', 0) + placed(c, 'a', 'z', 26) + placed(c, '0', '9', 52) +
-           placed(c, '-', '-', 62) + placed(c, '_', '_', 63) - 1;
+    return B64URL_PLACE[c] - 1;
 }
 
 static int b32_value(uint8_t c)
@@ -67,12 +67,10 @@ static int hex_value(uint8_t c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Two passes, so that nothing is written unless the whole text is good. */
-static inline __attribute__((always_inline)) vn_status decode_bits(struct vn_span text,
-                                                                   unsigned bits_per_char,
-                                                                   int (*value)(uint8_t),
-                                                                   uint8_t *ret, size_t cap,
-                                                                   size_t *ret_n)
+/* Nothing is written unless the whole text is good, so it is looked at twice. */
+static inline __attribute__((always_inline)) vn_status check_bits(struct vn_span text,
+                                                                  unsigned bits_per_char,
+                                                                  int (*value)(uint8_t), size_t cap)
 {
     size_t bits;
     if (!vn_ckd_mul(&bits, text.n, (size_t)bits_per_char))
@@ -88,9 +86,14 @@ static inline __attribute__((always_inline)) vn_status decode_bits(struct vn_spa
         return VN_ERR_MALFORMED;
     if (left_over > 0 && (value(text.p[text.n - 1]) & ((1 << left_over) - 1)) != 0)
         return VN_ERR_MALFORMED;
-    if (bits / 8 > cap)
-        return VN_ERR_LIMIT;
+    return bits / 8 > cap ? VN_ERR_LIMIT : VN_OK;
+}
 
+/* Of a text that was checked. Returns the number of bytes. */
+static inline __attribute__((always_inline)) size_t write_bits(struct vn_span text,
+                                                               unsigned bits_per_char,
+                                                               int (*value)(uint8_t), uint8_t *ret)
+{
     unsigned acc = 0, have = 0;
     size_t n = 0;
     for (size_t i = 0; i < text.n; i++) {
@@ -101,8 +104,19 @@ static inline __attribute__((always_inline)) vn_status decode_bits(struct vn_spa
             ret[n++] = (uint8_t)(acc >> have);
         }
     }
-    *ret_n = n;
-    return VN_OK;
+    return n;
+}
+
+static inline __attribute__((always_inline)) vn_status decode_bits(struct vn_span text,
+                                                                   unsigned bits_per_char,
+                                                                   int (*value)(uint8_t),
+                                                                   uint8_t *ret, size_t cap,
+                                                                   size_t *ret_n)
+{
+    vn_status st = check_bits(text, bits_per_char, value, cap);
+    if (st == VN_OK)
+        *ret_n = write_bits(text, bits_per_char, value, ret);
+    return st;
 }
 
 void vn_b64url_encode(struct vn_span in, char *ret)
@@ -112,7 +126,22 @@ void vn_b64url_encode(struct vn_span in, char *ret)
 
 vn_status vn_b64url_decode(struct vn_span text, uint8_t *ret, size_t cap, size_t *ret_n)
 {
-    return decode_bits(text, 6, b64url_value, ret, cap, ret_n);
+    vn_status st = check_bits(text, 6, b64url_value, cap);
+    if (st != VN_OK)
+        return st;
+    size_t i = 0, n = 0;
+    for (; text.n - i >= 4; i += 4, n += 3) {
+        const unsigned v =
+            (unsigned)b64url_value(text.p[i]) << 18 | (unsigned)b64url_value(text.p[i + 1]) << 12 |
+            (unsigned)b64url_value(text.p[i + 2]) << 6 | (unsigned)b64url_value(text.p[i + 3]);
+        ret[n] = (uint8_t)(v >> 16);
+        ret[n + 1] = (uint8_t)(v >> 8);
+        ret[n + 2] = (uint8_t)v;
+    }
+    if (i < text.n)
+        n += write_bits(VN_SPAN(text.p + i, text.n - i), 6, b64url_value, ret + n);
+    *ret_n = n;
+    return VN_OK;
 }
 
 void vn_b64_encode(struct vn_span in, char *ret)
