@@ -30,9 +30,9 @@ def unb64(text):
 
 
 class Rig:
-    def __init__(self, *init, start=True, env=None, run=(), wrap=()):
-        """run: more options of run; wrap: what the daemon is started by."""
-        self.env, self.run, self.wrap = env, run, wrap
+    def __init__(self, *init, start=True, env=None, run=(), wrap=(), debug=True):
+        """run: more options of run; wrap: what the daemon is started by; debug: with what is logged of requests."""
+        self.env, self.run, self.wrap = env, ["--debug", *run] if debug else run, wrap
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="vn-guardian-"))
         atexit.register(self.close)
         self.dir = self.top / "state"
@@ -49,7 +49,7 @@ class Rig:
 
     def start(self):
         self.runs += 1
-        self.daemon = Daemon([*self.wrap, "veilnet-guardian", "run", "--debug", "--state-dir", self.dir, *self.run],
+        self.daemon = Daemon([*self.wrap, "veilnet-guardian", "run", "--state-dir", self.dir, *self.run],
                              f"guardian-{self.runs}", self.top, env=self.env)
         wait_until(lambda: self.master_up(), 20, "Guardian and Master are up")
         self.document = openapi.Document(self.get("/openapi.json")[1])
