@@ -147,7 +147,7 @@
 #define VN_SUPER_PACKET_MAX 65000       /* inner packet before segmentation; one fits in a frame */
 #define VN_LANE_FRAMES_MAX (1ull << 32) /* per key: then a step */
 #define VN_LANE_BYTES_MAX (1ull << 40)
-#define VN_LANES_MAX 16              /* workers of a peer: 4 bits of a label */
+#define VN_LANES_MAX 16              /* workers of a peer */
 #define VN_WORKERS_MAX 8             /* of this node */
 #define VN_HAND_FRAMES 4             /* of a stream and class on the way to the first worker */
 #define VN_HAND_BYTES_MAX (8u << 20) /* of memory: frames on the way to one of the others */

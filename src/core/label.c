@@ -2,8 +2,6 @@
 
 #include "core/node_i.h"
 
-#define WORKER 0u /* one data worker so far; its number is in the upper four bits */
-
 struct vn_label {
     uint8_t key[2 * sizeof(uint32_t)]; /* tether handle, label */
     struct vn_circuit *circuit;        /* NULL: retired */
@@ -47,7 +45,6 @@ vn_status vn_label_make(struct vn_node *n, struct vn_circuit *c, uint32_t *ret)
             free(l);
             return st;
         }
-        label = (label & 0x0fffffffu) | WORKER << 28;
         label_key(c->hop->handle, label, l->key);
     } while (label == 0 || vn_map_get(n->hops.labels, l->key));
     l->circuit = c;

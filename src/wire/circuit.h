@@ -58,9 +58,3 @@ VN_MUST_CHECK bool vn_circuit_next_label(struct vn_reader *r, uint32_t *ret);
 #define VN_CREDIT_LEN 8
 void vn_credit_encode(struct vn_writer *w, uint64_t limit);
 VN_MUST_CHECK bool vn_credit_decode(struct vn_span bytes, uint64_t *ret_limit);
-
-/** Labels are 4 bits worker, 28 random; never 0. */
-static inline unsigned vn_label_worker(uint32_t label)
-{
-    return label >> 28;
-}

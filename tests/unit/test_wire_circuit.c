@@ -130,20 +130,12 @@ static void test_what_is_refused(void **state)
         assert_status(VN_ERR_MALFORMED, decode(NULL, vn_test_hex(bad[i])));
 }
 
-static void test_label_names_its_worker(void **state)
-{
-    (void)state;
-    assert_int_equal(15, vn_label_worker(0xf0000001));
-    assert_int_equal(0, vn_label_worker(0x0fffffff));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_of_each_message),
         cmocka_unit_test(test_round_trip_and_lengths),
         cmocka_unit_test(test_what_is_refused),
-        cmocka_unit_test(test_label_names_its_worker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
