@@ -151,11 +151,6 @@ static void on_sealed(struct vn_worker *w, size_t number, struct vn_crew_frame *
     vn_pktqueue_push(&tx->hands[number - 1].sealed[m->cls], VN_TAKE(m->buf));
     tx->sealed_count[m->cls]++;
     vn_tx_active(tx, (enum vn_tether_class)m->cls);
-    /* They stand for the hand's as well: none is idle while one of them is not. */
-    VN_LIST_EACH(it, &tx->egressers)
-    {
-        VN_LIST_ENTRY(it, struct vn_egresser, of_tx)->active_us = w->now_us;
-    }
 }
 
 /* False: the hand will be told again. */

@@ -378,6 +378,9 @@ static uint64_t ends_us(const struct vn_worker *w, const struct vn_egresser *e)
         return e->reject_until_us;
     if (e->state != VN_EGRESS_USE && (queued(e) > 0 || w->cfg.hand_count > 0))
         return e->active_us + VN_MAX(w->idle_us, VERDICT_US);
+    /* Those of a stream stand for the hands' as well: none is idle while the stream is not. */
+    if (e->state == VN_EGRESS_USE && w->cfg.hand_count > 0)
+        return VN_MAX(e->active_us, e->tx->active_us) + w->idle_us;
     return e->active_us + w->idle_us;
 }
 
