@@ -210,10 +210,11 @@ bool vn_rx_keys_follow(struct vn_rx_keys *k, uint32_t epoch, bool kem, uint64_t 
         (kem && !(k->kem_pending && k->kem_epoch <= epoch)))
         return false;
     const uint32_t count = epoch - vn_rx_keys_epoch(k);
-    if (!walk(k, count, kem, &a))
-        return false;
-    advance(k, &a, count, kem, now_us);
-    return true;
+    const bool there = walk(k, count, kem, &a);
+    if (there)
+        advance(k, &a, count, kem, now_us);
+    vn_wipe_stack();
+    return there;
 }
 
 vn_status vn_rx_keys_kem(struct vn_rx_keys *k, uint32_t epoch, uint32_t taken,

@@ -57,7 +57,9 @@ vn_status vn_tx_keys_follow(struct vn_tx_keys *k, uint8_t lane, uint32_t epoch,
 
 vn_status vn_tx_keys_lane(const struct vn_tx_keys *k, uint8_t lane, struct vn_lane_keys *ret)
 {
-    return vn_lane_keys_derive(k->hash_alg, &k->ck, lane, ret);
+    const vn_status st = vn_lane_keys_derive(k->hash_alg, &k->ck, lane, ret);
+    vn_wipe_stack();
+    return st;
 }
 
 void vn_tx_keys_done(struct vn_tx_keys *k)
