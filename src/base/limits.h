@@ -205,6 +205,15 @@
 /* An answer that took so much longer than the path's others, or half as long again, was lost on the
  * way and sent again: a tether waits at least 100 ms for that (VN_SCTP_RTO_MIN_MS). */
 #define VN_ANSWER_LATE_US 50000
+/* Real-time frames go by a second path too while more than that share of them is lost on the
+ * first; a few of the last so many. */
+#define VN_LOSSY_PERMILLE 10
+#define VN_LOSSY_LEAST 3
+#define VN_LOSSY_FRAMES 1024
+#define VN_COPIES_MAX 16          /* that wait for the second path */
+#define VN_COPIES_SHARE 4         /* at most that part of what its first tether lets through, */
+#define VN_COPIES_RATE 1000000    /* and so many bytes a second */
+#define VN_COPIES_BURST_US 100000 /* ahead of that */
 /* The least room that a way is taken to have: what is full delays a packet by 11 ms, not for ever.
  */
 #define VN_WAY_ROOM_LEAST_KBPS 1000

@@ -184,6 +184,7 @@ static void add_ways(struct vn_arena *a, struct vn_node *node, Vn__Local__Link *
         w->relay = ways[i].direct ? vn_arena_text(a, "") : vn_arena_id(a, &ways[i].relay);
         w->tag = vn_arena_text(a, ways[i].tag);
         w->why = vn_arena_text(a, ways[i].why);
+        w->copies = ways[i].copies;
         w->rtt_us = rtt_of(stats, ways[i].tether);
         w->cost_us = ways[i].cost_us;
         w->weight_permille = ways[i].weight_permille;
@@ -323,6 +324,7 @@ static void set_counters(struct vn_arena *a, Vn__Local__Status *s, const struct 
         {"path_moves", ns->moves},
         {"path_failovers", ns->failovers},
         {"frames_resent", stats ? stats->counters.frames_resent : 0},
+        {"frames_copied", stats ? stats->counters.frames_copied : 0},
         {"frames_given_up", stats ? stats->counters.frames_given_up : 0},
         {"frames_let_go", stats ? stats->counters.frames_let_go : 0},
         {"relays_told", ns->relays_told},

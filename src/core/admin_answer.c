@@ -170,6 +170,7 @@ static void fill_counters(const struct vn_node *n, const struct vn_ev_stats *sta
     count(c, "", "frames_opened", stats->counters.frames_opened);
     count(c, "", "frames_relayed", stats->counters.frames_relayed);
     count(c, "", "frames_resent", stats->counters.frames_resent);
+    count(c, "", "frames_copied", stats->counters.frames_copied);
     count(c, "", "egressers", stats->egresser_count);
 }
 

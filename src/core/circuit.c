@@ -91,8 +91,10 @@ void vn_circuit_retire(struct vn_circuit *c, uint64_t after_ms)
 
 void vn_circuit_detach(struct vn_circuit *c)
 {
-    if (c->stream)
+    if (c->stream) {
+        vn_learn_detached(c->stream, c);
         c->stream->circuit_count--;
+    }
     c->stream = NULL;
     if (c->successor) { /* whoever misses c makes one of his own */
         c->successor->replaces = NULL;

@@ -33,6 +33,7 @@ enum vn_cmd_type {
     VN_CMD_RX_OPEN,          /* struct vn_cmd_rx_open */
     VN_CMD_RX_CLOSE,         /* struct vn_cmd_handle */
     VN_CMD_TX_WATCH,         /* struct vn_cmd_watch */
+    VN_CMD_TX_ASIDE,         /* struct vn_cmd_tx_aside */
     VN_CMD_LABEL_CLOSE,      /* struct vn_cmd_label: its circuit is gone */
     VN_CMD_TX_KEM,           /* struct vn_cmd_kem: the answer to VN_EV_TX_KEM_DUE */
     VN_CMD_RX_KEM,           /* struct vn_cmd_kem: a KEM step that the source may take */
@@ -166,6 +167,12 @@ struct vn_cmd_watch {
     uint32_t tx;
     uint32_t after_ms;
 };
+/** Real-time frames go there too, beside the circuit that the stream takes; or no more. */
+struct vn_cmd_tx_aside {
+    struct vn_post_msg msg;
+    uint32_t tx;
+    uint32_t tether, label; /* 0: nowhere */
+};
 struct vn_cmd_label {
     struct vn_post_msg msg;
     uint32_t tether, label;
@@ -228,8 +235,10 @@ struct vn_ev_handle {
 struct vn_ev_sent {
     struct vn_post_msg msg;
     uint32_t handle;
-    uint32_t frames; /* since TX_WATCH, at least 1 */
-    uint64_t bytes;  /* of packets in them */
+    uint32_t frames;                    /* since TX_WATCH, at least 1 */
+    uint64_t bytes;                     /* of packets in them */
+    uint64_t real_time, real_time_lost; /* frames of that class, and of those that the first tether
+                                           lost; since the event before */
 };
 struct vn_ev_epoch {
     struct vn_post_msg msg;
@@ -293,6 +302,7 @@ struct vn_worker_counters {
     uint64_t frames_sealed, frames_opened;
     uint64_t frames_relayed, bytes_relayed; /* of others, passed on sealed */
     uint64_t frames_resent;                 /* over another path */
+    uint64_t frames_copied;                 /* real-time, over a second path */
     uint64_t frames_given_up;               /* bulk, by a tether, after 30 s */
     uint64_t frames_let_go; /* of those kept for that, for want of room before they arrived */
     uint64_t ecn_marked;    /* instead of a drop by CoDel */

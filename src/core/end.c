@@ -111,6 +111,10 @@ static void end_gone(struct vn_end *end)
     {
         vn_tx_detach(VN_LIST_ENTRY(it, struct vn_tx, of_end));
     }
+    VN_LIST_EACH(it, &end->asides)
+    {
+        vn_aside_detach(VN_LIST_ENTRY(it, struct vn_aside, of_end));
+    }
     vn_rx_end_gone(end);
     vn_pktqueue_clear(&end->control);
     vn_map_take(w->end_by_handle, &end->handle);
@@ -150,6 +154,17 @@ static void on_credit(struct vn_end *end, uint32_t label, struct vn_span body)
         vn_worker_drop(end->worker, VN_DROP_LABEL_UNKNOWN);
 }
 
+/* A real-time frame, on the first tether of its way. */
+static void count_lost(const struct vn_end *end, uint32_t label)
+{
+    VN_LIST_EACH(it, &end->txs)
+    {
+        struct vn_tx *tx = VN_LIST_ENTRY(it, struct vn_tx, of_end);
+        if (tx->label == label)
+            tx->real_time_lost++;
+    }
+}
+
 /*
  * What a frame that is given up had of its circuit's credit comes back here, since the next hop
  * never counts it. If it did count it, because only its acknowledgement was lost, it refuses as
@@ -160,7 +175,11 @@ static void on_given_up(void *arg, enum vn_tether_class cls, const struct vn_pkt
     const struct vn_end *end = arg;
     struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
     struct vn_hop_header hop;
-    if (cls != VN_TETHER_BULK || !vn_hop_decode(&r, &hop))
+    if (!vn_hop_decode(&r, &hop))
+        return;
+    if (cls == VN_TETHER_REALTIME)
+        count_lost(end, hop.label);
+    if (cls != VN_TETHER_BULK)
         return;
     end->worker->counters.frames_given_up++;
     VN_LIST_EACH(it, &end->labels)
@@ -273,6 +292,7 @@ static struct vn_end *end_new(struct vn_worker *w, uint32_t handle)
     end->worker = w;
     end->handle = handle;
     vn_list_init(&end->txs);
+    vn_list_init(&end->asides);
     vn_list_init(&end->labels);
     vn_list_init(&end->grants);
     vn_list_init(&end->link);

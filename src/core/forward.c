@@ -87,13 +87,6 @@ void vn_forward_close(struct vn_forward *f)
     free(f);
 }
 
-/* Of a message whose hop header was read: it is long enough. */
-static void relabel(struct vn_pktbuf *b, uint32_t label)
-{
-    struct vn_writer w = vn_writer_of(b->data + VN_HOP_HEADER_LEN - sizeof(label), sizeof(label));
-    vn_write_u32(&w, label);
-}
-
 void vn_forward_frame(struct vn_forward *f, const struct vn_label *on, enum vn_tether_class cls,
                       struct vn_pktbuf *b)
 {
@@ -109,7 +102,7 @@ void vn_forward_frame(struct vn_forward *f, const struct vn_label *on, enum vn_t
         return;
     }
     f->active_us = w->now_us;
-    relabel(b, f->out_fwd);
+    vn_hop_relabel(b->data, f->out_fwd);
     if (cls == VN_TETHER_REALTIME && f->queue[cls].count >= REALTIME_WAIT_MAX) {
         vn_pktbuf_free(vn_pktqueue_pop(&f->queue[cls]));
         vn_worker_drop(w, VN_DROP_RELAY_FULL);
@@ -122,7 +115,7 @@ void vn_forward_control(struct vn_forward *f, const struct vn_label *on, struct 
 {
     bool onward = on == f->in;
     f->active_us = f->worker->now_us;
-    relabel(b, onward ? f->out_fwd : f->in_rev);
+    vn_hop_relabel(b->data, onward ? f->out_fwd : f->in_rev);
     vn_end_control(onward ? f->out->end : f->in->end, b);
 }
 

@@ -15,7 +15,7 @@
 
 /* ---- arms ---- */
 
-static struct vn_arm *by_key(struct vn_learner *l, uint64_t key)
+struct vn_arm *vn_learn_arm(struct vn_learner *l, uint64_t key)
 {
     for (size_t i = 0; i < l->count; i++) {
         if (l->arms[i].key == key)
@@ -37,7 +37,7 @@ static struct vn_arm *by_circuit(struct vn_learner *l, const struct vn_circuit *
 static struct vn_arm *arm_get(struct vn_learner *l, const struct vn_id *relay)
 {
     uint64_t key = relay ? vn_place_key(relay) : VN_ARM_DIRECT;
-    struct vn_arm *a = by_key(l, key);
+    struct vn_arm *a = vn_learn_arm(l, key);
     if (a || l->count == VN_ARRAY_LEN(l->arms) || vn_ccx_add(&l->ccx, key) != VN_OK)
         return a;
     a = &l->arms[l->count++];
@@ -54,7 +54,7 @@ static void drop_circuit(struct vn_node *n, struct vn_arm *a)
         vn_circuit_close(n, c, true);
 }
 
-static bool is_ready(const struct vn_arm *a)
+bool vn_arm_is_ready(const struct vn_arm *a)
 {
     return a && a->circuit && a->circuit->state == VN_CIRCUIT_UP && a->circuit->bound;
 }
@@ -105,7 +105,7 @@ static void probe(struct vn_learner *l, struct vn_arm *a)
 
 void vn_learn_probe(struct vn_learner *l, uint64_t key)
 {
-    struct vn_arm *a = by_key(l, key);
+    struct vn_arm *a = vn_learn_arm(l, key);
     if (a)
         probe(l, a);
 }
@@ -127,6 +127,7 @@ static void use(struct vn_learner *l, struct vn_arm *a)
 {
     vn_ccx_use(&l->ccx, a->key);
     vn_live_begin(l, a);
+    vn_learn_choose_aside(l);
 }
 
 static void move_to(struct vn_learner *l, struct vn_arm *a, const char *why)
@@ -146,10 +147,10 @@ static void move_to(struct vn_learner *l, struct vn_arm *a, const char *why)
 static void follow(struct vn_learner *l)
 {
     const struct vn_ccx_arm *want = vn_ccx_current(&l->ccx);
-    struct vn_arm *a = want ? by_key(l, want->key) : NULL;
+    struct vn_arm *a = want ? vn_learn_arm(l, want->key) : NULL;
     if (!a || a->circuit == l->stream->circuit)
         return;
-    if (is_ready(a))
+    if (vn_arm_is_ready(a))
         move_to(l, a, "cheaper");
     else
         probe(l, a);
@@ -176,15 +177,15 @@ static struct vn_arm *rescuer(struct vn_learner *l)
 {
     exclude_unwanted(l);
     const struct vn_ccx_arm *want = vn_ccx_current(&l->ccx);
-    struct vn_arm *best = want ? by_key(l, want->key) : NULL;
-    if (is_ready(best) && best->circuit != l->stream->circuit)
+    struct vn_arm *best = want ? vn_learn_arm(l, want->key) : NULL;
+    if (vn_arm_is_ready(best) && best->circuit != l->stream->circuit)
         return best;
     best = NULL;
     uint32_t least_us = UINT32_MAX;
     for (size_t i = 0; i < l->count; i++) {
         struct vn_arm *a = &l->arms[i];
         const struct vn_ccx_arm *seen = vn_ccx_find(&l->ccx, a->key);
-        if (is_ready(a) && a->circuit != l->stream->circuit && seen->state == VN_CCX_LIVE &&
+        if (vn_arm_is_ready(a) && a->circuit != l->stream->circuit && seen->state == VN_CCX_LIVE &&
             !seen->excluded && seen->cost_us < least_us) {
             best = a;
             least_us = seen->cost_us;
@@ -252,6 +253,7 @@ void vn_learn_answered(struct vn_node *n, struct vn_stream *s, struct vn_circuit
         l->answered = true;
     if (l->silent && l->answered)
         vn_learn_fail_over(l);
+    vn_learn_choose_aside(l);
 }
 
 /* ---- a tick ---- */
@@ -307,7 +309,7 @@ static void look_for_relays(struct vn_learner *l)
     struct vn_place_candidate list[VN_CANDIDATES_MAX];
     size_t count = vn_places_candidates(n, l->stream->peer, list, VN_ARRAY_LEN(list));
     for (size_t i = 0; i < count; i++) {
-        if (!by_key(l, list[i].key) && !make_room(l, list[i].grade))
+        if (!vn_learn_arm(l, list[i].key) && !make_room(l, list[i].grade))
             continue;
         if (list[i].ready)
             (void)arm_get(l, &list[i].node);
@@ -399,10 +401,11 @@ static void on_tick(void *arg)
     const struct vn_ccx_arm *standbys[VN_CCX_STANDBYS_MAX];
     count = l->active ? vn_ccx_standbys(&l->ccx, standbys) : 0;
     for (size_t i = 0; i < count; i++) {
-        struct vn_arm *a = by_key(l, standbys[i]->key);
+        struct vn_arm *a = vn_learn_arm(l, standbys[i]->key);
         if (a)
             set_up(l, a);
     }
+    vn_learn_choose_aside(l);
 }
 
 /* ---- life ---- */

@@ -35,6 +35,9 @@ struct vn_learner {
     uint64_t discover_ms; /* not before: more relays are looked for */
     unsigned discoveries;
 
+    struct vn_circuit *aside;           /* real-time frames go there too; NULL: they do not */
+    uint64_t real_time, real_time_lost; /* frames, the recent ones more: see vn_learn_lost */
+
     /* of the circuit in use */
     struct vn_liveness live;
     struct vn_timer check;
@@ -60,6 +63,15 @@ bool vn_learn_rescue(struct vn_node *n, struct vn_stream *s);
 /** Returns NULL. */
 struct vn_learner *vn_learn_free(struct vn_node *n, struct vn_learner *l);
 
+/* learn_aside.c */
+/** Of so many real-time frames more, so many were lost on the path in use, as far as is known. */
+void vn_learn_lost(struct vn_learner *l, uint64_t sent, uint64_t lost);
+/** Whether a second path is worth its bytes at present, and which: tells the worker what changed.
+ */
+void vn_learn_choose_aside(struct vn_learner *l);
+/** c leaves s. */
+void vn_learn_detached(const struct vn_stream *s, const struct vn_circuit *c);
+
 /* learn_live.c */
 /** Of the worker: s sends. */
 void vn_learn_event_sent(struct vn_node *n, const struct vn_ev_sent *ev);
@@ -79,7 +91,11 @@ uint32_t vn_arm_headroom(struct vn_node *n, const struct vn_arm *a);
 /** What the learner of s, which may be NULL, thinks of a way: adds it. */
 void vn_learn_describe(const struct vn_stream *s, struct vn_node_way *way);
 
-/* learn.c, for learn_live.c */
+/* learn.c, for the others */
+/** NULL: there is none. */
+struct vn_arm *vn_learn_arm(struct vn_learner *l, uint64_t key);
+/** The stream may go there with the next frame. a may be NULL. */
+bool vn_arm_is_ready(const struct vn_arm *a);
 /** Asks on that arm's circuit, or sets one up. */
 void vn_learn_probe(struct vn_learner *l, uint64_t key);
 /** The path in use is dead, and the peer is not. */

@@ -114,7 +114,10 @@ void vn_learn_describe(const struct vn_stream *s, struct vn_node_way *way)
         if (rows[i].reason != VN_ARM_IN_USE && strcmp(way->why, "ready") == 0)
             way->why = vn_arm_reason_name(rows[i].reason);
     }
-    for (size_t i = 0; count && i < l->count; i++)
-        if (l->arms[i].key == key && way->cost_us)
-            describe_measured(l, &l->arms[i], way);
+    const struct vn_arm *a = count ? vn_learn_arm(l, key) : NULL;
+    if (!a)
+        return;
+    way->copies = l->aside && a->circuit == l->aside;
+    if (way->cost_us)
+        describe_measured(l, a, way);
 }

@@ -109,6 +109,7 @@ void vn_learn_event_sent(struct vn_node *n, const struct vn_ev_sent *ev)
     if (n->now_ms > l->watch_ms)
         l->sent_kbps =
             (uint32_t)VN_MIN(ev->bytes * 8 / (n->now_ms - l->watch_ms), (uint64_t)UINT32_MAX);
+    vn_learn_lost(l, ev->real_time, ev->real_time_lost);
     if (out < BEATS_OUT_MAX || n->now_ms - l->beat_ms >= BEAT_SLOW_MS)
         beat(l);
     uint64_t frames = VN_MAX(ev->frames, 1u);

@@ -199,6 +199,17 @@ void vn_tell_tx_watch(struct vn_node *n, uint32_t tx, uint32_t after_ms)
     tell(n, &m->msg);
 }
 
+void vn_tell_tx_aside(struct vn_node *n, uint32_t tx, const struct vn_circuit *c)
+{
+    struct vn_cmd_tx_aside *m = message(VN_CMD_TX_ASIDE, sizeof(*m));
+    if (!m)
+        return;
+    m->tx = tx;
+    m->tether = c ? c->hop->handle : 0;
+    m->label = c ? c->fwd : 0;
+    tell(n, &m->msg);
+}
+
 void vn_tell_label_close(struct vn_node *n, uint32_t tether, uint32_t label)
 {
     struct vn_cmd_label *m = message(VN_CMD_LABEL_CLOSE, sizeof(*m));

@@ -31,6 +31,8 @@ void vn_tell_tether_send(struct vn_node *n, uint32_t tether, enum vn_hop_type ty
 void vn_tell_tx_open(struct vn_node *n, struct vn_stream *s);
 /** c: one that the stream is bound to. */
 void vn_tell_rx_open(struct vn_node *n, struct vn_stream *s, struct vn_circuit *c);
+/** c: NULL for none. */
+void vn_tell_tx_aside(struct vn_node *n, uint32_t tx, const struct vn_circuit *c);
 void vn_tell_tx_watch(struct vn_node *n, uint32_t tx, uint32_t after_ms);
 void vn_tell_label_close(struct vn_node *n, uint32_t tether, uint32_t label);
 /** in: the half towards the source; both have their labels. */

@@ -105,6 +105,7 @@ static void tx_free(struct vn_tx *tx)
 {
     vn_tx_detach(tx);
     vn_turn_done(&tx->turn);
+    vn_aside_free(tx->aside);
     vn_tx_keys_done(&tx->keys);
     vn_crew_tx_done(tx);
     for (size_t cls = 0; cls < VN_CLASSES; cls++)
@@ -222,6 +223,15 @@ void vn_tx_report(struct vn_worker *w, const struct vn_delivery_msg *cmd)
         vn_retain_report(retain_of(tx, cmd->delivery.lane), &cmd->delivery);
 }
 
+void vn_tx_aside(struct vn_worker *w, const struct vn_cmd_tx_aside *cmd)
+{
+    struct vn_tx *tx = vn_map_get(w->tx_by_handle, &cmd->tx);
+    if (!tx)
+        return;
+    vn_aside_free(tx->aside);
+    tx->aside = cmd->tether ? vn_aside_new(w, cmd) : NULL;
+}
+
 void vn_tx_close(struct vn_worker *w, struct vn_tx *tx)
 {
     vn_map_take(w->tx_by_handle, &tx->handle);
@@ -250,8 +260,10 @@ static void tell_sent(struct vn_tx *tx)
     ev->handle = tx->handle;
     ev->frames = (uint32_t)VN_MIN(tx->frames - tx->watch_frames, (uint64_t)UINT32_MAX);
     ev->bytes = tx->bytes - tx->watch_bytes;
+    ev->real_time = tx->real_time;
+    ev->real_time_lost = tx->real_time_lost;
     if (vn_worker_tell(tx->worker, &ev->msg))
-        tx->watch_us = 0;
+        tx->watch_us = tx->real_time = tx->real_time_lost = 0;
 }
 
 /* ---- building ---- */
@@ -509,6 +521,11 @@ static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
     }
     if (!f)
         return NULL;
+    if (cls == VN_TETHER_REALTIME) {
+        tx->real_time++;
+        if (tx->aside)
+            vn_aside_copy(tx->aside, f);
+    }
     tx->active_us = tx->worker->now_us;
     tx->frames++;
     if (tx->watch_us && tx->worker->now_us >= tx->watch_us)

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "core/aside.h"
 #include "core/egress.h"
 #include "core/retain.h"
 #include "core/tx_keys.h"
@@ -22,9 +23,10 @@ struct vn_tx {
     struct vn_worker *worker;
     uint32_t handle;
     uint32_t label;
-    struct vn_turn turn;   /* on its tether; without one packets wait */
-    struct vn_list of_end; /* end.txs */
-    struct vn_label *rev;  /* where credit comes on; NULL: none does */
+    struct vn_turn turn;    /* on its tether; without one packets wait */
+    struct vn_list of_end;  /* end.txs */
+    struct vn_label *rev;   /* where credit comes on; NULL: none does */
+    struct vn_aside *aside; /* NULL: there is none */
     struct vn_list egressers;
     struct vn_list ready[VN_CLASSES]; /* egressers with packets, next in turn first */
 
@@ -37,6 +39,7 @@ struct vn_tx {
     struct vn_list of_taken; /* worker.taken */
 
     uint64_t packets, bytes, frames;
+    uint64_t real_time, real_time_lost; /* frames since the node was told */
     uint64_t active_us;
     bool idle_told;
     uint64_t watch_us;                  /* when to tell of the next frame; 0: not asked */
@@ -44,6 +47,7 @@ struct vn_tx {
 };
 
 void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd);
+void vn_tx_aside(struct vn_worker *w, const struct vn_cmd_tx_aside *cmd);
 void vn_tx_watch(struct vn_worker *w, const struct vn_cmd_watch *cmd);
 /** The answer to VN_EV_TX_KEM_DUE. */
 void vn_tx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd);

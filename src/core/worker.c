@@ -285,6 +285,9 @@ void vn_worker_command(struct vn_worker *w, struct vn_post_msg *m, uint64_t now_
     case VN_CMD_TX_OPEN:
         vn_tx_open(w, (const struct vn_cmd_tx_open *)m);
         break;
+    case VN_CMD_TX_ASIDE:
+        vn_tx_aside(w, (const struct vn_cmd_tx_aside *)m);
+        break;
     case VN_CMD_TX_WATCH:
         vn_tx_watch(w, (const struct vn_cmd_watch *)m);
         break;
@@ -337,11 +340,13 @@ void vn_worker_flush(struct vn_worker *w, uint64_t now_us)
 {
     w->now_us = now_us;
     vn_end_bury(w);
-    VN_LIST_EACH(it, &w->ends)
-    {
-        struct vn_end *end = VN_LIST_ENTRY(it, struct vn_end, link);
-        vn_turn_flush(end);
-    }
+    do {
+        w->flush_again = false;
+        VN_LIST_EACH(it, &w->ends)
+        {
+            vn_turn_flush(VN_LIST_ENTRY(it, struct vn_end, link));
+        }
+    } while (w->flush_again);
     /* Behind it: what was passed on makes room. */
     VN_LIST_EACH(it, &w->ends)
     {

@@ -39,6 +39,7 @@ struct vn_end {
     struct vn_list grants;            /* struct vn_meter with something to tell */
     struct vn_list link;              /* worker.ends */
     struct vn_list txs;               /* all that go through it */
+    struct vn_list asides;            /* likewise: struct vn_aside */
     struct vn_list labels;            /* all that come through it, held frames too */
     size_t early_bytes, early_labels;
     struct vn_path_time path;
@@ -75,6 +76,7 @@ struct vn_worker {
     uint64_t flow_key;                 /* of vn_packet_flow */
 
     struct vn_coalesce coalesce; /* empty between frames */
+    bool flush_again;            /* in a flush: an end whose turn was before has more */
 
     /* of the first, with hands */
     size_t to_open_bytes[VN_WORKERS_MAX]; /* by number: of frames on the way there */

@@ -14,6 +14,12 @@ void vn_hop_encode(struct vn_writer *w, const struct vn_hop_header *h)
     vn_write_u32(w, h->label);
 }
 
+void vn_hop_relabel(uint8_t *hop, uint32_t label)
+{
+    struct vn_writer w = vn_writer_of(hop + VN_HOP_HEADER_LEN - sizeof(label), sizeof(label));
+    vn_write_u32(&w, label);
+}
+
 bool vn_hop_decode(struct vn_reader *r, struct vn_hop_header *ret)
 {
     struct vn_reader ahead = *r;

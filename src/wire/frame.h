@@ -38,6 +38,8 @@ struct vn_hop_header {
     uint32_t label;
 };
 void vn_hop_encode(struct vn_writer *w, const struct vn_hop_header *h);
+/** Another label in the header, of VN_HOP_HEADER_LEN bytes, that is there. */
+void vn_hop_relabel(uint8_t *hop, uint32_t label);
 /** Whether the neighbour itself is meant: the label is 0. */
 static inline bool vn_hop_to_neighbour(enum vn_hop_type type)
 {

@@ -8,6 +8,7 @@ import signal
 from lib import *
 from veil import Datagrams, Guardian, Node, Traffic
 
+need("nft")
 net = Net()
 srv, a, b, c, d = (net.machine(n) for n in ("srv", "a", "b", "c", "d"))
 underlay = net.switch([srv, a, b, c, d], "10.9.0")
@@ -163,6 +164,26 @@ def it_goes_silent_under_datagrams():
     cut(False)
 
 
+def real_time_goes_by_two_paths():
+    """Of what a sends, each way loses a packet in twenty; of real-time datagrams nearly all come, since two carry them."""
+    flow = Datagrams(a, b, nb.ip4, port=5006, dscp=46)
+    flow.flow()
+    wait_until(lambda: standbys(na, "b"), 60, "something stands by")
+    for m in (b, c, d):
+        rules = m.dir / "lossy.nft"
+        rules.write_text("table ip lossy { chain in { type filter hook input priority filter; "
+                         f"ip saddr {underlay['a']} meta l4proto udp numgen random mod 100 < 5 drop; }}\n}}\n")
+        m.run(["nft", "-f", rules])
+    wait_until(lambda: [w for w in na.json("explain", "b")["ways"] if w["copies"]], 30, "a second way carries copies")
+    wait_until(lambda: "real-time packets also by " in na.cli("routes").stdout, 10, "routes says so")
+    before = na.status()["counters"]["frames_copied"]
+    wait_until(lambda: flow.flow(1000) and flow.lost(1000) < 0.01, 30, "less than 1 % is lost")
+    check(na.status()["counters"]["frames_copied"] > before, "by copies")
+    for m in (b, c, d):
+        m.run(["nft", "delete", "table", "ip", "lossy"])
+    flow.stop()
+
+
 def retransmitted(machine):
     names, values = (l.split() for l in machine.out(["cat", "/proc/net/snmp"]).splitlines() if l.startswith("Tcp:"))
     return int(values[names.index("RetransSegs")])
@@ -209,4 +230,4 @@ def nobody_relays():
 
 
 main(a_download_survives_the_cut, it_is_explained, the_relay_dies, it_moves_back, rules_choose_the_relay,
-     it_goes_silent_under_datagrams, a_relay_dies_under_a_download, nobody_relays)
+     it_goes_silent_under_datagrams, real_time_goes_by_two_paths, a_relay_dies_under_a_download, nobody_relays)

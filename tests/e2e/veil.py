@@ -179,6 +179,7 @@ class Datagrams:
     SENDER = """
 import socket, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, int(sys.argv[3]) << 2)
 start, n = time.monotonic(), 0
 while True:
     while n <= (time.monotonic() - start) * 1000:
@@ -203,11 +204,11 @@ while True:
     print(int.from_bytes(data[:8], "big"), seconds * 1000 + ns // 1000000, flush=True)
 """
 
-    def __init__(self, source, destination, address, port=5005):
+    def __init__(self, source, destination, address, port=5005, dscp=0):
         name = f"{source.name}-{destination.name}-{port}"
         self.receiver = destination.daemon(["python3", "-c", self.RECEIVER, address, port], name=f"datagrams-to-{name}")
         self.receiver.wait_log("^ready")
-        self.sender = source.daemon(["python3", "-c", self.SENDER, address, port], name=f"datagrams-{name}")
+        self.sender = source.daemon(["python3", "-c", self.SENDER, address, port, dscp], name=f"datagrams-{name}")
 
     def come(self):
         """Number and time in ms of each, so far."""
@@ -217,6 +218,13 @@ while True:
         """The longest time in ms without any from number `since` on, so far."""
         times = sorted(ms for n, ms in self.come() if n >= since)
         return max((y - x for x, y in zip(times, times[1:])), default=0)
+
+    def lost(self, count):
+        """The share of the last `count` numbers, up to the newest that has come, that have not; none may come twice."""
+        come = [n for n, _ in self.come()]
+        latest = [n for n in come if n > max(come) - count]
+        check(len(latest) == len(set(latest)), "none comes twice")
+        return 1 - len(latest) / count
 
     def flow(self, count=200):
         """Waits until so many more have come; returns the last number."""

@@ -361,7 +361,9 @@ static bool is_cut(const struct vn_tether *t)
 static void give_up(struct vn_tether *t, enum vn_tether_class cls, struct vn_pktbuf *b,
                     struct vn_pktbuf *shared)
 {
-    const uint64_t after_us = cls == VN_TETHER_BULK ? t->net->cfg.give_up_us : 0;
+    const uint64_t after_us = cls == VN_TETHER_BULK       ? t->net->cfg.give_up_us
+                              : cls == VN_TETHER_REALTIME ? 3 * t->net->cfg.delay_us
+                                                          : 0;
     const struct event e = {.due_us = t->net->now_us + after_us,
                             .kind = EV_GIVEN_UP,
                             .to = t,
@@ -406,7 +408,11 @@ static vn_status mem_send(struct vn_tether *t, enum vn_tether_class cls, struct 
             give_up(t, cls, b, shared);
             continue;
         }
-        if (!t->peer || is_cut(t) || (lost && cls == VN_TETHER_REALTIME)) {
+        if (lost && cls == VN_TETHER_REALTIME) {
+            give_up(t, cls, b, shared);
+            continue;
+        }
+        if (!t->peer || is_cut(t)) {
             vn_pktbuf_free(b);
             keep_lost(t, shared);
             continue;

@@ -14,7 +14,7 @@ struct vn_mem_net_config {
     uint64_t seed;
     uint64_t delay_us;      /* one way */
     uint64_t jitter_us;     /* added, 0..jitter: reorders real-time and bulk, never control */
-    unsigned loss_permille; /* real-time: gone; others: later by retransmit_us */
+    unsigned loss_permille; /* real-time: given up; others: later by retransmit_us */
     uint64_t retransmit_us; /* 0: 3 x delay */
     size_t window_bytes;    /* in flight per end and class before `send` refuses; 0: 1 MB */
     uint64_t connect_us;    /* from both started to `up`; 0: 4 x delay */

@@ -602,7 +602,8 @@ void vn_world_send(struct vn_world_node *from, const struct vn_world_node *to, b
     const struct vn_mem_member *b = vn_mem_authority_member(from->world->authority, to->member);
     vn_ip_format(v6 ? &a->ip6 : &a->ip4, src);
     vn_ip_format(v6 ? &b->ip6 : &b->ip4, dst);
-    struct vn_inner i = {.src = src, .dst = dst, .payload_len = 64, .number = number};
+    const struct vn_inner i = {
+        .src = src, .dst = dst, .dscp = from->dscp, .payload_len = 64, .number = number};
     vn_worker_tun_input(from->worker, vn_inner_new(&i), from->world->now_us);
     vn_worker_flush(from->worker, from->world->now_us);
 }

@@ -41,6 +41,7 @@ struct vn_world_node {
     const char *via[VN_CIRCUIT_RELAYS_MAX]; /* its settings */
     size_t via_count;
     bool no_relay;
+    uint8_t dscp;                      /* of what vn_world_send makes of it */
     struct vn_countries avoid, prefer; /* of relays */
     struct vn_route_rules rules;
     bool deaf; /* killed: neither worker nor node run any more */
