@@ -145,6 +145,7 @@
 #define VN_FRAME_PACKETS_MAX 512        /* packets in one frame */
 #define VN_GSO_SEGMENTS_MAX 64          /* segments of one inner packet before segmentation */
 #define VN_SUPER_PACKET_MAX 65000       /* inner packet before segmentation; one fits in a frame */
+#define VN_SUPER_PACKET_OURS 60400      /* that our kernel makes: see transport/peer_conn_tx.c */
 #define VN_LANE_FRAMES_MAX (1ull << 32) /* per key: then a step */
 #define VN_LANE_BYTES_MAX (1ull << 40)
 #define VN_LANES_MAX 16              /* workers of a peer */

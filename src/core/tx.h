@@ -15,9 +15,6 @@
 /** Longest packet that fits in a frame. */
 #define VN_TX_PACKET_MAX                                                                           \
     (VN_FRAME_MAX - VN_FRAME_OVERHEAD - VN_FRAME_PACKET_OVERHEAD - VN_FRAME_OFFLOAD_OVERHEAD)
-#define VN_FRAME_OFFLOAD_OVERHEAD                                                                  \
-    3 /* of kinds that leave something to do: gso_size2, l4_offset1                                \
-       */
 
 struct vn_tx {
     struct vn_worker *worker;

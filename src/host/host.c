@@ -287,7 +287,7 @@ static vn_status set_link(struct vn_host *h, uint16_t mtu_bytes, struct vn_host_
 {
     vn_status st = vn_netlink_link_set(h->nl, h->ifindex, mtu_bytes, TXQUEUELEN);
     if (st == VN_OK)
-        st = vn_netlink_link_gso(h->nl, h->ifindex, VN_SUPER_PACKET_MAX, VN_GSO_SEGMENTS_MAX);
+        st = vn_netlink_link_gso(h->nl, h->ifindex, VN_SUPER_PACKET_OURS, VN_GSO_SEGMENTS_MAX);
     if (st == VN_OK && h->ip6)
         st = vn_netlink_no_autoconf(h->nl, h->ifindex);
     if (st == VN_OK)

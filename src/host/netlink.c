@@ -125,6 +125,8 @@ static int on_link_attr(const struct nlattr *a, void *arg)
         l->mtu_bytes = mnl_attr_get_u32(a);
     if (mnl_attr_get_type(a) == IFLA_TXQLEN && mnl_attr_validate(a, MNL_TYPE_U32) >= 0)
         l->txqueuelen = mnl_attr_get_u32(a);
+    if (mnl_attr_get_type(a) == IFLA_GSO_MAX_SIZE && mnl_attr_validate(a, MNL_TYPE_U32) >= 0)
+        l->gso_max_bytes = mnl_attr_get_u32(a);
     return MNL_CB_OK;
 }
 

@@ -20,6 +20,7 @@ struct vn_link {
     bool up;
     uint32_t mtu_bytes;
     uint32_t txqueuelen;
+    uint32_t gso_max_bytes;
 };
 /** VN_ERR_NOTFOUND */
 VN_MUST_CHECK vn_status vn_netlink_link_get(struct vn_netlink *nl, const char *ifname,

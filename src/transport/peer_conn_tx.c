@@ -1,6 +1,23 @@
 #include <errno.h>
 
 #include "transport/peer_conn_i.h"
+#include "transport/sctp/wire.h"
+#include "wire/frame.h"
+
+/* The frame of a super-packet goes in one call, and comes in one read, at the sizes of datagram
+ * that probes find: on the usual path, of IPv6's least, and through a TURN server on either. */
+#define CUT(payload)                                                                               \
+    (VN_UDP_GSO_BYTES / (payload) *                                                                \
+     ((payload) - VN_DTLS_OVERHEAD_BYTES - VN_SCTP_HEADER_LEN - VN_SCTP_DATA_LEN))
+#define FRAME                                                                                      \
+    (VN_SUPER_PACKET_OURS + VN_FRAME_OVERHEAD + VN_FRAME_PACKET_OVERHEAD +                         \
+     VN_FRAME_OFFLOAD_OVERHEAD)
+_Static_assert(FRAME <= CUT(VN_UDP_PAYLOAD_MAX_BYTES), "");
+_Static_assert(FRAME <= CUT(VN_UDP_PAYLOAD_MAX_BYTES - VN_TURN_CHANNEL_HEADER), "");
+_Static_assert(FRAME <= CUT(VN_UDP_PAYLOAD_BYTES), "");
+_Static_assert(FRAME <= CUT(VN_UDP_PAYLOAD_BYTES - VN_TURN_CHANNEL_HEADER), "");
+#undef FRAME
+#undef CUT
 
 static struct vn_pc_socket *pair_socket(struct vn_pc *pc)
 {

@@ -23,6 +23,8 @@
 #define VN_E2E_HEADER_LEN 20
 #define VN_FRAME_OVERHEAD (VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN + 2 + VN_AEAD_TAG_LEN)
 #define VN_FRAME_PACKET_OVERHEAD 4
+/* More, of kinds that leave something to do: gso_size2, l4_offset1 */
+#define VN_FRAME_OFFLOAD_OVERHEAD 3
 
 enum vn_hop_type {
     VN_HOP_FRAME = 1,   /* e2e header and ciphertext follow */

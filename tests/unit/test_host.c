@@ -220,6 +220,7 @@ static void up_configures_and_down_undoes(void **state)
     assert_true(l.up);
     assert_int_equal(VN_MTU_DEFAULT, l.mtu_bytes);
     assert_int_equal(256, l.txqueuelen);
+    assert_int_equal(VN_SUPER_PACKET_OURS, l.gso_max_bytes);
     assert_int_equal(1, addr_count(l.ifindex, &addrs[0]));
     assert_int_equal(1, addr_count(l.ifindex, &addrs[1]));
     assert_int_equal(2, addr_count(l.ifindex, NULL)); /* no link-local one */
