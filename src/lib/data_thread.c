@@ -9,9 +9,10 @@
 
 static vn_status tun_write(void *self, struct vn_span packet)
 {
-    const struct vn_data_thread *d = self;
+    struct vn_data_thread *d = self;
     if (!d->host)
         return VN_ERR_AGAIN;
+    d->wrote = true;
     const struct vn_tun_port *p = vn_host_tun_port(d->host, d->queue);
     return p->write(p->self, packet);
 }
@@ -19,9 +20,10 @@ static vn_status tun_write(void *self, struct vn_span packet)
 static vn_status tun_write_offload(void *self, const struct vn_span *parts, size_t count,
                                    const struct vn_tun_offload *o)
 {
-    const struct vn_data_thread *d = self;
+    struct vn_data_thread *d = self;
     if (!d->host)
         return VN_ERR_AGAIN;
+    d->wrote = true;
     const struct vn_tun_port *p = vn_host_tun_port(d->host, d->queue);
     return p->write_offload(p->self, parts, count, o);
 }
@@ -75,6 +77,10 @@ static void turn_begin(void *arg)
 static void turn_end(void *arg)
 {
     struct vn_data_thread *d = arg;
+    /* The host answers much of what is written at once: an echo, an acknowledgement. */
+    if (d->wrote && d->tun_watch)
+        on_tun(d, VN_LOOP_READ);
+    d->wrote = false;
     const uint64_t now = vn_loop_now_us(d->loop);
     vn_worker_flush(d->worker, now);
     if (d->turn_end)

@@ -30,6 +30,7 @@ struct vn_data_thread {
     struct vn_io_watch *tun_watch;
     struct vn_worker *worker;
     struct vn_io_timer *timer;
+    bool wrote;   /* to the TUN in this turn */
     size_t queue; /* of the TUN: the worker's number */
     /** Before the worker's own, at the end of each turn; may be NULL. */
     void (*turn_end)(void *arg);
