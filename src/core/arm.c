@@ -3,6 +3,7 @@
 #include "base/limits.h"
 
 #define LATE_BITS 32u
+#define LATE_ANYWAY 2u /* of them, because a machine on the way was busy */
 
 uint32_t vn_answers_nth(const struct vn_answers *a, unsigned i)
 {
@@ -29,8 +30,17 @@ void vn_answers_add(struct vn_answers *a, uint32_t rtt_us)
     a->rtt_us[a->count++ % VN_ANSWERS_KEPT] = rtt_us;
 }
 
+/* The share of those that are late, without the few that a busy machine makes. A question and its
+ * answer cross the path twice. */
+static uint32_t loss_q16(const struct vn_answers *a)
+{
+    const uint32_t late = (uint32_t)__builtin_popcount(a->late);
+    return late <= LATE_ANYWAY ? 0
+                               : (late - LATE_ANYWAY) * VN_Q16 / (LATE_BITS - LATE_ANYWAY) / 2;
+}
+
 /* The fastest of the last few is the path's delay: what a busy machine adds to one or the other is
- * not. A question and its answer cross the path twice. */
+ * not. */
 void vn_answers_sample(const struct vn_answers *a, struct vn_ccx_sample *ret)
 {
     const unsigned few = VN_MIN(a->count, (unsigned)VN_ANSWERS_FASTEST);
@@ -41,6 +51,6 @@ void vn_answers_sample(const struct vn_answers *a, struct vn_ccx_sample *ret)
     *ret = (struct vn_ccx_sample){
         .delay_us = least / 2,
         .jitter_us = off / VN_MAX(few, 1u) / 4,
-        .loss_q16 = (uint32_t)__builtin_popcount(a->late) * VN_Q16 / LATE_BITS / 2,
+        .loss_q16 = loss_q16(a),
     };
 }

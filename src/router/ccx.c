@@ -291,11 +291,14 @@ static bool follow_pin(struct vn_ccx *c)
     return true;
 }
 
-/* A relay that saves nothing is not worth its trouble. */
+/* A relay that saves next to nothing is not worth its trouble. Back home goes who would gain less
+ * than half of what is worth leaving it. */
 static void go_home(struct vn_ccx *c, const struct vn_ccx_arm *now)
 {
     const struct vn_ccx_arm *home = c->has_home ? find(c, c->home) : NULL;
-    if (home && is_usable(home) && home->cost_us <= now->cost_us)
+    if (home && is_usable(home) &&
+        (home->cost_us <= now->cost_us ||
+         vn_q16_ratio(home->cost_us - now->cost_us, home->cost_us, VN_Q16) < GAIN_Q16 / 2))
         c->current = (size_t)(home - c->arms);
 }
 
@@ -308,9 +311,13 @@ static void choose(struct vn_ccx *c)
         leave(c);
     else if (now->excluded)
         leave(c);
-    if (!best || best == current_of(c))
-        return;
     now = current_of(c);
+    if (!best)
+        return;
+    if (best == now) {
+        go_home(c, now);
+        return;
+    }
     if (now->state == VN_CCX_UNKNOWN) {
         c->current = (size_t)(best - c->arms); /* what is measured goes before what is not */
         return;

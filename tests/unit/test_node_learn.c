@@ -375,7 +375,7 @@ static void test_answers(void **state)
     assert_int_equal(20000, vn_answers_nth(&a, 0));
     vn_answers_sample(&a, &s);
     assert_int_equal(10000, s.delay_us);
-    assert_int_equal(VN_Q16 / 8, s.loss_q16); /* a quarter, there and back */
+    assert_int_equal(VN_Q16 / 10, s.loss_q16); /* six of thirty, there and back */
     for (int i = 0; i < 64; i++)
         vn_answers_add(&a, i % 2 ? 20000 + VN_ANSWER_LATE_US : 20000);
     vn_answers_sample(&a, &s);
@@ -386,6 +386,11 @@ static void test_answers(void **state)
     assert_int_equal(100000, s.delay_us);
     assert_int_equal(0, s.loss_q16);
     assert_int_equal(0, s.jitter_us);
+    a = (struct vn_answers){0};
+    for (int i = 0; i < 24; i++)
+        vn_answers_add(&a, i == 5 || i == 14 ? 140000 : 1000);
+    vn_answers_sample(&a, &s);
+    assert_int_equal(0, s.loss_q16); /* somebody was busy */
 }
 
 /* Back and forth between the same two circuits: credit goes on where it was left. */
