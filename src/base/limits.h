@@ -246,6 +246,7 @@
 #define VN_CIRCUIT_RELAYS_MAX 3      /* on one path: two for speed, a third to get there at all */
 #define VN_SETUP_OPEN_RATE 500       /* sealed SETUPs opened per second, of all neighbours */
 #define VN_SETUP_OPEN_BURST 1000
+#define VN_KEEP_WARM_MAX 8         /* peers whose streams do not end for idleness */
 #define VN_VIA_NAME_MAX 64         /* a relay in the settings, with its NUL: tag, id or address */
 #define VN_FAILED_EVERY_MS 10      /* failure reports to one neighbour: at most so often */
 #define VN_RELAY_CIRCUITS_MAX 2048 /* through this node: each may have one frame waiting here */

@@ -70,6 +70,13 @@ Vn__Local__Response *vn_cli_status(const struct vn_cli *c, bool quiet, int *ret_
     return r;
 }
 
+static size_t set_names(const char *const *from, size_t count, char ret[][VN_VIA_NAME_MAX])
+{
+    for (size_t i = 0; i < count; i++)
+        snprintf(ret[i], VN_VIA_NAME_MAX, "%s", from[i]);
+    return count;
+}
+
 void vn_cli_settings(const struct vn_cli *c, struct vn_conflux_config *ret)
 {
     if (c->o.interface)
@@ -88,11 +95,10 @@ void vn_cli_settings(const struct vn_cli *c, struct vn_conflux_config *ret)
         ret->avoid_countries = c->o.avoid_countries;
     if (c->o.has_prefer)
         ret->prefer_countries = c->o.prefer_countries;
-    if (!c->o.has_via)
-        return;
-    ret->via_count = c->o.via_count;
-    for (size_t i = 0; i < c->o.via_count; i++)
-        snprintf(ret->via[i], sizeof(ret->via[i]), "%s", c->o.via[i]);
+    if (c->o.has_via)
+        ret->via_count = set_names(c->o.via, c->o.via_count, ret->via);
+    if (c->o.has_keep_warm)
+        ret->keep_warm_count = set_names(c->o.keep_warm, c->o.keep_warm_count, ret->keep_warm);
 }
 
 int vn_cli_config(const struct vn_cli *c, struct vn_conflux_config *ret)

@@ -94,6 +94,8 @@ static vn_status save(const struct vn_cli *c, const struct vn_guardian_address *
         ret->relay_rules = before.relay_rules;
         memcpy(ret->via, before.via, sizeof(ret->via));
         ret->via_count = before.via_count;
+        memcpy(ret->keep_warm, before.keep_warm, sizeof(ret->keep_warm));
+        ret->keep_warm_count = before.keep_warm_count;
         replaced = true;
     }
     ret->guardian = *at;

@@ -85,12 +85,12 @@ static json_t *realm_json(const struct vn_conflux_config *c)
     return NULL;
 }
 
-static json_t *via_json(const struct vn_conflux_config *c)
+static json_t *names_json(const char names[][VN_VIA_NAME_MAX], size_t count)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < c->via_count; i++)
-        (void)json_array_append_new(list, json_string(c->via[i]));
-    if (json_array_size(list) == c->via_count)
+    for (size_t i = 0; i < count; i++)
+        (void)json_array_append_new(list, json_string(names[i]));
+    if (json_array_size(list) == count)
         return list;
     json_decref(list);
     return NULL;
@@ -140,7 +140,10 @@ static json_t *settings_json(const struct vn_conflux_config *c)
     ok = ok && set_countries(o, "avoid_countries", &c->avoid_countries) &&
          set_countries(o, "prefer_countries", &c->prefer_countries);
     if (c->via_count)
-        ok = ok && json_object_set_new(o, "via", via_json(c)) == 0;
+        ok = ok && json_object_set_new(o, "via", names_json(c->via, c->via_count)) == 0;
+    if (c->keep_warm_count)
+        ok = ok &&
+             json_object_set_new(o, "keep_warm", names_json(c->keep_warm, c->keep_warm_count)) == 0;
     if (c->relay_rules.count)
         ok = ok && json_object_set_new(o, "relays", rules_json(&c->relay_rules)) == 0;
     if (ok)
@@ -207,18 +210,22 @@ static bool parse_realm(const json_t *o, struct vn_conflux_config *ret)
     return true;
 }
 
-static bool parse_via(const json_t *list, struct vn_conflux_config *ret)
+/* Absent: none. */
+static bool parse_names(const json_t *o, const char *key, size_t cap, char ret[][VN_VIA_NAME_MAX],
+                        size_t *ret_count)
 {
-    ret->via_count = json_array_size(list);
-    if (!json_is_array(list) || ret->via_count > VN_ARRAY_LEN(ret->via))
+    const json_t *list = json_object_get(o, key);
+    const size_t count = json_array_size(list);
+    if ((list && !json_is_array(list)) || count > cap)
         return false;
-    for (size_t i = 0; i < ret->via_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const json_t *name = json_array_get(list, i);
         size_t n = json_string_length(name);
-        if (n == 0 || n >= sizeof(ret->via[i]) || strlen(json_string_value(name)) != n)
+        if (n == 0 || n >= VN_VIA_NAME_MAX || strlen(json_string_value(name)) != n)
             return false;
-        memcpy(ret->via[i], json_string_value(name), n + 1);
+        memcpy(ret[i], json_string_value(name), n + 1);
     }
+    *ret_count = count;
     return true;
 }
 
@@ -281,9 +288,12 @@ static bool parse_settings(const json_t *o, struct vn_conflux_config *ret)
     const json_t *rules = json_object_get(o, "relays");
     if (rules && !parse_rules(rules, &ret->relay_rules))
         return false;
-    const json_t *relay = json_object_get(o, "relay"), *via = json_object_get(o, "via");
+    const json_t *relay = json_object_get(o, "relay");
     ret->no_relay = json_is_false(relay);
-    return (!relay || json_is_boolean(relay)) && (!via || parse_via(via, ret)) && json_is_object(o);
+    return (!relay || json_is_boolean(relay)) && json_is_object(o) &&
+           parse_names(o, "via", VN_ARRAY_LEN(ret->via), ret->via, &ret->via_count) &&
+           parse_names(o, "keep_warm", VN_ARRAY_LEN(ret->keep_warm), ret->keep_warm,
+                       &ret->keep_warm_count);
 }
 
 vn_status vn_config_parse(struct vn_span text, struct vn_conflux_config *ret)

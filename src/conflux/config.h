@@ -31,6 +31,8 @@ struct vn_conflux_config {
     bool no_relay;
     char via[VN_CIRCUIT_RELAYS_MAX][VN_VIA_NAME_MAX];
     size_t via_count;
+    char keep_warm[VN_KEEP_WARM_MAX][VN_VIA_NAME_MAX];
+    size_t keep_warm_count;
     struct vn_countries avoid_countries, prefer_countries; /* of relays */
     struct vn_route_rules relay_rules;
 };

@@ -203,7 +203,7 @@ static int run_locked(const struct vn_daemon_options *o)
     if (st != VN_OK)
         return fail("the event loop could not be made", st);
     d.io = vn_adapt_io(d.loop);
-    const struct vn_instance_config ic = {
+    struct vn_instance_config ic = {
         .state_dir = o->state_dir,
         .ifname = c->interface[0] ? c->interface : NULL,
         .mtu_bytes = c->mtu_bytes,
@@ -217,6 +217,7 @@ static int run_locked(const struct vn_daemon_options *o)
         .relay_rules = c->relay_rules,
         .via = {c->via[0], c->via[1], c->via[2]},
         .via_count = c->via_count,
+        .keep_warm_count = c->keep_warm_count,
         .realm = c->realm,
         .suite = c->suite,
         .guardian = &c->guardian,
@@ -227,6 +228,8 @@ static int run_locked(const struct vn_daemon_options *o)
         .renewed = on_renewed,
         .stopped = on_stopped,
     };
+    for (size_t i = 0; i < c->keep_warm_count; i++)
+        ic.keep_warm[i] = c->keep_warm[i];
     char detail[256];
     st = vn_instance_new(d.loop, &ic, &d.instance, detail);
     if (st != VN_OK) {

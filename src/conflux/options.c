@@ -37,6 +37,7 @@ enum id {
     O_WORKERS,
     O_CANDIDATES,
     O_VIA,
+    O_KEEP_WARM,
     O_NO_RELAY,
     O_AVOID,
     O_PREFER,
@@ -45,6 +46,7 @@ enum id {
     O_WAIT,
     O_V4,
     O_V6,
+    O_END,
 };
 
 #define ALL 0xffffu
@@ -190,6 +192,14 @@ static const struct option OPTIONS[] = {
      "which addresses peers are told: all (default), reflexive (as STUN and TURN servers show "
      "them), "
      "relay (TURN servers' alone)"},
+    {O_KEEP_WARM,
+     0,
+     "keep-warm",
+     "LIST",
+     K_LIST,
+     STARTS,
+     {"VEILNET_KEEP_WARM"},
+     "peers whose streams live without packets, at most eight; \"\" ends it"},
     {O_VIA,
      0,
      "via",
@@ -401,6 +411,10 @@ static bool set_list(struct vn_options *o, enum id id, const char *value)
     case O_VIA:
         o->has_via = true;
         return add_list(o, value, o->via, &o->via_count) && o->via_count <= VN_CIRCUIT_RELAYS_MAX;
+    case O_KEEP_WARM:
+        o->has_keep_warm = true;
+        return add_list(o, value, o->keep_warm, &o->keep_warm_count) &&
+               o->keep_warm_count <= VN_KEEP_WARM_MAX;
     default:
         return false;
     }
@@ -549,8 +563,7 @@ static const struct option *by_letter(char c)
 struct parse {
     struct vn_options *o;
     char *error;
-    uint32_t seen; /* options on the line, by id */
-    uint32_t used; /* the same, for the check against the verb */
+    bool seen[O_END]; /* options on the line */
 };
 
 static vn_status bad(const struct parse *p, const char *format, const char *what)
@@ -570,7 +583,7 @@ static vn_status exhausted(const struct parse *p)
 
 static vn_status take_option(struct parse *p, const struct option *opt, char *value)
 {
-    p->seen |= 1u << opt->id;
+    p->seen[opt->id] = true;
     if (set_value(p->o, opt, value))
         return VN_OK;
     if (p->o->exhausted)
@@ -644,8 +657,7 @@ static vn_status take_environment(struct parse *p)
             char *value = getenv(opt->env[k]);
             if (!value || !*value)
                 continue;
-            const bool given = p->seen & (1u << opt->id) ||
-                               (opt->id == O_IDLE_MS && p->o->has_idle) ||
+            const bool given = p->seen[opt->id] || (opt->id == O_IDLE_MS && p->o->has_idle) ||
                                (opt->id == O_TOKEN && p->o->token_file);
             if (opt->kind == K_FLAG && strcmp(value, "0") == 0)
                 continue;
@@ -672,7 +684,7 @@ static vn_status check_verb(const struct parse *p)
         return bad(p, "say what to do: %s", "veilnet-conflux help lists the verbs");
     }
     for (size_t i = 0; i < VN_ARRAY_LEN(OPTIONS); i++) {
-        if (p->seen & (1u << OPTIONS[i].id) && !(OPTIONS[i].verbs & v)) {
+        if (p->seen[OPTIONS[i].id] && !(OPTIONS[i].verbs & v)) {
             char text[96];
             snprintf(text, sizeof(text), "'%s' takes no option --%s", vn_verb_name(v),
                      OPTIONS[i].name);

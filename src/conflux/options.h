@@ -58,6 +58,9 @@ struct vn_options {
     bool has_via, no_relay;
     const char *via[VN_OPT_LIST_MAX];
     size_t via_count;
+    bool has_keep_warm;
+    const char *keep_warm[VN_OPT_LIST_MAX];
+    size_t keep_warm_count;
     bool has_idle, has_mtu, has_workers, has_candidates, has_avoid, has_prefer;
     struct vn_countries avoid_countries, prefer_countries;
     enum vn_candidate_filter candidates;

@@ -211,6 +211,7 @@ vn_status vn_node_new(const struct vn_node_config *cfg, uint64_t now_ms, struct 
         st = vn_relaying_init(n);
     vn_routes_init(n);
     vn_relay_policy_init(n);
+    vn_warm_init(n);
     vn_inband_init(n);
     vn_places_init(n);
     if (st == VN_OK)
@@ -243,6 +244,7 @@ struct vn_node *vn_node_free(struct vn_node *n)
     vn_hops_done(n);
     vn_relaying_done(n);
     vn_places_done(n);
+    vn_warm_done(n);
     vn_streams_done(n);
     vn_dests_done(n);
     vn_queries_done(n);

@@ -63,6 +63,8 @@ struct vn_node_config {
     const char
         *via[VN_CIRCUIT_RELAYS_MAX]; /* tags, ids or addresses: all streams go through these */
     size_t via_count;
+    const char *keep_warm[VN_KEEP_WARM_MAX]; /* likewise: their streams live without packets */
+    size_t keep_warm_count;
     bool no_relay; /* circuits of others do not pass through here */
     struct vn_countries avoid_countries, prefer_countries; /* of relays, as certificates say */
     struct vn_route_rules relay_rules;                     /* copied; vn_node_set_relay_rules */

@@ -46,6 +46,7 @@
 #include "core/timer.h"
 #include "core/to_worker.h"
 #include "core/turns.h"
+#include "core/warm.h"
 #include "wire/control.h"
 #include "wire/frame.h"
 
@@ -71,6 +72,7 @@ struct vn_node {
     struct vn_relaying relaying;
     struct vn_routes routes;
     struct vn_relay_policy policy;
+    struct vn_warm warm;
     struct vn_inband_state inband;
     struct vn_places places;
     struct vn_affinity_change change;

@@ -289,6 +289,7 @@ static void on_login(void *arg, struct vn_credentials *cred, const struct vn_aut
     else
         vn_affinity_changed(n, same, true);
     vn_relaying_recheck(n);
+    vn_warm_start(n);
 }
 
 void vn_session_login(struct vn_node *n)
@@ -318,6 +319,7 @@ void vn_session_control_up(struct vn_node *n)
     struct vn_session *s = &n->session;
     bool missed = s->was_up || n->now_ms - s->cred_at_ms > CATCH_UP_MS;
     s->was_up = true;
+    vn_warm_start(n);
     if (n->state == VN_NODE_ONLINE && missed)
         vn_session_renew_soon(n);
 }

@@ -296,7 +296,7 @@ void vn_streams_rearm_life(struct vn_node *n, struct vn_peer *p)
 void vn_stream_event_idle(struct vn_node *n, uint32_t tx)
 {
     struct vn_stream *s = vn_stream_by_handle(n, tx, true);
-    if (!s || s->state != VN_TX_OPEN)
+    if (!s || s->state != VN_TX_OPEN || vn_warm_keeps(n, s->peer))
         return;
     vn_dests_forget(n, s->peer);
     vn_stream_close(n, s, VN_CLOSE_IDLE, true);

@@ -172,12 +172,13 @@ static vn_status make_node(struct vn_instance *i)
         .wish = shell_wish,
         .networks = shell_networks,
     };
-    const struct vn_node_config nc = {
+    struct vn_node_config nc = {
         .realm = i->cfg.realm,
         .suite = i->cfg.suite,
         .idle_ms = i->cfg.idle_ms,
         .via = {i->cfg.via[0], i->cfg.via[1], i->cfg.via[2]},
         .via_count = i->cfg.via_count,
+        .keep_warm_count = i->cfg.keep_warm_count,
         .no_relay = i->cfg.no_relay,
         .avoid_countries = i->cfg.avoid_countries,
         .prefer_countries = i->cfg.prefer_countries,
@@ -191,6 +192,7 @@ static vn_status make_node(struct vn_instance *i)
         .to_worker = vn_worker_host_post(i->worker),
         .shell = &i->shell,
     };
+    memcpy(nc.keep_warm, i->cfg.keep_warm, sizeof(nc.keep_warm));
     return vn_node_new(&nc, vn_loop_boot_ms(i->loop), &i->node);
 }
 

@@ -32,6 +32,8 @@ struct vn_instance_config {
     bool no_relay;        /* as in vn_node_config, with the next two */
     const char *via[VN_CIRCUIT_RELAYS_MAX];
     size_t via_count;
+    const char *keep_warm[VN_KEEP_WARM_MAX]; /* likewise, with the next */
+    size_t keep_warm_count;
     struct vn_countries avoid_countries, prefer_countries; /* likewise */
     struct vn_route_rules relay_rules;                     /* likewise */
     struct vn_id realm;

@@ -69,6 +69,19 @@ def everything_dissolves():
     wait_until(lambda: na.links() == [] and nb.links() == [], 20, "and they go again")
 
 
+def a_warm_peer_stays():
+    na.stop()
+    na.run_words += ["--keep-warm", "b"]
+    na.start()
+
+    def warm(idle_ms):
+        return any(l["tag"] == "b" and l["stream"]["tx_state"] == "open" and l["tether_up"] and l["idle_ms"] >= idle_ms
+                   for l in na.links())
+
+    wait_until(lambda: warm(0), 15, "a stream to b without a packet")
+    wait_until(lambda: warm(7000), 15, "it outlives the idle time twice")
+
+
 def stopping_leaves_nothing():
     check(na.stop() == 0 and nb.stop() == 0, "both end well")
     for m, n in ((a, na), (b, nb)):
@@ -81,4 +94,5 @@ def stopping_leaves_nothing():
 
 
 main(idle_node_has_no_port, first_packet_is_answered, downloads_are_whole, many_flows_at_once,
-     oversized_and_unknown_destinations, everything_dissolves, stopping_leaves_nothing)
+     oversized_and_unknown_destinations, everything_dissolves, a_warm_peer_stays,
+     stopping_leaves_nothing)

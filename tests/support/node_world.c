@@ -362,21 +362,23 @@ static void core_start(struct vn_world_node *n)
 {
     struct vn_world *w = n->world;
     const struct test_realm *r = vn_mem_authority_realm(w->authority);
-    const struct vn_node_config nc = {.realm = r->id,
-                                      .suite = r->suite->id,
-                                      .idle_ms = VN_WORLD_IDLE_MS,
-                                      .authority = &n->authority,
-                                      .control = &n->control,
-                                      .random = &w->random,
-                                      .work = &w->work,
-                                      .to_worker = &n->to_worker,
-                                      .shell = &n->shell,
-                                      .via = {n->via[0], n->via[1], n->via[2]},
-                                      .via_count = n->via_count,
-                                      .no_relay = n->no_relay,
-                                      .relay_rules = n->rules,
-                                      .avoid_countries = n->avoid,
-                                      .prefer_countries = n->prefer};
+    struct vn_node_config nc = {.realm = r->id,
+                                .suite = r->suite->id,
+                                .idle_ms = VN_WORLD_IDLE_MS,
+                                .authority = &n->authority,
+                                .control = &n->control,
+                                .random = &w->random,
+                                .work = &w->work,
+                                .to_worker = &n->to_worker,
+                                .shell = &n->shell,
+                                .via = {n->via[0], n->via[1], n->via[2]},
+                                .via_count = n->via_count,
+                                .no_relay = n->no_relay,
+                                .relay_rules = n->rules,
+                                .avoid_countries = n->avoid,
+                                .prefer_countries = n->prefer,
+                                .keep_warm_count = n->keep_warm_count};
+    memcpy(nc.keep_warm, n->keep_warm, sizeof(nc.keep_warm));
     assert_ok(vn_node_new(&nc, now_ms(w), &n->node));
     assert_ok(vn_node_start(n->node, now_ms(w)));
 }

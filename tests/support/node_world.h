@@ -40,6 +40,8 @@ struct vn_world_node {
     bool wants_stop, wants_new_keys;        /* as Guardian commanded */
     const char *via[VN_CIRCUIT_RELAYS_MAX]; /* its settings */
     size_t via_count;
+    const char *keep_warm[VN_KEEP_WARM_MAX];
+    size_t keep_warm_count;
     bool no_relay;
     uint8_t dscp;                      /* of what vn_world_send makes of it */
     struct vn_countries avoid, prefer; /* of relays */

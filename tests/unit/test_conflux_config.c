@@ -45,6 +45,9 @@ static struct vn_conflux_config sample(void)
     snprintf(c.realm_name, sizeof(c.realm_name), "home");
     snprintf(c.tag, sizeof(c.tag), "db1");
     snprintf(c.interface, sizeof(c.interface), "veil0");
+    snprintf(c.via[c.via_count++], VN_VIA_NAME_MAX, "berlin");
+    for (; c.keep_warm_count < VN_KEEP_WARM_MAX; c.keep_warm_count++)
+        snprintf(c.keep_warm[c.keep_warm_count], VN_VIA_NAME_MAX, "db%zu", c.keep_warm_count);
     assert_ok(vn_ip_parse("10.77.0.3", &c.ip4));
     assert_ok(vn_ip_parse("fd00::3", &c.ip6));
     return c;

@@ -103,6 +103,15 @@ static void test_lists(void **state)
     assert_ok(parse("register -t x --taints=,"));
     assert_true(o.has_taints);
     assert_int_equal(o.taint_count, 0);
+    assert_ok(parse("run --via c --keep-warm a,b"));
+    assert_int_equal(o.via_count, 1);
+    assert_int_equal(o.keep_warm_count, 2);
+    assert_string_equal(o.keep_warm[1], "b");
+    assert_ok(parse("run --keep-warm ''"));
+    assert_true(o.has_keep_warm && !o.has_via);
+    assert_int_equal(o.keep_warm_count, 0);
+    assert_ok(parse("run --keep-warm 1,2,3,4,5,6,7,8"));
+    assert_status(VN_ERR_ARG, parse("run --keep-warm 1,2,3,4,5,6,7,8,9"));
 }
 
 static void test_public(void **state)

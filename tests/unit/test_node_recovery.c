@@ -130,6 +130,45 @@ static void test_idle_dissolves(void **state)
     vn_world_done(&w);
 }
 
+static bool is_warm(void *arg)
+{
+    struct vn_node_link links[4];
+    const struct vn_world_node *n = arg;
+    const size_t count = vn_node_links(n->node, links, VN_ARRAY_LEN(links));
+    for (size_t i = 0; i < count; i++)
+        if (links[i].tx_state && strcmp(links[i].tx_state, "open") == 0 && links[i].tether_up)
+            return true;
+    return false;
+}
+
+/* A peer that the settings keep warm has a stream without a packet, for as long as it lives, and
+ * again when it is back; no stream comes from that the other way. */
+static void test_keep_warm(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b;
+    pair(&w, &a, &b);
+    a->keep_warm[a->keep_warm_count++] = "bob";
+    vn_world_restart(a);
+    assert_true(vn_world_until(&w, is_warm, a, 5000));
+    vn_world_run(&w, 6 * VN_WORLD_IDLE_MS);
+    assert_true(is_warm(a));
+    assert_true(vn_world_ping(a, b, false, 100) < 10);
+    assert_int_equal(0, vn_world_status(b).stream_tx_count);
+    vn_world_run(&w, 2 * VN_WORLD_IDLE_MS); /* it is told idle once more */
+    assert_true(is_warm(a));
+    assert_int_equal(1, vn_world_status(a).handshakes_started);
+    vn_world_kill(b);
+    vn_mem_net_break_of(w.net, vn_world_owner(b), VN_TETHER_DOWN_SILENT);
+    for (int i = 0; i < 60 && is_warm(a); i++)
+        vn_world_run(&w, 1000);
+    assert_false(is_warm(a));
+    vn_world_revive(b);
+    assert_true(vn_world_until(&w, is_warm, a, 90000));
+    vn_world_done(&w);
+}
+
 static void test_one_direction_idles(void **state)
 {
     (void)state;
@@ -441,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_crossing_setups),
         cmocka_unit_test(test_late_crossing_offer),
         cmocka_unit_test(test_idle_dissolves),
+        cmocka_unit_test(test_keep_warm),
         cmocka_unit_test(test_one_direction_idles),
         cmocka_unit_test(test_stale_kid),
         cmocka_unit_test(test_peer_restarts),
