@@ -236,7 +236,9 @@ struct vn_ev_sent {
     struct vn_post_msg msg;
     uint32_t handle;
     uint32_t frames;                    /* since TX_WATCH, at least 1 */
-    uint64_t bytes;                     /* of packets in them */
+    uint32_t overdue_ms;                /* bulk frames were sent for so long, and no report told of
+                                           any */
+    uint64_t bytes;                     /* of packets in the frames */
     uint64_t real_time, real_time_lost; /* frames of that class, and of those that the first tether
                                            lost; since the event before */
 };

@@ -45,6 +45,7 @@ struct vn_learner {
     uint64_t suspect_ms; /* silence began to be looked into; 0: none */
     bool answered;       /* a standby, since then: the peer is well */
     bool silent;         /* the window is over */
+    uint64_t overdue_ms; /* from when on it has to deliver */
 };
 
 /** s is open on s->circuit. Does nothing for streams whose relays the settings name. */

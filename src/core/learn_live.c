@@ -79,6 +79,7 @@ void vn_live_begin(struct vn_learner *l, const struct vn_arm *a)
     l->live = (struct vn_liveness){0};
     l->suspect_ms = 0;
     l->silent = false;
+    l->overdue_ms = l->node->now_ms;
     for (unsigned i = VN_MIN(a->answers.count, (unsigned)VN_ANSWERS_FASTEST); i-- > 0;)
         vn_liveness_rtt(&l->live, vn_answers_nth(&a->answers, i));
     vn_liveness_heard(&l->live, now_us(l));
@@ -95,6 +96,19 @@ void vn_live_heard(struct vn_learner *l, uint32_t rtt_us)
     look(l);
 }
 
+/* A relay that answers heartbeats in time, for the end does, and does not pass frames on: no report
+ * tells of any. Without relays the tether itself tells. What the worker said of the path before
+ * does not count against this one. */
+static bool does_not_deliver(struct vn_learner *l, uint32_t overdue_ms)
+{
+    const uint64_t now = l->node->now_ms;
+    if (!l->stream->circuit->path || overdue_ms < VN_OVERDUE_MS ||
+        now - l->overdue_ms < VN_OVERDUE_MS)
+        return false;
+    l->overdue_ms = now;
+    return true;
+}
+
 void vn_learn_event_sent(struct vn_node *n, const struct vn_ev_sent *ev)
 {
     struct vn_stream *s = vn_stream_by_handle(n, ev->handle, true);
@@ -103,13 +117,15 @@ void vn_learn_event_sent(struct vn_node *n, const struct vn_ev_sent *ev)
         return;
     unsigned out;
     uint64_t oldest_ms;
-    count_out(l, &out, &oldest_ms);
     l->sent_ms = n->now_ms;
     l->sents++;
     if (n->now_ms > l->watch_ms)
         l->sent_kbps =
             (uint32_t)VN_MIN(ev->bytes * 8 / (n->now_ms - l->watch_ms), (uint64_t)UINT32_MAX);
     vn_learn_lost(l, ev->real_time, ev->real_time_lost);
+    if (does_not_deliver(l, ev->overdue_ms))
+        vn_learn_fail_over(l);
+    count_out(l, &out, &oldest_ms);
     if (out < BEATS_OUT_MAX || n->now_ms - l->beat_ms >= BEAT_SLOW_MS)
         beat(l);
     uint64_t frames = VN_MAX(ev->frames, 1u);

@@ -92,6 +92,12 @@ size_t vn_retain_add(struct vn_retain *r, struct vn_pktbuf *frame, uint64_t seq,
     }
     if (*r->node_bytes + bytes > VN_RETAIN_NODE_MAX || !have_room(r))
         return gone + 1;
+    if (r->head == r->tail || r->news)
+        r->waited_us = 0;
+    else
+        r->waited_us += VN_MIN(now_us - r->last_us, VN_OVERDUE_PAUSE_US);
+    r->news = false;
+    r->last_us = now_us;
     *slot(r, r->tail) = (struct vn_retained){vn_pktbuf_share(frame), seq, now_us};
     r->again = ++r->tail;
     r->bytes += bytes;
@@ -127,12 +133,19 @@ void vn_retain_report(struct vn_retain *r, const struct vn_delivery *d)
     const uint64_t end = d->next + 8 * (uint64_t)d->bits_len;
     for (uint64_t at = r->head; at < r->tail && slot(r, at)->seq < end; at++) {
         struct vn_retained *s = slot(r, at);
-        if (s->frame && arrived(d, s->seq))
-            let_go(r, s);
+        if (!s->frame || !arrived(d, s->seq))
+            continue;
+        let_go(r, s);
+        r->news = true;
     }
     forget_arrived(r);
     if (r->mark.set && arrived(d, r->mark.seq))
         mark_arrived(r);
+}
+
+uint64_t vn_retain_overdue_us(const struct vn_retain *r)
+{
+    return r->head == r->tail || r->news ? 0 : r->waited_us;
 }
 
 void vn_retain_move(struct vn_retain *r, uint64_t now_us)
@@ -141,6 +154,8 @@ void vn_retain_move(struct vn_retain *r, uint64_t now_us)
         let_oldest_go(r);
     r->again = r->head;
     r->mark.set = false; /* how long it takes now is no measure */
+    r->waited_us = 0;
+    r->last_us = now_us;
 }
 
 struct vn_pktbuf *vn_retain_next(struct vn_retain *r)

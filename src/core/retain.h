@@ -25,6 +25,8 @@ struct vn_retain {
         bool set;
         uint64_t seq, sent;
     } mark;
+    bool news;                   /* something has arrived since the last frame */
+    uint64_t last_us, waited_us; /* the last frame; and see vn_retain_overdue_us */
 };
 
 void vn_retain_init(struct vn_retain *r, size_t *node_bytes);
@@ -37,6 +39,9 @@ size_t vn_retain_add(struct vn_retain *r, struct vn_pktbuf *frame, uint64_t seq,
 void vn_retain_acked(struct vn_retain *r);
 /** What has arrived is let go. */
 void vn_retain_report(struct vn_retain *r, const struct vn_delivery *d);
+/** How long frames have been sent by the present path and nothing new was reported. A pause counts
+ * for VN_OVERDUE_PAUSE_US at most: who sends nothing waits for nothing. */
+uint64_t vn_retain_overdue_us(const struct vn_retain *r);
 /** Another path: all that is here goes again, but what nobody waits for by now. */
 void vn_retain_move(struct vn_retain *r, uint64_t now_us);
 static inline bool vn_retain_waits(const struct vn_retain *r)

@@ -262,6 +262,10 @@ static void tell_sent(struct vn_tx *tx)
     ev->bytes = tx->bytes - tx->watch_bytes;
     ev->real_time = tx->real_time;
     ev->real_time_lost = tx->real_time_lost;
+    uint64_t overdue_us = 0;
+    for (size_t lane = 0; lane < lane_count(tx); lane++)
+        overdue_us = VN_MAX(overdue_us, vn_retain_overdue_us(retain_of(tx, lane)));
+    ev->overdue_ms = (uint32_t)VN_MIN(overdue_us / 1000, (uint64_t)UINT32_MAX);
     if (vn_worker_tell(tx->worker, &ev->msg))
         tx->watch_us = tx->real_time = tx->real_time_lost = 0;
 }

@@ -25,6 +25,7 @@ static void drain(struct world_flow *f)
         if (number < WORLD_FLOW_MAX)
             f->come[number] =
                 !f->in_time_ms || now_ms(f) - f->sent_ms[number] <= f->in_time_ms + LOOK_MS;
+        f->arrived++;
         vn_pktbuf_free(b);
     }
 }

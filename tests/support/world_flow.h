@@ -11,6 +11,7 @@ struct world_flow {
     uint64_t in_time_ms; /* those that take longer do not count as come; 0: all count */
     uint32_t sent_ms[WORLD_FLOW_MAX];
     bool come[WORLD_FLOW_MAX];
+    size_t arrived; /* in time or late */
 };
 
 void world_flow_init(struct world_flow *f, struct vn_world_node *from, struct vn_world_node *to);

@@ -15,16 +15,16 @@ struct scene {
     struct vn_world_node *a, *b, *c, *d;
     struct world_flow flow;              /* from a to b; what goes again is late */
     size_t control_bytes, control_count; /* of all tethers */
+    struct vn_id swallows;               /* a tether whose frames are lost behind it */
 };
 
 static bool count_control(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
                           struct vn_pktbuf *b)
 {
     struct scene *s = arg;
-    (void)tether;
     s->control_bytes += cls == VN_TETHER_CONTROL ? b->len : 0;
     s->control_count += cls == VN_TETHER_CONTROL;
-    return true;
+    return cls == VN_TETHER_CONTROL || !vn_id_equal(tether, &s->swallows);
 }
 
 static void setup(struct scene *s)
@@ -393,6 +393,29 @@ static void test_answers(void **state)
     assert_int_equal(0, s.loss_q16); /* somebody was busy */
 }
 
+/* A relay that answers, grants credit and takes frames, and passes none of them on: nothing is lost
+ * in the end. */
+static void test_relay_drops_silently(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct vn_world_node *first = relayed(&s);
+    const struct vn_id b = vn_world_status(s.b).node;
+    stream(&s, 4000, 20); /* reported */
+    const uint32_t from = s.flow.next;
+    const size_t before = s.flow.arrived;
+    s.swallows = vn_peer_get(first->node, &b)->hop->tether;
+    stream(&s, VN_OVERDUE_MS - 500, 40);
+    assert_ptr_equal(first, relay_of(&s));
+    stream(&s, 4500, 40); /* a report was on its way */
+    assert_ptr_not_equal(first, relay_of(&s));
+    assert_int_equal(1, s.a->node->routes.failovers);
+    stream(&s, 500, 40);
+    assert_int_equal(s.flow.next - from, s.flow.arrived - before);
+    assert_int_equal(1, vn_world_status(s.a).handshakes_started);
+    vn_world_done(&s.w);
+}
+
 /* Back and forth between the same two circuits: credit goes on where it was left. */
 static void test_comes_back(void **state)
 {
@@ -445,6 +468,7 @@ int main(void)
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_excluded_under_traffic),
         cmocka_unit_test(test_pinned_relay),
+        cmocka_unit_test(test_relay_drops_silently),
         cmocka_unit_test(test_comes_back),
         cmocka_unit_test(test_a_silent_peer_is_no_dead_path),
     };

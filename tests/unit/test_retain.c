@@ -118,6 +118,44 @@ static void reports_of_anything(void **state)
     assert_int_equal(0, add(10, 100, 0));
 }
 
+static void send_for_seconds(uint64_t *seq, unsigned n, uint64_t *now_us)
+{
+    for (unsigned i = 0; i < 10 * n; i++)
+        add((*seq)++, 100, *now_us += 100000);
+}
+
+/* A relay that takes frames and passes none on. */
+static void what_nobody_reports_is_overdue(void **state)
+{
+    (void)state;
+    uint64_t seq = 0, now_us = 1000000;
+    send_for_seconds(&seq, 3, &now_us);
+    assert_int_equal(2900000, vn_retain_overdue_us(&retain));
+    /* One that was lost alone is no reason. */
+    vn_retain_report(&retain, &(struct vn_delivery){.next = 20, .bits_len = 1, .bits = {2}});
+    assert_int_equal(0, vn_retain_overdue_us(&retain));
+    send_for_seconds(&seq, 3, &now_us);
+    assert_int_equal(2900000, vn_retain_overdue_us(&retain));
+    /* Another path has its own time. */
+    vn_retain_move(&retain, now_us);
+    assert_int_equal(0, vn_retain_overdue_us(&retain));
+    while (vn_retain_next(&retain))
+        ;
+    send_for_seconds(&seq, 3, &now_us);
+    assert_int_equal(3000000, vn_retain_overdue_us(&retain));
+    vn_retain_report(&retain, &(struct vn_delivery){.next = seq});
+    assert_int_equal(0, vn_retain_overdue_us(&retain));
+}
+
+/* The last report before an hour without traffic was lost. */
+static void a_pause_is_no_wait(void **state)
+{
+    (void)state;
+    add(0, 100, 1000);
+    add(1, 100, 3600000000);
+    assert_int_equal(VN_OVERDUE_PAUSE_US, vn_retain_overdue_us(&retain));
+}
+
 /* The tether it went to first has not sent all of it: its bytes stay as they are. */
 static void a_copy_goes_where_another_has_it(void **state)
 {
@@ -201,6 +239,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_the_tether_has_not_any_more_is_let_go, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(reports_of_anything, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_nobody_reports_is_overdue, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_pause_is_no_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(a_copy_goes_where_another_has_it, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(frames_are_bounded, setup, teardown),
