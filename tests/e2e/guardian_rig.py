@@ -16,17 +16,28 @@ import subprocess
 import tempfile
 
 import openapi
-from lib import BUILD, Daemon, Failed, run, wait_until
+from idp import b64
+from lib import BUILD, Daemon, Failed, check, run, wait_until
 
 PROBE = BUILD / "tests/guardian_probe"
 
 
-def b64(data):
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
 def unb64(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def done(result, status=200):
+    """The answer to a request, which must have gone well."""
+    check(result[0] == status, f"{status}: {result}"[:300])
+    return result[1]
+
+
+def refused(result, status, *words):
+    """It must have been refused with that status, and a detail that holds these words."""
+    check(result[0] == status and set(result[1]) == {"title", "status", "detail"} and result[1]["status"] == status,
+          f"refused with {status}: {result}")
+    for word in words:
+        check(word in result[1]["detail"], f"it says '{word}': {result[1]['detail']}")
 
 
 class Rig:

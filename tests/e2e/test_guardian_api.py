@@ -18,13 +18,6 @@ REALM = rig.info["realm"]["id"]
 slow = {}
 
 
-def refused(result, status, *words):
-    check(result[0] == status and set(result[1]) == {"title", "status", "detail"} and result[1]["status"] == status,
-          f"refused with {status}: {result}")
-    for word in words:
-        check(word in result[1]["detail"], f"it says '{word}'")
-
-
 def start_slow():
     """A client that drips its body: looked at in the end."""
 

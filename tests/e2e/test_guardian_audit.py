@@ -11,17 +11,6 @@ root = rig.admin()
 REALM = rig.info["realm"]["id"]
 
 
-def done(result, status=200):
-    check(result[0] == status, f"{status}: {result}")
-    return result[1]
-
-
-def refused(result, status, *words):
-    check(result[0] == status, f"refused with {status}: {result}")
-    for word in words:
-        check(word in result[1]["detail"], f"it says '{word}'")
-
-
 def make(*scopes, **wish):
     return done(rig.post("/auth/tokens", {"name": "-".join(scopes), "scopes": scopes, **wish}, root), 201)
 

@@ -32,17 +32,6 @@ RULES = {"required": ["email_verified=true"], "scopes": ["groups"], "taints": ["
 CANARY = "canary-of-a-claim"
 
 
-def done(result, status=200):
-    check(result[0] == status, f"{status}: {result}"[:200])
-    return result[1]
-
-
-def refused(result, status, *words):
-    check(result[0] == status, f"refused with {status}: {result}")
-    for word in words:
-        check(word in result[1]["detail"], f"it says '{word}': {result[1]['detail']}")
-
-
 def issuer(name, path="/keys", base=None, **more):
     return done(rig.post(ISSUERS, {"name": name, "issuer": more.pop("issuer", idp.url), "audience": more.pop("audience", name),
                                    "jwks_url": (base or idp.url) + path, **more}, root), 201)

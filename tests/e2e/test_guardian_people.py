@@ -14,17 +14,6 @@ LONG = "a password that is long"
 people = {}
 
 
-def refused(result, status, *words):
-    check(result[0] == status, f"refused with {status}: {result}")
-    for word in words:
-        check(word in result[1]["detail"], f"it says '{word}'")
-
-
-def done(result, status=200):
-    check(result[0] == status, f"{status}: {result}")
-    return result[1]
-
-
 def sign_in(name, password=LONG):
     return done(rig.post("/auth/login", {"user": name, "password": password}))
 

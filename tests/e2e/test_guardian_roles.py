@@ -14,11 +14,6 @@ home_org = rig.get("/orgs", root)[1]["items"][0]["id"]
 home = rig.info["realm"]["id"]
 
 
-def done(result, status=200):
-    check(result[0] == status, f"{status}: {result}")
-    return result[1]
-
-
 def sign_in(name, password=PASSWORD):
     return done(rig.post("/auth/login", {"user": name, "password": password}))["access_token"]
 

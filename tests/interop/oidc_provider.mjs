@@ -1,8 +1,7 @@
 // A real OpenID provider (npm oidc-provider) over HTTPS, without pages: whoever comes signs in as ?login_hint, or as "ann".
 //   node oidc_provider.mjs FOLDER-OF-MODULES CERT KEY PORT CLIENT-SECRET
 // On standard input, a line each: "rotate" makes a new signing key, first in the set; "only" forgets the older ones;
-// "people NAME JSON" gives somebody claims. Each line of
-// its output is JSON.
+// "people NAME JSON" gives somebody claims. Each line of its output is JSON.
 import { createRequire } from "node:module";
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { createServer } from "node:https";
@@ -49,7 +48,7 @@ function make() {
     if (!req.url.startsWith("/interaction/")) return callback(req, res);
     // Who it is, and that they agree: what pages would ask.
     const details = await provider.interactionDetails(req, res);
-    const accountId = details.params.login_hint || process.env.LOGIN || "ann";
+    const accountId = details.params.login_hint || "ann";
     const grant = new provider.Grant({ accountId, clientId: details.params.client_id });
     grant.addOIDCScope("openid email profile");
     const grantId = await grant.save();
