@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/node_i.h"
 #include "crypto/rng.h"
 #include "support/test.h"
 
@@ -657,6 +658,30 @@ uint64_t vn_world_drops(const struct vn_world_node *n)
     for (size_t i = 0; i < VN_NDROP_COUNT; i++)
         sum += s.drops[i];
     return sum;
+}
+
+uint64_t vn_world_drops_of(const struct vn_world_node *n, enum vn_node_drop why)
+{
+    return vn_world_status(n).drops[why];
+}
+
+struct vn_id vn_world_id(const struct vn_world_node *n)
+{
+    return n->node->session.self;
+}
+
+struct vn_peer *vn_world_peer(const struct vn_world_node *n, const struct vn_world_node *other)
+{
+    return vn_peer_get(n->node, &other->node->session.self);
+}
+
+bool vn_world_is_circuit_msg(enum vn_tether_class cls, const struct vn_pktbuf *b,
+                             struct vn_circuit_msg *ret)
+{
+    struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
+    struct vn_hop_header hop;
+    return cls == VN_TETHER_CONTROL && vn_hop_decode(&r, &hop) && hop.type == VN_HOP_CIRCUIT &&
+           vn_circuit_decode(vn_reader_rest(&r), ret) == VN_OK;
 }
 
 static void on_taints(void *arg, const struct vn_authority_error *err)

@@ -10,6 +10,7 @@
 #include "support/mem_authority.h"
 #include "support/mem_control.h"
 #include "support/mem_tether.h"
+#include "wire/circuit.h"
 
 #define VN_WORLD_NODES 18
 #define VN_WORLD_IDLE_MS 5000
@@ -107,9 +108,19 @@ uint64_t vn_world_ping(struct vn_world_node *from, struct vn_world_node *to, boo
 struct vn_node_status vn_world_status(const struct vn_world_node *n);
 /** All drops of the node, summed. */
 uint64_t vn_world_drops(const struct vn_world_node *n);
+/** Those of one kind. */
+uint64_t vn_world_drops_of(const struct vn_world_node *n, enum vn_node_drop why);
+/** The node's id in its present life. */
+struct vn_id vn_world_id(const struct vn_world_node *n);
+/** What n knows of the other; NULL: nothing. */
+struct vn_peer *vn_world_peer(const struct vn_world_node *n, const struct vn_world_node *other);
 /** Counters of its worker. */
 struct vn_worker_counters vn_world_counters(struct vn_world_node *n);
 /** vn_node_change_taints, and runs until it is done. NULL: neither. */
 void vn_world_taints(struct vn_world_node *n, const char *add, const char *remove);
 /** Counters of node and worker to standard error. */
 void vn_world_print(struct vn_world_node *n);
+
+/** For a filter of tethers: whether that is a message about circuits; what it says. */
+bool vn_world_is_circuit_msg(enum vn_tether_class cls, const struct vn_pktbuf *b,
+                             struct vn_circuit_msg *ret);

@@ -31,11 +31,6 @@ static void master(struct scene *s, bool up)
     vn_world_run(&s->w, 10);
 }
 
-static struct vn_id id_of(const struct vn_world_node *n)
-{
-    return n->node->session.self;
-}
-
 static uint64_t passed(const struct scene *s)
 {
     return vn_world_status(s->c).inband_passed;
@@ -192,8 +187,7 @@ static void test_one_end_notices_first(void **state)
     assert_true(vn_world_ping(s.b, s.a, false, 5000) < 300);
     master(&s, false);
     vn_world_cut(s.a, s.b, true);
-    struct vn_id b = id_of(s.b);
-    vn_hop_event_down(s.a->node, vn_peer_get(s.a->node, &b)->hop->handle, VN_TETHER_DOWN_SILENT);
+    vn_hop_event_down(s.a->node, vn_world_peer(s.a, s.b)->hop->handle, VN_TETHER_DOWN_SILENT);
     vn_world_run(&s.w, 500);
     assert_true(vn_world_ping(s.b, s.a, false, 10000) < 3000);
     assert_int_equal(1, vn_world_status(s.b).handshakes_started - 1); /* c's, and the same one */
@@ -207,18 +201,12 @@ static void test_one_end_notices_first(void **state)
 static void inject(struct vn_world_node *to, const struct vn_world_node *from,
                    const struct vn_inband *m)
 {
-    struct vn_id id = id_of(from);
-    struct vn_peer *p = vn_peer_get(to->node, &id);
+    struct vn_peer *p = vn_world_peer(to, from);
     uint8_t buf[512];
     struct vn_writer w = vn_writer_of(buf, sizeof(buf));
     vn_inband_encode(&w, m);
     assert_true(vn_writer_ok(&w) && p && p->hop);
     vn_inband_input(to->node, p->hop, vn_writer_span(&w));
-}
-
-static uint64_t drops(const struct vn_world_node *n, enum vn_node_drop why)
-{
-    return vn_world_status(n).drops[why];
 }
 
 static void test_floods(void **state)
@@ -229,15 +217,15 @@ static void test_floods(void **state)
     master(&s, false);
     struct vn_inband m = {.kind = VN_INBAND_SENT,
                           .subject = VN_SUBJ_IN,
-                          .name = id_of(s.b),
+                          .name = vn_world_id(s.b),
                           .message = VN_SPAN_LIT("\x01\x01\x05 noise")};
     for (int i = 0; i < 3000; i++)
         inject(s.c, s.a, &m);
     assert_int_equal(VN_INBAND_PASS_BURST, passed(&s));
-    assert_int_equal(3000 - VN_INBAND_PASS_BURST, drops(s.c, VN_NDROP_RATE));
+    assert_int_equal(3000 - VN_INBAND_PASS_BURST, vn_world_drops_of(s.c, VN_NDROP_RATE));
     m.kind = VN_INBAND_KEEP; /* what it brings is counted whatever it is for */
     inject(s.c, s.a, &m);
-    assert_int_equal(3001 - VN_INBAND_PASS_BURST, drops(s.c, VN_NDROP_RATE));
+    assert_int_equal(3001 - VN_INBAND_PASS_BURST, vn_world_drops_of(s.c, VN_NDROP_RATE));
     /* Those whose neighbours do not flood are served by both, at once. */
     assert_true(vn_world_ping(s.d, s.b, false, 5000) < 300);
     vn_world_done(&s.w);
@@ -251,34 +239,33 @@ static void test_loops_and_strangers(void **state)
     master(&s, false);
     struct vn_inband m = {.kind = VN_INBAND_SENT,
                           .subject = VN_SUBJ_IN,
-                          .name = id_of(s.a),
+                          .name = vn_world_id(s.a),
                           .message = VN_SPAN_LIT("\x01\x01\x05 noise")};
     inject(s.c, s.a, &m); /* to itself */
-    assert_int_equal(1, drops(s.c, VN_NDROP_LOOP));
+    assert_int_equal(1, vn_world_drops_of(s.c, VN_NDROP_LOOP));
     m.kind = VN_INBAND_PASSED;
-    m.src = id_of(s.d);
-    m.name = id_of(s.b);
+    m.src = vn_world_id(s.d);
+    m.name = vn_world_id(s.b);
     inject(s.c, s.a, &m); /* passed on twice */
-    assert_int_equal(2, drops(s.c, VN_NDROP_LOOP));
-    m.name = id_of(s.c);
-    m.src = id_of(s.c);
+    assert_int_equal(2, vn_world_drops_of(s.c, VN_NDROP_LOOP));
+    m.name = vn_world_id(s.c);
+    m.src = vn_world_id(s.c);
     inject(s.c, s.a, &m); /* our own */
-    m.src = id_of(s.a);
+    m.src = vn_world_id(s.a);
     inject(s.c, s.a, &m); /* its own */
-    assert_int_equal(4, drops(s.c, VN_NDROP_LOOP));
+    assert_int_equal(4, vn_world_drops_of(s.c, VN_NDROP_LOOP));
     m.kind = VN_INBAND_SENT;
     m.name = (struct vn_id){.b = {1}};
     inject(s.c, s.a, &m); /* to nobody */
-    assert_int_equal(1, drops(s.c, VN_NDROP_INBAND));
+    assert_int_equal(1, vn_world_drops_of(s.c, VN_NDROP_INBAND));
     m.subject = VN_SUBJ_OWN;
     inject(s.c, s.a, &m);
     assert_int_equal(0, passed(&s));
     struct vn_peer *p = vn_peer_get(s.c->node, &(struct vn_id){.b = {1}});
     assert_null(p);
     uint8_t none = 0;
-    vn_inband_input(s.c->node, vn_peer_get(s.c->node, &s.a->node->session.self)->hop,
-                    VN_SPAN(&none, 1));
-    assert_int_equal(1, drops(s.c, VN_NDROP_MALFORMED));
+    vn_inband_input(s.c->node, vn_world_peer(s.c, s.a)->hop, VN_SPAN(&none, 1));
+    assert_int_equal(1, vn_world_drops_of(s.c, VN_NDROP_MALFORMED));
     vn_world_done(&s.w);
 }
 
@@ -288,32 +275,34 @@ static void test_forged_senders(void **state)
     (void)state;
     struct scene s;
     setup(&s);
-    struct vn_id d = id_of(s.d);
+    struct vn_id d = vn_world_id(s.d);
     uint8_t other[100] = {1, VN_SUITE_DEFAULT, VN_T_OFFER}; /* of nobody */
     struct vn_inband m = {.kind = VN_INBAND_PASSED,
                           .subject = VN_SUBJ_IN,
-                          .name = id_of(s.b),
+                          .name = vn_world_id(s.b),
                           .src = d,
                           .message = VN_SPAN_ARRAY(other)};
     for (int i = 0; i < VN_INBAND_BURST; i++)
         inject(s.b, s.c, &m);
     inject(s.b, s.c, &m);
-    assert_int_equal(VN_INBAND_BURST, drops(s.b, VN_NDROP_MALFORMED));
-    assert_int_equal(1, drops(s.b, VN_NDROP_RATE));
+    assert_int_equal(VN_INBAND_BURST, vn_world_drops_of(s.b, VN_NDROP_MALFORMED));
+    assert_int_equal(1, vn_world_drops_of(s.b, VN_NDROP_RATE));
     /* It cost c its own share, and d nothing; nor did it change how d is answered. */
     vn_world_run(&s.w, 2000);
     const struct vn_source *source = vn_map_get(s.b->node->seen.sources, &d);
     assert_true(!source || source->envelopes.milli == 1000 * VN_ENVELOPE_SRC_BURST);
     assert_true(vn_world_ping(s.d, s.b, false, 5000) < 300);
-    const struct vn_peer *p = vn_peer_get(s.b->node, &d);
+    const struct vn_peer *p = vn_world_peer(s.b, s.d);
     assert_true(vn_id_is_zero(&p->via));
     /* Guardian's messages do not come this way. */
-    uint64_t before = drops(s.b, VN_NDROP_SUBJECT) + drops(s.b, VN_NDROP_MALFORMED);
+    uint64_t before =
+        vn_world_drops_of(s.b, VN_NDROP_SUBJECT) + vn_world_drops_of(s.b, VN_NDROP_MALFORMED);
     other[2] = VN_T_UPDATE;
     inject(s.b, s.c, &m);
     other[2] = VN_T_KEYS_NOW;
     inject(s.b, s.c, &m);
-    assert_int_equal(before + 2, drops(s.b, VN_NDROP_SUBJECT) + drops(s.b, VN_NDROP_MALFORMED));
+    assert_int_equal(before + 2, vn_world_drops_of(s.b, VN_NDROP_SUBJECT) +
+                                     vn_world_drops_of(s.b, VN_NDROP_MALFORMED));
     vn_world_done(&s.w);
 }
 

@@ -22,14 +22,9 @@ static void setup(struct scene *s)
     s->a = vn_world_add(&s->w, "alice", "home");
 }
 
-static struct vn_id id_of(const struct vn_world_node *n)
-{
-    return n->node->session.self;
-}
-
 static const struct vn_relay *entry(const struct vn_world_node *n, const struct vn_world_node *of)
 {
-    struct vn_id id = id_of(of);
+    struct vn_id id = vn_world_id(of);
     return vn_book_find(&n->node->places.book, vn_place_key(&id));
 }
 
@@ -131,12 +126,12 @@ static void test_who_answers_stays(void **state)
     struct scene s;
     setup(&s);
     const struct vn_place there = {.height_us = 100, .flags = VN_PLACE_RELAYS};
-    const struct vn_id c = id_of(s.c);
+    const struct vn_id c = vn_world_id(s.c);
     vn_places_hear(s.a->node, &c, &there, &c);
     for (int i = 0; i < 6; i++) {
         vn_places_want(s.a->node, &c);
         vn_world_run(&s.w, VN_PATH_WANT_MS);
-        struct vn_peer *p = vn_peer_get(s.a->node, &c);
+        struct vn_peer *p = vn_world_peer(s.a, s.c);
         assert_true(p && vn_peer_fresh(s.a->node, p));
         assert_int_equal(0, entry(s.a, s.c)->failures);
         p->eks_until_ms = 0; /* as time would have it */
@@ -171,17 +166,12 @@ static void test_counters_that_are_lost(void **state)
     vn_world_done(&s.w);
 }
 
-static uint64_t drops(const struct vn_world_node *n, enum vn_node_drop why)
-{
-    return vn_world_status(n).drops[why];
-}
-
 /* As if from had sent it over Master; NULL: to the hub. */
 static void send(const struct vn_world_node *from, const struct vn_world_node *to,
                  const struct vn_path_msg *m)
 {
     uint8_t buf[VN_STATEMENT_MAX + 512];
-    struct vn_id dst = to ? id_of(to) : (struct vn_id){0};
+    struct vn_id dst = to ? vn_world_id(to) : (struct vn_id){0};
     struct vn_writer w = vn_writer_of(buf, sizeof(buf));
     vn_path_encode(&w, m);
     assert_ok(vn_outbox_member(from->node, VN_T_PATH, to ? &dst : NULL, vn_writer_span(&w)));
@@ -204,16 +194,16 @@ static void test_liar(void **state)
         m.told[i].node.b[0] = (uint8_t)(i + 1);
     }
     /* Nobody asked. */
-    uint64_t before = drops(s.a, VN_NDROP_PATH);
+    uint64_t before = vn_world_drops_of(s.a, VN_NDROP_PATH);
     send(s.d, s.a, &m);
-    assert_int_equal(before + 1, drops(s.a, VN_NDROP_PATH));
+    assert_int_equal(before + 1, vn_world_drops_of(s.a, VN_NDROP_PATH));
     assert_null(vn_book_find(&s.a->node->places.book, vn_place_key(&m.told[0].node)));
     /* Asked, it gets six names in, and no more for that question. */
     struct vn_path_asked *asked = &s.a->node->places.asked[0];
-    *asked = (struct vn_path_asked){.request = 77, .to = id_of(s.d)};
+    *asked = (struct vn_path_asked){.request = 77, .to = vn_world_id(s.d)};
     send(s.c, s.a, &m); /* not of c */
     assert_null(vn_book_find(&s.a->node->places.book, vn_place_key(&m.told[0].node)));
-    m.told[5].node = id_of(s.b);
+    m.told[5].node = vn_world_id(s.b);
     m.told[5].place.height_us = 5000000;
     m.told[4].place.error_q16 = VN_Q16 + 1; /* no coordinate */
     send(s.d, s.a, &m);
@@ -221,7 +211,7 @@ static void test_liar(void **state)
     assert_null(vn_book_find(&s.a->node->places.book, vn_place_key(&m.told[4].node)));
     assert_true(entry(s.a, s.b)->at.height_us < 5000000); /* its own word stands before */
     send(s.d, s.a, &m);
-    assert_int_equal(before + 3, drops(s.a, VN_NDROP_PATH));
+    assert_int_equal(before + 3, vn_world_drops_of(s.a, VN_NDROP_PATH));
     /* Not over a neighbour, who could name anybody as its source. */
     uint8_t buf[512];
     struct vn_writer w = vn_writer_of(buf, sizeof(buf));
@@ -229,8 +219,8 @@ static void test_liar(void **state)
     const struct vn_envelope_send e = {.suite = s.d->node->suite,
                                        .type = VN_T_PATH,
                                        .realm = s.d->node->cfg.realm,
-                                       .src = id_of(s.d),
-                                       .dst = id_of(s.a),
+                                       .src = vn_world_id(s.d),
+                                       .dst = vn_world_id(s.a),
                                        .hour_keys = &s.d->node->session.cred->hour_keys,
                                        .now_ms = vn_protocol_now(s.d->node),
                                        .body = vn_writer_span(&w)};
@@ -238,13 +228,15 @@ static void test_liar(void **state)
     struct vn_buf b;
     vn_buf_init(&b, VN_CONTROL_PAYLOAD_MAX);
     assert_ok(vn_envelope_seal(&e, nonce, &b));
-    struct vn_subject via = {
-        .kind = VN_SUBJ_IN, .name = id_of(s.a), .src = id_of(s.d), .via = id_of(s.b)};
-    *asked = (struct vn_path_asked){.request = 77, .to = id_of(s.d)};
+    struct vn_subject via = {.kind = VN_SUBJ_IN,
+                             .name = vn_world_id(s.a),
+                             .src = vn_world_id(s.d),
+                             .via = vn_world_id(s.b)};
+    *asked = (struct vn_path_asked){.request = 77, .to = vn_world_id(s.d)};
     vn_inbox_turn(s.a->node, &via, vn_buf_span(&b));
     vn_buf_done(&b);
     assert_int_equal(77, asked->request);
-    assert_int_equal(before + 4, drops(s.a, VN_NDROP_PATH));
+    assert_int_equal(before + 4, vn_world_drops_of(s.a, VN_NDROP_PATH));
     /* Who does not answer for its descriptor is forgotten. */
     for (int i = 0; i < 4; i++) {
         vn_places_want(s.a->node, &m.told[0].node);
@@ -268,19 +260,20 @@ static void test_liar_of_taints(void **state)
     setup(&s);
     assert_true(vn_world_ping(s.a, s.b, false, 5000) < 100);
     const struct vn_blob *of_d = &s.d->node->session.cred->statement;
-    const struct vn_id b = id_of(s.b);
-    const struct vn_peer *peer = vn_peer_get(s.a->node, &b);
+    const struct vn_id b = vn_world_id(s.b);
+    const struct vn_peer *peer = vn_world_peer(s.a, s.b);
     const uint64_t number = peer->statement.number;
     struct vn_path_msg m = {
         .type = VN_PATH_REPLY, .request = 77, .statement = VN_SPAN(of_d->p, of_d->n)};
     vn_places_own(s.b->node, &m.place);
     struct vn_path_asked *asked = &s.a->node->places.asked[0];
     for (int wanted = 0; wanted < 2; wanted++) {
-        const uint64_t unasked = drops(s.a, VN_NDROP_PATH), others = drops(s.a, VN_NDROP_STATEMENT);
+        const uint64_t unasked = vn_world_drops_of(s.a, VN_NDROP_PATH),
+                       others = vn_world_drops_of(s.a, VN_NDROP_STATEMENT);
         *asked = (struct vn_path_asked){.request = 77, .to = b, .statement = wanted};
         send(s.b, s.a, &m);
-        assert_int_equal(unasked + !wanted, drops(s.a, VN_NDROP_PATH));
-        assert_int_equal(others + (uint64_t)wanted, drops(s.a, VN_NDROP_STATEMENT));
+        assert_int_equal(unasked + !wanted, vn_world_drops_of(s.a, VN_NDROP_PATH));
+        assert_int_equal(others + (uint64_t)wanted, vn_world_drops_of(s.a, VN_NDROP_STATEMENT));
         assert_true(peer->has_statement && peer->statement.number == number);
     }
     vn_world_done(&s.w);
@@ -292,27 +285,28 @@ static void test_flood(void **state)
     (void)state;
     struct scene s;
     setup(&s);
-    struct vn_path_msg m = {.type = VN_PATH_QUERY, .request = 5, .of = id_of(s.c)};
+    struct vn_path_msg m = {.type = VN_PATH_QUERY, .request = 5, .of = vn_world_id(s.c)};
     vn_places_own(s.d->node, &m.place);
     uint64_t told = s.c->node->places.told;
     for (int i = 0; i < 200; i++)
         send(s.d, s.c, &m);
     uint64_t answered = s.c->node->places.told - told;
     assert_in_range(answered, VN_PATH_BURST, VN_PATH_BURST + 2 * VN_PATH_RATE + 1);
-    assert_int_equal(200 - answered, drops(s.c, VN_NDROP_RATE));
-    assert_int_equal(answered, drops(s.d, VN_NDROP_PATH) + drops(s.d, VN_NDROP_RATE));
+    assert_int_equal(200 - answered, vn_world_drops_of(s.c, VN_NDROP_RATE));
+    assert_int_equal(answered,
+                     vn_world_drops_of(s.d, VN_NDROP_PATH) + vn_world_drops_of(s.d, VN_NDROP_RATE));
     told = s.c->node->places.told;
     send(s.a, s.c, &m);
     assert_int_equal(told + 1, s.c->node->places.told);
     /* On the hubs' subject nobody's descriptor is asked for, nor are answers told there; and not
      * everybody is asked whom he has near but by lot. */
-    uint64_t before = drops(s.c, VN_NDROP_PATH);
+    uint64_t before = vn_world_drops_of(s.c, VN_NDROP_PATH);
     m.of = (struct vn_id){0};
     send(s.a, s.c, &m);
-    assert_int_equal(before + 1, drops(s.c, VN_NDROP_PATH));
-    m.of = id_of(s.d); /* not c's to tell, to who is no neighbour */
+    assert_int_equal(before + 1, vn_world_drops_of(s.c, VN_NDROP_PATH));
+    m.of = vn_world_id(s.d); /* not c's to tell, to who is no neighbour */
     send(s.a, s.c, &m);
-    assert_int_equal(before + 2, drops(s.c, VN_NDROP_PATH));
+    assert_int_equal(before + 2, vn_world_drops_of(s.c, VN_NDROP_PATH));
     vn_world_done(&s.w);
 }
 

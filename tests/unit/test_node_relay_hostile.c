@@ -14,13 +14,10 @@ static bool see(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
                 struct vn_pktbuf *b)
 {
     struct tap *t = arg;
-    struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
-    struct vn_hop_header hop;
     struct vn_circuit_msg m;
     (void)tether;
-    if (t->n == 0 && cls == VN_TETHER_CONTROL && vn_hop_decode(&r, &hop) &&
-        hop.type == VN_HOP_CIRCUIT && vn_circuit_decode(vn_reader_rest(&r), &m) == VN_OK &&
-        m.type == VN_CIRCUIT_SETUP && m.blob.n) {
+    if (t->n == 0 && vn_world_is_circuit_msg(cls, b, &m) && m.type == VN_CIRCUIT_SETUP &&
+        m.blob.n) {
         memcpy(t->blob, m.blob.p, m.blob.n);
         t->n = m.blob.n;
     }
@@ -48,17 +45,10 @@ static void setup(struct scene *s)
     s->request = 1u << 20;
 }
 
-static const struct vn_peer *peer_of(const struct vn_world_node *n, const struct vn_world_node *of)
-{
-    const struct vn_peer *p = vn_peer_get(n->node, &of->node->session.self);
-    assert_non_null(p);
-    return p;
-}
-
 /* As if a had sent it to c. */
 static void inject(struct scene *s, uint8_t hops, struct vn_span blob)
 {
-    struct vn_peer *p = vn_peer_get(s->c->node, &s->a->node->session.self);
+    struct vn_peer *p = vn_world_peer(s->c, s->a);
     uint8_t buf[VN_SETUP_BLOB_MAX + 64];
     struct vn_writer w = vn_writer_of(buf, sizeof(buf));
     vn_circuit_encode(&w, &(struct vn_circuit_msg){.type = VN_CIRCUIT_SETUP,
@@ -70,17 +60,12 @@ static void inject(struct scene *s, uint8_t hops, struct vn_span blob)
     vn_circuit_input(s->c->node, p->hop, vn_writer_span(&w));
 }
 
-static uint64_t drops(const struct scene *s, enum vn_node_drop why)
-{
-    return vn_world_status(s->c).drops[why];
-}
-
 /* A blob for c that goes on to these. */
 static struct vn_span make(struct scene *s, const struct vn_id *next, uint64_t time_ms,
                            uint8_t *ret)
 {
     struct vn_setup_keys keys[2];
-    const struct vn_peer *c = peer_of(s->a, s->c);
+    const struct vn_peer *c = vn_world_peer(s->a, s->c);
     struct vn_setup_hop hops[2] = {{c->id, VN_SPAN(c->eks, c->eks_len)},
                                    {*next, VN_SPAN(c->eks, c->eks_len)}};
     assert_ok(vn_setup_seal(s->c->node->suite, hops, 2, time_ms, 1, ret, keys));
@@ -94,20 +79,20 @@ static void test_replayed_and_forged(void **state)
     setup(&s);
     uint64_t accepted = vn_world_status(s.c).relays_accepted;
     inject(&s, 9, VN_SPAN(s.tap.blob, s.tap.n));
-    assert_int_equal(1, drops(&s, VN_NDROP_REPLAY));
+    assert_int_equal(1, vn_world_drops_of(s.c, VN_NDROP_REPLAY));
     s.tap.blob[100] ^= 1;
     inject(&s, 9, VN_SPAN(s.tap.blob, s.tap.n));
-    assert_int_equal(1, drops(&s, VN_NDROP_SEAL));
+    assert_int_equal(1, vn_world_drops_of(s.c, VN_NDROP_SEAL));
     s.tap.blob[0] ^= 1; /* another key's */
     inject(&s, 9, VN_SPAN(s.tap.blob, s.tap.n));
-    assert_int_equal(2, drops(&s, VN_NDROP_SEAL));
+    assert_int_equal(2, vn_world_drops_of(s.c, VN_NDROP_SEAL));
     inject(&s, 9, VN_SPAN(s.tap.blob, s.tap.n - 1));
-    assert_int_equal(3, drops(&s, VN_NDROP_SEAL));
+    assert_int_equal(3, vn_world_drops_of(s.c, VN_NDROP_SEAL));
     uint8_t blob[VN_SETUP_BLOB_MAX];
     uint64_t now = vn_protocol_now(s.c->node);
     inject(&s, 9, make(&s, &s.b->node->session.self, now - VN_ENVELOPE_FRESH_MS - 1, blob));
     inject(&s, 9, make(&s, &s.b->node->session.self, now + VN_ENVELOPE_FRESH_MS + 1, blob));
-    assert_int_equal(2, drops(&s, VN_NDROP_STALE));
+    assert_int_equal(2, vn_world_drops_of(s.c, VN_NDROP_STALE));
     vn_world_run(&s.w, 1000);
     assert_int_equal(accepted, vn_world_status(s.c).relays_accepted);
     assert_int_equal(1, vn_world_status(s.c).relay_count);
@@ -125,7 +110,7 @@ static void test_loops(void **state)
     inject(&s, 9, make(&s, &s.c->node->session.self, now, blob)); /* to itself */
     inject(&s, 9, make(&s, &s.a->node->session.self, now, blob)); /* back */
     inject(&s, 0, make(&s, &s.b->node->session.self, now, blob)); /* its budget is used up */
-    assert_int_equal(3, drops(&s, VN_NDROP_LOOP));
+    assert_int_equal(3, vn_world_drops_of(s.c, VN_NDROP_LOOP));
     assert_int_equal(1, vn_world_status(s.c).relay_count);
     vn_world_done(&s.w);
 }
@@ -154,12 +139,12 @@ static void test_floods(void **state)
     const struct vn_id nobody = {.b = {1, 2, 3}};
     for (int i = 0; i < 3 * VN_SETUP_BURST; i++)
         inject(&s, 9, make(&s, &nobody, vn_protocol_now(s.c->node), blob));
-    assert_true(drops(&s, VN_NDROP_RATE) >= 2 * VN_SETUP_BURST);
+    assert_true(vn_world_drops_of(s.c, VN_NDROP_RATE) >= 2 * VN_SETUP_BURST);
     assert_true(vn_world_status(s.c).relay_count <= VN_SETUP_BURST + 1);
     /* Failure reports and descriptors that nobody asked for reach nothing. */
-    const struct vn_peer *p = peer_of(s.c, s.a);
+    const struct vn_peer *p = vn_world_peer(s.c, s.a);
     uint8_t buf[600];
-    uint64_t before = drops(&s, VN_NDROP_CIRCUIT);
+    uint64_t before = vn_world_drops_of(s.c, VN_NDROP_CIRCUIT);
     for (uint32_t i = 0; i < 1000; i++) {
         const uint8_t labels[8] = {0, 0, 1, (uint8_t)i, 0, 1, 0, (uint8_t)(i + 1)};
         struct vn_writer w = vn_writer_of(buf, sizeof(buf));
@@ -172,7 +157,7 @@ static void test_floods(void **state)
         vn_circuit_encode(&w, &m);
         vn_circuit_input(s.c->node, p->hop, vn_writer_span(&w));
     }
-    assert_true(drops(&s, VN_NDROP_CIRCUIT) >= before + 500);
+    assert_true(vn_world_drops_of(s.c, VN_NDROP_CIRCUIT) >= before + 500);
     assert_true(vn_world_ping(s.a, s.b, false, 1000) < 20);
     vn_world_run(&s.w, 4000);
     assert_int_equal(1, vn_world_status(s.c).relay_count);
@@ -185,7 +170,7 @@ static void test_swapped_ends(void **state)
     (void)state;
     struct scene s;
     setup(&s);
-    struct vn_peer *p = vn_peer_get(s.b->node, &s.c->node->session.self);
+    struct vn_peer *p = vn_world_peer(s.b, s.c);
     struct vn_circuit *in = NULL;
     VN_LIST_EACH(it, &p->hop->circuits)
     {
@@ -195,7 +180,7 @@ static void test_swapped_ends(void **state)
     assert_int_not_equal(in->bind, in->fwd);
     in->bind ^= 2; /* as if that had been accepted for another SETUP */
     uint64_t before = vn_world_status(s.b).drops[VN_NDROP_CIRCUIT];
-    struct vn_stream *tx = vn_peer_get(s.a->node, &s.b->node->session.self)->tx;
+    struct vn_stream *tx = vn_world_peer(s.a, s.b)->tx;
     vn_stream_set_state(tx, VN_TX_EXPECT_CIRCUIT);
     vn_tx_advance(s.a->node, tx);
     vn_world_run(&s.w, 100);

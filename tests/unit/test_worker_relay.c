@@ -193,6 +193,16 @@ static bool see_label(void *arg, const struct vn_id *tether, enum vn_tether_clas
     return !s->loses;
 }
 
+/* Packets from 0 to 2, so many at once, and so long between. */
+static void pour(struct vn_rig *r, uint32_t count, uint32_t at_once, uint64_t pause_us)
+{
+    for (uint32_t k = 0; k < count; k++) {
+        send(r, 0, 2, PAYLOAD, k);
+        if (k % at_once == 0)
+            vn_rig_run(r, pause_us);
+    }
+}
+
 /* While its way on is blocked, a circuit gets no more than its credit into the relay. */
 static void test_credit_bounds_what_waits(void **state)
 {
@@ -200,18 +210,11 @@ static void test_credit_bounds_what_waits(void **state)
     struct vn_rig r;
     struct watch c = {.label = label(0, 1)};
     setup(&r, &(struct vn_mem_net_config){.delay_us = 1000, .arg = &c, .filter = see_label}, 1);
-    for (uint32_t k = 0; k < 20; k++) { /* the window opens */
-        send(&r, 0, 2, PAYLOAD, k);
-        vn_rig_run(&r, 5000);
-    }
+    pour(&r, 20, 1, 5000); /* the window opens */
     const struct vn_id stalled = vn_rig_tether_id(3);
     vn_mem_net_stall(r.net, &stalled, true);
     uint64_t before = c.bytes;
-    for (uint32_t k = 0; k < 8000; k++) {
-        send(&r, 0, 2, PAYLOAD, k);
-        if (k % 100 == 0)
-            vn_rig_run(&r, 1000);
-    }
+    pour(&r, 8000, 100, 1000);
     vn_rig_run(&r, 100000);
     /* One window on the tether that stalls, one in the relay. */
     uint64_t in = c.bytes - before;
@@ -240,11 +243,7 @@ static void test_without_credit(void **state)
     const struct vn_id stalled = vn_rig_tether_id(3);
     vn_mem_net_stall(r.net, &stalled, true);
     move_source(&r, 1, label(0, 1), 0); /* as if the source's tether knew nothing of credit */
-    for (uint32_t k = 0; k < 6000; k++) {
-        send(&r, 0, 2, PAYLOAD, k);
-        if (k % 50 == 0)
-            vn_rig_run(&r, 1000);
-    }
+    pour(&r, 6000, 50, 1000);
     vn_rig_run(&r, 100000);
     assert_true(vn_rig_counters(&r.side[1]).drops[VN_DROP_CREDIT] > 0);
     vn_rig_done(&r);
@@ -274,10 +273,7 @@ static void test_credit_of_lost_frames_comes_back(void **state)
               &(struct vn_mem_net_config){
                   .delay_us = 1000, .arg = &l, .filter = see_label, .give_up_us = LIFETIME_US},
               1);
-        for (uint32_t k = 0; k < PACKETS; k++) {
-            send(&r, 0, 2, PAYLOAD, k);
-            vn_rig_run(&r, 1000);
-        }
+        pour(&r, PACKETS, 1, 1000);
         const size_t lost = l.frames;
         assert_true(lost > 0);
         l.loses = false;
@@ -294,10 +290,7 @@ static void test_credit_of_lost_frames_comes_back(void **state)
         assert_true(arrived(&r, 0, 2) > 0);
         /* As much as at first, and not more. */
         const size_t before = arrived(&r, 0, 2);
-        for (uint32_t k = 0; k < PACKETS; k++) {
-            send(&r, 0, 2, PAYLOAD, k);
-            vn_rig_run(&r, 1000);
-        }
+        pour(&r, PACKETS, 1, 1000);
         vn_rig_run(&r, 1000000);
         assert_int_equal(before + PACKETS, arrived(&r, 0, 2));
         assert_int_equal(0, vn_rig_counters(&r.side[1]).drops[VN_DROP_CREDIT]);
