@@ -3,7 +3,7 @@
  *
  * timer           armed by                               disarmed by        fires
  * stream.timer    tx, EXPECT_BOUND: BIND sent (250 ms,   BOUND, end         BIND again; after 5
- * doubling) rx: see responder.c                                             another circuit
+ *                 doubling); rx: see responder.c                            another circuit
  */
 #include "anchor.pb-c.h"
 #include "core/node_i.h"

@@ -1,10 +1,11 @@
 /*
  * timer            armed by                                disarmed by    fires
- * circuit.timer    out: SETUP sent (500 ms)                ACCEPT         SETUP again; after 3 s
- * the circuit failed; with a blob after VN_SETUP_SEALED_WAIT_MS, without a second SETUP
+ * circuit.timer    out: SETUP sent (500 ms; with a blob    ACCEPT         SETUP again, with a blob
+ *                  VN_SETUP_SEALED_WAIT_MS)                               not; after 3 s, with a
+ *                                                                         blob at once: it failed
  *                  out, source, sealed: no tether (3 s)    it is up       the circuit failed
  *                  in: accepted (30 s)                     BIND           closes: nobody bound a
- * stream
+ *                                                                         stream
  *                  source, retired (2 s; at once if what
  *                  it was to replace is lost)              end            closes
  *                  relay, in: descriptor asked for (3 s)   DESC           refuses

@@ -1,12 +1,16 @@
 /*
  * timer        armed by                                   disarmed by     fires
  * hop.timer    EXPECT_GATHERED (50 ms)                    gathered        signals with the
- * candidates there are EXPECT_ANSWER: offer sent (500 ms)         answer          offer again;
- * after 4 the tether failed EXPECT_UP (10 s)                           up              the tether
- * failed UP, restarting: 50 ms, then every 500 ms until the peer's parameters come; after 10 s the
- * tether is given up. hop.idle     no circuit and no stream wants it          SETUP, stream closes
- * (0.5 s; 10 s if it never had one) hop.report   a circuit failed (at once, or 10 ms after   the
- * tether's    one message with all their the last report)                            end labels
+ *                                                                         candidates there are
+ *              EXPECT_ANSWER: offer sent (500 ms)         answer          offer again; after 4 the
+ *                                                                         tether failed
+ *              EXPECT_UP (10 s)                           up              the tether failed
+ *              UP, restarting (50 ms, then 500 ms)        the peer's      signals again; after 10 s
+ *                                                         parameters      the tether is given up
+ * hop.idle     no circuit and no stream wants it (0.5 s;  SETUP, stream   closes
+ *              10 s if it never had one)
+ * hop.report   a circuit failed (at once, or 10 ms after  the tether's    one message with all
+ *              the last report)                           end             their labels
  * hop.renew    see hop_renew.c
  */
 #include "core/hop.h"

@@ -2,8 +2,10 @@
  * Handshake as initiator.
  *
  * timer           armed by                               disarmed by        fires
- * stream.timer    EXPECT_M2: M1 sent (250 ms, doubling)  M2, RETRY, end     M1 again,
- * bit-identical; after 5: failed; after 500 ms also asks for the descriptor
+ * stream.timer    EXPECT_M2: M1 sent (250 ms, doubling)  M2, RETRY, end     M1 again, the same
+ *                                                                           bits; after 5: failed;
+ *                                                                           after 500 ms also asks
+ *                                                                           for the descriptor
  */
 #include "anchor.pb-c.h"
 #include "core/node_i.h"

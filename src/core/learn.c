@@ -1,7 +1,9 @@
 /*
  * timer           armed by                      disarmed by   fires
  * learner.tick    the stream was open first     its end       every 2 s: costs become weights, and
- * those a move; while it sends also probes, set-ups and the search for relays
+ *                                                             those a move; while it sends also
+ *                                                             probes, set-ups and the search for
+ *                                                             relays
  * learner.check   see learn_live.c
  */
 #include "core/learn.h"

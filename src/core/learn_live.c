@@ -6,7 +6,8 @@
  *
  * timer           armed by                        disarmed by      fires
  * learner.check   a heartbeat is out: half, then  its answer, end  asks again; then moves
- * the whole of the silence that is borne
+ *                 the whole of the silence
+ *                 that is borne
  */
 #include "core/learn.h"
 

@@ -1,7 +1,7 @@
 /*
  * timer           armed by                               disarmed by   fires
  * rotate_timer    a signed descriptor (10 min); a        stop          new semi-static key and
- * descriptor failed attempt (1 s)
+ *                 failed attempt (1 s)                                 descriptor
  */
 #include "core/node_i.h"
 

@@ -4,7 +4,7 @@
  *              8 times 0.4 s; then 60 s)                     is left            are asked
  * places.look  a tether is up (2 s)                        none is            the worker's counters
  *                                                                             are asked for;
- * digests
+ *                                                                             digests are sent
  */
 #include "core/places.h"
 

@@ -3,8 +3,8 @@
  * query.timer     sending (see wait_ms); having to wait  the end         the next try; after the
  *                 for the control channel (3.6 s);                       last, the wait, or 50 ms
  *                 first answer (50 ms)                                   after the first answer,
- * the verdict resolve.timer   vn_node_resolve (3.6 s)                the verdict     "nobody
- * answered"
+ *                                                                        the verdict
+ * resolve.timer   vn_node_resolve (3.6 s)                the verdict     "nobody answered"
  */
 #include "core/query.h"
 

@@ -1,7 +1,8 @@
 /*
  * timer           armed by                               disarmed by        fires
- * rekey.timer     tx: the offer is sent (250 ms,         answer, end        offers again; after 5:
- * doubling) the worker goes on with symmetric steps
+ * rekey.timer     tx: the offer is sent (250 ms,         answer, end        offers again; after 5
+ *                 doubling)                                                 the worker goes on with
+ *                                                                           symmetric steps
  * rekey.old_timer new control keys (60 s)                the next, end      wipes those before
  */
 #include "core/rekey.h"

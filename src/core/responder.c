@@ -4,8 +4,8 @@
  *
  * timer             armed by                              disarmed by        fires
  * stream.timer      EXPECT_BIND: M2 sent (30 s); the      BIND, end          closes the half-open
- * stream tether was lost (twice idle_ms) stream.m2_timer   M2 sent (180 s) end forgets the stored
- * M2
+ *                   tether was lost (twice idle_ms)                          stream
+ * stream.m2_timer   M2 sent (180 s)                       end                forgets the stored M2
  */
 #include "anchor.pb-c.h"
 #include "core/node_i.h"

@@ -1,7 +1,9 @@
 /*
  * timer           armed by                               disarmed by        fires
  * stream.route    no circuit and no tether (1 s)         another circuit    a relay is tried, and
- * again open through a relay (5 s, doubling)   direct, end        the direct tether is tried
+ *                                                                           again
+ *                 open through a relay (5 s, doubling)   direct, end        the direct tether is
+ *                                                                           tried
  * stream.no_way   its last way is lost (4 s)             it is open, end    what waits is refused;
  *                                                                           closed if nobody waits
  */
