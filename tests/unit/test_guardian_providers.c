@@ -23,7 +23,7 @@ static struct vn_io io;
 static struct tls_server *server;
 static struct vn_provider_config cfg;
 static struct vn_providers *p;
-static uint64_t moved_us;
+static uint64_t time_us; /* it stands still but for move_ms */
 
 static atomic_uint asked; /* requests that the server answered */
 static _Atomic(const char *) cache, body;
@@ -42,12 +42,13 @@ static struct tls_answer answer(void *arg, const struct tls_request *rq)
 
 static uint64_t now_us(void *self)
 {
-    return vn_loop_io_now_us(self) + moved_us;
+    (void)self;
+    return time_us;
 }
 
 static void move_ms(uint64_t ms)
 {
-    moved_us += ms * 1000;
+    time_us += ms * 1000;
 }
 
 static int setup(void **state)
@@ -60,6 +61,7 @@ static int setup(void **state)
     assert_ok(vn_loop_new(&loop));
     io = (struct vn_io)VN_LOOP_IO(loop);
     io.now_us = now_us;
+    time_us = vn_clock_mono_us();
     server = tls_server_new(key, cert, false, answer, NULL);
     return 0;
 }
