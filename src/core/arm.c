@@ -35,8 +35,7 @@ void vn_answers_add(struct vn_answers *a, uint32_t rtt_us)
 static uint32_t loss_q16(const struct vn_answers *a)
 {
     const uint32_t late = (uint32_t)__builtin_popcount(a->late);
-    return late <= LATE_ANYWAY ? 0
-                               : (late - LATE_ANYWAY) * VN_Q16 / (LATE_BITS - LATE_ANYWAY) / 2;
+    return late <= LATE_ANYWAY ? 0 : (late - LATE_ANYWAY) * VN_Q16 / (LATE_BITS - LATE_ANYWAY) / 2;
 }
 
 /* The fastest of the last few is the path's delay: what a busy machine adds to one or the other is

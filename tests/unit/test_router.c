@@ -342,7 +342,8 @@ static void probes_are_capped_per_node(void **state)
     assert_in_range(all, 1300, 1420);
 }
 
-/* A relay that saves next to nothing is left for the direct path, one that saves a little is not. */
+/* A relay that saves next to nothing is left for the direct path, one that saves a little is not.
+ */
 static void relays_that_save_nothing_are_left(void **state)
 {
     (void)state;
