@@ -70,4 +70,4 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   if (order === "people") people[name] = JSON.parse(claims.join(" "));
   else make();
   say({ done: line });
-});
+}).on("close", () => process.exit()); // who started it is gone
