@@ -53,7 +53,15 @@ vn_status vn_store_oidc_by_name(struct vn_store *s, const char *name, struct vn_
 
 vn_status vn_store_oidc_delete(struct vn_store *s, const struct vn_id *id)
 {
-    return vn_sql_change_one(s, "DELETE FROM oidc_provider WHERE id = ?", id, "provider delete");
+    /* SQLite keeps the place where it makes up rows. A longer one there leaves no secret; of one as
+     * long it would write into the page at once. */
+    vn_status st = vn_sql_change_one(s,
+                                     "UPDATE oidc_provider SET client_secret ="
+                                     " hex(zeroblob(length(client_secret) / 2 + 1)) WHERE id = ?",
+                                     id, "provider secret");
+    return st == VN_OK ? vn_sql_change_one(s, "DELETE FROM oidc_provider WHERE id = ?", id,
+                                           "provider delete")
+                       : st;
 }
 
 vn_status vn_store_oidc_list(struct vn_store *s, const struct vn_page *page,

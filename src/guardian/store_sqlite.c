@@ -173,6 +173,9 @@ vn_status vn_store_open(const char *path, bool create, struct vn_store **ret)
     if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
         SQLITE_OK)
         return vn_sql_fail(s, "open");
+    /* SQLite's own slots for small allocations never come to free, which wipes. */
+    if (sqlite3_db_config(s->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 0, 0) != SQLITE_OK)
+        return vn_sql_fail(s, "lookaside");
     sqlite3_busy_timeout(s->db, BUSY_WAIT_MS);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     vn_status st = vn_sql_exec(

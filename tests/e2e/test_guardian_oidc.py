@@ -339,6 +339,17 @@ def nothing_is_remembered():
                  {"provider": [ISSUER.encode()]}, "Guardian, after all these sign-ins")
 
 
+def a_client_secret_ends_with_its_provider():
+    """It is in no argv, what was made of it for a request is wiped, and no memory holds it when the provider's entry has gone."""
+    secret, sent = SECRET.encode(), base64.b64encode(f"veilnet:{urllib.parse.quote(SECRET, safe='')}".encode())
+    done(rig.get("/oidc/providers", root))  # reads it from the store
+    check(secret not in pathlib.Path(f"/proc/{rig.daemon.pid}/cmdline").read_bytes(), "no argv has it")
+    memory_holds(rig.daemon.pid, {"client secret as it is sent": [sent]}, {"client secret": [secret]}, "Guardian, with the provider")
+    rig.cli("oidc", "delete", "idp")
+    memory_holds(rig.daemon.pid, {"client secret": [secret], "as it is sent": [sent]}, {"provider": [ISSUER.encode()]},
+                 "Guardian, without it")
+
+
 def nothing_is_said():
     store = sqlite3.connect(f"file:{rig.dir / 'guardian.db'}?mode=ro", uri=True)
     text = "\n".join(line for line in store.iterdump() if "oidc_provider" not in line)
@@ -356,4 +367,5 @@ def check_silently(condition, text):
 
 
 main(configured_by_a_superuser, a_person_signs_in, an_invitation_waits, flows_are_used_once_and_by_their_owner, an_account_is_linked_by_whose_it_is,
-     linked_on_the_command_line, new_keys, on_the_command_line, a_provider_that_is_away_or_wrong, nothing_is_remembered, nothing_is_said)
+     linked_on_the_command_line, new_keys, on_the_command_line, a_provider_that_is_away_or_wrong, nothing_is_remembered,
+     a_client_secret_ends_with_its_provider, nothing_is_said)
