@@ -201,6 +201,9 @@ NO_JSON = {"run", "stop", "login", "version", "help", "token revoke"}
 def the_table_is_whole():
     tried = {verb_of(line) for line in lines(LINES)}
     check(tried == VERBS, f"wrong input for each of {len(VERBS)} verbs: {tried ^ VERBS or 'all'}")
+    told = (SOURCE / "docs/operations.md").read_text()
+    silent = {verb for verb in VERBS - {"help", "version"} if not re.search(rf"(`|veilnet-guardian ){verb}\b", told)}
+    check(not silent, f"docs/operations.md tells of them: {silent or 'all'}")
 
 
 def right():

@@ -65,4 +65,23 @@ def a_linter_accepts_it():
     check(run([lint, "lint", path], ok=False, timeout=90, env=env).returncode != 0, "and would refuse a broken one")
 
 
-main(everyone_is_asked_who_they_are, a_linter_accepts_it)
+def told_of():
+    """(method, path) of the rows of docs/api.md: "GET, POST `/a/{id}`", "POST `/a/b`, `/c`" for /a/b and /a/c."""
+    rows = re.findall(r"^\| ([A-Z].*?) \| ", (SOURCE / "docs/api.md").read_text(), re.M)
+    methods, last = [], ""
+    for comma, method, path in (found for row in rows for found in re.findall(r"(?:^|(, )|\s)(?:([A-Z]+)|`(/[^`?]*)[^`]*`)", row)):
+        if method:
+            methods = [*methods, method] if methods and not last else [method]
+            last = ""
+        else:
+            last = last.rsplit("/", 1)[0] + path if comma and last else path
+            yield from ((m, last) for m in methods)
+
+
+def administrators_are_told_of_all():
+    there = {(method, re.sub(r"{\w+}", "{}", path)) for method, path, _ in operations}
+    told = {(method, re.sub(r"{\w+}", "{}", path)) for method, path in told_of()}
+    check(told == there, f"docs/api.md tells of {len(there)} operations: {told ^ there or 'all'}")
+
+
+main(everyone_is_asked_who_they_are, administrators_are_told_of_all, a_linter_accepts_it)
