@@ -167,9 +167,10 @@
 #define VN_REPORT_US 20000
 #define VN_REPORT_LITTLE_BYTES 65536
 #define VN_REPORT_LITTLE_US 3000000
-/* So long a stream may send through a relay without a report of anything new: then the relay drops
- * its frames. Two reports of little, for one may be lost, and what a busy machine adds. A pause in
- * sending counts for little: after one that is long, the last report may be all that was lost. */
+/* So long a stream may send through a relay without a report of anything new, or wait for credit of
+ * it: then the relay drops its frames. Two reports of little, for one may be lost, and what a busy
+ * machine adds. A pause in sending counts for little: after one that is long, the last report may
+ * be all that was lost. */
 #define VN_OVERDUE_MS 8000
 #define VN_OVERDUE_PAUSE_US 1000000ull
 #define VN_REPORT_SPAN 8192 /* frames behind the newest of which a report tells */

@@ -235,9 +235,9 @@ struct vn_ev_handle {
 struct vn_ev_sent {
     struct vn_post_msg msg;
     uint32_t handle;
-    uint32_t frames;                    /* since TX_WATCH, at least 1 */
+    uint32_t frames;                    /* since TX_WATCH; 0: they wait for credit */
     uint32_t overdue_ms;                /* bulk frames were sent for so long, and no report told of
-                                           any */
+                                           any; or waited for credit */
     uint64_t bytes;                     /* of packets in the frames */
     uint64_t real_time, real_time_lost; /* frames of that class, and of those that the first tether
                                            lost; since the event before */

@@ -37,8 +37,7 @@ void vn_turn_done(struct vn_turn *t)
 
 static bool may_send(const struct vn_turn *t, enum vn_tether_class cls)
 {
-    const struct vn_purse *p = &t->purse;
-    return cls != VN_TETHER_BULK || !p->on || p->sent < p->limit;
+    return cls != VN_TETHER_BULK || !vn_purse_is_empty(&t->purse);
 }
 
 void vn_turn_queue(struct vn_turn *t, enum vn_tether_class cls)

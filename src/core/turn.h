@@ -45,6 +45,11 @@ void vn_turn_done(struct vn_turn *t);
 void vn_turn_queue(struct vn_turn *t, enum vn_tether_class cls);
 /** The next hop's grant. */
 void vn_turn_credit(struct vn_turn *t, uint64_t limit);
+/** No bulk frame may begin. */
+static inline bool vn_purse_is_empty(const struct vn_purse *p)
+{
+    return p->on && p->sent >= p->limit;
+}
 /** Of a frame that the tether gave up: the next hop does not count it. */
 static inline void vn_purse_return(struct vn_purse *p, size_t n)
 {

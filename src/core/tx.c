@@ -46,10 +46,32 @@ static bool waits(const struct vn_turn *t, enum vn_tether_class cls)
            (cls == VN_TETHER_BULK && waits_again(tx));
 }
 
+static void tell_sent(struct vn_tx *tx);
+
+/* Bulk frames wait for credit. Who grants none is told of as who passes nothing on: nothing is sent
+ * then, so this tells. */
+static void look_dry(struct vn_tx *tx)
+{
+    const struct vn_purse *p = &tx->turn.purse;
+    const uint64_t now_us = tx->worker->now_us;
+    if (!vn_purse_is_empty(p)) {
+        tx->dry_us = 0;
+        return;
+    }
+    if (!tx->dry_us || tx->dry_limit != p->limit) {
+        tx->dry_us = now_us;
+        tx->dry_limit = p->limit;
+    }
+    if (tx->watch_us && now_us >= tx->watch_us)
+        tell_sent(tx);
+}
+
 void vn_tx_active(struct vn_tx *tx, enum vn_tether_class cls)
 {
     tx->active_us = tx->worker->now_us;
     tx->idle_told = false;
+    if (cls == VN_TETHER_BULK)
+        look_dry(tx);
     vn_turn_queue(&tx->turn, cls);
 }
 
@@ -200,6 +222,7 @@ static void change_path(struct vn_tx *tx)
     }
     for (size_t lane = 0; lane < lane_count(tx); lane++)
         vn_retain_move(retain_of(tx, lane), tx->worker->now_us);
+    tx->dry_us = 0;
 }
 
 void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
@@ -262,7 +285,9 @@ static void tell_sent(struct vn_tx *tx)
     ev->bytes = tx->bytes - tx->watch_bytes;
     ev->real_time = tx->real_time;
     ev->real_time_lost = tx->real_time_lost;
-    uint64_t overdue_us = 0;
+    const bool dry =
+        tx->dry_us && vn_purse_is_empty(&tx->turn.purse) && tx->dry_limit == tx->turn.purse.limit;
+    uint64_t overdue_us = dry ? tx->worker->now_us - tx->dry_us : 0;
     for (size_t lane = 0; lane < lane_count(tx); lane++)
         overdue_us = VN_MAX(overdue_us, vn_retain_overdue_us(retain_of(tx, lane)));
     ev->overdue_ms = (uint32_t)VN_MIN(overdue_us / 1000, (uint64_t)UINT32_MAX);

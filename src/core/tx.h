@@ -41,6 +41,8 @@ struct vn_tx {
     bool idle_told;
     uint64_t watch_us;                  /* when to tell of the next frame; 0: not asked */
     uint64_t watch_frames, watch_bytes; /* `frames` and `bytes` when that was asked */
+    uint64_t dry_us, dry_limit;         /* bulk waits since then for more credit than that; 0: none
+                                           does */
 };
 
 void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd);

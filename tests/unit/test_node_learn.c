@@ -16,7 +16,15 @@ struct scene {
     struct world_flow flow;              /* from a to b; what goes again is late */
     size_t control_bytes, control_count; /* of all tethers */
     struct vn_id swallows;               /* a tether whose frames are lost behind it */
+    struct vn_id grants_none;            /* a tether on which no credit comes */
 };
+
+static bool is_grant(struct vn_pktbuf *b)
+{
+    struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
+    struct vn_hop_header hop;
+    return vn_hop_decode(&r, &hop) && hop.type == VN_HOP_CREDIT;
+}
 
 static bool count_control(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
                           struct vn_pktbuf *b)
@@ -24,6 +32,8 @@ static bool count_control(void *arg, const struct vn_id *tether, enum vn_tether_
     struct scene *s = arg;
     s->control_bytes += cls == VN_TETHER_CONTROL ? b->len : 0;
     s->control_count += cls == VN_TETHER_CONTROL;
+    if (vn_id_equal(tether, &s->grants_none) && is_grant(b))
+        return false;
     return cls == VN_TETHER_CONTROL || !vn_id_equal(tether, &s->swallows);
 }
 
@@ -416,6 +426,26 @@ static void test_relay_drops_silently(void **state)
     vn_world_done(&s.w);
 }
 
+/* A relay that answers and grants no credit: what waits goes by another way. */
+static void test_relay_grants_nothing(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct vn_world_node *first = relayed(&s);
+    const struct vn_id a = vn_world_status(s.a).node;
+    stream(&s, 4000, 20);
+    s.grants_none = vn_peer_get(first->node, &a)->hop->tether;
+    for (int i = 0; i < 60 && relay_of(&s) == first; i++)
+        stream(&s, 1000, 5);
+    assert_ptr_not_equal(first, relay_of(&s));
+    assert_int_equal(1, s.a->node->routes.failovers);
+    const size_t before = s.flow.arrived;
+    stream(&s, 1000, 5);
+    assert_true(s.flow.arrived - before >= 190);
+    assert_int_equal(1, vn_world_status(s.a).handshakes_started);
+    vn_world_done(&s.w);
+}
+
 /* Back and forth between the same two circuits: credit goes on where it was left. */
 static void test_comes_back(void **state)
 {
@@ -469,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_excluded_under_traffic),
         cmocka_unit_test(test_pinned_relay),
         cmocka_unit_test(test_relay_drops_silently),
+        cmocka_unit_test(test_relay_grants_nothing),
         cmocka_unit_test(test_comes_back),
         cmocka_unit_test(test_a_silent_peer_is_no_dead_path),
     };
