@@ -1,11 +1,18 @@
 """A and b have no way to each other but through c, d or e; one TCP connection lives through all that happens to those."""
 # timeout: 200
-from lib import *
-from veil import Guardian, Node
+import signal
 
+from lib import *
+from veil import Datagrams, Guardian, Node
+
+need("nft", "linkem")
 net = Net()
 srv, a, b, c, d, e = (net.machine(n) for n in ("srv", "a", "b", "c", "d", "e"))
-underlay = net.switch([srv, a, b, c, d, e], "10.9.0")
+underlay = net.switch([srv, a, b, d, e], "10.9.0")
+switch = net.machine_named("switch")
+wire = net.emulated(c, switch, "10.9.0.9/24", [])  # between c and all others
+switch.ip("link", "set", "eth0", "master", "br0")
+underlay["c"] = "10.9.0.9"
 g = Guardian(srv, "10.9.0.1")
 nodes = {m.name: Node(m, g, run_words=["--idle", "60", "--verbose"]) for m in (a, b, c, d, e)}
 na, nb = nodes["a"], nodes["b"]
@@ -94,6 +101,40 @@ def a_connection_through_a_relay():
     wait_until(lambda: len(answers()) > 20, 20, "the connection is used")
 
 
+def a_relay_delays():
+    """By 50 ms on each of its links: both directions leave it, if they went there. A rule leads one there first."""
+    def between():
+        times = answers()[-21:]
+        return sorted(y - x for x, y in zip(times, times[1:]))[10]
+
+    na.json("relays", "pin", "c")
+    wait_until(lambda: relay(na, "b").tag == "c", 30, "the pinned relay carries the stream")
+    wait_until(lambda: [r["standbys"] for r in na.json("routes")["routes"] if r["tag"] == "b"][0], 30, "another stands by")
+    na.json("relays", "forget", "c")
+    wire.set("--delay-ms", 50)
+    wait_until(lambda: relay(na, "b").tag != "c", 30, "it is left")
+    wait_until(lambda: between() < 0.1, 30, "answers come as fast as before: 130 ms apart through it")
+    wire.set("--delay-ms", 0)
+    check(client.running(), "over the same connection")
+
+
+def a_relay_keeps_frames_to_itself():
+    """It answers heartbeats, and passes small packets on; frames that are longer than those are not."""
+    client.send(signal.SIGSTOP)
+    flow = Datagrams(a, b, nb.ip4)
+    flow.flow()
+    liar = relay(na, "b")
+    liar.machine.run(["nft", "add table inet lie; add chain inet lie out { type filter hook output priority 0; };"
+                      f"add rule inet lie out ip daddr {underlay['b']} udp length > 300 counter drop"])
+    wait_until(lambda: relay(na, "b") is not liar, 40, "who keeps frames to himself is left")
+    flow.flow(1000)
+    check(na.status()["counters"]["frames_resent"] > 0, "what he kept goes again")
+    flow.stop()
+    liar.machine.run(["nft", "delete table inet lie"])
+    client.send(signal.SIGCONT)
+    lives(5, "another relay carries the stream")
+
+
 def the_link_beyond_the_relay_dies():
     there, back = relay(na, "b"), relay(nb, "a")
     cut(True, (there.machine, b))
@@ -151,5 +192,5 @@ def it_was_one_connection():
     check(client.running() and "Traceback" not in client.log_text(), "it was one TCP connection all the time")
 
 
-main(a_connection_through_a_relay, the_link_beyond_the_relay_dies, two_relays_die_at_once, the_relay_restarts,
-     everybody_is_parted, the_realm_forbids_relays, it_was_one_connection)
+main(a_connection_through_a_relay, a_relay_delays, a_relay_keeps_frames_to_itself, the_link_beyond_the_relay_dies,
+     two_relays_die_at_once, the_relay_restarts, everybody_is_parted, the_realm_forbids_relays, it_was_one_connection)
