@@ -24,9 +24,9 @@ static void bundle(struct vn_span in, const struct vn_suite_info *suite)
         return;
     struct vn_writer w = vn_writer_of(fuzz_scratch(), in.n);
     vn_write_span(&w, v.leaf);
-    vn_write_u16(&w, v.index);
-    vn_write_u16(&w, v.leaves);
-    vn_write_span(&w, v.path);
+    vn_write_u16(&w, v.place.index);
+    vn_write_u16(&w, v.place.leaves);
+    vn_write_span(&w, v.place.path);
     vn_write_block16(&w, v.sig);
     FUZZ_ASSERT(vn_span_equal(in, vn_writer_span(&w)));
     if (suite != r->suite)

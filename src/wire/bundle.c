@@ -112,12 +112,6 @@ vn_status vn_key_set_decode(struct vn_span bytes, struct vn_key_set *ret)
  *   signed: version1 suite1 type1 realm16 generation4 leaves2 root
  */
 
-static vn_status leaf_hash(enum vn_hash_alg alg, struct vn_span leaf, struct vn_hash *ret)
-{
-    static const uint8_t first[] = {0x01};
-    return vn_hash(alg, VN_PARTS(VN_SPAN_ARRAY(first), leaf), ret);
-}
-
 #define ROOT_MESSAGE_MAX (25 + VN_HASH_MAX)
 
 static struct vn_span root_message(const struct vn_suite_info *suite, const struct vn_id *realm,
@@ -190,16 +184,12 @@ static vn_status seal(const struct vn_suite_info *suite, const struct vn_id *rea
 static vn_status append_proof(const struct vn_suite_info *suite, const struct vn_merkle *tree,
                               size_t i, size_t n, struct vn_span sig, struct vn_buf *b)
 {
-    const struct vn_hash *path[VN_MERKLE_PATH_MAX];
-    size_t count = vn_merkle_path(tree, i, path), more = 4 + count * suite->hash_len + 2 + sig.n;
+    const size_t more = 4 + vn_merkle_path_len(i, n) * suite->hash_len + 2 + sig.n;
     vn_status st = vn_buf_reserve(b, more);
     if (st != VN_OK)
         return st;
     struct vn_writer w = vn_writer_of(b->p + b->len, more);
-    vn_write_u16(&w, (uint16_t)i);
-    vn_write_u16(&w, (uint16_t)n);
-    for (size_t k = 0; k < count; k++)
-        vn_write_span(&w, vn_hash_span(path[k]));
+    vn_merkle_write_place(tree, i, &w);
     vn_write_block16(&w, sig);
     if (!vn_writer_ok(&w))
         return VN_ERR_LIMIT;
@@ -216,7 +206,7 @@ static vn_status plant(const struct vn_suite_info *suite, const struct vn_bundle
     size_t count = 0;
     for (size_t i = 0; st == VN_OK && i < n; i++)
         if (list[i].ret.len)
-            st = leaf_hash(suite->hash, vn_buf_span(&list[i].ret), &leaves[count++]);
+            st = vn_merkle_leaf(suite->hash, vn_buf_span(&list[i].ret), &leaves[count++]);
     if (st == VN_OK && count)
         st = vn_merkle_new(suite->hash, leaves, count, ret);
     free(leaves);
@@ -270,9 +260,7 @@ vn_status vn_bundle_parse(struct vn_span bytes, const struct vn_suite_info *suit
         return VN_ERR_MALFORMED;
     v.leaf = VN_SPAN(bytes.p, bytes.n - r.left);
     v.sealed = vn_reader_rest(&sealed);
-    if (!vn_read_u16(&r, &v.index) || !vn_read_u16(&r, &v.leaves) || v.leaves > VN_BUNDLES_MAX ||
-        v.index >= v.leaves ||
-        !vn_read_span(&r, vn_merkle_path_len(v.index, v.leaves) * suite->hash_len, &v.path) ||
+    if (!vn_merkle_read_place(&r, suite->hash_len, VN_BUNDLES_MAX, &v.place) ||
         !vn_read_block16(&r, &sig) || sig.left != suite->sig_len || !vn_reader_done(&r))
         return VN_ERR_MALFORMED;
     v.sig = vn_reader_rest(&sig);
@@ -285,13 +273,14 @@ vn_status vn_bundle_verify(const struct vn_bundle_view *v, const struct vn_suite
 {
     struct vn_hash leaf, root;
     uint8_t message[ROOT_MESSAGE_MAX];
-    vn_status st = leaf_hash(suite->hash, v->leaf, &leaf);
+    vn_status st = vn_merkle_leaf(suite->hash, v->leaf, &leaf);
     if (st == VN_OK)
-        st = vn_merkle_climb(suite->hash, &leaf, v->index, v->leaves, v->path, &root);
+        st = vn_merkle_climb(suite->hash, &leaf, v->place.index, v->place.leaves, v->place.path,
+                             &root);
     if (st == VN_OK)
-        st = vn_sig_verify(command, KEYS_CONTEXT,
-                           root_message(suite, &v->realm, v->generation, v->leaves, &root, message),
-                           v->sig);
+        st = vn_sig_verify(
+            command, KEYS_CONTEXT,
+            root_message(suite, &v->realm, v->generation, v->place.leaves, &root, message), v->sig);
     return st;
 }
 

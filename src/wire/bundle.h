@@ -60,8 +60,8 @@ struct vn_bundle_view {
     uint8_t kid[VN_KID_LEN];
     uint32_t generation;
     struct vn_span ct, sealed;
-    uint16_t index, leaves;
-    struct vn_span path, sig;
+    struct vn_merkle_place place;
+    struct vn_span sig;
 };
 VN_MUST_CHECK vn_status vn_bundle_parse(struct vn_span bytes, const struct vn_suite_info *suite,
                                         struct vn_bundle_view *ret);

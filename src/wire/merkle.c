@@ -16,6 +16,12 @@ static vn_status join(enum vn_hash_alg alg, const struct vn_hash *l, const struc
     return vn_hash(alg, VN_PARTS(VN_SPAN_ARRAY(inner), vn_hash_span(l), vn_hash_span(r)), ret);
 }
 
+vn_status vn_merkle_leaf(enum vn_hash_alg alg, struct vn_span message, struct vn_hash *ret)
+{
+    static const uint8_t first[] = {0x01};
+    return vn_hash(alg, VN_PARTS(VN_SPAN_ARRAY(first), message), ret);
+}
+
 vn_status vn_merkle_new(enum vn_hash_alg alg, const struct vn_hash *leaves, size_t n,
                         struct vn_merkle **ret)
 {
@@ -106,4 +112,22 @@ vn_status vn_merkle_climb(enum vn_hash_alg alg, const struct vn_hash *leaf, size
     }
     *ret_root = at;
     return VN_OK;
+}
+
+void vn_merkle_write_place(const struct vn_merkle *m, size_t i, struct vn_writer *w)
+{
+    const struct vn_hash *path[VN_MERKLE_PATH_MAX];
+    const size_t n = vn_merkle_path(m, i, path);
+    vn_write_u16(w, (uint16_t)i);
+    vn_write_u16(w, (uint16_t)m->leaves);
+    for (size_t k = 0; k < n; k++)
+        vn_write_span(w, vn_hash_span(path[k]));
+}
+
+bool vn_merkle_read_place(struct vn_reader *r, size_t hash_len, size_t most,
+                          struct vn_merkle_place *ret)
+{
+    return vn_read_u16(r, &ret->index) && vn_read_u16(r, &ret->leaves) && ret->leaves <= most &&
+           ret->index < ret->leaves &&
+           vn_read_span(r, vn_merkle_path_len(ret->index, ret->leaves) * hash_len, &ret->path);
 }

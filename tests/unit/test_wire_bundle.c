@@ -133,8 +133,8 @@ static void check_round_trip(enum vn_suite suite, size_t n)
         assert_span_equal(set.statement, back.statement);
         assert_ok(vn_bundle_parse(in, r->suite, &v));
         assert_int_equal(8, v.generation);
-        assert_int_equal(i, v.index);
-        assert_int_equal(n, v.leaves);
+        assert_int_equal(i, v.place.index);
+        assert_int_equal(n, v.place.leaves);
         assert_memory_equal(&x.n->id, &v.node, sizeof(v.node));
         assert_status(VN_ERR_AUTH, receive(&other, in)); /* sealed to another */
         if (i + 1 == n && n > 1) {
