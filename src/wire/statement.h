@@ -26,7 +26,8 @@ struct vn_own_identity {
 enum vn_access_rule { VN_ACCESS_TAINTS = 1, VN_ACCESS_TEAMS = 2, VN_ACCESS_BOTH = 3 };
 
 #define VN_AFFINITY_TAG_LEN 16
-#define VN_STATEMENT_MAX (VN_SIG_MAX + 160 + 32 * VN_AFFINITY_TAG_LEN)
+#define VN_STATEMENTS_MAX 16 /* under one signature: each comes with up to 4 hashes of others */
+#define VN_STATEMENT_MAX (VN_SIG_MAX + 360 + 32 * VN_AFFINITY_TAG_LEN)
 
 struct vn_affinity_tag {
     uint8_t b[VN_AFFINITY_TAG_LEN];
@@ -58,6 +59,20 @@ VN_MUST_CHECK vn_status vn_affinity_tag(enum vn_hash_alg alg, const struct vn_se
 VN_MUST_CHECK vn_status vn_statement_issue(struct vn_statement *s,
                                            const struct vn_sig_key *command_key, uint8_t *ret,
                                            size_t *ret_n);
+/** The same without the signature, for vn_statements_sign. */
+VN_MUST_CHECK vn_status vn_statement_encode(struct vn_statement *s,
+                                            const struct vn_suite_info *suite, uint8_t *ret,
+                                            size_t *ret_n);
+struct vn_statement_out {
+    uint8_t *bytes; /* room for VN_STATEMENT_MAX */
+    size_t n;       /* as encoded; then as signed */
+};
+/**
+ * Signs 1 to VN_STATEMENTS_MAX of one realm at once: several by one signature of their tree's root,
+ * under "anchor-stmts-v1". Any thread. VN_ERR_ARG: too many, not of one realm, or another suite.
+ */
+VN_MUST_CHECK vn_status vn_statements_sign(const struct vn_sig_key *command_key,
+                                           struct vn_statement_out *list, size_t n);
 /**
  * Decodes and verifies. VN_ERR_MALFORMED, VN_ERR_AUTH (signature or realm), VN_ERR_EXPIRED. Number,
  * node and pk_hash are the caller's to compare.
@@ -66,7 +81,8 @@ VN_MUST_CHECK vn_status vn_statement_check(struct vn_span bytes, const struct vn
                                            const struct vn_suite_info *suite,
                                            const struct vn_id *realm, uint64_t now_ms,
                                            struct vn_statement *ret);
-/** Decoding alone; for what was verified before (cache) and for fuzzing. */
+/** Decoding alone; for what was verified before (cache) and for fuzzing. ret_sig: with the place in
+ * the tree before it, if there is one. */
 VN_MUST_CHECK vn_status vn_statement_decode(struct vn_span bytes, const struct vn_suite_info *suite,
                                             struct vn_statement *ret, struct vn_span *ret_signed,
                                             struct vn_span *ret_sig);
