@@ -25,6 +25,7 @@
 #include "guardian/realm_rule.h"
 #include "guardian/revoke.h"
 #include "guardian/signing.h"
+#include "guardian/statements.h"
 #include "loop/io.h"
 #include "loop/loop.h"
 
@@ -128,6 +129,8 @@ int vn_guardian_serve(const struct vn_statedir *dir)
         st = vn_providers_new(&s.io, &s.g.cfg.providers, &s.g.providers);
     if (st == VN_OK)
         st = vn_oidc_flows_new(&s.g.oidc_flows);
+    if (st == VN_OK)
+        st = vn_statements_new(s.g.uv, &s.g.statements);
     if (st == VN_OK) {
         vn_push_outbox(&s.g);
         vn_revoke_publish(&s.g);
@@ -150,6 +153,7 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     vn_loop_run(s.g.loop);
     vn_web_free(VN_TAKE(s.g.http));
     s.g.oidc_flows = vn_oidc_flows_free(s.g.oidc_flows);
+    s.g.statements = vn_statements_free(s.g.statements);
     s.g.loop = vn_loop_free(s.g.loop);
     vn_guardian_close(&s.g);
     vn_log(VN_LOG_INFO, "guardian_stopped");

@@ -21,6 +21,7 @@ struct vn_ephemerals;
 struct vn_commands;
 struct vn_providers;
 struct vn_oidc_flows;
+struct vn_statements;
 struct vn_geo;
 struct vn_audit_keeper;
 struct vn_loop;
@@ -47,6 +48,7 @@ struct vn_guardian {
     struct vn_commands *commands;         /* NULL when stopping, as links */
     struct vn_providers *providers;       /* NULL when stopping */
     struct vn_oidc_flows *oidc_flows;     /* NULL when starting or stopping */
+    struct vn_statements *statements;     /* NULL when starting */
     struct vn_revoker *revoker;           /* NULL when stopping */
     struct vn_key_changes *key_changes;   /* NULL when stopping */
     struct vn_signing *signing;           /* NULL when stopping */

@@ -109,8 +109,8 @@ vn_status vn_issue_identities_json(const struct vn_realm *realm, const struct vn
     return st;
 }
 
-vn_status vn_issue_statement(const struct vn_realm *realm, const struct vn_conflux_record *c,
-                             uint32_t generation, uint8_t *ret, size_t *ret_n)
+static vn_status make_statement(const struct vn_realm *realm, const struct vn_conflux_record *c,
+                                uint32_t generation, struct vn_statement *ret)
 {
     struct vn_own_identity ids[IDENTITIES_MAX];
     size_t n = 0;
@@ -131,7 +131,26 @@ vn_status vn_issue_statement(const struct vn_realm *realm, const struct vn_confl
         st = vn_affinity_tag(realm->suite->hash, &ids[i].key, ids[i].kind, &s.pk_hash, tag);
     }
     vn_wipe(ids, sizeof(ids));
+    if (st == VN_OK)
+        *ret = s;
+    return st;
+}
+
+vn_status vn_issue_statement(const struct vn_realm *realm, const struct vn_conflux_record *c,
+                             uint32_t generation, uint8_t *ret, size_t *ret_n)
+{
+    struct vn_statement s;
+    vn_status st = make_statement(realm, c, generation, &s);
     return st == VN_OK ? vn_statement_issue(&s, realm->command_key, ret, ret_n) : st;
+}
+
+vn_status vn_issue_unsigned_statement(const struct vn_realm *realm,
+                                      const struct vn_conflux_record *c, uint8_t *ret,
+                                      size_t *ret_n)
+{
+    struct vn_statement s;
+    vn_status st = make_statement(realm, c, realm->r.hour_generation, &s);
+    return st == VN_OK ? vn_statement_encode(&s, realm->suite, ret, ret_n) : st;
 }
 
 /* ---- keys of a generation ---- */
@@ -288,15 +307,18 @@ static bool put(json_t *o, const char *name, json_t *take)
     return json_object_set_new(o, name, take) == 0;
 }
 
+vn_status vn_issue_put_statement(json_t *answer, struct vn_span statement)
+{
+    return put(answer, "statement", vn_json_b64(statement)) ? VN_OK : VN_ERR_NOMEM;
+}
+
 static vn_status add_statement(const struct vn_realm *realm, const struct vn_conflux_record *c,
                                json_t *o)
 {
     uint8_t statement[VN_STATEMENT_MAX];
     size_t n;
     vn_status st = vn_issue_statement(realm, c, realm->r.hour_generation, statement, &n);
-    if (st != VN_OK)
-        return st;
-    return put(o, "statement", vn_json_b64(VN_SPAN(statement, n))) ? VN_OK : VN_ERR_NOMEM;
+    return st == VN_OK ? vn_issue_put_statement(o, VN_SPAN(statement, n)) : st;
 }
 
 /* Nothing, unless the realm is changing keys. */
@@ -529,8 +551,6 @@ vn_status vn_issue_login_answer(const struct vn_guardian_config *cfg, const stru
     vn_status st = add_certificate(realm, c, now_ms, o);
     if (st == VN_OK)
         st = add_ice_servers(cfg, c, o);
-    if (st == VN_OK)
-        st = add_statement(realm, c, o);
     if (st == VN_OK)
         st = add_identities(realm, c, o);
     if (st == VN_OK)

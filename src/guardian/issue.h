@@ -22,6 +22,12 @@ VN_MUST_CHECK vn_status vn_issue_guardian_jwt(const struct vn_realm *realm, cons
 VN_MUST_CHECK vn_status vn_issue_statement(const struct vn_realm *realm,
                                            const struct vn_conflux_record *c, uint32_t generation,
                                            uint8_t *ret, size_t *ret_n);
+/** That of the present generation, for vn_statements_sign. ret: VN_STATEMENT_MAX bytes. */
+VN_MUST_CHECK vn_status vn_issue_unsigned_statement(const struct vn_realm *realm,
+                                                    const struct vn_conflux_record *c, uint8_t *ret,
+                                                    size_t *ret_n);
+/** Into an answer, as text. */
+VN_MUST_CHECK vn_status vn_issue_put_statement(json_t *answer, struct vn_span statement);
 /** The node's identities with their keys of this generation: its taints, and as scopes its teams,
  * its verified claims and its user; none in quarantine from all. */
 VN_MUST_CHECK vn_status vn_issue_identities(const struct vn_realm *realm,
@@ -42,7 +48,8 @@ VN_MUST_CHECK vn_status vn_issue_identities_json(const struct vn_realm *realm,
 VN_MUST_CHECK vn_status vn_issue_taints_answer(const struct vn_realm *realm,
                                                const struct vn_conflux_record *c, uint64_t now_ms,
                                                json_t **ret);
-/** The whole login answer. c.session holds the new session, c.statement_number the number to sign.
+/** The login answer but for its statement: vn_issue_unsigned_statement, vn_statements_sign,
+ * vn_issue_put_statement. c.session holds the new session, c.statement_number the number to sign.
  */
 VN_MUST_CHECK vn_status vn_issue_login_answer(const struct vn_guardian_config *cfg,
                                               const struct vn_realm *realm,

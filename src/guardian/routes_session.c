@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/writer.h"
+#include "control/json_alloc.h"
 #include "crypto/rng.h"
 #include "guardian/admission.h"
 #include "guardian/ephemeral.h"
@@ -16,6 +17,7 @@
 #include "guardian/revoked.h"
 #include "guardian/routes.h"
 #include "guardian/routes_node.h"
+#include "guardian/statements.h"
 
 #define CSR_MAX 4096
 #define RETRIES 3 /* when the node's taints changed while its answer was being made */
@@ -40,15 +42,20 @@ struct login {
     size_t sig_n;
     uint8_t nkey_sig[64];
     bool proven;
+    bool expected; /* its statement is */
     /* results */
     vn_status result;
     const char *what; /* was wrong */
     json_t *answer;
+    struct vn_request *r; /* while its statement waits to be signed */
+    struct vn_statement_wait statement;
 };
 
 static void login_free(void *arg)
 {
     struct login *l = arg;
+    if (l->expected)
+        vn_statements_leave(l->g->statements);
     vn_realm_unref(l->realm);
     json_decref(l->answer);
     vn_revoked_unref(l->revoked);
@@ -108,6 +115,9 @@ static void login_work(void *arg)
     l->what = "csr: it must be a PKCS#10 request signed by its own key";
     l->result = vn_issue_login_answer(&l->g->cfg, l->realm, &l->c, VN_SPAN(l->csr, l->csr_n),
                                       l->now_ms, &l->answer);
+    if (l->result == VN_OK)
+        l->result =
+            vn_issue_unsigned_statement(l->realm, &l->c, l->statement.bytes, &l->statement.n);
     if (l->result == VN_OK) {
         l->what = "revocations";
         l->result = vn_revoked_answer(l->revoked, l->realm, l->answer);
@@ -129,12 +139,14 @@ static uint64_t next_number(const struct vn_conflux_record *c, uint64_t now_ms)
     return VN_MAX(c->statement_number + 1, now_ms);
 }
 
-static void login_done(struct vn_request *r, void *arg);
+static void login_made(struct vn_request *r, void *arg);
 
 static void login_start(struct vn_request *r, struct login *l)
 {
     l->c.statement_number = next_number(&l->c, l->now_ms);
-    vn_request_work(r, login_work, login_done, login_free, l);
+    l->expected = true;
+    vn_statements_expect(l->g->statements);
+    vn_request_work(r, login_work, login_made, login_free, l);
 }
 
 static void audit_login(struct vn_request *r, const struct login *l)
@@ -196,9 +208,8 @@ static vn_status record(struct vn_request *r, struct login *l)
     return vn_store_commit(s);
 }
 
-static void login_done(struct vn_request *r, void *arg)
+static void login_done(struct vn_request *r, struct login *l)
 {
-    struct login *l = arg;
     vn_status st = l->result;
     if (st == VN_ERR_AUTH || st == VN_ERR_MALFORMED) {
         vn_request_error(r, st == VN_ERR_AUTH ? 403 : 400, "%s", l->what);
@@ -233,6 +244,28 @@ static void login_done(struct vn_request *r, void *arg)
         vn_request_reply(r, 200, answer);
     }
     login_free(l);
+}
+
+static void login_signed(struct vn_statement_wait *w, vn_status st)
+{
+    struct login *l = VN_CONTAINER_OF(w, struct login, statement);
+    l->r->json_failures = vn_json_failures(); /* others' may have failed meanwhile */
+    l->result = st == VN_OK ? vn_issue_put_statement(l->answer, VN_SPAN(w->bytes, w->n)) : st;
+    login_done(l->r, l);
+}
+
+static void login_made(struct vn_request *r, void *arg)
+{
+    struct login *l = arg;
+    if (l->result != VN_OK) {
+        login_done(r, l);
+        return;
+    }
+    l->r = r;
+    l->expected = false;
+    l->statement.realm = l->realm;
+    l->statement.fn = login_signed;
+    vn_statements_join(l->g->statements, &l->statement);
 }
 
 /* Reads the body. Returns NULL, or what is wrong with it. */

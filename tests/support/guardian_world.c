@@ -7,6 +7,7 @@
 #include "guardian/realm_make.h"
 #include "guardian/regtoken.h"
 #include "guardian/revoked.h"
+#include "guardian/statements.h"
 #include "guardian/store_sql.h"
 #include "support/test.h"
 
@@ -35,8 +36,8 @@ static vn_status peer(struct vn_web_conn *c, struct vn_ip *ret)
     return vn_ip_parse("192.0.2.7", ret);
 }
 
-void vn_guardian_world_ask(struct vn_guardian_world *w, enum vn_web_method method, const char *path,
-                           const char *bearer, const char *body)
+void vn_guardian_world_start(struct vn_guardian_world *w, enum vn_web_method method,
+                             const char *path, const char *bearer, const char *body)
 {
     char only[128], query[VN_WEB_QUERY_MAX] = "";
     struct vn_id ids[2] = {{{0}}};
@@ -59,6 +60,12 @@ void vn_guardian_world_ask(struct vn_guardian_world *w, enum vn_web_method metho
     w->answers = 0;
     vn_web_dispatch(&w->g, w->rates, &w->conn, &call);
     (void)uv_run(&w->loop, UV_RUN_DEFAULT);
+}
+
+void vn_guardian_world_ask(struct vn_guardian_world *w, enum vn_web_method method, const char *path,
+                           const char *bearer, const char *body)
+{
+    vn_guardian_world_start(w, method, path, bearer, body);
     assert_int_equal(w->answers, 1);
     assert_null(w->conn.req);
 }
@@ -152,6 +159,7 @@ void vn_guardian_world_init(struct vn_guardian_world *w)
     w->conn = (struct vn_web_conn){.answer = on_answer, .peer = peer, .binding = binding};
     assert_int_equal(uv_loop_init(&w->loop), 0);
     w->g.uv = &w->loop;
+    assert_ok(vn_statements_new(&w->loop, &w->g.statements));
     assert_ok(vn_store_open(":memory:", false, &w->g.store));
     assert_ok(vn_config_create(w->g.store, &init, now_ms));
     assert_ok(vn_config_load(w->g.store, &w->g.cfg));
@@ -179,6 +187,7 @@ void vn_guardian_world_done(struct vn_guardian_world *w)
     drop_realms(w);
     w->g.store = vn_store_close(w->g.store);
     vn_config_done(&w->g.cfg);
+    w->g.statements = vn_statements_free(w->g.statements);
     sqlite3_close(w->saved);
     w->rates = vn_rates_free(w->rates);
     vn_secret_strp(&w->access);

@@ -34,6 +34,9 @@ void vn_guardian_world_restore(struct vn_guardian_world *w);
 /** One request, until it is answered; path with its query. body NULL: none. */
 void vn_guardian_world_ask(struct vn_guardian_world *w, enum vn_web_method method, const char *path,
                            const char *bearer, const char *body);
+/** The same as far as it goes by itself: w->answers tells whether it was answered. */
+void vn_guardian_world_start(struct vn_guardian_world *w, enum vn_web_method method,
+                             const char *path, const char *bearer, const char *body);
 /** Another value for another content of the store, the audit apart. */
 uint64_t vn_guardian_world_content(struct vn_guardian_world *w);
 /** Another value for another number of rows in a table, the audit apart. */

@@ -151,6 +151,12 @@ static void login_answer(enum vn_suite suite_id)
     assert_int_equal(id.not_after_ms, c.session.not_after_ms);
 
     struct vn_statement s;
+    static uint8_t statement[VN_STATEMENT_MAX];
+    struct vn_statement_out out = {.bytes = statement};
+    assert_null(json_object_get(a, "statement"));
+    assert_ok(vn_issue_unsigned_statement(realm, &c, statement, &out.n));
+    assert_ok(vn_statements_sign(realm->command_key, &out, 1));
+    assert_ok(vn_issue_put_statement(a, VN_SPAN(statement, out.n)));
     assert_ok(vn_json_get_bytes(a, "statement", buf, sizeof(buf), &n));
     assert_ok(vn_statement_check(VN_SPAN(buf, n), command, suite, &realm->r.id, NOW, &s));
     assert_int_equal(s.number, 42);

@@ -10,6 +10,7 @@
 #include "control/json_alloc.h"
 #include "crypto/x509.h"
 #include "guardian/json.h"
+#include "guardian/statements.h"
 #include "support/guardian_world.h"
 #include "support/oom.h"
 #include "support/test.h"
@@ -32,13 +33,19 @@ struct what {
     unsigned step;     /* 0: each of them; else every so many */
 };
 
-/* With the n-th allocation failing; 0: none. Returns true when one did. */
-static bool ask(const struct what *q, size_t n, struct outcome *ret)
+/* What it holds is as at first, and the connection has a nonce. */
+static void begin(void)
 {
     vn_guardian_world_restore(&w);
     w.conn.has_nonce = true;
     w.conn.nonce_until_ms = UINT64_MAX;
     memcpy(w.conn.nonce, NONCE, sizeof(NONCE));
+}
+
+/* With the n-th allocation failing; 0: none. Returns true when one did. */
+static bool ask(const struct what *q, size_t n, struct outcome *ret)
+{
+    begin();
     vn_oom_arm(n);
     vn_guardian_world_ask(&w, q->method, q->path, q->bearer, q->body);
     const bool failed = vn_oom_disarm();
@@ -141,6 +148,48 @@ static void nodes(void **state)
         each_fails(&list[i]);
 }
 
+/* ---- a login beside another one ---- */
+
+static void on_signed(struct vn_statement_wait *wait, vn_status st)
+{
+    (void)wait;
+    assert_ok(st);
+}
+
+/* It is answered when the other one is as far, and what it gets is signed with the other's. */
+static void a_login_waits_for_the_other(void **state)
+{
+    (void)state;
+    static struct vn_statement_wait other = {.fn = on_signed};
+    static uint8_t bytes[VN_STATEMENT_MAX];
+    VN_CLEANUP(vn_realm_unrefp) struct vn_realm *realm = NULL;
+    VN_CLEANUP(vn_sig_pub_freep) struct vn_sig_pub *command = NULL;
+    begin();
+    assert_ok(vn_guardian_realm(&w.g, &w.realm, &realm));
+    struct vn_statement s = {.realm = w.realm, .pk_hash = {.n = realm->suite->hash_len}};
+    vn_statements_expect(w.g.statements);
+    vn_guardian_world_start(&w, VN_WEB_POST, "/conflux/session/login", w.conflux, session_body);
+    assert_int_equal(w.answers, 0);
+    other.realm = realm;
+    assert_ok(vn_statement_encode(&s, realm->suite, other.bytes, &other.n));
+    vn_statements_join(w.g.statements, &other);
+    (void)uv_run(&w.loop, UV_RUN_DEFAULT);
+    assert_int_equal(w.answers, 1);
+    assert_int_equal(w.status, 200);
+    VN_CLEANUP(vn_json_freep) json_t *j = vn_json_load(VN_SPAN_STR(w.text), NULL);
+    struct vn_span part, sig, others;
+    size_t n;
+    assert_ok(vn_json_get_bytes(j, "statement", bytes, sizeof(bytes), &n));
+    assert_ok(vn_sig_pub_new(realm->suite->sig, vn_sig_pk(realm->command_key), &command));
+    assert_ok(vn_statement_check(VN_SPAN(bytes, n), command, realm->suite, &w.realm, 1, &s));
+    assert_ok(vn_statement_decode(VN_SPAN(bytes, n), realm->suite, &s, &part, &sig));
+    assert_ok(vn_statement_decode(VN_SPAN(other.bytes, other.n), realm->suite, &s, &part, &others));
+    const size_t placed = 4 + realm->suite->hash_len;
+    assert_int_equal(sig.n, placed + realm->suite->sig_len);
+    assert_span_equal(VN_SPAN(sig.p + placed, sig.n - placed),
+                      VN_SPAN(others.p + placed, others.n - placed));
+}
+
 /* ---- a node's proof ---- */
 
 static void make_session_body(void)
@@ -221,6 +270,7 @@ int main(void)
         cmocka_unit_test(nobody),
         cmocka_unit_test(people),
         cmocka_unit_test(nodes),
+        cmocka_unit_test(a_login_waits_for_the_other),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
