@@ -112,16 +112,16 @@ static void stay(struct slot *s, const struct vn_credentials *cred)
          "subscription");
 }
 
-/* True when everybody else has heard of it, and it has been cut. */
-static bool heard(const struct bench *b, size_t number)
+/* How many others have not heard of it, and whether it has been cut. */
+static size_t unheard(const struct bench *b, size_t number, bool *ret_cut)
 {
+    size_t n = 0;
     for (size_t i = 0; i < b->done; i++) {
         struct held *h = &b->held[i];
-        if (i == number ? !atomic_load(&h->closed_us)
-                        : !atomic_load(&h->closed_us) && !atomic_load(&h->heard_us))
-            return false;
+        n += i != number && !atomic_load(&h->closed_us) && !atomic_load(&h->heard_us);
     }
-    return true;
+    *ret_cut = atomic_load(&b->held[number].closed_us) != 0;
+    return n;
 }
 
 static void watch_revocation(struct bench *b, size_t number)
@@ -131,9 +131,16 @@ static void watch_revocation(struct bench *b, size_t number)
     revoked = b->held[number].node;
     printf("{\"ready\": true}\n");
     fflush(stdout);
-    for (int i = 0; i < HEARD_WITHIN_MS && !heard(b, number); i++)
+    bool cut;
+    size_t deaf = unheard(b, number, &cut);
+    for (int i = 0; i < HEARD_WITHIN_MS && (deaf || !cut); i++) {
         usleep(1000);
-    must(heard(b, number), "a revocation");
+        deaf = unheard(b, number, &cut);
+    }
+    if (deaf || !cut)
+        fprintf(stderr, "bench_guardian: %zu of %zu did not hear that node %zu is over, which %s\n",
+                deaf, b->done, number, cut ? "was cut off" : "was not cut off");
+    must(!deaf && cut, "a revocation");
     printf("{\"closed_us\": %llu, \"heard_us\": [",
            (unsigned long long)atomic_load(&b->held[number].closed_us));
     const char *comma = "";
