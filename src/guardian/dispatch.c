@@ -274,16 +274,23 @@ static bool check(struct vn_request *r, struct vn_span body)
                                             : vn_request_authorize(r) && read_body(r, body);
 }
 
+/* NULL after answering. */
+static struct vn_request *new_request(struct vn_web_conn *c)
+{
+    struct request *q = calloc(1, sizeof(*q));
+    if (q)
+        return &q->r;
+    const struct vn_answer a = vn_web_problem(503, "out of memory: try again");
+    c->answer(c, &a);
+    return NULL;
+}
+
 void vn_web_dispatch(struct vn_guardian *g, struct vn_rates *rates, struct vn_web_conn *c,
                      const struct vn_web_call *call)
 {
-    struct request *q = calloc(1, sizeof(*q));
-    if (!q) {
-        const struct vn_answer a = vn_web_problem(503, "out of memory: try again");
-        c->answer(c, &a);
+    struct vn_request *r = new_request(c);
+    if (!r)
         return;
-    }
-    struct vn_request *r = &q->r;
     r->g = g;
     r->conn = c;
     r->route = call->route;
@@ -303,13 +310,9 @@ void vn_web_dispatch_part(struct vn_request *whole, struct vn_web_conn *c,
                           const struct vn_conflux_record *node, json_t *body,
                           void (*handle)(struct vn_request *r))
 {
-    struct request *q = calloc(1, sizeof(*q));
-    if (!q) {
-        const struct vn_answer a = vn_web_problem(503, "out of memory: try again");
-        c->answer(c, &a);
+    struct vn_request *r = new_request(c);
+    if (!r)
         return;
-    }
-    struct vn_request *r = &q->r;
     *r = *whole;
     r->conn = c;
     r->body = json_incref(body);
