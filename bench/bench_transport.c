@@ -24,7 +24,13 @@
 #include "support/test_io.h"
 #include "transport/transport.h"
 
-enum { COMPARE_EVERY = 8, BATCH = 16, ROUNDS_MAX = 32, SETUPS_MAX = 200 };
+enum {
+    COMPARE_EVERY = 8,
+    BATCH = 16,
+    ROUNDS_MAX = 32,
+    SETUPS_MAX = 200,
+};
+static const double IDLE_BYTES_MAX = 65536; /* of a peer connection; more is an error */
 
 struct options {
     size_t size;
@@ -393,6 +399,8 @@ static int setups(struct options *opt)
         cpu_ms[i] = 1e3 * VN_MAX(a.setup_cpu, b.setup_cpu);
         bytes[i] = (double)VN_MAX(a.heap_up - a.heap_before, b.heap_up - b.heap_before) /
                    (opt->setups * VN_HOP_PCS);
+        if (bytes[i] > IDLE_BYTES_MAX)
+            die("an idle peer connection takes more than 64 KB");
     }
     print("setup_cpu_ms", opt, cpu_ms, "ms");
     print("idle_bytes_per_connection", opt, bytes, "B");
