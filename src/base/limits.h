@@ -266,11 +266,7 @@
 
 /* ---- egress ---- */
 #define VN_EGRESS_QUEUE_PACKETS 1024 /* per destination with a stream, one that re-routes too */
-/* Bytes that wait for a destination: what 1 Gbit/s brings in the path's shortest round trip, but at
- * least and at most so much. The memory of a peer in bulk transfer is this and the tether's. */
-#define VN_EGRESS_QUEUE_BYTES (512u << 10)
-#define VN_EGRESS_QUEUE_MAX_BYTES (2u << 20)
-#define VN_EGRESS_QUEUE_BYTES_PER_US 125u
+#define VN_EGRESS_QUEUE_BYTES (2u << 20)
 #define VN_EGRESS_WAIT_PACKETS 64 /* per destination that the node was asked about */
 #define VN_EGRESSERS_MAX 4096
 #define VN_CODEL_INTERVAL_US 20000 /* about the longest round trip; raised with the path's */

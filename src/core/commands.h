@@ -354,8 +354,7 @@ struct vn_crew_taken { /* frames of that lane */
     uint32_t tx;
     uint16_t count[VN_CLASSES];
     uint32_t srtt_us; /* of the tether they go to; 0: there is none */
-    uint32_t min_rtt_us;
-    uint64_t rate; /* as in vn_tether_stats */
+    uint64_t rate;    /* as in vn_tether_stats */
 };
 /** How a frame came: relays were between, and the round trip of the tether. */
 struct vn_rx_way {

@@ -167,7 +167,6 @@ static bool tell_taken(struct vn_tx *tx, size_t number)
     if (tx->turn.end) {
         const struct vn_path_time *path = vn_end_path(tx->turn.end);
         m->srtt_us = path->srtt_us;
-        m->min_rtt_us = path->min_rtt_us;
         m->rate = path->rate;
     }
     if (!post(tx->worker, number, &m->msg))

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "core/end.h"
 #include "core/offload.h"
 #include "core/tx.h"
 #include "core/unreachable.h"
@@ -93,7 +92,6 @@ static struct vn_egresser *create(struct vn_worker *w, const struct vn_ip *ip)
         vn_fq_init(&e->queue[cls]);
     }
     e->active_us = w->now_us;
-    e->bytes_max = VN_EGRESS_QUEUE_BYTES;
     if (vn_map_put(w->egresser_by_ip, e->ip.b, e) != VN_OK) {
         free(e);
         return NULL;
@@ -139,7 +137,7 @@ static bool in_ranges(const struct vn_worker *w, const struct vn_ip *ip)
 
 static bool has_room(const struct vn_egresser *e, size_t packets, size_t bytes)
 {
-    return queued(e) + (bytes > 0) <= packets && queued_bytes(e) + bytes <= e->bytes_max;
+    return queued(e) + (bytes > 0) <= packets && queued_bytes(e) + bytes <= VN_EGRESS_QUEUE_BYTES;
 }
 
 static enum vn_tether_class fuller(const struct vn_egresser *e)
@@ -185,8 +183,6 @@ static bool admit(struct vn_worker *w, struct vn_egresser *e, const struct vn_pa
         *ret_why = VN_DROP_QUEUE_FULL;
         return false;
     }
-    if (e->tx && e->tx->turn.end)
-        e->bytes_max = vn_end_path(e->tx->turn.end)->queue_bytes;
     while (!has_room(e, VN_EGRESS_QUEUE_PACKETS, 0)) {
         vn_pktbuf_free(vn_fq_pop_fattest(&e->queue[fuller(e)]));
         vn_worker_drop(w, VN_DROP_QUEUE_FULL);

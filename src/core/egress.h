@@ -24,7 +24,6 @@ struct vn_egresser {
     enum vn_egress_state state;
     bool asked; /* VN_EV_DEST_WANTED got through */
     struct vn_fq queue[VN_CLASSES];
-    size_t bytes_max;                 /* in them: of its path, or of the last one it had */
     struct vn_tx *tx;                 /* USE: not NULL */
     struct vn_list of_tx;             /* tx.egressers */
     struct vn_list ready[VN_CLASSES]; /* tx.ready, while the queue holds something */

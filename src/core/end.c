@@ -74,14 +74,6 @@ static size_t frame_bytes(uint64_t rate)
     return rate == 0 || soon > VN_FRAME_MAX ? VN_FRAME_MAX : (size_t)soon;
 }
 
-/* On a short path a sender needs little to keep going, and 3 MB of memory have to do for a peer. */
-static size_t queue_bytes(uint32_t min_rtt_us)
-{
-    const uint64_t bytes = (uint64_t)min_rtt_us * VN_EGRESS_QUEUE_BYTES_PER_US;
-    return (size_t)VN_MIN(VN_MAX(bytes, (uint64_t)VN_EGRESS_QUEUE_BYTES),
-                          (uint64_t)VN_EGRESS_QUEUE_MAX_BYTES);
-}
-
 const struct vn_path_time *vn_end_path(struct vn_end *end)
 {
     struct vn_worker *w = end->worker;
@@ -89,11 +81,9 @@ const struct vn_path_time *vn_end_path(struct vn_end *end)
         struct vn_tether_stats stats;
         w->cfg.tether->stats(end->port, &stats);
         end->path.srtt_us = stats.srtt_us;
-        end->path.min_rtt_us = stats.min_rtt_us;
         end->path.codel = vn_codel_params_for(stats.srtt_us);
         end->path.rate = stats.rate;
         end->path.frame_bytes = frame_bytes(stats.rate);
-        end->path.queue_bytes = queue_bytes(stats.min_rtt_us);
         end->path_until_us = w->now_us + VN_CODEL_REFRESH_US;
     }
     return &end->path;

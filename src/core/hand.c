@@ -11,7 +11,7 @@ struct gate {
     struct vn_worker *worker;
     uint32_t tx;
     unsigned room[VN_CLASSES]; /* for frames on the way to the first worker */
-    uint32_t srtt_us, min_rtt_us;
+    uint32_t srtt_us;
     uint64_t rate;
 };
 
@@ -42,8 +42,7 @@ static vn_status gate_send(struct vn_tether *t, enum vn_tether_class cls, struct
 static void gate_stats(const struct vn_tether *t, struct vn_tether_stats *ret)
 {
     const struct gate *g = (const struct gate *)t;
-    *ret = (struct vn_tether_stats){
-        .srtt_us = g->srtt_us, .min_rtt_us = g->min_rtt_us, .rate = g->rate};
+    *ret = (struct vn_tether_stats){.srtt_us = g->srtt_us, .rate = g->rate};
 }
 
 static void gate_drops(const void *self, uint64_t ret[VN_TDROP_COUNT])
@@ -108,7 +107,6 @@ static void on_taken(struct vn_worker *w, const struct vn_crew_taken *m)
     }
     if (m->srtt_us) {
         g->srtt_us = m->srtt_us;
-        g->min_rtt_us = m->min_rtt_us;
         g->rate = m->rate;
     }
 }

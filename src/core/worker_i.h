@@ -19,10 +19,9 @@
 
 /** Of the tether's round trip and rate. */
 struct vn_path_time {
-    uint32_t srtt_us, min_rtt_us;
+    uint32_t srtt_us;
     struct vn_codel_params codel; /* of the queues that empty into it */
     size_t frame_bytes;           /* packets are not put together beyond this */
-    size_t queue_bytes;           /* that wait for one destination at most */
     uint64_t rate;                /* as in vn_tether_stats */
 };
 

@@ -20,8 +20,6 @@
 #define VN_HOST_MARK 0x766e0001u /* SO_MARK of every node's underlay sockets */
 /* Packets vn_host_tun_read takes at most: fairness bound of a turn. */
 #define VN_HOST_TUN_BURST 64
-/* Bytes of packets after which a read gives no more of them. */
-#define VN_HOST_TUN_READ_BYTES (128u * 1024)
 
 struct vn_host;
 

@@ -32,22 +32,12 @@ static void on_tun(void *arg, unsigned events)
 {
     struct vn_data_thread *d = arg;
     struct vn_pktbuf *bufs[VN_HOST_TUN_BURST];
-    const uint64_t now = vn_loop_now_us(d->loop);
-    size_t left = VN_ARRAY_LEN(bufs), bytes;
-    vn_status st;
+    size_t n = 0;
     (void)events;
-    do {
-        size_t n = 0;
-        bytes = 0;
-        st = vn_host_tun_read(d->host, d->queue, bufs, left, &n);
-        for (size_t i = 0; i < n; i++) {
-            bytes += bufs[i]->len;
-            vn_worker_tun_input(d->worker, bufs[i], now);
-        }
-        left -= n;
-        if (bytes >= VN_HOST_TUN_READ_BYTES && left > 0)
-            vn_worker_flush(d->worker, now); /* else all of it would wait in memory */
-    } while (bytes >= VN_HOST_TUN_READ_BYTES && left > 0);
+    const vn_status st = vn_host_tun_read(d->host, d->queue, bufs, VN_ARRAY_LEN(bufs), &n);
+    const uint64_t now = vn_loop_now_us(d->loop);
+    for (size_t i = 0; i < n; i++)
+        vn_worker_tun_input(d->worker, bufs[i], now);
     if (st == VN_ERR_IO) {
         vn_log(VN_LOG_ERROR, "tun_lost", VN_KV_STATUS(st));
         vn_loop_unwatch(d->tun_watch);

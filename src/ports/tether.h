@@ -80,7 +80,6 @@ enum vn_tether_down {
 struct vn_tether_stats {
     uint64_t tx_bytes, rx_bytes, tx_msgs, rx_msgs;
     uint32_t srtt_us;             /* of ICE checks and SCTP */
-    uint32_t min_rtt_us;          /* the shortest of an ICE check; 0: not known yet */
     uint64_t rate;                /* bytes a second that bulk's path takes; 0: not known yet */
     size_t queued_bytes;          /* accepted, not yet acknowledged */
     struct vn_addr local, remote; /* selected pair of the first peer connection */

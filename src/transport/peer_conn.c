@@ -137,10 +137,8 @@ void vn_pc_stats(const struct vn_pc *pc, struct vn_pc_stats *ret)
                                 .remote = pc->pair.remote_addr,
                                 .local_type = pc->pair.local_type,
                                 .remote_type = pc->pair.remote_type};
-    if (pc->ice) {
+    if (pc->ice)
         ret->srtt_us = vn_ice_srtt_us(pc->ice);
-        ret->min_rtt_us = vn_ice_min_rtt_us(pc->ice);
-    }
     if (pc->sctp) {
         ret->rate = vn_sctp_rate(pc->sctp);
         ret->queued_bytes += vn_sctp_outstanding(pc->sctp);

@@ -94,7 +94,6 @@ struct vn_pc_keys {
 struct vn_pc_stats {
     uint64_t tx_bytes, rx_bytes, tx_msgs, rx_msgs; /* of messages of channels */
     uint32_t srtt_us;                              /* of ICE checks and SCTP */
-    uint32_t min_rtt_us;                           /* the shortest of an ICE check */
     uint64_t rate;                                 /* bytes a second; 0: not known yet */
     size_t queued_bytes;                           /* accepted, not yet acknowledged */
     struct vn_addr local, remote;                  /* selected pair */

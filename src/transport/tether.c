@@ -378,7 +378,6 @@ void vn_tether_stats(const struct vn_tether *t, struct vn_tether_stats *ret)
         ret->rx_msgs += s.rx_msgs;
         ret->queued_bytes += s.queued_bytes;
         ret->srtt_us = VN_MAX(ret->srtt_us, s.srtt_us);
-        ret->min_rtt_us = VN_MAX(ret->min_rtt_us, s.min_rtt_us);
         if (i == classes[VN_TETHER_BULK].member)
             ret->rate = s.rate;
         if (i == 0) {

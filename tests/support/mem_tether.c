@@ -442,7 +442,7 @@ static void mem_stats(const struct vn_tether *t, struct vn_tether_stats *ret)
 {
     *ret = t->stats;
     ret->queued_bytes = t->in_flight[0] + t->in_flight[1] + t->in_flight[2];
-    ret->srtt_us = ret->min_rtt_us = (uint32_t)(2 * t->net->cfg.delay_us);
+    ret->srtt_us = (uint32_t)(2 * t->net->cfg.delay_us);
     ret->rate = t->net->cfg.rate;
 }
 

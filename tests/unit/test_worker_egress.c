@@ -107,37 +107,6 @@ static void a_million_packets_to_a_stalled_stream(void **state)
     assert_true(b->written_count >= VN_EGRESS_QUEUE_PACKETS);
 }
 
-/* Bytes that wait for a stream of that path which takes nothing, after far more came. */
-static size_t waiting_at(uint64_t delay_us)
-{
-    vn_rig_done(&rig);
-    vn_rig_init(&rig, &(struct vn_mem_net_config){.delay_us = delay_us});
-    vn_rig_stream(&rig);
-    struct vn_id id = vn_rig_tether_id(1);
-    vn_mem_net_stall(rig.net, &id, true);
-    struct vn_inner p = v4;
-    p.payload_len = 4000;
-    for (uint32_t i = 0; i < 2000; i++) {
-        vn_rig_packet(a, &p);
-        if (i % 8 == 0)
-            vn_rig_flush(a);
-    }
-    struct vn_ev_stats *ev = vn_rig_stats(a);
-    const size_t packets = ev->tx[0].queued_packets;
-    vn_post_msg_free(&ev->msg);
-    return packets * p.payload_len;
-}
-
-static void a_short_path_has_a_short_queue(void **state)
-{
-    (void)state;
-    const size_t most = VN_EGRESS_QUEUE_BYTES;
-    assert_in_range(waiting_at(100), most * 9 / 10, most);
-    assert_in_range(waiting_at(5000), 1125000, 1250000); /* 1 Gbit/s for 10 ms */
-    assert_in_range(waiting_at(100000), VN_EGRESS_QUEUE_MAX_BYTES * 9 / 10,
-                    VN_EGRESS_QUEUE_MAX_BYTES);
-}
-
 static void many_destinations_are_bounded(void **state)
 {
     (void)state;
@@ -214,7 +183,7 @@ static void a_ping_does_not_wait_behind_a_download(void **state)
     struct vn_inner bulk = v4, ping = v4;
     bulk.payload_len = 1300;
     ping.proto = 200; /* another flow */
-    for (int i = 0; i < 450; i++)
+    for (int i = 0; i < 900; i++)
         vn_rig_packet(a, &bulk);
     vn_rig_run(&rig, 3000);
     vn_rig_packet(a, &ping);
@@ -228,7 +197,7 @@ static void a_ping_does_not_wait_behind_a_download(void **state)
         vn_pktbuf_free(p);
     }
     assert_true(seen);
-    assert_true(before < 300); /* of the 450 */
+    assert_true(before < 400); /* of the 900 */
 }
 
 /* Into one flush go n packets of 1,000 bytes and their headers; how many frames that makes. */
@@ -421,7 +390,6 @@ int main(void)
         T(a_lost_question_is_asked_again),
         T(a_million_packets_to_a_waiting_destination),
         T(a_million_packets_to_a_stalled_stream),
-        T(a_short_path_has_a_short_queue),
         T(many_destinations_are_bounded),
         T(a_slow_destination_delays_no_other),
         T(streams_on_one_tether_take_turns),

@@ -7,7 +7,7 @@
 #include "wire/circuit.h"
 #include "wire/frame.h"
 
-#define PACKETS 350 /* that wait at their source all at once */
+#define PACKETS 600
 #define PAYLOAD 1400
 
 struct route {
