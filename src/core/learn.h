@@ -84,7 +84,6 @@ void vn_live_heard(struct vn_learner *l, uint32_t rtt_us);
 void vn_live_on_check(void *learner);
 
 /* learn_cost.c */
-enum vn_bottleneck { VN_BOTTLENECK_UNKNOWN, VN_BOTTLENECK_TETHER, VN_BOTTLENECK_RELAY };
 /** Of a packet of the usual size, microseconds: delay, jitter, loss and room (router/ccx.h). */
 uint32_t vn_arm_cost(struct vn_learner *l, const struct vn_arm *a);
 /** Of its relay, 0 to VN_Q16; that where there is none, or it never said. */

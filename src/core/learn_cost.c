@@ -12,6 +12,8 @@
 
 /* ---- room ---- */
 
+enum bottleneck { BOTTLENECK_UNKNOWN, BOTTLENECK_TETHER, BOTTLENECK_RELAY };
+
 static bool said_headroom(const struct vn_peer *relay)
 {
     return relay && relay->headroom != UINT16_MAX;
@@ -25,27 +27,27 @@ uint32_t vn_arm_headroom(struct vn_node *n, const struct vn_arm *a)
 
 /* What the narrowest part that is known of still takes, in kbit/s; 0: nothing is known. Of what the
  * relay says to be full, this stream's own part is its to go on with. */
-static uint32_t room(struct vn_learner *l, const struct vn_arm *a, enum vn_bottleneck *ret)
+static uint32_t room(struct vn_learner *l, const struct vn_arm *a, enum bottleneck *ret)
 {
     const struct vn_stream *s = l->stream;
     const struct vn_peer *relay = a->key == VN_ARM_DIRECT ? NULL : vn_peer_get(l->node, &a->relay);
     const struct vn_hop *h = a->key == VN_ARM_DIRECT ? s->peer->hop : relay ? relay->hop : NULL;
     uint64_t least = UINT64_MAX;
-    *ret = VN_BOTTLENECK_UNKNOWN;
+    *ret = BOTTLENECK_UNKNOWN;
     if (h && h->rate) {
         least = h->rate / 125;
-        *ret = VN_BOTTLENECK_TETHER;
+        *ret = BOTTLENECK_TETHER;
     }
     if (said_headroom(relay)) {
-        uint64_t free = (uint64_t)relay->headroom * VN_RELAY_KBPS / UINT16_MAX;
+        uint64_t left = (uint64_t)relay->headroom * VN_RELAY_KBPS / UINT16_MAX;
         if (a->circuit && a->circuit == s->circuit)
-            free += l->sent_kbps;
-        if (free < least) {
-            least = free;
-            *ret = VN_BOTTLENECK_RELAY;
+            left += l->sent_kbps;
+        if (left < least) {
+            least = left;
+            *ret = BOTTLENECK_RELAY;
         }
     }
-    if (*ret == VN_BOTTLENECK_UNKNOWN)
+    if (*ret == BOTTLENECK_UNKNOWN)
         return 0;
     least = VN_MAX(least, (uint64_t)VN_WAY_ROOM_LEAST_KBPS);
     return (uint32_t)VN_MIN(least, (uint64_t)UINT32_MAX);
@@ -54,7 +56,7 @@ static uint32_t room(struct vn_learner *l, const struct vn_arm *a, enum vn_bottl
 /* ---- cost ---- */
 
 static void sample_of(struct vn_learner *l, const struct vn_arm *a, struct vn_ccx_sample *ret,
-                      enum vn_bottleneck *ret_where)
+                      enum bottleneck *ret_where)
 {
     vn_answers_sample(&a->answers, ret);
     ret->available_kbps = room(l, a, ret_where);
@@ -71,7 +73,7 @@ static bool is_second_choice(struct vn_learner *l, const struct vn_arm *a)
 uint32_t vn_arm_cost(struct vn_learner *l, const struct vn_arm *a)
 {
     struct vn_ccx_sample s;
-    enum vn_bottleneck where;
+    enum bottleneck where;
     sample_of(l, a, &s, &where);
     const uint32_t cost = PATH_FIXED_US + vn_ccx_cost(&s, VN_MTU_DEFAULT);
     return is_second_choice(l, a) ? cost + cost / SECOND_CHOICE_SHARE : cost;
@@ -81,11 +83,10 @@ uint32_t vn_arm_cost(struct vn_learner *l, const struct vn_arm *a)
 
 static void describe_measured(struct vn_learner *l, const struct vn_arm *a, struct vn_node_way *way)
 {
-    static const char *const names[] = {[VN_BOTTLENECK_UNKNOWN] = "",
-                                        [VN_BOTTLENECK_TETHER] = "tether",
-                                        [VN_BOTTLENECK_RELAY] = "relay"};
+    static const char *const names[] = {
+        [BOTTLENECK_UNKNOWN] = "", [BOTTLENECK_TETHER] = "tether", [BOTTLENECK_RELAY] = "relay"};
     struct vn_ccx_sample s;
-    enum vn_bottleneck where;
+    enum bottleneck where;
     if (!a->answers.count)
         return;
     sample_of(l, a, &s, &where);

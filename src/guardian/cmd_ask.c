@@ -409,7 +409,8 @@ static int check(const struct ask *a)
         if (v->options[i].needed && !given)
             return vn_admin_usage(v->options[i].needed);
         some |= given;
-        n += (size_t)snprintf(what + n, sizeof(what) - n, " %s", v->options[i].flag);
+        if (n < sizeof(what))
+            n += (size_t)snprintf(what + n, sizeof(what) - n, " %s", v->options[i].flag);
     }
     const bool says = v->body || v->word == VN_ASK_NEW || !v->options[0].flag;
     return says || some || strcmp(v->method, "POST") != 0 ? 0 : vn_admin_usage(what);
