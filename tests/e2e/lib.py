@@ -229,6 +229,13 @@ class Machine:
         return [float(t) for t in re.findall(r"time=([0-9.]+)", done.stdout)]
 
 
+def cut(underlay, really, *pairs):
+    """The machines of each pair no longer reach each other; or do again. underlay: their addresses, by name."""
+    for pair in pairs:
+        for m, other in (pair, pair[::-1]):
+            m.ip("route", "add" if really else "del", "blackhole", f"{underlay[other.name]}/32")
+
+
 class Net:
     def __init__(self):
         need_root()

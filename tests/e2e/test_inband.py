@@ -12,17 +12,8 @@ HEAR = "import signal, socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGR
 SAY = "import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', (sys.argv[1], 9))"
 
 
-def cut(really, one=a, other=b):
-    for m, o in ((one, other), (other, one)):
-        m.ip("route", "add" if really else "del", "blackhole", f"{underlay[o.name]}/32")
-
-
 def passed():
     return nc.status()["counters"]["inband_passed"]
-
-
-def link(node, tag):
-    return next((l for l in node.links() if l["tag"] == tag), None)
 
 
 def away():
@@ -46,7 +37,7 @@ def through_a_common_neighbour():
     away()
     check(len(a.ping(nb.ip4, wait=5)) == 1, "a's first ping of b is answered")
     check(passed() > 0, "c passed on what they said")
-    check(link(na, "b")["tether_up"] and nc.status()["counters"]["circuits_relayed"] == 0, "over a tether of their own")
+    check(na.link("b")["tether_up"] and nc.status()["counters"]["circuits_relayed"] == 0, "over a tether of their own")
     check(not any(n.status()["hints"] == [] for n in nodes), "everybody says that Master is away")
 
 
@@ -55,8 +46,8 @@ def over_a_tether_of_one_direction():
     d.daemon(["python3", "-c", HEAR], name="hear")  # else d would answer that nobody listens
     wait_until(lambda: ":9 " in d.out(["ss", "-Hlnu"]), 5, "d listens")
     a.run(["python3", "-c", SAY, nd.ip4])
-    wait_until(lambda: link(na, "d") and link(na, "d")["stream"]["tx_state"] == "open", 5, "a's stream to d is open")
-    check(link(nd, "a")["stream"]["tx_state"] is None, "d has none to a")
+    wait_until(lambda: na.link("d") and na.link("d")["stream"]["tx_state"] == "open", 5, "a's stream to d is open")
+    check(nd.link("a")["stream"]["tx_state"] is None, "d has none to a")
     asked = passed()
     check(asked > before, "a found d through c")
     check(len(d.ping(na.ip4, wait=5)) == 1, "d's first ping of a is answered")
@@ -65,14 +56,14 @@ def over_a_tether_of_one_direction():
 
 def tethers_stay():
     time.sleep(8)  # twice what is idle
-    check(link(na, "c")["tether_up"] and link(nb, "c")["tether_up"], "an unused tether stays while Master is away")
+    check(na.link("c")["tether_up"] and nb.link("c")["tether_up"], "an unused tether stays while Master is away")
     check(all(l["stream"]["tx_state"] is None for l in na.links()), "streams that are idle have ended")
 
 
 def a_living_stream_moves():
     t = Traffic(a, nb.ip4)
     t.steady()
-    cut(True)
+    cut(underlay, True, (a, b))
     wait_until(t.silent, 10, "its path is gone")
     t.back_within(10, "a relay is found without Master")
     check(nc.status()["counters"]["frames_relayed"] > 0 or nd.status()["counters"]["frames_relayed"] > 0,
@@ -81,11 +72,11 @@ def a_living_stream_moves():
 
 
 def a_first_packet_through_a_relay():
-    cut(False)
-    cut(True, b, d)
-    wait_until(lambda: not (link(nb, "d") or {}).get("tether_up"), 20, "b has no tether to d")
+    cut(underlay, False, (a, b))
+    cut(underlay, True, (b, d))
+    wait_until(lambda: not (nb.link("d") or {}).get("tether_up"), 20, "b has no tether to d")
     check(len(b.ping(nd.ip4, wait=8)) == 1, "b reaches d, though they have no way to each other")
-    cut(False, b, d)
+    cut(underlay, False, (b, d))
 
 
 def what_is_new_goes_over_master_again():

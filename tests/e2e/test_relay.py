@@ -10,24 +10,19 @@ from veil import Guardian, Node, Traffic
 net = Net()
 srv, a, b, c = (net.machine(n) for n in ("srv", "a", "b", "c"))
 underlay = net.switch([srv, a, b, c], "10.9.0")
-a.ip("route", "add", "blackhole", f"{underlay['b']}/32")
-b.ip("route", "add", "blackhole", f"{underlay['a']}/32")
+cut(underlay, True, (a, b))
 g = Guardian(srv, "10.9.0.1")
 nc = Node(c, g, run_words=["--idle", "5", "--verbose"])
 na = Node(a, g, run_words=["--idle", "5", "--verbose", "--via", "c"])
 nb = Node(b, g, run_words=["--idle", "5", "--verbose", "--via", "c"])
 
 
-def link(node, tag):
-    return next((l for l in node.links() if l["tag"] == tag), None)
-
-
 def traffic_goes_through_the_relay():
     check(len(a.ping(nb.ip4, wait=5)) == 1, "the first ping over IPv4 is answered")
     check(len(a.ping(nb.ip6, wait=5)) == 1, "and one over IPv6")
-    l = link(na, "b")
+    l = na.link("b")
     check(l["via"] == [nc.status()["node"]], "a's stream to b goes through c")
-    check(not l["tether_up"] and link(na, "c")["tether_up"], "on its tether to c; it has none to b")
+    check(not l["tether_up"] and na.link("c")["tether_up"], "on its tether to c; it has none to b")
 
 
 def downloads_are_whole():
@@ -66,7 +61,7 @@ def relaying_refused_is_told_at_once():
     nc.run_words.append("--no-relay")
     nc.start()
     for n in (na, nb):
-        wait_until(lambda: link(n, "b" if n is na else "a") is None, 20, "the old streams are gone")
+        wait_until(lambda: n.link("b" if n is na else "a") is None, 20, "the old streams are gone")
     since = time.time()
     out = a.run(["ping", "-n", "-c", "1", "-W", "8", nb.ip4], ok=False, timeout=15).stdout
     check("Unreachable" in out and time.time() - since < 5, "without a way b is unreachable, not a hang")

@@ -64,12 +64,6 @@ def stands():
     return not client.running() or time.time() - answers()[-1] > 1
 
 
-def cut(really, *pairs):
-    for m, o in pairs:
-        for x, y in ((m, o), (o, m)):
-            x.ip("route", "add" if really else "del", "blackhole", f"{underlay[y.name]}/32")
-
-
 def is_told(since):
     """Four seconds after the last way was seen to end what waits is told, and what comes then at once."""
     def told():
@@ -83,17 +77,12 @@ def is_told(since):
 
 def relay(node, tag):
     """The node that its stream to tag goes through."""
-    def open_via():
-        via = [l["via"] for l in node.links() if l["tag"] == tag and l["stream"]["tx_state"] == "open"]
-        ids = {n.status()["node"]: n for n in relays if n.daemon.running()}
-        return ids.get(via[0][0]) if via and via[0] else None
-
-    return wait_until(open_via, 15, f"{node.tag} reaches {tag} through a relay")
+    return wait_until(lambda: node.relay(tag, relays), 15, f"{node.tag} reaches {tag} through a relay")
 
 
 def a_connection_through_a_relay():
     global client
-    cut(True, (a, b))
+    cut(underlay, True, (a, b))
     b.daemon(["python3", "-c", SERVER], name="server")
     b.wait_listening(7000)
     wait_until(lambda: a.ping(nb.ip4, wait=2), 20, "a reaches b")
@@ -137,11 +126,11 @@ def a_relay_keeps_frames_to_itself():
 
 def the_link_beyond_the_relay_dies():
     there, back = relay(na, "b"), relay(nb, "a")
-    cut(True, (there.machine, b))
+    cut(underlay, True, (there.machine, b))
     wait_until(lambda: stands() or relay(na, "b") is not there, 10, "the way is gone")
     lives(15, "another relay reaches b")
     check(relay(na, "b") is not there, "a's stream goes through another relay")
-    cut(False, (there.machine, b))
+    cut(underlay, False, (there.machine, b))
     log(f"there by {there.tag}, back by {back.tag}")
 
 
@@ -168,10 +157,10 @@ def the_relay_restarts():
 def everybody_is_parted():
     ways = [(a, n.machine) for n in relays]
     since = time.time()
-    cut(True, *ways)
+    cut(underlay, True, *ways)
     wait_until(stands, 15, "nothing comes through")
     is_told(since)
-    cut(False, *ways)
+    cut(underlay, False, *ways)
     lives(30, "the parts are joined again")
 
 

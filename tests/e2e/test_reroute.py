@@ -18,24 +18,8 @@ na, nb, nc, nd = (nodes[n] for n in "abcd")
 SIZE = 32 << 20
 
 
-def cut(really):
-    for m, other in ((a, b), (b, a)):
-        m.ip("route", "add" if really else "del", "blackhole", f"{underlay[other.name]}/32")
-
-
-def relay_id(node, tag):
-    """Whom the stream to that node goes through; None: nobody."""
-    via = [l["via"] for l in node.links() if l["tag"] == tag and l["stream"]["tx_state"] == "open"]
-    return via[0][0] if via and via[0] else None
-
-
 def relay(node, tag):
-    ids = {n.status()["node"]: n for n in (nc, nd) if n.daemon.running()}
-    return ids.get(relay_id(node, tag))
-
-
-def opened(node, tag):
-    return any(l["tag"] == tag and l["stream"]["tx_state"] == "open" for l in node.links())
+    return node.relay(tag, (nc, nd))
 
 
 def a_download_survives_the_cut():
@@ -50,7 +34,7 @@ def a_download_survives_the_cut():
                      f"http://{nb.ip4}:8000/file"], name="curl")
     out = a.dir / "file"
     wait_until(lambda: out.exists() and out.stat().st_size > SIZE // 16, 10, "the download runs")
-    cut(True)
+    cut(underlay, True, (a, b))
     check(curl.process.wait(60) == 0, "it ends well though its path was cut")
     check(hashlib.sha256(out.read_bytes()).digest() == hashlib.sha256(data).digest(), "and is whole")
     check(relay(nb, "a") is not None, "through a relay")
@@ -94,8 +78,8 @@ def the_relay_dies():
 def it_moves_back():
     t = Traffic(a, nb.ip4)
     t.steady()
-    cut(False)
-    wait_until(lambda: opened(na, "b") and relay(na, "b") is None, 90, "a's stream to b is direct again")
+    cut(underlay, False, (a, b))
+    wait_until(lambda: na.via("b") == [], 90, "a's stream to b is direct again")
     t.steady()
     check(t.longest_gap() < 2 and not t.unreachable(), f"without a gap ({t.longest_gap():.2f} s)")
     t.stop()
@@ -116,7 +100,7 @@ def rules_choose_the_relay():
     kept = json.loads((na.dir / "conflux.json").read_text())["settings"]
     check(kept["relays"] == {"pin": ["c"]}, f"the settings keep it: {kept}")
     na.json("relays", "exclude", "c")
-    wait_until(lambda: opened(na, "b") and relay(na, "b") is not nc, 5, "what is excluded is left")
+    wait_until(lambda: na.via("b") is not None and relay(na, "b") is not nc, 5, "what is excluded is left")
     why = {w["tag"]: (w["why"], w["rule"]) for w in na.json("explain", "b")["ways"] if not w["direct"]}
     check(why["c"] == ("unwanted", "c"), f"explain names the rule: {why}")
     check("[exclude c]" in na.cli("explain", "b").stdout, "in words too")
@@ -126,7 +110,7 @@ def rules_choose_the_relay():
     for n in (na, nd):
         n.cli("taint", "add", "lab")
     na.json("relays", "exclude", "taint:lab")
-    wait_until(lambda: opened(na, "b") and relay(na, "b") is not nd, 30, "whoever carries the taint is left")
+    wait_until(lambda: na.via("b") is not None and relay(na, "b") is not nd, 30, "whoever carries the taint is left")
     check("taint:lab" in na.cli("relays").stdout, "relays lists it")
     said = na.cli("relays", "exclude", "country:Germany", ok=False)
     check(said.returncode == 2 and "country:DE" in said.stdout, f"what is no rule is told so: {said.stdout}")
@@ -147,7 +131,7 @@ def it_goes_silent_under_datagrams():
     log("explain knows what they cost:", wait_until(costs, 60, "something stands by"))
     wait_until(lambda: "standing by: " in na.cli("routes").stdout, 10, "routes names it")
     since = d.flow()
-    cut(True)
+    cut(underlay, True, (a, b))
     wait_until(lambda: relay(na, "b"), 10, "a relay carries it")
     d.flow()
     check(d.longest_gap(since) < 1500, f"nothing came for {d.longest_gap(since)} ms")
@@ -156,12 +140,12 @@ def it_goes_silent_under_datagrams():
     first, since = relay(na, "b"), d.flow()
     other = (nd if first is nc else nc).status()["node"]
     first.daemon.send(signal.SIGSTOP)
-    wait_until(lambda: relay_id(na, "b") == other, 10, "the other relay carries it")
+    wait_until(lambda: na.via("b") == [other], 10, "the other relay carries it")
     d.flow()
     check(d.longest_gap(since) < 1500, f"nothing came for {d.longest_gap(since)} ms")
     first.daemon.send(signal.SIGCONT)
     d.stop()
-    cut(False)
+    cut(underlay, False, (a, b))
 
 
 def real_time_goes_by_two_paths():
@@ -193,7 +177,7 @@ def a_relay_dies_under_a_download():
     """What was under way through it goes again by another: TCP inside sees a pause, no loss. It takes marks, and has
     less under way than queues hold, so they drop nothing of it; and its timer leaves the daemon time, on a busy machine
     too."""
-    cut(True)
+    cut(underlay, True, (a, b))
     for m in (a, b):
         m.run(["sysctl", "-qw", "net.ipv4.tcp_ecn=1"])
     b.run(["sysctl", "-qw", "net.ipv4.tcp_wmem=4096 65536 1500000"])
@@ -219,7 +203,7 @@ def a_relay_dies_under_a_download():
     curl.stop()
     t.stop()
     first.start()
-    cut(False)
+    cut(underlay, False, (a, b))
 
 
 def nobody_relays():
@@ -227,7 +211,7 @@ def nobody_relays():
         n.stop()
         n.run_words.append("--no-relay")
         n.start()
-    cut(True)
+    cut(underlay, True, (a, b))
     out = a.run(["ping", "-n", "-i", "0.5", "-w", "30", nb.ip4], ok=False, timeout=40).stdout
     check("Unreachable" in out, "without any way b is unreachable, not a hang")
     check(nc.status()["counters"]["frames_relayed"] == nd.status()["counters"]["frames_relayed"] == 0,

@@ -112,6 +112,20 @@ class Node:
     def links(self):
         return self.status()["links"]
 
+    def link(self, tag):
+        """That with this peer; None: there is none."""
+        return next((l for l in self.links() if l["tag"] == tag), None)
+
+    def via(self, tag):
+        """The ids of the nodes that its open stream to this peer goes through, [] if directly; None: none is open."""
+        link = self.link(tag)
+        return link["via"] if link and link["stream"]["tx_state"] == "open" else None
+
+    def relay(self, tag, among):
+        """Which of these carries its stream to this peer; None: none of them that runs."""
+        via = self.via(tag)
+        return next((n for n in among if via and n.daemon.running() and n.status()["node"] == via[0]), None)
+
     def drops(self):
         return self.status()["drops"]
 
