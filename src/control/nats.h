@@ -18,6 +18,7 @@
 #include "ports/io.h"
 
 #define VN_NATS_CONNECT_MS 10000 /* an attempt that takes longer is abandoned */
+#define VN_NATS_NEAREST_MS 3000  /* in which one of several addresses must answer */
 #define VN_NATS_RETIRE_MS 2000   /* how long a replaced connection is still read */
 #define VN_NATS_SLOW_MS 1000     /* to connect: the path is disturbed, or very long */
 #define VN_NATS_DOUBT_MS 60000   /* a long path is not doubted more often */

@@ -14,10 +14,12 @@
 #define VN_NATS_SNDBUF 212992      /* bytes asked of SO_SNDBUF, what any process may have */
 #define VN_NATS_BUFFERED_MAX 49152 /* bytes libnats holds before we keep messages in our queue */
 
+#define VN_NATS_URLS_MAX 8 /* addresses of Master */
+
 /** Copied credentials; counted, immutable, wiped with the last reference. */
 struct nats_cred {
     atomic_uint refs;
-    char *urls[8];
+    char *urls[VN_NATS_URLS_MAX];
     size_t url_count;
     char *jwt, *ca_pem, *cert_pem, *key_pem;
     struct vn_secret32 seed;
@@ -92,7 +94,8 @@ struct nats_link {
 struct nats_attempt {
     struct nats_shared *shared;
     struct nats_cred *cred;
-    size_t url;
+    unsigned tried; /* a bit for each URL that failed before; constant */
+    size_t url;     /* being tried; how many there are: several at once. Guarded by shared->mu */
     struct nats_link *link; /* on success */
     natsStatus status;
     char reason[160];

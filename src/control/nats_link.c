@@ -1,4 +1,4 @@
-#include "control/nats_internal.h"
+#include "control/nats_nearest.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -189,6 +189,12 @@ void vn_nats_attempt_run(struct nats_attempt *a)
     }
     l->fd = -1;
     vn_list_init(&l->subs);
+    if (!vn_nats_nearest(a)) {
+        free(l);
+        a->status = NATS_NO_SERVER;
+        snprintf(a->reason, sizeof(a->reason), "none of Master's addresses answers");
+        return;
+    }
     a->status = make_options(a, l, &o);
     natsConnection *nc = NULL;
     if (a->status == NATS_OK)

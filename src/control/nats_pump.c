@@ -29,8 +29,8 @@ struct pump {
     uint64_t wanted_ms; /* since when attempts have not succeeded; 0: none was made */
     uint64_t doubt_ms;  /* no slow hand-over counts as a loss before */
     unsigned failures;  /* rounds through all URLs */
-    size_t next_url;
-    bool abandoned; /* an attempt, since one ended by itself */
+    unsigned tried;     /* a bit for each URL that failed in this round */
+    bool abandoned;     /* an attempt, since one ended by itself */
     enum vn_control_state told;
     uint64_t now_ms;
     int addr_watch; /* -1: none */
@@ -88,7 +88,8 @@ static void begin_attempt(struct pump *p)
     vn_nats_shared_ref(s);
     a->shared = s;
     a->cred = vn_nats_cred_ref(s->cred);
-    a->url = p->next_url % s->cred->url_count;
+    a->tried = p->tried;
+    a->url = s->cred->url_count;
     a->started_ms = p->now_ms;
     if (!p->wanted_ms)
         p->wanted_ms = p->now_ms;
@@ -112,16 +113,20 @@ static void begin_attempt(struct pump *p)
     pthread_attr_destroy(&attr);
 }
 
-static void attempt_failed(struct pump *p, natsStatus why, const char *reason)
+/* failed: bits of what is not tried again in this round, of all. */
+static void attempt_failed(struct pump *p, unsigned failed, unsigned all, natsStatus why,
+                           const char *reason)
 {
-    p->next_url++;
     p->abandoned = false;
     pthread_mutex_lock(&p->s->mu);
-    const size_t count = p->s->cred ? p->s->cred->url_count : 1;
     const bool newer = p->s->cred_number != p->attempt_cred;
     pthread_mutex_unlock(&p->s->mu);
+    p->tried |= failed;
     p->retry_ms = p->now_ms;
-    if (p->next_url % count == 0 && !newer) {
+    if (newer) {
+        p->tried = 0;
+    } else if (p->tried == all) {
+        p->tried = 0;
         p->retry_ms += retry_delay_ms(p->failures);
         p->failures++;
     }
@@ -141,7 +146,7 @@ static void attempt_succeeded(struct pump *p, struct nats_link *l)
     p->current = l;
     p->retire_ms = p->now_ms + VN_NATS_RETIRE_MS;
     p->failures = 0;
-    p->next_url = 0;
+    p->tried = 0;
     /* SUB goes before every PUB on this connection, so an answer finds its subscription. */
     pthread_mutex_lock(&p->s->mu);
     vn_nats_link_sync(l, p->s);
@@ -164,17 +169,19 @@ static void look_at_attempt(struct pump *p)
     if (finished || expired)
         p->s->awaited = NULL;
     p->s->finished = false;
+    const size_t count = a->cred->url_count;
+    const unsigned all = (1u << count) - 1, failed = a->url < count ? 1u << a->url : all;
     pthread_mutex_unlock(&p->s->mu);
     if (expired) {
         p->attempt = NULL; /* its thread frees it */
-        attempt_failed(p, NATS_TIMEOUT, "Master does not answer");
+        attempt_failed(p, failed, all, NATS_TIMEOUT, "Master does not answer");
     } else if (finished) {
         p->attempt = NULL;
         struct nats_link *l = VN_TAKE(a->link);
         if (l)
             attempt_succeeded(p, l);
         else
-            attempt_failed(p, a->status, a->reason);
+            attempt_failed(p, failed, all, a->status, a->reason);
         vn_nats_attempt_free(a);
     }
 }
@@ -200,7 +207,7 @@ static void lost_current(struct pump *p, const char *why)
     vn_nats_link_free(p->current);
     p->current = NULL;
     p->failures = 0;
-    p->next_url = 0;
+    p->tried = 0;
     p->retry_ms = p->now_ms + retry_delay_ms(0);
     drop_out_queue(p->s);
     tell(p, VN_CONTROL_DOWN, reason);
@@ -369,7 +376,7 @@ void *vn_nats_pump(void *arg)
             seen_cred = s->cred_number;
             p.retry_ms = p.now_ms;
             p.failures = 0;
-            p.next_url = 0;
+            p.tried = 0;
         }
         /* One hand-over at a time, or what the broker still sends to the link before is lost. */
         const bool newer = p.current && p.current->cred_number != s->cred_number;

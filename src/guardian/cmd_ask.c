@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "guardian/entry_points.h"
 #include "guardian/json.h"
 #include "guardian/options.h"
 #include "guardian/store_issuers.h"
@@ -129,6 +130,24 @@ static int find_provider(struct ask *a)
                : vn_die("there is no provider %s (veilnet-guardian oidc list shows them)", a->word);
 }
 
+static int find_entry(struct ask *a)
+{
+    struct vn_entry_points all;
+    char url[VN_ENTRY_URL_MAX] = "";
+    struct vn_id id = {0};
+    bool named = vn_id_parse(VN_SPAN_STR(a->word), &id) == VN_OK;
+    named = vn_entry_point_url(a->word, url) == VN_OK || named;
+    if (vn_entry_points_load(a->c.g.store, &all) != VN_OK)
+        return vn_die("cannot read the store");
+    for (size_t i = 0; named && i < all.n; i++) {
+        if (strcmp(all.e[i].url, url) == 0 || vn_id_equal(&all.e[i].id, &id)) {
+            vn_id_format(&all.e[i].id, a->about);
+            return 0;
+        }
+    }
+    return vn_die("there is no entry point %s (veilnet-guardian veil list shows them)", a->word);
+}
+
 static int find_id(struct ask *a)
 {
     struct vn_id id;
@@ -158,6 +177,8 @@ static int find_word(struct ask *a)
         return find_issuer(a);
     case VN_ASK_A_PROVIDER:
         return find_provider(a);
+    case VN_ASK_AN_ENTRY:
+        return find_entry(a);
     case VN_ASK_AN_ID:
         return find_id(a);
     case VN_ASK_NEW:
@@ -380,7 +401,16 @@ static int resolve(struct ask *a)
 /* How the word is called in a sentence. */
 static const char *word_name(enum vn_ask_word word)
 {
-    return word == VN_ASK_AN_ID ? "ID" : word == VN_ASK_A_NODE ? "TAG" : "NAME";
+    switch (word) {
+    case VN_ASK_AN_ID:
+        return "ID";
+    case VN_ASK_A_NODE:
+        return "TAG";
+    case VN_ASK_AN_ENTRY:
+        return "URL";
+    default:
+        return "NAME";
+    }
 }
 
 /* Returns an exit code after saying what is wrong with the words. */

@@ -44,7 +44,8 @@ enum vn_ask_word {
     VN_ASK_A_NODE,    /* tag or id; takes --realm */
     VN_ASK_AN_ISSUER, /* of {realm} */
     VN_ASK_A_PROVIDER,
-    VN_ASK_AN_ID, /* of what has no name */
+    VN_ASK_AN_ENTRY, /* of Master: its URL, or its id */
+    VN_ASK_AN_ID,    /* of what has no name */
 };
 
 struct vn_ask_verb {

@@ -4,12 +4,14 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "guardian/ack.h"
 #include "guardian/audit_keep.h"
 #include "guardian/cmd_admin.h"
 #include "guardian/command.h"
 #include "guardian/commands.h"
+#include "guardian/entry_points.h"
 #include "guardian/ephemeral.h"
 #include "guardian/geo.h"
 #include "guardian/guardian.h"
@@ -97,6 +99,8 @@ int vn_guardian_serve(const struct vn_statedir *dir)
     setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0);
     signal(SIGPIPE, SIG_IGN);
     vn_status st = vn_guardian_open(&s.g, dir);
+    if (st == VN_OK)
+        st = vn_entry_points_first(s.g.store, &s.g.cfg, vn_clock_wall_ms());
     if (st != VN_OK)
         return vn_die("cannot read the state in %s (%s)", dir->dir, vn_status_name(st));
     vn_turn_resolve(&s.g.cfg.turn, VN_ICE_SERVERS_MAX - s.g.cfg.stun_count);

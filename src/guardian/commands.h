@@ -14,6 +14,7 @@ int vn_cmd_api_token(int argc, char **argv);
 int vn_cmd_audit(int argc, char **argv);
 int vn_cmd_issuer(int argc, char **argv);
 int vn_cmd_oidc(int argc, char **argv);
+int vn_cmd_veil(int argc, char **argv);
 int vn_cmd_login(int argc, char **argv);
 
 struct vn_statedir;

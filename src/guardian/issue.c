@@ -520,20 +520,18 @@ static vn_status add_ice_servers(const struct vn_guardian_config *cfg,
 
 static json_t *realm_json(const struct vn_guardian_config *cfg, const struct vn_realm *realm)
 {
-    char range4[VN_PREFIX_TEXT], range6[VN_PREFIX_TEXT], master[VN_URL_MAX];
+    char range4[VN_PREFIX_TEXT], range6[VN_PREFIX_TEXT];
     vn_prefix_format(&realm->r.range4, range4);
     vn_prefix_format(&realm->r.range6, range6);
-    vn_config_master_url(cfg, master);
     return json_pack(
-        "{s:o, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:[s], s:s}", "id",
+        "{s:o, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "id",
         vn_json_id(&realm->r.id), "name", realm->r.name, "suite", realm->suite->name, "access",
         vn_access_name(realm->r.access), "relay", vn_relay_rule_name(realm->r.relay), "rule",
         (json_int_t)realm->r.rule_number, "ipv4", range4, "ipv6", range6, "name_key",
         vn_json_b64(VN_SPAN_ARRAY(realm->r.name_key.b)), "guardian_id", vn_json_id(&realm->gid),
         "guardian_ek", vn_json_b64(vn_kem_ek(realm->kem)), "root_cert",
         blob_json(&realm->r.root_cert), "issuing_cert", blob_json(&realm->r.issuing_cert),
-        "command_cert", blob_json(&realm->r.command_cert), "masters", master, "master_ca",
-        cfg->ca_cert_pem);
+        "command_cert", blob_json(&realm->r.command_cert), "master_ca", cfg->ca_cert_pem);
 }
 
 vn_status vn_issue_login_answer(const struct vn_guardian_config *cfg, const struct vn_realm *realm,

@@ -48,8 +48,10 @@ VN_MUST_CHECK vn_status vn_issue_identities_json(const struct vn_realm *realm,
 VN_MUST_CHECK vn_status vn_issue_taints_answer(const struct vn_realm *realm,
                                                const struct vn_conflux_record *c, uint64_t now_ms,
                                                json_t **ret);
-/** The login answer but for its statement: vn_issue_unsigned_statement, vn_statements_sign,
- * vn_issue_put_statement. c.session holds the new session, c.statement_number the number to sign.
+/** The login answer but for its statement (vn_issue_unsigned_statement, vn_statements_sign,
+ * vn_issue_put_statement) and what depends on more than the node and its realm: Master's entry
+ * points, revocations, quarantine, public nodes. c.session holds the new session,
+ * c.statement_number the number to sign.
  */
 VN_MUST_CHECK vn_status vn_issue_login_answer(const struct vn_guardian_config *cfg,
                                               const struct vn_realm *realm,

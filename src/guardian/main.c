@@ -104,6 +104,10 @@ static const char HELP[] =
     "  oidc    create NAME --issuer URL --client-id TEXT [--client-secret-file FILE]\n"
     "                 [--sign-up on|off] [--supabase] |\n"
     "          list | delete NAME: OpenID providers by which people sign in\n"
+    "  veil    create URL [--region NAME] [--enabled on|off] | list | regions |\n"
+    "          change URL [--url URL] [--region NAME] [--enabled on|off] | delete URL: where "
+    "nodes\n"
+    "          find Master, tls://HOST[:PORT]\n"
     "  login   --oidc NAME [--guardian https://HOST:PORT [--pin KEY]]: sign in by a browser on "
     "this\n"
     "          machine; prints the access token\n"
@@ -168,6 +172,7 @@ int main(int argc, char **argv)
         {"api-token", vn_cmd_api_token},
         {"issuer", vn_cmd_issuer},
         {"oidc", vn_cmd_oidc},
+        {"veil", vn_cmd_veil},
         {"login", vn_cmd_login},
         {"version", cmd_version},
         {"help", cmd_help},

@@ -261,7 +261,7 @@ static void on_timer(uv_timer_t *t)
         check_up(m);
     /* `veilnet-guardian realm create` works on the store beside us */
     if (vn_store_changed_outside(m->g->store)) {
-        vn_master_realms_changed(m);
+        vn_master_config_changed(m);
         vn_push_outbox(m->g);
         vn_revoke_publish(m->g);
         vn_realm_rule_publish(m->g);
@@ -322,7 +322,7 @@ bool vn_master_is_up(const struct vn_master *m)
     return m && m->up;
 }
 
-void vn_master_realms_changed(struct vn_master *m)
+void vn_master_config_changed(struct vn_master *m)
 {
     if (m && rewrite(m))
         reload(m);

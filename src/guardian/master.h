@@ -14,9 +14,9 @@ VN_MUST_CHECK vn_status vn_master_open(struct vn_guardian *g, struct vn_master *
 void vn_master_close(struct vn_master *m);
 /** It runs and listens; NULL, as Guardian has it when stopping: no. */
 bool vn_master_is_up(const struct vn_master *m);
-/** A realm was made or deleted: tells Master of the accounts. NULL: nobody to tell, the next
- * start does. */
-void vn_master_realms_changed(struct vn_master *m);
+/** Realms or entry points were made or deleted: tells Master of its accounts and names. NULL:
+ * nobody to tell, the next start does. */
+void vn_master_config_changed(struct vn_master *m);
 /** An account changed and a message told Master so: its next start needs it, a reload does not.
  * Each of those costs nats-server memory that it never gives back. NULL as above. */
 void vn_master_was_told(struct vn_master *m);

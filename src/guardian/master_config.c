@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "crypto/x509.h"
 #include "guardian/address.h"
+#include "guardian/entry_points.h"
 #include "guardian/json.h"
 
 #define CONFIG_MAX (64u << 20) /* account JWTs of 4,096 realms and more */
@@ -27,6 +28,7 @@ void vn_master_paths_init(struct vn_master_paths *p, const char *dir)
     snprintf(p->cert, sizeof(p->cert), "%s/server.crt", dir);
     snprintf(p->key, sizeof(p->key), "%s/server.key", dir);
     snprintf(p->ca, sizeof(p->ca), "%s/ca.crt", dir);
+    snprintf(p->names, sizeof(p->names), "%s/server.names", dir);
     snprintf(p->jwt, sizeof(p->jwt), "%s/jwt", dir);
 }
 
@@ -177,34 +179,108 @@ static vn_status render(struct vn_guardian *g, const struct vn_master_paths *p, 
     return st == VN_OK ? t->st : st;
 }
 
-/* Master's TLS files: made once; the certificate is dated a year back because libnats checks by the
- * wall clock. */
-static vn_status write_tls(const struct vn_guardian_config *c, const struct vn_master_paths *p)
+/* ---- TLS ---- */
+
+#define NAMES_MAX (5 + VN_ENTRY_POINTS_MAX)
+
+/* By which Master is found here, or may be: any of the entry points may be an address of it. */
+struct names {
+    const char *n[NAMES_MAX];
+    size_t count;
+    char hosts[VN_ENTRY_POINTS_MAX][VN_HOST_MAX];
+};
+
+static void add_name(struct names *l, const char *name)
 {
-    if (access(p->cert, F_OK) == 0 && access(p->key, F_OK) == 0 && access(p->ca, F_OK) == 0)
-        return VN_OK;
+    for (size_t i = 0; i < l->count; i++)
+        if (strcmp(l->n[i], name) == 0)
+            return;
+    l->n[l->count++] = name;
+}
+
+static vn_status collect_names(struct vn_guardian *g, struct names *l)
+{
+    struct vn_entry_points all;
+    const char *own[] = {g->cfg.public_host, "localhost", "127.0.0.1", "::1"};
+    l->count = 0;
+    for (size_t i = 0; i < VN_ARRAY_LEN(own); i++)
+        add_name(l, own[i]);
+    if (strcmp(g->cfg.listen_host, "*") != 0)
+        add_name(l, g->cfg.listen_host);
+    vn_status st = vn_entry_points_load(g->store, &all);
+    for (size_t i = 0; st == VN_OK && i < all.n; i++) {
+        vn_entry_point_host(all.e[i].url, l->hosts[i]);
+        add_name(l, l->hosts[i]);
+    }
+    return st;
+}
+
+/* One a line, under which the certificate was made. */
+static vn_status names_text(const struct names *l, struct vn_buf *ret)
+{
+    vn_status st = VN_OK;
+    for (size_t i = 0; st == VN_OK && i < l->count; i++) {
+        st = vn_buf_append(ret, l->n[i], strlen(l->n[i]));
+        if (st == VN_OK)
+            st = vn_buf_append(ret, "\n", 1);
+    }
+    return st;
+}
+
+static bool has_tls(const struct vn_master_paths *p, struct vn_span names)
+{
+    struct vn_buf made;
+    vn_buf_init(&made, NAMES_MAX * (VN_HOST_MAX + 1));
+    const bool has = access(p->cert, F_OK) == 0 && access(p->key, F_OK) == 0 &&
+                     access(p->ca, F_OK) == 0 && vn_file_read(p->names, &made) == VN_OK &&
+                     vn_span_equal(vn_buf_span(&made), names);
+    vn_buf_done(&made);
+    return has;
+}
+
+/* The certificate is dated a year back because libnats checks by the wall clock. */
+static vn_status make_tls(const struct vn_guardian_config *c, const struct vn_master_paths *p,
+                          const struct names *l, struct vn_span names)
+{
     VN_CLEANUP(vn_secret_strp) char *key = NULL;
     VN_CLEANUP(vn_secret_strp) char *cert = NULL;
-    const char *hosts[] = {c->public_host, "localhost", "127.0.0.1", "::1", c->listen_host};
-    size_t host_count = VN_ARRAY_LEN(hosts) - (strcmp(c->listen_host, "*") == 0 ? 1 : 0);
     uint64_t now = vn_clock_wall_ms();
     vn_status st = vn_tls_key_new(&key);
     if (st == VN_OK)
-        st = vn_tls_ca_issue_server(c->ca, key, hosts, host_count, now - YEAR_MS,
-                                    now + 10 * YEAR_MS, &cert);
+        st = vn_tls_ca_issue_server(c->ca, key, l->n, l->count, now - YEAR_MS, now + 10 * YEAR_MS,
+                                    &cert);
     if (st == VN_OK)
         st = vn_file_write_atomic(p->key, VN_SPAN_STR(key), 0600);
     if (st == VN_OK)
         st = vn_file_write_atomic(p->ca, VN_SPAN_STR(c->ca_cert_pem), 0600);
-    return st == VN_OK ? vn_file_write_atomic(p->cert, VN_SPAN_STR(cert), 0600) : st;
+    if (st == VN_OK)
+        st = vn_file_write_atomic(p->cert, VN_SPAN_STR(cert), 0600);
+    return st == VN_OK ? vn_file_write_atomic(p->names, names, 0600) : st; /* when all is there */
+}
+
+/* Master's TLS files, made anew when it gets other names. */
+static vn_status write_tls(struct vn_guardian *g, const struct vn_master_paths *p, bool *ret_made)
+{
+    static struct names l;
+    struct vn_buf text;
+    vn_buf_init(&text, NAMES_MAX * (VN_HOST_MAX + 1));
+    vn_status st = collect_names(g, &l);
+    if (st == VN_OK)
+        st = names_text(&l, &text);
+    *ret_made = st == VN_OK && !has_tls(p, vn_buf_span(&text));
+    if (*ret_made)
+        st = make_tls(&g->cfg, p, &l, vn_buf_span(&text));
+    vn_buf_done(&text);
+    return st;
 }
 
 vn_status vn_master_config_write(struct vn_guardian *g, const struct vn_master_paths *p,
                                  bool *ret_changed)
 {
+    bool made = false;
     vn_status st = vn_file_mkdirs(p->dir, 0700);
     if (st == VN_OK)
-        st = write_tls(&g->cfg, p);
+        st = write_tls(g, p, &made);
     if (st != VN_OK)
         return st;
     struct text t = {.st = VN_OK};
@@ -217,6 +293,7 @@ vn_status vn_master_config_write(struct vn_guardian *g, const struct vn_master_p
                        !vn_span_equal(vn_buf_span(&old), vn_buf_span(&t.buf));
         if (*ret_changed)
             st = vn_file_write_atomic(p->conf, vn_buf_span(&t.buf), 0600);
+        *ret_changed = *ret_changed || made;
     }
     vn_buf_done(&t.buf);
     vn_buf_done(&old);

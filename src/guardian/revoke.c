@@ -119,7 +119,7 @@ void vn_revoke_tell_broker(struct vn_guardian *g, const struct vn_realm *realm)
         return;
     }
     vn_log(VN_LOG_ERROR, "push_failed", VN_KV_STR("what", "account"), VN_KV_STATUS(st));
-    vn_master_realms_changed(g->master);
+    vn_master_config_changed(g->master);
 }
 
 static void publish_next(struct vn_revoker *v);

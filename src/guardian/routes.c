@@ -21,6 +21,9 @@ static const struct vn_query_param NODES_PAGE[] = {
     AFTER,
     {.name = NULL}};
 
+static const struct vn_query_param VEIL_PAGE[] = {
+    {"region", false, false, "only of this region"}, LIMIT, AFTER, {.name = NULL}};
+
 #define AUDIT                                                                                      \
     {"since", false, true, "entries since then, in milliseconds since 1970"},                      \
         {"until", false, true, "entries before then"},                                             \
@@ -108,6 +111,17 @@ const struct vn_route vn_routes[] = {
      DO(oidc_list, "OpenID providers")},
     {DELETE("/oidc/providers/{id}"), FOR(SUPERUSER),
      DO(oidc_delete, "Let nobody sign in by it any more; accounts stay")},
+
+    {CREATE("/veil"), FOR(SUPERUSER), BODY(veil_new), ANSWER(veil),
+     DO(veil_create, "Tell nodes of one more entry point of Master")},
+    {GET("/veil"), FOR(USER), .query = VEIL_PAGE, ANSWER(veils),
+     DO(veil_list, "Master's entry points")},
+    {GET("/veil/regions"), FOR(USER), ANSWER(regions),
+     DO(veil_regions, "Regions that have entry points")},
+    {GET("/veil/{id}"), FOR(USER), ANSWER(veil), DO(veil_get, "One entry point")},
+    {POST("/veil/{id}"), FOR(SUPERUSER), BODY(veil_change), ANSWER(veil),
+     DO(veil_change, "Change an entry point, or tell nodes of it no more")},
+    {DELETE("/veil/{id}"), FOR(SUPERUSER), DO(veil_delete, "Forget an entry point")},
 
     {CREATE("/users"), FOR(SUPERUSER), BODY(user_new), ANSWER(user_shown),
      DO(user_create, "Make a local account")},

@@ -66,6 +66,13 @@ void vn_route_realm_list(struct vn_request *r);
 void vn_route_realm_get(struct vn_request *r);
 void vn_route_realm_change(struct vn_request *r);
 void vn_route_realm_delete(struct vn_request *r);
+/* routes_veil.c */
+void vn_route_veil_create(struct vn_request *r);
+void vn_route_veil_list(struct vn_request *r);
+void vn_route_veil_get(struct vn_request *r);
+void vn_route_veil_change(struct vn_request *r);
+void vn_route_veil_delete(struct vn_request *r);
+void vn_route_veil_regions(struct vn_request *r);
 /* routes_oidc.c */
 void vn_route_oidc_create(struct vn_request *r);
 void vn_route_oidc_list(struct vn_request *r);

@@ -71,7 +71,7 @@ static void creation_done(struct vn_request *r, void *arg)
     if (st == VN_OK) { /* it is there, whatever becomes of the answer */
         char actor[VN_USER_NAME_MAX + 8];
         vn_guardian_audit(r->g, &id, vn_request_actor(r, actor), "realm_created", c->name, "");
-        vn_master_realms_changed(r->g->master);
+        vn_master_config_changed(r->g->master);
         st = vn_guardian_realm(r->g, &id, &realm);
     }
     if (st == VN_ERR_EXISTS)
@@ -352,7 +352,7 @@ void vn_route_realm_change(struct vn_request *r)
     vn_guardian_audit(r->g, &r->realm, vn_request_actor(r, actor), "realm_changed", id, detail);
     vn_guardian_drop_realm(r->g, &r->realm); /* logins that are under way are made anew */
     if (renamed)
-        vn_master_realms_changed(r->g->master);
+        vn_master_config_changed(r->g->master);
     if (ruled)
         vn_realm_rule_publish(r->g);
     vn_route_realm_get(r);
@@ -377,7 +377,7 @@ void vn_route_realm_delete(struct vn_request *r)
                           realm->r.name, "");
         vn_guardian_drop_realm(r->g, &r->realm);
         vn_revoked_drop(r->g, &r->realm);
-        vn_master_realms_changed(r->g->master);
+        vn_master_config_changed(r->g->master);
         vn_request_reply(r, 204, NULL);
     }
 }

@@ -8,6 +8,7 @@
 #include "control/json_alloc.h"
 #include "crypto/rng.h"
 #include "guardian/admission.h"
+#include "guardian/entry_points.h"
 #include "guardian/ephemeral.h"
 #include "guardian/http.h"
 #include "guardian/issue.h"
@@ -35,6 +36,7 @@ struct login {
     struct vn_quarantine_list quarantine;
     struct vn_addr public[VN_MEMBER_STUN_MAX];
     size_t public_n;
+    struct vn_entry_points masters;
     uint8_t nonce[32], binding[32], token_hash[32];
     uint8_t csr[CSR_MAX];
     size_t csr_n;
@@ -122,6 +124,9 @@ static void login_work(void *arg)
         l->what = "revocations";
         l->result = vn_revoked_answer(l->revoked, l->realm, l->answer);
     }
+    if (l->result == VN_OK && json_object_set_new(json_object_get(l->answer, "realm"), "masters",
+                                                  vn_entry_points_urls(&l->masters)))
+        l->result = VN_ERR_NOMEM;
     if (l->result == VN_OK &&
         json_object_set_new(l->answer, "quarantine", vn_quarantine_list_json(&l->quarantine)))
         l->result = VN_ERR_NOMEM;
@@ -321,6 +326,8 @@ static bool prepare(struct vn_request *r, struct login *l)
     if (st == VN_OK)
         st = vn_store_public_list(r->g->store, &r->conflux, l->public, VN_ARRAY_LEN(l->public),
                                   &l->public_n);
+    if (st == VN_OK)
+        st = vn_entry_points_load(r->g->store, &l->masters);
     if (st != VN_OK) {
         vn_request_fail(r, st, "realm");
         return false;

@@ -77,6 +77,9 @@ SCHEMA(oidc_new, "NewProvider", STR("name"), STR("issuer"), STR("client_id"),
 SCHEMA(oidc_password, "SignInPassword", STR("provider"), STR("email"), STR("password"));
 SCHEMA(oidc_begin, "SignInBegin", STR("provider"), STR("redirect_uri"));
 SCHEMA(oidc_finish, "SignInFinish", STR("flow"), STR("state"), STR("code"), MAYBE_STR("iss"));
+SCHEMA(veil_new, "NewEntryPoint", STR("url"), MAYBE_STR("region"), MAYBE_BOOL("enabled"));
+SCHEMA(veil_change, "EntryPointChange", MAYBE_STR("url"), MAYBE_STR("region"),
+       MAYBE_BOOL("enabled"));
 SCHEMA(issuer_new, "NewIssuer", STR("name"), STR("issuer"), STR("audience"), STR("jwks_url"),
        MAYBE_STRS("algorithms"), MAYBE_STRS("required"), MAYBE_STRS("scopes"), MAYBE_STRS("taints"),
        MAYBE_STRS("teams"));
@@ -161,6 +164,12 @@ SCHEMA(issuer, "Issuer", STR("id"), STR("name"), STR("issuer"), STR("audience"),
        STRS("algorithms"), STRS("required"), STRS("scopes"), STRS("taints"), STRS("teams"),
        INT("created_at"));
 LIST(issuers, "Issuers", issuer);
+
+SCHEMA(veil, "EntryPoint", STR("id"), STR("url"), STR("region"), BOOL("enabled"),
+       INT("created_at"));
+LIST(veils, "EntryPoints", veil);
+PART(region, "Region", STR("region"), INT("entry_points"), INT("enabled"));
+LIST(regions, "Regions", region);
 
 PART(realm_short, "RealmShort", STR("id"), STR("name"), ENUM("suite", SUITES));
 SCHEMA(registered, "Registered", STR("conflux_id"), STR("conflux_token"), STR("tag"), STR("ip4"),

@@ -12,7 +12,7 @@
 
 /** What is needed to connect. Borrowed for the call; the implementation copies and wipes. */
 struct vn_control_credentials {
-    const char *const *urls; /* "tls://host:4222", in order of preference */
+    const char *const *urls; /* "tls://host:4222"; the nearest that works is used */
     size_t url_count;
     const char *jwt; /* NATS user JWT */
     struct vn_secret32 nkey_seed;

@@ -5,6 +5,29 @@
 """
 import re
 
+# Whom the table lets in, where docs/api.md says what the route itself decides.
+DECIDED_LATER = {("POST", "/realms"): "user", ("DELETE", "/orgs/{}/members/{}"): "member",
+                 ("DELETE", "/teams/{}/members/{}"): "member", ("GET", "/metrics"): "metrics"}
+
+
+def told_of(text):
+    """{(method, path with {} for ids): who may call it} of the rows of docs/api.md, which people wrote: of
+    "GET, POST `/a/{id}` | member; admin", or "POST `/a/b`, `/c`" for /a/b and /a/c."""
+    told = {}
+    for row, who in re.findall(r"^\| ([A-Z].*?) \| (.*?) \| ", text, re.M):
+        methods, last, rows = [], "", []
+        for comma, method, path in re.findall(r"(?:^|(, )|\s)(?:([A-Z]+)|`(/[^`?]*)[^`]*`)", row):
+            if method:
+                methods = [*methods, method] if methods and not last else [method]
+                last = ""
+            else:
+                last = last.rsplit("/", 1)[0] + path if comma and last else path
+                rows += [(m, re.sub(r"{\w+}", "{}", last)) for m in methods]
+        roles = [re.match(r"\w+", part)[0] for part in who.split("; ")]
+        # A role for each method; the last one is that of the others, too.
+        told.update({key: roles[min(i, len(roles) - 1)] for i, key in enumerate(rows)})
+    return told
+
 
 class Mismatch(Exception):
     pass

@@ -46,6 +46,9 @@ WRONG = {
     "key": (["x", "", RAW], "43 characters"),
     "endpoint": (["x", "", "999.1.1.1:1", "1.2.3.4:99999"], "--listen|ADDR"),
     "addresses": (["x", "", "1.2.3.4,x", LONG], "list of at most|is empty"),
+    "entry": (["", "http://x", "x:0", "0.0.0.0", "nats://x:4222", "[fe80::1]:4222", "x/y", CLEAR, RAW, LONG], "tls://HOST:PORT|UTF-8|at most"),
+    "region": ([CLEAR, RAW, LONG, "A B", "../x"], "characters|at most|UTF-8"),
+    "no entry": (["none", "", CLEAR, RAW, LONG, ID], "veil list"),
     "nothing": ([""], ""),
 }
 
@@ -112,12 +115,18 @@ oidc create {name} --issuer https://x/y --client-id z | oidc create p --client-i
 oidc create p --issuer {url} --client-id z | oidc create p --issuer https://x/y --client-id {text}
 oidc create p --issuer https://x/y --client-id z --sign-up {switch} | oidc list x: no name | oidc delete {provider}
 oidc create p --issuer https://x/y --client-id z --client-secret-file {file}
+veil create {entry} | veil create 10.0.0.1 --region {region} | veil create 10.0.0.1 --enabled {switch} | veil create: NAME
+veil create 127.0.0.1:{master}: there is an entry point | veil list x: no name | veil regions x: no name | veil change {no entry} --enabled on
+veil change 127.0.0.1:{master}: --enabled | veil change 127.0.0.1:{master} --url {entry} | veil change 127.0.0.1:{master} --region {region}
+veil change 127.0.0.1:{master} --enabled off: enable another | veil delete {no entry} | veil delete 127.0.0.1:{master}: enable another
+veil delete: URL
 login: --oidc | login --oidc none: provider | login --oidc idp --guardian {url} | login --oidc idp --guardian https://[::1]:1 --pin {key}
 login --oidc idp --guardian https://127.0.0.1:1: reach | login --oidc idp --link: belong together
 login --oidc idp --link --user ann --password-file {file}
 audit --realm {realm} | audit --since {duration}
 """
 WRONG["port"] = (["x", "", "99999", "-1"], "port")
+LINES = LINES.replace("{master}", str(rig.info["master_port"]))
 
 
 # What each verb does when nothing is wrong, in order; those that show or make something say it as JSON, too.
@@ -131,6 +140,7 @@ realm change lab --countries * | realm teams home --add dev | realm teams home -
 realm delete lab | token create --taints web --owner ann --uses 2 --portal 192.168.7.0/24 | token list
 api-token create robot --user admin --scopes read,write | api-token list --user admin
 issuer create corp --issuer https://i --audience a --jwks-url https://i/k --required a=b | issuer list
+veil create tls://[fd00::1]:4222 --region west --enabled off | veil list | veil change [fd00::1] --region east | veil regions
 oidc create idp --issuer https://i --client-id c | oidc list | login --oidc idp --guardian https://127.0.0.1:1
 node list | node waiting | node show box | node teams box | node rights box --portal 192.168.9.0/24 | node rights box --portal none
 node approve box | node command info --all | node taint box --add web | node quarantine box --scopes ann | node release box --scopes ann
@@ -224,7 +234,7 @@ def right():
 def state():
     """What is there, as the lists say."""
     lists = ("user list", "org list", "team list", "org members", "org invitations", "realm list", "realm show home", "token list",
-             "api-token list --user admin", "issuer list", "oidc list", "node list", "node show box", "user show ann")
+             "api-token list --user admin", "issuer list", "oidc list", "veil list", "node list", "node show box", "user show ann")
     return [guardian(*line.split(), "--json").stdout for line in lists]
 
 

@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -187,13 +189,10 @@ static struct vn_nats *client(struct seen *seen)
     return n;
 }
 
-static void connect_to(struct vn_nats *n, const char *host, const char *ca)
+static void connect_to_any(struct vn_nats *n, const char *const *urls, size_t count, const char *ca)
 {
-    char url[64];
-    snprintf(url, sizeof(url), "tls://%s:%d", host, w.port);
-    const char *urls[] = {url};
     const struct vn_control_credentials cred = {.urls = urls,
-                                                .url_count = 1,
+                                                .url_count = count,
                                                 .jwt = "header.payload.signature",
                                                 .nkey_seed = {{7}},
                                                 .ca_pem = ca,
@@ -201,6 +200,13 @@ static void connect_to(struct vn_nats *n, const char *host, const char *ca)
                                                 .key_pem = w.client_key};
     const struct vn_control *c = vn_nats_port(n);
     assert_int_equal(c->connect(c->self, &cred), VN_OK);
+}
+
+static void connect_to(struct vn_nats *n, const char *host, const char *ca)
+{
+    char url[64];
+    snprintf(url, sizeof(url), "tls://%s:%d", host, w.port);
+    connect_to_any(n, (const char *[]){url}, 1, ca);
 }
 
 /* Turns the loop until *counter reaches value. */
@@ -381,6 +387,41 @@ static void test_refused(void **state)
     stop_server();
 }
 
+/* Of a port that nobody listens on, one that answers first and closes, and Master's. */
+static void test_several_addresses(void **state)
+{
+    (void)state;
+    struct seen s;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t at_n = sizeof(at);
+    const int trap = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(trap, (struct sockaddr *)&at, at_n), 0);
+    assert_int_equal(listen(trap, 8), 0);
+    assert_int_equal(getsockname(trap, (struct sockaddr *)&at, &at_n), 0);
+    start_server("");
+    char trap_url[64], master[64];
+    snprintf(trap_url, sizeof(trap_url), "tls://127.0.0.1:%u", ntohs(at.sin_port));
+    snprintf(master, sizeof(master), "tls://127.0.0.1:%d", w.port);
+    struct vn_nats *n = client(&s);
+    connect_to_any(n, (const char *[]){"tls://127.0.0.1:1", trap_url, master}, 3, w.ca_cert);
+    unsigned caught = 0;
+    for (int i = 0; i < 15000 && !s.ups; i++) {
+        const int fd = accept4(trap, NULL, NULL, SOCK_CLOEXEC);
+        caught += fd >= 0;
+        if (fd >= 0)
+            close(fd);
+        vn_loop_poll(w.loop);
+        usleep(1000);
+    }
+    assert_int_equal(s.ups, 1);
+    /* Asked who answers, then tried, once: what failed is not tried again before the others. */
+    assert_in_range(caught, 1, 2);
+    assert_true(s.downs >= 1);
+    close(trap);
+    vn_nats_free(n);
+    stop_server();
+}
+
 static void test_stops_while_connecting(void **state)
 {
     (void)state;
@@ -402,13 +443,10 @@ static void test_stops_while_connecting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_survives_broker),
-        cmocka_unit_test(test_hand_over),
-        cmocka_unit_test(test_slow_hand_over),
-        cmocka_unit_test(test_wrong_authority),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_stops_while_connecting),
+        cmocka_unit_test(test_messages),          cmocka_unit_test(test_survives_broker),
+        cmocka_unit_test(test_hand_over),         cmocka_unit_test(test_slow_hand_over),
+        cmocka_unit_test(test_wrong_authority),   cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_several_addresses), cmocka_unit_test(test_stops_while_connecting),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
