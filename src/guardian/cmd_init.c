@@ -19,6 +19,7 @@
 #include "guardian/realm_make.h"
 #include "guardian/store_orgs.h"
 #include "guardian/regtoken.h"
+#include "guardian/setup.h"
 #include "guardian/statedir.h"
 
 #define HTTPS_PORT 8443
@@ -29,7 +30,7 @@
 struct wish {
     const char *dir, *public, *realm, *suite, *ipv4, *listen, *master_port, *tls_cert, *tls_key,
         *lifetime;
-    bool run, json;
+    bool run, json, setup;
 };
 
 struct plan {
@@ -41,6 +42,7 @@ struct plan {
 
 struct made {
     char password[21];
+    char setup[VN_SETUP_TOKEN_TEXT]; /* "": the password is told instead */
     struct vn_realm_record realm;
     struct vn_regtoken token;
     struct vn_guardian_config cfg;
@@ -49,6 +51,7 @@ struct made {
 static void made_done(struct made *m)
 {
     vn_wipe(m->password, sizeof(m->password));
+    vn_wipe(m->setup, sizeof(m->setup));
     vn_realm_record_done(&m->realm);
     vn_regtoken_done(&m->token);
     vn_config_done(&m->cfg);
@@ -156,9 +159,12 @@ static int decide_tls(const struct wish *w, struct plan *p)
 
 /* ---- making ---- */
 
-static vn_status make_user(struct vn_store *s, uint64_t now_ms, struct made *m, struct vn_id *ret)
+/* Closed where it waits for who sets Guardian up: nobody knows its password then. */
+static vn_status make_user(struct vn_store *s, uint64_t now_ms, bool setup, struct made *m,
+                           struct vn_id *ret)
 {
-    struct vn_user_record u = {.name = "admin", .superuser = true, .created_ms = now_ms};
+    struct vn_user_record u = {
+        .name = "admin", .superuser = true, .disabled = setup, .created_ms = now_ms};
     vn_status st = vn_rng_bytes(u.id.b, sizeof(u.id.b));
     if (st == VN_OK)
         st = vn_password_generate(m->password);
@@ -166,6 +172,8 @@ static vn_status make_user(struct vn_store *s, uint64_t now_ms, struct made *m, 
         st = vn_password_hash(m->password, u.password, sizeof(u.password));
     if (st == VN_OK)
         st = vn_store_user_add(s, &u);
+    if (st == VN_OK && setup)
+        st = vn_setup_prepare(s, &u.id, m->setup);
     *ret = u.id;
     return st;
 }
@@ -200,7 +208,7 @@ static vn_status make_token(struct vn_store *s, const struct vn_id *owner, uint6
                        : st;
 }
 
-static vn_status make_all(struct vn_store *s, const struct plan *p,
+static vn_status make_all(struct vn_store *s, const struct plan *p, bool setup,
                           const struct vn_realm_init *realm, struct made *m)
 {
     uint64_t now_ms = vn_clock_wall_ms();
@@ -221,7 +229,7 @@ static vn_status make_all(struct vn_store *s, const struct plan *p,
     if (st == VN_OK)
         st = vn_config_load(tx, &m->cfg);
     if (st == VN_OK)
-        st = make_user(tx, now_ms, m, &owner);
+        st = make_user(tx, now_ms, setup, m, &owner);
     if (st == VN_OK)
         st = vn_realm_generate(realm, now_ms, &m->realm);
     if (st == VN_OK)
@@ -244,6 +252,16 @@ static void remove_store(const char *path)
     (void)unlink(side);
     snprintf(side, sizeof(side), "%s-shm", path);
     (void)unlink(side);
+}
+
+static vn_status write_setup(const struct vn_statedir *dir, const struct made *m)
+{
+    char path[VN_PATH_MAX], line[VN_SETUP_TOKEN_TEXT + 1];
+    vn_setup_path(dir, path);
+    snprintf(line, sizeof(line), "%s\n", m->setup);
+    vn_status st = vn_file_write_atomic(path, VN_SPAN_STR(line), 0600);
+    vn_wipe(line, sizeof(line));
+    return st;
 }
 
 /* The store appears under its name only when it is complete: an init cut short leaves nothing in
@@ -272,8 +290,10 @@ static int create(const struct vn_statedir *dir, const struct wish *w, const str
     struct vn_realm_init realm;
     st = vn_realm_wish_check(s, &wish, &realm, why, sizeof(why));
     if (st == VN_OK)
-        st = make_all(s, p, &realm, m);
+        st = make_all(s, p, w->setup, &realm, m);
     s = vn_store_close(s); /* the last connection: folds the WAL into the file */
+    if (st == VN_OK && w->setup)
+        st = write_setup(dir, m);
     if (st == VN_OK)
         st = vn_file_rename(path, dir->db);
     if (st == VN_OK)
@@ -301,6 +321,11 @@ static void print_json(const struct vn_statedir *dir, const struct made *m)
         vn_json_id(&m->realm.id), "name", m->realm.name, "suite",
         vn_suite_get(m->realm.suite)->name, "ipv4", range4, "ipv6", range6, "registration_token",
         m->token.jwt, "join_token", m->token.join);
+    if (m->setup[0]) {
+        json_object_del(o, "admin");
+        json_object_del(o, "admin_password");
+        json_object_set_new(o, "setup_token", json_string(m->setup));
+    }
     vn_admin_print_json(o);
 }
 
@@ -321,7 +346,12 @@ static void print_text(const struct wish *w, const struct plan *p, const struct 
            vn_suite_get(m->realm.suite)->name);
     printf("Open in the firewall: %u/tcp (Guardian), %u/tcp (Master)\n", m->cfg.listen_port,
            m->cfg.master_port);
-    printf("Administrator: admin, password %s (shown only now)\n\n", m->password);
+    if (m->setup[0])
+        printf("Set it up: POST %s/setup with a password for admin and this token, which is\n"
+               "in %s/" VN_SETUP_FILE " until then:\n\n  %s\n\n",
+               url, dir->dir, m->setup);
+    else
+        printf("Administrator: admin, password %s (shown only now)\n\n", m->password);
     printf("Join other machines within 30 days (taint %s):\n\n  veilnet-conflux register -t %s\n\n",
            FIRST_TAINT, m->token.join);
     if (!w->run)
@@ -334,19 +364,13 @@ int vn_cmd_init(int argc, char **argv)
 {
     struct wish w = {0};
     const struct vn_option options[] = {
-        {"--state-dir", &w.dir, NULL},
-        {"--public", &w.public, NULL},
-        {"--realm", &w.realm, NULL},
-        {"--suite", &w.suite, NULL},
-        {"--ipv4", &w.ipv4, NULL},
-        {"--listen", &w.listen, NULL},
-        {"--tls-cert", &w.tls_cert, NULL},
-        {"--master-port", &w.master_port, NULL},
-        {"--tls-key", &w.tls_key, NULL},
-        {"--session-lifetime", &w.lifetime, NULL},
-        {"--run", NULL, &w.run},
-        {"--json", NULL, &w.json},
-        {0},
+        {"--state-dir", &w.dir, NULL},     {"--public", &w.public, NULL},
+        {"--realm", &w.realm, NULL},       {"--suite", &w.suite, NULL},
+        {"--ipv4", &w.ipv4, NULL},         {"--listen", &w.listen, NULL},
+        {"--tls-cert", &w.tls_cert, NULL}, {"--master-port", &w.master_port, NULL},
+        {"--tls-key", &w.tls_key, NULL},   {"--session-lifetime", &w.lifetime, NULL},
+        {"--run", NULL, &w.run},           {"--json", NULL, &w.json},
+        {"--setup", NULL, &w.setup},       {0},
     };
     if (vn_options_parse(argc, argv, options) != VN_OK)
         return 2;

@@ -16,6 +16,7 @@ static const char HELP[] =
     "\n"
     "  init    make a Guardian: keys, first administrator, first realm, first registration token\n"
     "            --run                 serve afterwards\n"
+    "            --setup               whoever has the token that it makes chooses the password\n"
     "            --public HOST[:PORT]  what nodes connect to (default: this machine's address)\n"
     "            --realm NAME          name of the first realm (default: home)\n"
     "            --suite default|cnsa  its cryptography\n"

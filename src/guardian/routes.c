@@ -57,6 +57,10 @@ const struct vn_route vn_routes[] = {
     {GET("/health"), FOR(PUBLIC), ANSWER(health), DO(health, "Is Guardian up, and its Master?")},
     {GET("/openapi.json"), FOR(PUBLIC), ANSWER(document), DO(openapi, "This document")},
 
+    {GET("/setup"), FOR(PUBLIC), ANSWER(setup_state), DO(setup_get, "Is there an administrator?")},
+    {SIGN_IN("/setup"), FOR(PUBLIC), BODY(setup), ANSWER(access),
+     DO(setup, "Become the first administrator, by the token of init --setup")},
+
     {SIGN_IN("/auth/login"), FOR(PUBLIC), BODY(login), ANSWER(access),
      DO(login, "Sign in to a local account")},
     {SIGN_IN("/auth/refresh"), FOR(PUBLIC), BODY(refresh), ANSWER(access),
@@ -112,6 +116,8 @@ const struct vn_route vn_routes[] = {
     {DELETE("/oidc/providers/{id}"), FOR(SUPERUSER),
      DO(oidc_delete, "Let nobody sign in by it any more; accounts stay")},
 
+    {GET("/ice-servers"), FOR(SUPERUSER), ANSWER(ice_servers),
+     DO(ice_list, "STUN and TURN servers that nodes are told of")},
     {CREATE("/veil"), FOR(SUPERUSER), BODY(veil_new), ANSWER(veil),
      DO(veil_create, "Tell nodes of one more entry point of Master")},
     {GET("/veil"), FOR(USER), .query = VEIL_PAGE, ANSWER(veils),
@@ -232,6 +238,8 @@ const struct vn_route vn_routes[] = {
      DO(session_logout, "End the session")},
     {GET("/conflux/peers"), FOR(CONFLUX), .query = PAGE, ANSWER(peers),
      DO(peers, "Whom this node may reach")},
+    {GET("/conflux/ice-servers"), FOR(CONFLUX), ANSWER(ice_given),
+     DO(conflux_ice, "STUN and TURN servers for this node, with fresh credentials")},
     {GET("/conflux/taints"), FOR(CONFLUX), ANSWER(taints), DO(taints_get, "This node's taints")},
     {POST("/conflux/taints"), FOR(CONFLUX), BODY(taints_change), ANSWER(taints_changed),
      DO(taints_change, "Change this node's taints")},

@@ -66,6 +66,12 @@ void vn_route_realm_list(struct vn_request *r);
 void vn_route_realm_get(struct vn_request *r);
 void vn_route_realm_change(struct vn_request *r);
 void vn_route_realm_delete(struct vn_request *r);
+/* routes_ice.c */
+void vn_route_conflux_ice(struct vn_request *r);
+void vn_route_ice_list(struct vn_request *r);
+/* setup.c */
+void vn_route_setup_get(struct vn_request *r);
+void vn_route_setup(struct vn_request *r);
 /* routes_veil.c */
 void vn_route_veil_create(struct vn_request *r);
 void vn_route_veil_list(struct vn_request *r);

@@ -77,6 +77,7 @@ SCHEMA(oidc_new, "NewProvider", STR("name"), STR("issuer"), STR("client_id"),
 SCHEMA(oidc_password, "SignInPassword", STR("provider"), STR("email"), STR("password"));
 SCHEMA(oidc_begin, "SignInBegin", STR("provider"), STR("redirect_uri"));
 SCHEMA(oidc_finish, "SignInFinish", STR("flow"), STR("state"), STR("code"), MAYBE_STR("iss"));
+SCHEMA(setup, "Setup", STR("token"), STR("password"), MAYBE_STR("display_name"));
 SCHEMA(veil_new, "NewEntryPoint", STR("url"), MAYBE_STR("region"), MAYBE_BOOL("enabled"));
 SCHEMA(veil_change, "EntryPointChange", MAYBE_STR("url"), MAYBE_STR("region"),
        MAYBE_BOOL("enabled"));
@@ -165,6 +166,7 @@ SCHEMA(issuer, "Issuer", STR("id"), STR("name"), STR("issuer"), STR("audience"),
        INT("created_at"));
 LIST(issuers, "Issuers", issuer);
 
+SCHEMA(setup_state, "SetupState", BOOL("done"));
 SCHEMA(veil, "EntryPoint", STR("id"), STR("url"), STR("region"), BOOL("enabled"),
        INT("created_at"));
 LIST(veils, "EntryPoints", veil);
@@ -182,6 +184,10 @@ PART(quarantine_list, "QuarantineList", INT("number"), BOOL("all"), STRS("addres
 PART(stun_server, "StunServer", STR("ip"), INT("port"));
 PART(ice_server, "IceServer", STR("url"), STR("ip"), MAYBE_STR("username"), MAYBE_STR("credential"),
      MAYBE_STR("pin"));
+SCHEMA(ice_given, "IceServers", INT("expires_at"), OBJS("ice_servers", vn_schema_ice_server));
+PART(ice_set, "IceServerSet", STR("url"), STRS("addresses"),
+     ENUM("credentials", "none|time-limited|one user"), BOOL("pinned"));
+LIST(ice_servers, "IceServersSet", ice_set);
 PART(descriptor, "RealmDescriptor", STR("id"), STR("name"), ENUM("suite", SUITES),
      ENUM("access", RULES), ENUM("relay", RELAYS), INT("rule"), STR("ipv4"), STR("ipv6"),
      STR("name_key"), STR("guardian_id"), STR("guardian_ek"), STR("root_cert"), STR("issuing_cert"),

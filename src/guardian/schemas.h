@@ -11,7 +11,7 @@ extern const struct vn_schema vn_schema_login, vn_schema_token_new, vn_schema_re
     vn_schema_member_put, vn_schema_invite, vn_schema_realm_change, vn_schema_teams_change,
     vn_schema_api_new, vn_schema_issuer_new, vn_schema_oidc_new, vn_schema_oidc_begin,
     vn_schema_oidc_password, vn_schema_oidc_finish, vn_schema_commands, vn_schema_rights_change,
-    vn_schema_veil_new, vn_schema_veil_change;
+    vn_schema_veil_new, vn_schema_setup, vn_schema_veil_change;
 
 /* ---- answers ---- */
 extern const struct vn_schema vn_schema_problem, vn_schema_health, vn_schema_access,
@@ -24,4 +24,5 @@ extern const struct vn_schema vn_schema_problem, vn_schema_health, vn_schema_acc
     vn_schema_api_shown, vn_schema_api_tokens, vn_schema_audit, vn_schema_issuer, vn_schema_issuers,
     vn_schema_oidc, vn_schema_oidcs, vn_schema_oidc_names, vn_schema_oidc_begun,
     vn_schema_commands_done, vn_schema_identity_linked, vn_schema_identities, vn_schema_veil,
-    vn_schema_veils, vn_schema_regions;
+    vn_schema_veils, vn_schema_regions, vn_schema_setup_state, vn_schema_ice_given,
+    vn_schema_ice_servers;

@@ -50,7 +50,8 @@ def everyone_is_asked_who_they_are():
             check(status == 401, f"{method} {path} takes {scheme}; {name} gets {status} {answer}")
         if method == "GET":
             status, answer = call(method, path, tokens[scheme])
-            check(status == 200, f"{method} {path} with {scheme}: {status} {answer}")
+            # Without a session there are no credentials for TURN.
+            check(status == (409 if path == "/conflux/ice-servers" else 200), f"{method} {path} with {scheme}: {status} {answer}")
 
 
 def a_linter_accepts_it():

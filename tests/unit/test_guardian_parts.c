@@ -168,8 +168,9 @@ static void routes(void **state)
     }
     /* every row can be found and is whole, and only these are open to all */
     static const char *const OPEN[] = {
-        "/health",    "/openapi.json",    "/auth/login",       "/auth/refresh",
-        "/auth/oidc", "/auth/oidc/begin", "/auth/oidc/finish", "/auth/oidc/password"};
+        "/health",           "/openapi.json",       "/auth/login",
+        "/auth/refresh",     "/auth/oidc",          "/auth/oidc/begin",
+        "/auth/oidc/finish", "/auth/oidc/password", "/setup"};
     for (size_t i = 0; i < vn_route_count; i++) {
         bool open = false;
         for (size_t k = 0; k < VN_ARRAY_LEN(OPEN); k++)
