@@ -173,7 +173,15 @@
  * be all that was lost. */
 #define VN_OVERDUE_MS 8000
 #define VN_OVERDUE_PAUSE_US 1000000ull
-#define VN_REPORT_SPAN 8192 /* frames behind the newest of which a report tells */
+/* Frames behind the newest of which a report tells, and so wide is the replay window where relays
+ * are between: 2 KB for a lane. */
+#define VN_REPORT_SPAN 8192
+/* A frame that is missing for so long after later ones came was dropped. A relay is left that drops
+ * some, and more than a share, of the last frames, twice as many at most. */
+#define VN_MISSED_US 1000000ull
+#define VN_MISSED_PERMILLE 15
+#define VN_MISSED_LEAST 8
+#define VN_MISSED_FRAMES 1024
 /* What a source keeps of a stream until it is reported, in bytes of memory: twice what is under
  * way, within these; and of all streams of a node. */
 #define VN_RETAIN_MIN (1u << 20)

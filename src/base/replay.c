@@ -51,20 +51,26 @@ bool vn_replay_check(const struct vn_replay *r, uint64_t seq)
 }
 
 /* Twice the width. What the old window no longer knew stays refused: that is what floor is for. */
-static void grow(struct vn_replay *r)
+static bool grow(struct vn_replay *r)
 {
     struct vn_replay wide = *r;
     wide.bits = 2 * r->bits;
     wide.words = calloc(ring_words(wide.bits), sizeof(*wide.words));
     if (!wide.words)
-        return; /* the narrow one goes on working */
-    if (r->next > r->bits && r->next - r->bits > r->floor)
-        wide.floor = r->next - r->bits;
+        return false; /* the narrow one goes on working */
+    wide.floor = vn_replay_known(r);
     uint64_t first = r->next > r->bits ? r->next - r->bits : 0;
-    for (uint64_t word = first / 64; word <= (r->next - 1) / 64; word++)
+    for (uint64_t word = first / 64; r->next && word <= (r->next - 1) / 64; word++)
         *word_of(&wide, word * 64) = *word_of(r, word * 64);
     free(r->words);
     *r = wide;
+    return true;
+}
+
+void vn_replay_widen(struct vn_replay *r, uint32_t bits)
+{
+    while (r->bits < bits && grow(r))
+        ;
 }
 
 static void watch_rate(struct vn_replay *r, uint64_t now_us)
@@ -72,7 +78,7 @@ static void watch_rate(struct vn_replay *r, uint64_t now_us)
     if (r->next - r->mark_next < r->bits)
         return;
     if (r->mark_us && now_us - r->mark_us < GROW_WINDOW_US && r->bits < VN_REPLAY_BITS_MAX)
-        grow(r);
+        (void)grow(r);
     r->mark_next = r->next;
     r->mark_us = now_us;
 }

@@ -24,5 +24,18 @@ VN_MUST_CHECK vn_status vn_replay_init(struct vn_replay *r, uint32_t bits);
 void vn_replay_done(struct vn_replay *r);
 /** True if this number was not committed before, as far as the window reaches. */
 VN_MUST_CHECK bool vn_replay_check(const struct vn_replay *r, uint64_t seq);
+/**
+ * At least so wide from now on. What it did not know any more it goes on refusing; without memory
+ * it stays as it is.
+ *
+ * @param bits  at most VN_REPLAY_BITS_MAX
+ */
+void vn_replay_widen(struct vn_replay *r, uint32_t bits);
+/** The lowest number of which it knows whether it was committed. */
+static inline uint64_t vn_replay_known(const struct vn_replay *r)
+{
+    const uint64_t first = r->next > r->bits ? r->next - r->bits : 0;
+    return first > r->floor ? first : r->floor;
+}
 /** After check said true and the frame proved authentic. */
 void vn_replay_commit(struct vn_replay *r, uint64_t seq, uint64_t now_us);

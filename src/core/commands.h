@@ -212,11 +212,11 @@ struct vn_cmd_dest {
     uint32_t for_ms;
 };
 
-/** What of one lane arrived: all below next, or it is given up, and of what follows those whose bit
- * is set, lowest first. */
+/** What of one lane arrived: all from known on and below next, and of what follows those whose bit
+ * is set, lowest first. What is below known and was not told of before may never have. */
 struct vn_delivery {
     uint8_t lane;
-    uint64_t next;
+    uint64_t known, next;
     size_t bits_len; /* bytes */
     uint8_t bits[VN_REPORT_SPAN / 8];
 };

@@ -12,6 +12,7 @@ void vn_delivery_event(struct vn_node *n, struct vn_delivery_msg *ev)
     if (!s)
         return;
     r.lane = ev->delivery.lane;
+    r.known = ev->delivery.known;
     r.next = ev->delivery.next;
     r.after = (ProtobufCBinaryData){ev->delivery.bits_len, ev->delivery.bits};
     m.kind_case = VN__STREAM_CONTROL__KIND_REPORT;
@@ -21,8 +22,8 @@ void vn_delivery_event(struct vn_node *n, struct vn_delivery_msg *ev)
 
 void vn_delivery_on_report(struct vn_node *n, struct vn_stream *s, const Vn__Report *r)
 {
-    struct vn_delivery d = {.next = r->next, .bits_len = r->after.len};
-    if (!s->is_tx || r->lane >= VN_LANES_MAX || d.bits_len > sizeof(d.bits)) {
+    struct vn_delivery d = {.known = r->known, .next = r->next, .bits_len = r->after.len};
+    if (!s->is_tx || r->lane >= VN_LANES_MAX || d.known > d.next || d.bits_len > sizeof(d.bits)) {
         vn_drop(n, VN_NDROP_BODY);
         return;
     }

@@ -4,10 +4,13 @@
 #include <stdlib.h>
 
 struct vn_retained {
-    struct vn_pktbuf *frame; /* NULL: it has arrived */
+    struct vn_pktbuf *frame; /* NULL: it has arrived, or nobody will say so any more */
     uint64_t seq;
     uint64_t at_us;
+    uint64_t missed_us; /* later ones were reported first; 0: none were */
 };
+
+#define COUNTED UINT64_MAX /* as missed: says nothing more of the path in use */
 
 static struct vn_retained *slot(const struct vn_retain *r, uint64_t at)
 {
@@ -34,6 +37,19 @@ static void let_oldest_go(struct vn_retain *r)
 {
     let_go(r, slot(r, r->head));
     forget_arrived(r);
+}
+
+/* Tethers repeat what they lose, so it may come yet; but not for long, and not if for_good. */
+static void miss(struct vn_retain *r, struct vn_retained *s, bool for_good, uint64_t now_us)
+{
+    if (s->missed_us == COUNTED)
+        return;
+    if (!s->missed_us)
+        s->missed_us = now_us;
+    if (!for_good && now_us - s->missed_us < VN_MISSED_US)
+        return;
+    s->missed_us = COUNTED;
+    r->missed++;
 }
 
 void vn_retain_init(struct vn_retain *r, size_t *node_bytes)
@@ -87,6 +103,8 @@ size_t vn_retain_add(struct vn_retain *r, struct vn_pktbuf *frame, uint64_t seq,
     while (r->head < r->tail &&
            (r->bytes + bytes > limit(r) || *r->node_bytes + bytes > VN_RETAIN_NODE_MAX ||
             (r->tail - r->head == r->room && !have_room(r)))) {
+        if (slot(r, r->head)->missed_us)
+            miss(r, slot(r, r->head), true, now_us);
         let_oldest_go(r);
         gone++;
     }
@@ -98,7 +116,8 @@ size_t vn_retain_add(struct vn_retain *r, struct vn_pktbuf *frame, uint64_t seq,
         r->waited_us += VN_MIN(now_us - r->last_us, VN_OVERDUE_PAUSE_US);
     r->news = false;
     r->last_us = now_us;
-    *slot(r, r->tail) = (struct vn_retained){vn_pktbuf_share(frame), seq, now_us};
+    *slot(r, r->tail) =
+        (struct vn_retained){.frame = vn_pktbuf_share(frame), .seq = seq, .at_us = now_us};
     r->again = ++r->tail;
     r->bytes += bytes;
     *r->node_bytes += bytes;
@@ -128,15 +147,33 @@ void vn_retain_acked(struct vn_retain *r)
     }
 }
 
-void vn_retain_report(struct vn_retain *r, const struct vn_delivery *d)
+/* Behind the last that arrived. */
+static uint64_t end_of(const struct vn_delivery *d)
 {
-    const uint64_t end = d->next + 8 * (uint64_t)d->bits_len;
+    size_t n = d->bits_len;
+    while (n > 0 && d->bits[n - 1] == 0)
+        n--;
+    const uint64_t end = d->next + 8 * (uint64_t)n;
+    return n == 0 ? end : end - (uint64_t)(__builtin_clz(d->bits[n - 1]) - 24);
+}
+
+void vn_retain_report(struct vn_retain *r, const struct vn_delivery *d, uint64_t now_us)
+{
+    const uint64_t end = end_of(d);
     for (uint64_t at = r->head; at < r->tail && slot(r, at)->seq < end; at++) {
         struct vn_retained *s = slot(r, at);
-        if (!s->frame || !arrived(d, s->seq))
+        if (!s->frame)
             continue;
-        let_go(r, s);
-        r->news = true;
+        const bool is_known = s->seq >= d->known;
+        if (is_known && arrived(d, s->seq)) {
+            r->arrived += s->missed_us != COUNTED;
+            r->news = true;
+            let_go(r, s);
+        } else {
+            miss(r, s, !is_known, now_us);
+            if (!is_known)
+                let_go(r, s);
+        }
     }
     forget_arrived(r);
     if (r->mark.set && arrived(d, r->mark.seq))
@@ -153,6 +190,9 @@ void vn_retain_move(struct vn_retain *r, uint64_t now_us)
     while (r->head < r->tail && slot(r, r->head)->at_us + VN_RETAIN_US < now_us)
         let_oldest_go(r);
     r->again = r->head;
+    for (uint64_t at = r->head; at < r->tail; at++)
+        slot(r, at)->missed_us = COUNTED;
+    r->arrived = r->missed = 0;
     r->mark.set = false; /* how long it takes now is no measure */
     r->waited_us = 0;
     r->last_us = now_us;

@@ -25,6 +25,8 @@ struct vn_retain {
         bool set;
         uint64_t seq, sent;
     } mark;
+    uint64_t arrived, missed;    /* frames of the present path that were reported; or others were,
+                                    and they were not for VN_MISSED_US. The owner takes them */
     bool news;                   /* something has arrived since the last frame */
     uint64_t last_us, waited_us; /* the last frame; and see vn_retain_overdue_us */
 };
@@ -37,8 +39,8 @@ size_t vn_retain_add(struct vn_retain *r, struct vn_pktbuf *frame, uint64_t seq,
 /** The tether leads to the destination: what it has not any more, from the oldest on, has arrived.
  * Not after it went down. */
 void vn_retain_acked(struct vn_retain *r);
-/** What has arrived is let go. */
-void vn_retain_report(struct vn_retain *r, const struct vn_delivery *d);
+/** What has arrived is let go, and what nobody will know of. */
+void vn_retain_report(struct vn_retain *r, const struct vn_delivery *d, uint64_t now_us);
 /** How long frames have been sent by the present path and nothing new was reported. A pause counts
  * for VN_OVERDUE_PAUSE_US at most: who sends nothing waits for nothing. */
 uint64_t vn_retain_overdue_us(const struct vn_retain *r);

@@ -433,8 +433,7 @@ void vn_rx_frame(struct vn_rx *rx, const struct vn_rx_way *way, struct vn_pktbuf
     }
     w->counters.frames_opened++;
     rx->frames++;
-    if (head.cls == VN_TETHER_BULK)
-        vn_rx_arrived(rx, way, head.lane, b->len);
+    vn_rx_arrived(rx, way, &head, b->len);
     vn_rx_opened(rx, vn_rx_keys_epoch(&rx->keys) != before);
 
     struct vn_reader r;

@@ -15,15 +15,18 @@
 #define VN_EARLY_LABELS_MAX 64
 #define VN_EARLY_BYTES_MAX (2u << 20)
 
+struct vn_rx_lane {
+    /* One window for all epochs, since sequence numbers go on; made with the first frame. */
+    struct vn_replay replay;
+    /* as reported: see struct vn_delivery; and up to where */
+    uint64_t known, all_below, told_next;
+};
+
 struct vn_rx {
     struct vn_worker *worker;
     uint32_t handle;
     struct vn_rx_keys keys;
-    struct {
-        /* One window for all epochs, since sequence numbers go on; made with the first frame. */
-        struct vn_replay replay;
-        uint64_t all_below; /* as reported */
-    } lanes[VN_LANES_MAX];
+    struct vn_rx_lane lanes[VN_LANES_MAX];
     struct vn_list labels;
     struct vn_ip addrs[VN_CERT_ADDRS_MAX];
     size_t addr_count;
@@ -76,8 +79,9 @@ void vn_rx_open(struct vn_worker *w, const struct vn_cmd_rx_open *cmd);
 void vn_rx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd);
 void vn_rx_close(struct vn_worker *w, struct vn_rx *rx);
 /* rx_report.c */
-/** A bulk frame of that lane came that way. */
-void vn_rx_arrived(struct vn_rx *rx, const struct vn_rx_way *way, uint8_t lane, size_t bytes);
+/** A frame with that header opened, that came that way. */
+void vn_rx_arrived(struct vn_rx *rx, const struct vn_rx_way *way, const struct vn_e2e_header *head,
+                   size_t bytes);
 /** Tells the source now, also what it was told before. */
 void vn_rx_report_all(struct vn_rx *rx);
 /** worker.report_us has come. */

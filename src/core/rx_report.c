@@ -3,15 +3,21 @@
 
 static void fill(struct vn_rx *rx, uint8_t lane, struct vn_delivery *ret)
 {
-    const struct vn_replay *r = &rx->lanes[lane].replay;
-    uint64_t next = rx->lanes[lane].all_below;
-    /* Real-time frames that were lost leave gaps that nobody fills. */
+    struct vn_rx_lane *l = &rx->lanes[lane];
+    const struct vn_replay *r = &l->replay;
+    uint64_t first = vn_replay_known(r);
     if (r->next > VN_REPORT_SPAN)
-        next = VN_MAX(next, r->next - VN_REPORT_SPAN);
-    while (next < r->next && !vn_replay_check(r, next))
-        next++;
-    rx->lanes[lane].all_below = ret->next = next;
+        first = VN_MAX(first, r->next - VN_REPORT_SPAN);
+    /* Gaps stay until they are too far back: real-time frames that were lost nobody sends again. */
+    if (l->all_below < first)
+        l->known = l->all_below = first;
+    while (l->all_below < r->next && !vn_replay_check(r, l->all_below))
+        l->all_below++;
+    l->told_next = r->next;
+    const uint64_t next = l->all_below;
     ret->lane = lane;
+    ret->known = l->known;
+    ret->next = next;
     ret->bits_len = (size_t)(r->next - next + 7) / 8;
     for (uint64_t seq = next; seq < r->next; seq++)
         if (!vn_replay_check(r, seq))
@@ -59,7 +65,15 @@ void vn_rx_report_all(struct vn_rx *rx)
     report(rx);
 }
 
-void vn_rx_arrived(struct vn_rx *rx, const struct vn_rx_way *way, uint8_t lane, size_t bytes)
+/* What came before must be told of before the numbers leave it behind. */
+static bool is_far(const struct vn_rx *rx, uint8_t lane)
+{
+    const struct vn_rx_lane *l = &rx->lanes[lane];
+    return (rx->unreported_lanes >> lane & 1) &&
+           l->replay.next - l->told_next >= VN_REPORT_SPAN / 2;
+}
+
+static void bulk_arrived(struct vn_rx *rx, const struct vn_rx_way *way, uint8_t lane, size_t bytes)
 {
     const uint64_t now_us = rx->worker->now_us;
     const bool relayed = way->relayed; /* else the source is told by the tether itself */
@@ -78,6 +92,18 @@ void vn_rx_arrived(struct vn_rx *rx, const struct vn_rx_way *way, uint8_t lane, 
     const uint64_t wait = little ? VN_REPORT_LITTLE_US : VN_MAX(quarter, (uint64_t)VN_REPORT_US);
     if (now_us + wait < rx->report_us)
         due_at(rx, now_us + wait);
+}
+
+void vn_rx_arrived(struct vn_rx *rx, const struct vn_rx_way *way, const struct vn_e2e_header *head,
+                   size_t bytes)
+{
+    const bool bulk = head->cls == VN_TETHER_BULK;
+    if (way->relayed && bulk)
+        vn_replay_widen(&rx->lanes[head->lane].replay, VN_REPORT_SPAN);
+    if (bulk)
+        bulk_arrived(rx, way, head->lane, bytes);
+    if (way->relayed && is_far(rx, head->lane))
+        report(rx);
 }
 
 void vn_rx_report_due(struct vn_worker *w)

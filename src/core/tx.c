@@ -243,7 +243,7 @@ void vn_tx_report(struct vn_worker *w, const struct vn_delivery_msg *cmd)
 {
     struct vn_tx *tx = vn_map_get(w->tx_by_handle, &cmd->handle);
     if (tx && cmd->delivery.lane < lane_count(tx))
-        vn_retain_report(retain_of(tx, cmd->delivery.lane), &cmd->delivery);
+        vn_retain_report(retain_of(tx, cmd->delivery.lane), &cmd->delivery, w->now_us);
 }
 
 void vn_tx_aside(struct vn_worker *w, const struct vn_cmd_tx_aside *cmd)

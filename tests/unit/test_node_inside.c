@@ -146,6 +146,38 @@ static void test_statement_never_goes_back(void **state)
 
 /* ---- control packets ---- */
 
+/* Reports that no destination makes. */
+static void test_strange_reports(void **state)
+{
+    (void)state;
+    struct vn_world w;
+    struct vn_world_node *a, *b;
+    pair(&w, &a, &b);
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
+    struct vn_stream *tx = peer_of(a, b)->tx;
+    struct vn_stream *rx = vn_stream_by_sid(b->node, &tx->sid);
+    uint8_t bits[VN_REPORT_SPAN / 8 + 1] = {0};
+    Vn__Report r = VN__REPORT__INIT;
+    r.known = r.next = UINT64_MAX;
+    r.lane = VN_LANES_MAX - 1;
+    r.after = (ProtobufCBinaryData){sizeof(bits) - 1, bits};
+    vn_delivery_on_report(a->node, tx, &r);
+    assert_int_equal(0, vn_world_drops_of(a, VN_NDROP_BODY));
+    r.after.len++;
+    vn_delivery_on_report(a->node, tx, &r);
+    r.after.len = 0;
+    r.lane++;
+    vn_delivery_on_report(a->node, tx, &r);
+    r.lane = 0;
+    r.next--; /* below what is known */
+    vn_delivery_on_report(a->node, tx, &r);
+    assert_int_equal(3, vn_world_drops_of(a, VN_NDROP_BODY));
+    vn_delivery_on_report(b->node, rx, &(Vn__Report)VN__REPORT__INIT); /* it is the source's */
+    assert_int_equal(1, vn_world_drops_of(b, VN_NDROP_BODY));
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
+    vn_world_done(&w);
+}
+
 static void test_control_packets(void **state)
 {
     (void)state;
@@ -336,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_responder_forgot_certificate),
         cmocka_unit_test(test_envelope_needs_certificate),
         cmocka_unit_test(test_statement_never_goes_back),
+        cmocka_unit_test(test_strange_reports),
         cmocka_unit_test(test_control_packets),
         cmocka_unit_test(test_ctl_window),
         cmocka_unit_test(test_timers),

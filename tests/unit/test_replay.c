@@ -42,6 +42,30 @@ static void edges_of_the_window(void **state)
     vn_replay_done(&r);
 }
 
+/* What it knew it goes on knowing, and what it did not it goes on refusing. */
+static void is_widened_when_asked(void **state)
+{
+    (void)state;
+    struct vn_replay r;
+    const uint32_t wide = 8 * VN_REPLAY_BITS_MIN;
+    assert_ok(vn_replay_init(&r, VN_REPLAY_BITS_MIN));
+    assert_int_equal(0, vn_replay_known(&r));
+    for (uint64_t seq = 0; seq < 3000; seq += 2)
+        vn_replay_commit(&r, seq, 0); /* which does not tell a rate */
+    const uint64_t known = vn_replay_known(&r);
+    assert_int_equal(2999 - VN_REPLAY_BITS_MIN, known);
+    vn_replay_widen(&r, wide);
+    vn_replay_widen(&r, VN_REPLAY_BITS_MIN);
+    assert_int_equal(wide, r.bits);
+    assert_int_equal(known, vn_replay_known(&r));
+    for (uint64_t seq = 0; seq < 3000; seq++)
+        assert_int_equal(seq >= known && seq % 2, vn_replay_check(&r, seq));
+    vn_replay_commit(&r, known + wide, 0);
+    assert_int_equal(known + 1, vn_replay_known(&r));
+    assert_true(vn_replay_check(&r, known + 2 - known % 2 + 1));
+    vn_replay_done(&r);
+}
+
 static void grows_with_the_rate_and_not_without(void **state)
 {
     (void)state;
@@ -110,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_numbers),
         cmocka_unit_test(edges_of_the_window),
+        cmocka_unit_test(is_widened_when_asked),
         cmocka_unit_test(grows_with_the_rate_and_not_without),
         cmocka_unit_test(against_a_naive_model),
     };

@@ -58,20 +58,20 @@ static void what_was_reported_is_let_go(void **state)
     const size_t before = node_bytes;
     /* All below 40, and 42, 44, 46, 98. */
     struct vn_delivery d = {.next = 40, .bits_len = 8, .bits = {0x54, 0, 0, 0, 0, 0, 0, 4}};
-    vn_retain_report(&retain, &d);
+    vn_retain_report(&retain, &d, 0);
     assert_int_equal(before / 50 * 26, node_bytes);
-    vn_retain_report(&retain, &d); /* it may come twice, or late */
-    vn_retain_report(&retain, &(struct vn_delivery){.next = 10});
+    vn_retain_report(&retain, &d, 0); /* it may come twice, or late */
+    vn_retain_report(&retain, &(struct vn_delivery){.next = 10}, 0);
     assert_int_equal(before / 50 * 26, node_bytes);
     vn_retain_move(&retain, 0);
     assert_goes_again(40);
     assert_goes_again(48);
     /* One that arrives while others go again does not. */
-    vn_retain_report(&retain, &(struct vn_delivery){.next = 51});
+    vn_retain_report(&retain, &(struct vn_delivery){.next = 51}, 0);
     for (uint64_t i = 52; i < 98; i += 2)
         assert_goes_again(i);
     assert_null(vn_retain_next(&retain));
-    vn_retain_report(&retain, &(struct vn_delivery){.next = 99});
+    vn_retain_report(&retain, &(struct vn_delivery){.next = 99}, 0);
     assert_int_equal(0, node_bytes);
 }
 
@@ -107,13 +107,13 @@ static void reports_of_anything(void **state)
     (void)state;
     struct vn_delivery d = {.next = UINT64_MAX - 3, .bits_len = sizeof(d.bits)};
     memset(d.bits, 0xff, sizeof(d.bits));
-    vn_retain_report(&retain, &d);
+    vn_retain_report(&retain, &d, 0);
     for (uint64_t i = 0; i < 10; i++)
         add(i, 100, 0);
-    vn_retain_report(&retain, &d);
+    vn_retain_report(&retain, &d, 0);
     d.next = UINT64_MAX;
     d.bits_len = 0;
-    vn_retain_report(&retain, &d);
+    vn_retain_report(&retain, &d, 0);
     assert_int_equal(0, node_bytes);
     assert_int_equal(0, add(10, 100, 0));
 }
@@ -132,7 +132,7 @@ static void what_nobody_reports_is_overdue(void **state)
     send_for_seconds(&seq, 3, &now_us);
     assert_int_equal(2900000, vn_retain_overdue_us(&retain));
     /* One that was lost alone is no reason. */
-    vn_retain_report(&retain, &(struct vn_delivery){.next = 20, .bits_len = 1, .bits = {2}});
+    vn_retain_report(&retain, &(struct vn_delivery){.next = 20, .bits_len = 1, .bits = {2}}, 0);
     assert_int_equal(0, vn_retain_overdue_us(&retain));
     send_for_seconds(&seq, 3, &now_us);
     assert_int_equal(2900000, vn_retain_overdue_us(&retain));
@@ -143,8 +143,50 @@ static void what_nobody_reports_is_overdue(void **state)
         ;
     send_for_seconds(&seq, 3, &now_us);
     assert_int_equal(3000000, vn_retain_overdue_us(&retain));
-    vn_retain_report(&retain, &(struct vn_delivery){.next = seq});
+    vn_retain_report(&retain, &(struct vn_delivery){.next = seq}, 0);
     assert_int_equal(0, vn_retain_overdue_us(&retain));
+}
+
+/* A relay that passes on most: the few are known, and go again by another path. */
+static void what_is_missing_is_counted(void **state)
+{
+    (void)state;
+    struct vn_delivery d = {.next = 3, .bits_len = 2, .bits = {2}}; /* 4 came, 3 did not */
+    for (uint64_t i = 0; i < 10; i++)
+        add(i, 1000, 0);
+    vn_retain_report(&retain, &d, 1000);
+    assert_int_equal(4, retain.arrived);
+    assert_int_equal(0, retain.missed); /* its tether may be about to repeat it */
+    vn_retain_report(&retain, &d, 1000 + VN_MISSED_US);
+    vn_retain_report(&retain, &d, 1000 + 2 * VN_MISSED_US);
+    assert_int_equal(4, retain.arrived);
+    assert_int_equal(1, retain.missed); /* nor is it known of those behind the last that came */
+    vn_retain_move(&retain, 0);
+    assert_int_equal(0, retain.arrived + retain.missed);
+    assert_goes_again(3);
+    assert_goes_again(5);
+    /* What was lost on the path before says nothing of this one. */
+    d = (struct vn_delivery){.next = 5, .bits_len = 1, .bits = {0x10}};
+    vn_retain_report(&retain, &d, 0);
+    vn_retain_report(&retain, &d, 2 * VN_MISSED_US);
+    assert_int_equal(0, retain.arrived + retain.missed);
+}
+
+/* Nobody will tell any more: that is no word of its arrival. */
+static void what_is_not_known_did_not_arrive(void **state)
+{
+    (void)state;
+    uint64_t seq = 0, now_us = 1000000;
+    send_for_seconds(&seq, 3, &now_us);
+    vn_retain_report(&retain, &(struct vn_delivery){.known = 10, .next = 10}, now_us);
+    assert_int_equal(0, retain.arrived);
+    assert_int_equal(10, retain.missed);
+    assert_int_equal(2900000, vn_retain_overdue_us(&retain));
+    vn_retain_report(&retain, &(struct vn_delivery){.known = 10, .next = 15}, now_us);
+    assert_int_equal(5, retain.arrived);
+    assert_int_equal(0, vn_retain_overdue_us(&retain));
+    vn_retain_move(&retain, now_us);
+    assert_goes_again(15);
 }
 
 /* The last report before an hour without traffic was lost. */
@@ -194,7 +236,7 @@ static void memory_is_bounded(void **state)
     for (uint64_t i = 200; i < 1000; i++) {
         add(i, VN_FRAME_MAX, 0);
         if (i % 10 == 0 && i < 900)
-            vn_retain_report(&retain, &(struct vn_delivery){.next = i - 100});
+            vn_retain_report(&retain, &(struct vn_delivery){.next = i - 100}, 0);
     }
     assert_true(retain.tail - retain.head > 100);
     assert_true(retain.bytes <= VN_RETAIN_MAX);
@@ -212,11 +254,21 @@ static void frames_are_bounded(void **state)
     for (uint64_t i = 0; i < 2 * VN_RETAIN_FRAMES_MAX; i++) {
         gone += add(i, 1, 0);
         if (i == VN_RETAIN_FRAMES_MAX * 5 / 8) /* so many under way: twice as many find room */
-            vn_retain_report(&retain, &(struct vn_delivery){.next = 1});
+            vn_retain_report(&retain, &(struct vn_delivery){.next = 1}, 0);
     }
     assert_int_equal(VN_RETAIN_FRAMES_MAX, retain.tail - retain.head);
     assert_true(retain.bytes < 2 * retain.under_way);
     assert_true(gone > 0);
+    assert_int_equal(0, retain.missed);
+    /* What was seen to be missing and goes for want of room is lost for good. */
+    const uint64_t next = 2 * VN_RETAIN_FRAMES_MAX;
+    add(next, 1, 0);
+    vn_retain_report(&retain, &(struct vn_delivery){.next = next - 1, .bits_len = 1, .bits = {2}},
+                     1);
+    assert_int_equal(0, retain.missed);
+    for (uint64_t i = 1; i < VN_RETAIN_FRAMES_MAX; i++)
+        add(next + i, 1, 0);
+    assert_int_equal(1, retain.missed);
 }
 
 /* Nobody waits for a packet so long. */
@@ -240,6 +292,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(reports_of_anything, setup, teardown),
         cmocka_unit_test_setup_teardown(what_nobody_reports_is_overdue, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_missing_is_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_known_did_not_arrive, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pause_is_no_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(a_copy_goes_where_another_has_it, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_is_bounded, setup, teardown),

@@ -6,6 +6,7 @@
 #include "support/worker_rig.h"
 
 #define PACKETS 300
+#define MANY 4000
 #define PAYLOAD 1200
 
 static const uint8_t expedited = 46;
@@ -40,14 +41,20 @@ static void move(struct vn_rig *r, uint32_t tether)
     vn_rig_tx_open(&r->side[0], 11, tether, 70 + tether, 0);
 }
 
-/* Each of PACKETS once, in any order. */
-static void assert_all_came_once(struct vn_rig *r)
+/* Each of so many once, in any order. */
+static void assert_came_once(struct vn_rig *r, size_t count)
 {
-    uint8_t seen[PACKETS] = {0};
+    uint8_t seen[MANY] = {0};
+    assert_int_equal(count, r->side[1].written_count);
     for (const struct vn_pktbuf *b = r->side[1].written.head; b; b = b->next)
         seen[vn_inner_number(vn_pktbuf_span(b))]++;
-    for (size_t i = 0; i < PACKETS; i++)
+    for (size_t i = 0; i < count; i++)
         assert_int_equal(1, seen[i]);
+}
+
+static void assert_all_came_once(struct vn_rig *r)
+{
+    assert_came_once(r, PACKETS);
 }
 
 static void nothing_is_kept_that_arrived(void **state)
@@ -151,6 +158,89 @@ static void a_path_that_dies_at_once(void **state)
     }
 }
 
+/* A relay that takes frames and passes some of them on: one in `every` of tether 1 is lost. */
+struct dropping {
+    unsigned every, count, dropped;
+};
+
+static bool drop(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
+                 struct vn_pktbuf *b)
+{
+    struct dropping *d = arg;
+    const struct vn_id first = vn_rig_tether_id(1);
+    struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
+    struct vn_hop_header hop;
+    if (cls != VN_TETHER_BULK || !d->every || !vn_id_equal(tether, &first) ||
+        !vn_hop_decode(&r, &hop) || hop.type != VN_HOP_FRAME || d->count++ % d->every)
+        return true;
+    d->dropped++;
+    return false;
+}
+
+/* However long ago: as many as a report tells of go again by the next path. */
+static void what_is_dropped_goes_again(void **state)
+{
+    (void)state;
+    struct dropping d = {0};
+    struct vn_rig r;
+    setup(&r, &(struct vn_mem_net_config){.delay_us = 5000, .arg = &d, .filter = drop}, true);
+    for (uint32_t i = 0; i < MANY; i++) {
+        d.every = i > 0 ? 50 : 0;
+        send(&r, i, 0);
+        vn_rig_run(&r, i == 0 ? 100000 : 1000);
+    }
+    assert_in_range(d.dropped, MANY / 50, MANY / 50 + 1);
+    vn_rig_run(&r, VN_REPORT_LITTLE_US + 100000);
+    assert_int_equal(MANY - d.dropped, r.side[1].written_count);
+    assert_in_range(retained(&r)->missed, d.dropped - 5, d.dropped); /* it is too soon for some */
+    assert_int_equal(MANY - d.dropped, retained(&r)->arrived);
+    move(&r, 2);
+    vn_rig_run(&r, 1000000);
+    assert_came_once(&r, MANY);
+    assert_int_equal(d.dropped, vn_rig_counters(&r.side[0]).frames_resent);
+    vn_rig_done(&r);
+}
+
+/* What is farther back than reports tell is given up, and known not to have come. */
+static void what_was_dropped_long_ago_is_missed(void **state)
+{
+    (void)state;
+    struct dropping d = {0};
+    struct vn_rig r;
+    setup(&r, &(struct vn_mem_net_config){.delay_us = 1000, .arg = &d, .filter = drop}, true);
+    r.side[1].count_only = true;
+    for (uint32_t i = 0; i < VN_REPORT_SPAN + 2 * VN_REPORT_FRAMES; i++) {
+        d.every = i == 100 ? 1 : 0;
+        send(&r, i, 0);
+        vn_rig_run(&r, i <= 100 ? 20000 : 100);
+    }
+    assert_int_equal(1, d.dropped);
+    vn_rig_run(&r, VN_REPORT_LITTLE_US + 100000);
+    assert_int_equal(1, retained(&r)->missed);
+    assert_int_equal(0, r.side[0].worker->retained);
+    vn_rig_done(&r);
+}
+
+/* A rush of real-time frames behind a bulk frame that came: its arrival is told before the numbers
+ * leave it behind. */
+static void a_rush_hides_no_arrival(void **state)
+{
+    (void)state;
+    struct vn_rig r;
+    setup(&r, &(struct vn_mem_net_config){.delay_us = 1000}, true);
+    r.side[1].count_only = true;
+    send(&r, 0, 0);
+    for (uint32_t i = 0; i < VN_REPORT_SPAN + 1000; i++) {
+        send(&r, i, expedited);
+        vn_rig_run(&r, 100);
+    }
+    vn_rig_run(&r, VN_REPORT_LITTLE_US + 100000);
+    assert_int_equal(0, retained(&r)->missed);
+    assert_int_equal(1, retained(&r)->arrived);
+    assert_int_equal(1, r.report_count);
+    vn_rig_done(&r);
+}
+
 static void real_time_is_not_kept(void **state)
 {
     (void)state;
@@ -205,6 +295,9 @@ int main(void)
         cmocka_unit_test(a_tether_that_dies_takes_nothing_along),
         cmocka_unit_test(a_move_without_need),
         cmocka_unit_test(a_path_that_dies_at_once),
+        cmocka_unit_test(what_is_dropped_goes_again),
+        cmocka_unit_test(what_was_dropped_long_ago_is_missed),
+        cmocka_unit_test(a_rush_hides_no_arrival),
         cmocka_unit_test(real_time_is_not_kept),
         cmocka_unit_test(reports_are_few),
     };
