@@ -241,6 +241,7 @@ struct vn_ev_sent {
     uint64_t bytes;                     /* of packets in the frames */
     uint64_t real_time, real_time_lost; /* frames of that class, and of those that the first tether
                                            lost; since the event before */
+    uint64_t arrived, missed;           /* bulk frames, as reported: see core/retain.h; likewise */
 };
 struct vn_ev_epoch {
     struct vn_post_msg msg;

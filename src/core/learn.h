@@ -41,11 +41,13 @@ struct vn_learner {
     /* of the circuit in use */
     struct vn_liveness live;
     struct vn_timer check;
-    uint64_t beat_ms;    /* the last heartbeat */
-    uint64_t suspect_ms; /* silence began to be looked into; 0: none */
-    bool answered;       /* a standby, since then: the peer is well */
-    bool silent;         /* the window is over */
-    uint64_t overdue_ms; /* from when on it has to deliver */
+    uint64_t beat_ms;      /* the last heartbeat */
+    uint64_t suspect_ms;   /* silence began to be looked into; 0: none */
+    bool answered;         /* a standby, since then: the peer is well */
+    bool silent;           /* the window is over */
+    uint64_t overdue_ms;   /* from when on it has to deliver */
+    uint64_t told, missed; /* bulk frames that word came of, and that did not arrive; the recent
+                              ones more */
 };
 
 /** s is open on s->circuit. Does nothing for streams whose relays the settings name. */

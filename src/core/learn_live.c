@@ -80,6 +80,7 @@ void vn_live_begin(struct vn_learner *l, const struct vn_arm *a)
     l->live = (struct vn_liveness){0};
     l->suspect_ms = 0;
     l->silent = false;
+    l->told = l->missed = 0;
     l->overdue_ms = l->node->now_ms;
     for (unsigned i = VN_MIN(a->answers.count, (unsigned)VN_ANSWERS_FASTEST); i-- > 0;)
         vn_liveness_rtt(&l->live, vn_answers_nth(&a->answers, i));
@@ -110,6 +111,24 @@ static bool does_not_deliver(struct vn_learner *l, uint32_t overdue_ms)
     return true;
 }
 
+/* A relay that keeps some of the frames. Tethers repeat what they lose, so where they live it is
+ * none of the network's doing. */
+static bool drops_some(struct vn_learner *l, uint64_t arrived, uint64_t missed)
+{
+    if (!l->stream->circuit->path)
+        return false;
+    l->told += arrived + missed;
+    l->missed += missed;
+    while (l->told >= 2 * VN_MISSED_FRAMES) {
+        l->told /= 2;
+        l->missed /= 2;
+    }
+    if (l->missed < VN_MISSED_LEAST || l->missed * 1000 <= l->told * VN_MISSED_PERMILLE)
+        return false;
+    l->told = l->missed = 0;
+    return true;
+}
+
 void vn_learn_event_sent(struct vn_node *n, const struct vn_ev_sent *ev)
 {
     struct vn_stream *s = vn_stream_by_handle(n, ev->handle, true);
@@ -124,7 +143,7 @@ void vn_learn_event_sent(struct vn_node *n, const struct vn_ev_sent *ev)
         l->sent_kbps =
             (uint32_t)VN_MIN(ev->bytes * 8 / (n->now_ms - l->watch_ms), (uint64_t)UINT32_MAX);
     vn_learn_lost(l, ev->real_time, ev->real_time_lost);
-    if (does_not_deliver(l, ev->overdue_ms))
+    if (does_not_deliver(l, ev->overdue_ms) || drops_some(l, ev->arrived, ev->missed))
         vn_learn_fail_over(l);
     count_out(l, &out, &oldest_ms);
     if (out < BEATS_OUT_MAX || n->now_ms - l->beat_ms >= BEAT_SLOW_MS)

@@ -288,11 +288,18 @@ static void tell_sent(struct vn_tx *tx)
     const bool dry =
         tx->dry_us && vn_purse_is_empty(&tx->turn.purse) && tx->dry_limit == tx->turn.purse.limit;
     uint64_t overdue_us = dry ? tx->worker->now_us - tx->dry_us : 0;
-    for (size_t lane = 0; lane < lane_count(tx); lane++)
-        overdue_us = VN_MAX(overdue_us, vn_retain_overdue_us(retain_of(tx, lane)));
+    for (size_t lane = 0; lane < lane_count(tx); lane++) {
+        const struct vn_retain *r = retain_of(tx, lane);
+        overdue_us = VN_MAX(overdue_us, vn_retain_overdue_us(r));
+        ev->arrived += r->arrived;
+        ev->missed += r->missed;
+    }
     ev->overdue_ms = (uint32_t)VN_MIN(overdue_us / 1000, (uint64_t)UINT32_MAX);
-    if (vn_worker_tell(tx->worker, &ev->msg))
-        tx->watch_us = tx->real_time = tx->real_time_lost = 0;
+    if (!vn_worker_tell(tx->worker, &ev->msg))
+        return;
+    tx->watch_us = tx->real_time = tx->real_time_lost = 0;
+    for (size_t lane = 0; lane < lane_count(tx); lane++)
+        retain_of(tx, lane)->arrived = retain_of(tx, lane)->missed = 0;
 }
 
 /* ---- building ---- */

@@ -15,7 +15,8 @@ struct scene {
     struct vn_world_node *a, *b, *c, *d;
     struct world_flow flow;              /* from a to b; what goes again is late */
     size_t control_bytes, control_count; /* of all tethers */
-    struct vn_id swallows;               /* a tether whose frames are lost behind it */
+    struct vn_id swallows;               /* a tether whose frames are lost behind it, */
+    unsigned every, swallowed;           /* or one in so many; 0: all */
     struct vn_id grants_none;            /* a tether on which no credit comes */
 };
 
@@ -34,7 +35,9 @@ static bool count_control(void *arg, const struct vn_id *tether, enum vn_tether_
     s->control_count += cls == VN_TETHER_CONTROL;
     if (vn_id_equal(tether, &s->grants_none) && is_grant(b))
         return false;
-    return cls == VN_TETHER_CONTROL || !vn_id_equal(tether, &s->swallows);
+    if (cls == VN_TETHER_CONTROL || !vn_id_equal(tether, &s->swallows))
+        return true;
+    return s->every && ++s->swallowed % s->every != 0;
 }
 
 static void setup(struct scene *s)
@@ -436,6 +439,47 @@ static void test_relay_drops_silently(void **state)
     vn_world_done(&s.w);
 }
 
+/* One that keeps a part of them is known by what the destination reports, though its tethers live
+ * and it answers. */
+static void test_relay_drops_some(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct vn_world_node *first = relayed(&s);
+    const struct vn_id b = vn_world_status(s.b).node;
+    stream(&s, 4000, 20); /* reported */
+    const uint32_t from = s.flow.next;
+    const size_t before = s.flow.arrived;
+    s.swallows = vn_peer_get(first->node, &b)->hop->tether;
+    s.every = 30;
+    for (int i = 0; i < 12 && relay_of(&s) == first; i++)
+        stream(&s, 1000, 5);
+    assert_ptr_not_equal(first, relay_of(&s));
+    assert_int_equal(1, s.a->node->routes.failovers);
+    stream(&s, 1000, 5);
+    stream(&s, 200, 100); /* nothing is under way then */
+    assert_true(s.swallowed >= 30 * VN_MISSED_LEAST);
+    assert_int_equal(s.flow.next - from, s.flow.arrived - before); /* they went again */
+    assert_int_equal(1, vn_world_status(s.a).handshakes_started);
+    vn_world_done(&s.w);
+}
+
+/* One frame in a hundred may be anybody's fault. */
+static void test_relay_drops_little(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct vn_world_node *first = relayed(&s);
+    const struct vn_id b = vn_world_status(s.b).node;
+    s.swallows = vn_peer_get(first->node, &b)->hop->tether;
+    s.every = 100;
+    stream(&s, 20000, 5);
+    assert_true(s.swallowed > 3000);
+    assert_ptr_equal(first, relay_of(&s));
+    assert_int_equal(0, s.a->node->routes.failovers);
+    vn_world_done(&s.w);
+}
+
 /* A relay that answers and grants no credit: what waits goes by another way. */
 static void test_relay_grants_nothing(void **state)
 {
@@ -509,6 +553,8 @@ int main(void)
         cmocka_unit_test(test_excluded_under_traffic),
         cmocka_unit_test(test_pinned_relay),
         cmocka_unit_test(test_relay_drops_silently),
+        cmocka_unit_test(test_relay_drops_some),
+        cmocka_unit_test(test_relay_drops_little),
         cmocka_unit_test(test_relay_grants_nothing),
         cmocka_unit_test(test_comes_back),
         cmocka_unit_test(test_a_silent_peer_is_no_dead_path),
