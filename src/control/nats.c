@@ -304,9 +304,9 @@ static void port_unsubscribe(void *self, const char *subject)
     vn_nats_wake(n->s->wake_pump);
 }
 
-static vn_status port_publish(void *self, const char *subject, struct vn_span payload)
+vn_status vn_nats_ask(struct vn_nats *n, const char *subject, const char *answer,
+                      struct vn_span payload)
 {
-    struct vn_nats *n = self;
     if (n->state != VN_CONTROL_UP)
         return VN_ERR_AGAIN;
     /* More than that and the broker would close the connection. */
@@ -315,7 +315,8 @@ static vn_status port_publish(void *self, const char *subject, struct vn_span pa
     struct nats_out *m = malloc(sizeof(*m) + payload.n);
     if (!m)
         return VN_ERR_NOMEM;
-    if ((size_t)snprintf(m->subject, sizeof(m->subject), "%s", subject) >= sizeof(m->subject)) {
+    if ((size_t)snprintf(m->subject, sizeof(m->subject), "%s", subject) >= sizeof(m->subject) ||
+        (size_t)snprintf(m->answer, sizeof(m->answer), "%s", answer) >= sizeof(m->answer)) {
         free(m);
         return VN_ERR_ARG;
     }
@@ -335,6 +336,11 @@ static vn_status port_publish(void *self, const char *subject, struct vn_span pa
     }
     vn_nats_wake(n->s->wake_pump);
     return VN_OK;
+}
+
+static vn_status port_publish(void *self, const char *subject, struct vn_span payload)
+{
+    return vn_nats_ask(self, subject, "", payload);
 }
 
 uint64_t vn_nats_dropped(struct vn_nats *n)

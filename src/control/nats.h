@@ -38,5 +38,9 @@ struct vn_nats *vn_nats_free(struct vn_nats *n);
 void vn_nats_set_payload_max(struct vn_nats *n, size_t bytes);
 /** Lives as long as n. */
 const struct vn_control *vn_nats_port(const struct vn_nats *n);
+/** As the port's publish; who gets it may answer on the subject `answer`, which is subscribed to.
+ */
+VN_MUST_CHECK vn_status vn_nats_ask(struct vn_nats *n, const char *subject, const char *answer,
+                                    struct vn_span payload);
 /** Messages dropped because the core thread did not keep up. */
 uint64_t vn_nats_dropped(struct vn_nats *n);

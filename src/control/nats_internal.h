@@ -38,6 +38,7 @@ struct nats_out {
     struct vn_list link;
     size_t n;
     char subject[96];
+    char answer[48]; /* where to; "": nowhere */
     uint8_t payload[];
 };
 

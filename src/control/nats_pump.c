@@ -278,8 +278,11 @@ static void write_out(struct pump *p)
         pthread_mutex_unlock(&s->mu);
         if (!m)
             break;
+        natsConnection *nc = p->current->nc;
         const natsStatus st =
-            natsConnection_Publish(p->current->nc, m->subject, m->payload, (int)m->n);
+            m->answer[0]
+                ? natsConnection_PublishRequest(nc, m->subject, m->answer, m->payload, (int)m->n)
+                : natsConnection_Publish(nc, m->subject, m->payload, (int)m->n);
         if (st != NATS_OK)
             vn_log(VN_LOG_DEBUG, "control_publish_failed",
                    VN_KV_STR("reason", natsStatus_GetText(st)));

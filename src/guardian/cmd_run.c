@@ -18,6 +18,7 @@
 #include "guardian/http.h"
 #include "guardian/keychange.h"
 #include "guardian/link.h"
+#include "guardian/accounts.h"
 #include "guardian/master.h"
 #include "guardian/oidc.h"
 #include "guardian/options.h"
@@ -56,6 +57,7 @@ static void stop(struct serving *s)
     vn_ephemerals_free(VN_TAKE(s->g.ephemerals));
     vn_geo_free(VN_TAKE(s->g.geo));
     vn_audit_keeper_free(VN_TAKE(s->g.audit_keeper));
+    vn_accounts_free(VN_TAKE(s->g.accounts));
     vn_links_free(VN_TAKE(s->g.links));
 }
 
@@ -120,7 +122,8 @@ int vn_guardian_serve(const struct vn_statedir *dir)
             code = explain_master(st);
     }
     if (st == VN_OK &&
-        (vn_links_new(&s.g, &s.g.links) != VN_OK || vn_revoker_new(&s.g, &s.g.revoker) != VN_OK ||
+        (vn_links_new(&s.g, &s.g.links) != VN_OK || vn_accounts_new(&s.g.accounts) != VN_OK ||
+         vn_revoker_new(&s.g, &s.g.revoker) != VN_OK ||
          vn_key_changes_new(&s.g, &s.g.key_changes) != VN_OK ||
          vn_signing_new(&s.g, &s.g.signing) != VN_OK ||
          vn_ephemerals_new(&s.g, &s.g.ephemerals) != VN_OK || vn_geo_new(&s.g, &s.g.geo) != VN_OK ||

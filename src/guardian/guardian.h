@@ -14,6 +14,7 @@ struct vn_web;
 struct vn_acks;
 struct vn_master;
 struct vn_links;
+struct vn_accounts;
 struct vn_revoker;
 struct vn_key_changes;
 struct vn_signing;
@@ -30,7 +31,7 @@ struct vn_loop;
 struct vn_metrics {
     uint64_t requests[6]; /* by the first digit of the answer's status */
     uint64_t rate_limited, passwords_refused, jwts_refused, session_logins, session_renewals,
-        registrations, revocation_lists;
+        registrations, revocation_lists, account_messages;
 };
 
 struct vn_guardian {
@@ -45,6 +46,7 @@ struct vn_guardian {
     struct vn_acks *acks; /* NULL when starting or stopping */
     struct vn_master *master;
     struct vn_links *links;
+    struct vn_accounts *accounts;         /* NULL when stopping */
     struct vn_commands *commands;         /* NULL when stopping, as links */
     struct vn_providers *providers;       /* NULL when stopping */
     struct vn_oidc_flows *oidc_flows;     /* NULL when starting or stopping */

@@ -5,13 +5,10 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "control/nats.h"
-#include "crypto/rng.h"
-#include "crypto/x509.h"
+#include "guardian/accounts.h"
 #include "guardian/address.h"
 #include "guardian/command.h"
-#include "guardian/issue.h"
-#include "guardian/json.h"
-#include "guardian/master.h"
+#include "guardian/link_own.h"
 #include "guardian/realm_rule.h"
 #include "guardian/revoke.h"
 #include "loop/io.h"
@@ -19,9 +16,6 @@
 #include "wire/names.h"
 
 #define TICK_MS 1000
-#define CREDENTIALS_MS                                                                             \
-    VN_PACED_MS(86400000ull, 600000ull) /* life of our own user JWT and certificate */
-#define EARLY_MS 60000
 
 struct waiting {
     struct vn_list entry;
@@ -58,73 +52,9 @@ static uint64_t mono_ms(void)
 
 /* ---- connecting ---- */
 
-struct own {
-    struct vn_secret32 seed;
-    char *jwt, *key_pem, *cert_pem;
-};
-
-static void own_done(struct own *o)
-{
-    vn_wipe(&o->seed, sizeof(o->seed));
-    vn_secret_strp(&o->jwt);
-    vn_secret_strp(&o->key_pem);
-    vn_secret_strp(&o->cert_pem);
-}
-
-static vn_status make_certificate(const struct vn_guardian_config *cfg, uint64_t now_ms,
-                                  struct own *o)
-{
-    uint8_t *csr = NULL;
-    size_t n;
-    vn_status st = vn_tls_key_new(&o->key_pem);
-    if (st == VN_OK)
-        st = vn_tls_csr(o->key_pem, "guardian", &csr, &n);
-    if (st == VN_OK)
-        st = vn_tls_ca_issue_client(cfg->ca, VN_SPAN(csr, n), "guardian", now_ms - EARLY_MS,
-                                    now_ms + CREDENTIALS_MS, &o->cert_pem);
-    free(csr);
-    return st;
-}
-
 static const char *name_of(const struct link *k)
 {
     return k->realm ? k->realm->r.name : "(system account)";
-}
-
-/* In the system account we only hand in account JWTs. */
-static vn_status system_jwt(const struct vn_guardian_config *cfg, const char *user, uint64_t now_ms,
-                            char **ret)
-{
-    VN_CLEANUP(vn_json_freep) json_t *pub = json_pack("[s]", VN_CLAIMS_SUBJECT);
-    VN_CLEANUP(vn_json_freep) json_t *sub = json_pack("[s]", "_INBOX.none");
-    if (!pub || !sub)
-        return VN_ERR_NOMEM;
-    const struct vn_nats_user u = {
-        .user = user,
-        .name = "guardian",
-        .pub = pub,
-        .sub = sub,
-        .subs = -1,
-        .payload = -1,
-        .expires_ms = now_ms + CREDENTIALS_MS,
-    };
-    return vn_natsjwt_user(&cfg->nats_system, &u, now_ms, ret);
-}
-
-static vn_status make_user(const struct vn_guardian_config *cfg, const struct vn_realm *realm,
-                           uint64_t now_ms, struct own *o)
-{
-    struct vn_nats_key user;
-    vn_status st = vn_rng_bytes(o->seed.b, sizeof(o->seed.b));
-    if (st != VN_OK)
-        return st;
-    st = vn_nats_key_init(&user, VN_NKEY_USER, &o->seed);
-    if (st == VN_OK)
-        st = realm ? vn_issue_guardian_jwt(realm, user.public, now_ms, now_ms + CREDENTIALS_MS,
-                                           &o->jwt)
-                   : system_jwt(cfg, user.public, now_ms, &o->jwt);
-    vn_nats_key_done(&user);
-    return st;
 }
 
 static vn_status connect_link(struct link *k)
@@ -135,11 +65,8 @@ static vn_status connect_link(struct link *k)
         vn_realm_unref(k->realm); /* its signing key may be another one by now */
         k->realm = now;
     }
-    VN_CLEANUP(own_done) struct own o = {0};
-    uint64_t now_ms = vn_clock_wall_ms();
-    vn_status st = make_certificate(cfg, now_ms, &o);
-    if (st == VN_OK)
-        st = make_user(cfg, k->realm, now_ms, &o);
+    VN_CLEANUP(vn_link_own_done) struct vn_link_own o = {0};
+    vn_status st = vn_link_own_make(cfg, k->realm, &o);
     if (st != VN_OK)
         return st;
     /* Our own Master: over the loopback where it listens there. */
@@ -197,6 +124,11 @@ static void send_waiting(struct link *k)
 /* Sends what waits, and says so to those who wait for that. */
 static void drain(struct link *k)
 {
+    if (!k->realm) {
+        if (k->state == VN_CONTROL_UP)
+            vn_accounts_go_on(k->all->g);
+        return;
+    }
     send_waiting(k);
     if (!k->awaited || k->state != VN_CONTROL_UP || k->count > 0)
         return;
@@ -217,7 +149,7 @@ static void on_state(void *arg, enum vn_control_state state, const char *reason)
     else if (state == VN_CONTROL_UP)
         drain(k);
     if (was_up && state != VN_CONTROL_UP && !k->realm)
-        vn_master_missed(k->all->g->master);
+        vn_accounts_lost(k->all->g);
 }
 
 static void on_message(void *arg, const char *subject, struct vn_span payload)
@@ -225,15 +157,17 @@ static void on_message(void *arg, const char *subject, struct vn_span payload)
     const struct link *k = arg;
     if (k->realm)
         vn_commands_on_message(k->all->g, k->realm, subject, payload);
+    else
+        vn_accounts_on_message(k->all->g, subject, payload);
 }
 
-/* What nodes answer. */
+/* What nodes and Master answer. */
 static vn_status subscribe(struct link *k)
 {
     char inbox[VN_SUBJECT_MAX];
     const struct vn_control *c = vn_nats_port(k->nats);
     if (!k->realm)
-        return VN_OK;
+        return c->subscribe(c->self, VN_CLAIMS_ANSWERS, NULL);
     vn_subject_pattern(VN_SUBJ_IN, &k->realm->gid, inbox);
     return c->subscribe(c->self, inbox, NULL);
 }
@@ -262,11 +196,13 @@ static void tick(struct link *k, uint64_t now)
         vn_log(VN_LOG_WARN, "message_undeliverable", VN_KV_STR("realm", name_of(k)));
         drop(k, w);
     }
+    if (!k->realm && vn_accounts_busy(k->all->g))
+        k->used_ms = now;
     if (now - k->used_ms > VN_LINK_IDLE_MS && k->count == 0 && !k->awaited) {
         link_free(k);
         return;
     }
-    if (k->reconnect || now - k->connected_ms > CREDENTIALS_MS / 2) {
+    if (k->reconnect || now - k->connected_ms > VN_LINK_OWN_MS / 2) {
         k->reconnect = false;
         vn_status st = connect_link(k);
         if (st != VN_OK)
@@ -369,14 +305,28 @@ vn_status vn_links_publish(struct vn_links *l, struct vn_realm *realm, const cha
     struct waiting *w = calloc(1, sizeof(*w) + payload.n);
     if (!w)
         return VN_ERR_NOMEM;
-    /* What is for the broker itself is kept until it is there: nobody asks for it again. */
-    w->until_ms = realm ? k->used_ms + VN_LINK_WAIT_MS : UINT64_MAX;
+    w->until_ms = k->used_ms + VN_LINK_WAIT_MS;
     w->n = payload.n;
     memcpy(w->payload, payload.p, payload.n);
     snprintf(w->subject, sizeof(w->subject), "%s", subject);
     vn_list_append(&k->waiting, &w->entry);
     k->count++;
     return VN_OK;
+}
+
+vn_status vn_links_master(struct vn_links *l)
+{
+    struct link *k;
+    vn_status st = find_or_new(l, NULL, &k);
+    return st == VN_OK && k->state != VN_CONTROL_UP ? VN_ERR_AGAIN : st;
+}
+
+vn_status vn_links_ask_master(struct vn_links *l, const char *subject, const char *answer,
+                              struct vn_span payload)
+{
+    struct link *k;
+    vn_status st = find_or_new(l, NULL, &k);
+    return st == VN_OK ? vn_nats_ask(k->nats, subject, answer, payload) : st;
 }
 
 vn_status vn_links_new(struct vn_guardian *g, struct vn_links **ret)

@@ -11,9 +11,6 @@
 #define VN_LINK_WAIT_MS 30000 /* a message to nodes that could not be sent by then is dropped */
 #define VN_LINK_QUEUE_MAX 1024
 
-/** Takes an account JWT; the server puts it in force at once. */
-#define VN_CLAIMS_SUBJECT "$SYS.REQ.CLAIMS.UPDATE"
-
 struct vn_links;
 
 VN_MUST_CHECK vn_status vn_links_new(struct vn_guardian *g, struct vn_links **ret);
@@ -26,8 +23,15 @@ bool vn_links_ready(struct vn_links *l, struct vn_realm *realm);
 void vn_links_renew(struct vn_links *l, const struct vn_id *realm);
 /**
  * Sends now, or as soon as Master takes the connection. Nobody may be listening: what a node misses
- * it gets at its next login. realm NULL: in the system account, where only VN_CLAIMS_SUBJECT is
- * allowed; that is kept until it could be sent. VN_ERR_LIMIT when too much is waiting already.
+ * it gets at its next login. VN_ERR_LIMIT when too much is waiting already.
  */
 VN_MUST_CHECK vn_status vn_links_publish(struct vn_links *l, struct vn_realm *realm,
                                          const char *subject, struct vn_span payload);
+
+/** Whether vn_links_ask_master sends now. VN_ERR_AGAIN: the connection to Master's system account
+ * is being made, and vn_accounts_go_on is called once it is there. */
+VN_MUST_CHECK vn_status vn_links_master(struct vn_links *l);
+/** Sends in the system account, where only VN_CLAIMS_SUBJECT is allowed. What is answered on the
+ * subject `answer` goes to vn_accounts_on_message. */
+VN_MUST_CHECK vn_status vn_links_ask_master(struct vn_links *l, const char *subject,
+                                            const char *answer, struct vn_span payload);

@@ -247,13 +247,20 @@ static bool rewrite(struct vn_master *m)
     return st == VN_OK && changed;
 }
 
+/* What it was told, or would have been, since its configuration was written. */
+static vn_status respawn(struct vn_master *m)
+{
+    (void)rewrite(m);
+    return spawn(m);
+}
+
 static void on_timer(uv_timer_t *t)
 {
     struct vn_master *m = t->data;
     struct pollfd p = {.fd = m->pidfd, .events = POLLIN};
     if (m->pidfd >= 0 && poll(&p, 1, 0) == 1)
         on_gone(m);
-    if (m->pidfd < 0 && mono_ms() >= m->restart_at_ms && spawn(m) != VN_OK) {
+    if (m->pidfd < 0 && mono_ms() >= m->restart_at_ms && respawn(m) != VN_OK) {
         m->pause_ms = VN_MIN(VN_MAX(m->pause_ms * 2, RESTART_MIN_MS), RESTART_MAX_MS);
         m->restart_at_ms = mono_ms() + m->pause_ms;
     }
@@ -332,10 +339,4 @@ void vn_master_was_told(struct vn_master *m)
 {
     if (m)
         (void)rewrite(m);
-}
-
-void vn_master_missed(struct vn_master *m)
-{
-    if (m)
-        reload(m);
 }

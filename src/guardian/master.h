@@ -20,8 +20,6 @@ void vn_master_config_changed(struct vn_master *m);
 /** An account changed and a message told Master so: its next start needs it, a reload does not.
  * Each of those costs nats-server memory that it never gives back. NULL as above. */
 void vn_master_was_told(struct vn_master *m);
-/** A message to it may be lost: it reads its configuration again. NULL as above. */
-void vn_master_missed(struct vn_master *m);
 
 /** The process that runs with this state's configuration, or 0. */
 pid_t vn_master_find(const char *master_dir);

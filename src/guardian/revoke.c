@@ -3,10 +3,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "guardian/json.h"
+#include "guardian/accounts.h"
 #include "guardian/link.h"
-#include "guardian/master.h"
-#include "guardian/master_config.h"
 #include "guardian/signing.h"
 #include "wire/names.h"
 
@@ -108,20 +106,6 @@ static void on_work(uv_work_t *w)
                            p->from ? p->rows[p->from - 1].e.number : 0, p->list, &p->list_n);
 }
 
-void vn_revoke_tell_broker(struct vn_guardian *g, const struct vn_realm *realm)
-{
-    VN_CLEANUP(vn_json_strp) char *jwt = NULL;
-    vn_status st = vn_master_account_jwt(g, realm, &jwt);
-    if (st == VN_OK)
-        st = vn_links_publish(g->links, NULL, VN_CLAIMS_SUBJECT, VN_SPAN_STR(jwt));
-    if (st == VN_OK) {
-        vn_master_was_told(g->master);
-        return;
-    }
-    vn_log(VN_LOG_ERROR, "push_failed", VN_KV_STR("what", "account"), VN_KV_STATUS(st));
-    vn_master_config_changed(g->master);
-}
-
 static void publish_next(struct vn_revoker *v);
 
 static void on_done(uv_work_t *w, int status)
@@ -148,11 +132,9 @@ static void on_done(uv_work_t *w, int status)
     bool users = false;
     for (size_t i = p->from; i < p->from + p->n; i++)
         users = users || (p->rows[i].has_nkey && !p->rows[i].published);
-    struct vn_realm *realm;
-    if (users && vn_guardian_realm(g, &p->realm->r.id, &realm) == VN_OK) {
-        vn_revoke_tell_broker(g, realm); /* nodes first: the broker cuts no stream */
-        vn_signing_check(g, &realm->r.id);
-        vn_realm_unref(realm);
+    if (users) {
+        vn_accounts_changed(g, &p->realm->r.id); /* nodes first: the broker cuts no stream */
+        vn_signing_check(g, &p->realm->r.id);
     }
     p->realm->revocations_due_ms = mono_ms() + VN_REVOCATION_PAUSE_MS;
     publication_free(p);

@@ -23,11 +23,6 @@ void vn_revoker_free(struct vn_revoker *v);
  * thread only. */
 void vn_revoke_publish(struct vn_guardian *g);
 
-/** Hands Master the realm's account JWT: which keys sign in it, and who is revoked. Loop thread
- * only.
- */
-void vn_revoke_tell_broker(struct vn_guardian *g, const struct vn_realm *realm);
-
 /** One signed list of n rows (1 to VN_REVOCATION_ENTRIES_MAX): what is in force among the numbers
  * beyond `after` up to theirs. ret: VN_REVOCATION_LIST_MAX bytes. Callable from pool threads. */
 VN_MUST_CHECK vn_status vn_revoke_sign(const struct vn_realm *realm,

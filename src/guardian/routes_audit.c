@@ -108,6 +108,9 @@ static void write_figures(FILE *f, struct vn_guardian *g, const struct vn_store_
     figure(f, "registrations_total", "counter", "Nodes registered", m->registrations);
     figure(f, "revocation_lists_total", "counter",
            "Lists of revocations sent to all nodes of a realm", m->revocation_lists);
+    figure(f, "account_messages_total", "counter",
+           "Messages that told Master who is revoked in a realm, and which keys sign there",
+           m->account_messages);
     figure(f, "nodes", "gauge", "Nodes that are registered", s->nodes);
     figure(f, "sessions", "gauge", "Nodes whose session has not ended", s->sessions);
     figure(f, "users", "gauge", "Accounts", s->users);

@@ -4,10 +4,9 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "crypto/rng.h"
+#include "guardian/accounts.h"
 #include "guardian/link.h"
-#include "guardian/master.h"
 #include "guardian/push.h"
-#include "guardian/revoke.h"
 
 #define TICK_MS 1000
 #define CHANGES_MAX 64 /* at a time; the rest wait */
@@ -26,13 +25,11 @@ static uint64_t mono_ms(void)
 /* Realms are loaded once: this one is another now. */
 static void changed(struct vn_guardian *g, const struct vn_id *id, const char *what)
 {
-    VN_CLEANUP(vn_realm_unrefp) struct vn_realm *realm = NULL;
     char text[VN_ID_TEXT];
     vn_id_format(id, text);
     vn_guardian_drop_realm(g, id);
     vn_guardian_audit(g, id, "guardian", what, text, "");
-    if (vn_guardian_realm(g, id, &realm) == VN_OK)
-        vn_revoke_tell_broker(g, realm);
+    vn_accounts_changed(g, id);
 }
 
 static vn_status announce(struct vn_guardian *g, const struct vn_id *realm, uint64_t now_ms)
@@ -92,7 +89,7 @@ static void on_timer(uv_timer_t *t)
     vn_push_outbox(s->g);
     vn_status st = vn_store_signing_list(s->g->store, list, CHANGES_MAX, &n);
     for (size_t i = 0; st == VN_OK && i < n; i++)
-        if (list[i].step_ms <= now_ms)
+        if (list[i].step_ms <= now_ms && !vn_accounts_behind(s->g, &list[i].realm))
             st = list[i].announced ? use(s->g, &list[i].realm, now_ms)
                                    : end(s, &list[i].realm, now_ms);
     if (st != VN_OK)

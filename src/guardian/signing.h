@@ -8,6 +8,8 @@
  *   used       new JWTs are under it; every node with a session    VN_SIGNING_SPREAD_MS, and
  *              is sent one and connects anew with it               VN_SIGNING_GRACE_MS
  *   ended      Master takes no JWT under the old key any more
+ *
+ * None of them begins before Master has confirmed the one before.
  */
 #pragma once
 

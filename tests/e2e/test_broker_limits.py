@@ -1,5 +1,7 @@
 """What a node's JWT permits binds at Master, and thousands of revocations reach nodes and Master."""
 # timeout: 120
+import os
+import signal
 import sqlite3
 
 from guardian_rig import *
@@ -46,10 +48,35 @@ def every_connection_of_a_revoked_node_ends():
         held.wait(10)
 
 
-def lists_published(admin):
-    (line,) = (w for w in rig.get("/metrics", admin)[1].splitlines()
-               if w.startswith("veilnet_guardian_revocation_lists_total"))
+def figure(admin, name):
+    (line,) = (w for w in rig.get("/metrics", admin)[1].splitlines() if w.startswith(f"veilnet_guardian_{name} "))
     return int(line.split()[1])
+
+
+def lists_published(admin):
+    return figure(admin, "revocation_lists_total")
+
+
+def master_that_is_busy():
+    """With many nodes connected it takes long over each word of an account: it is told no faster than it answers."""
+    admin = rig.admin()
+    nodes = [rig.register() for _ in range(6)]
+    for node in nodes:
+        check(rig.probe(node)[0]["ok"], "a node logs in")
+    named = len(wait_until(account, 10, "Master has the account").get("revocations", {}))
+    told = figure(admin, "account_messages_total")
+    master = int((rig.dir / "master" / "nats-server.pid").read_text())
+    os.kill(master, signal.SIGSTOP)
+    try:
+        for node in nodes:
+            lists = lists_published(admin)
+            check(rig.post(f"/conflux/{node['conflux_id']}/revoke", None, admin)[0] == 204, "a node is revoked")
+            wait_until(lambda: lists_published(admin) > lists, 10, "nodes are told at once")
+        check(figure(admin, "account_messages_total") <= told + 1, "one message at most waits for Master")
+    finally:
+        os.kill(master, signal.SIGCONT)
+    wait_until(lambda: len(account().get("revocations", {})) == named + len(nodes), 10, "Master knows of all of them")
+    check(figure(admin, "account_messages_total") <= told + 2, "by one message more")
 
 
 def thousands_of_revocations():
@@ -73,4 +100,4 @@ def thousands_of_revocations():
     check(rig.probe(rig.register(tag="later"), "nats")[1]["ok"], "and Master takes nodes")
 
 
-main(limits, every_connection_of_a_revoked_node_ends, thousands_of_revocations)
+main(limits, every_connection_of_a_revoked_node_ends, master_that_is_busy, thousands_of_revocations)

@@ -1,4 +1,4 @@
-foreach(name IN ITEMS command tokens natsjwt store parts issue statements)
+foreach(name IN ITEMS accounts command tokens natsjwt store parts issue statements)
     vn_unit_test(guardian_${name} SOURCES test_guardian_${name}.c LINKS vn_guardian vn_test_support)
 endforeach()
 vn_unit_test(guardian_oauth SOURCES test_guardian_oauth.c LINKS vn_guardian vn_test_support dep::jose)
