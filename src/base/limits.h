@@ -204,6 +204,8 @@
 #define VN_TURN_CREDENTIAL_MAX 128 /* bytes of a TURN password */
 #define VN_OFFER_RESEND_MS 500
 #define VN_OFFER_RESEND_MAX 4
+#define VN_REFUSAL_RATE 4 /* per second and peer: of answers to offers that were given up */
+#define VN_REFUSAL_BURST 8
 #define VN_LABELS_PER_NEIGHBOUR_MAX 4096
 #define VN_LABEL_REUSE_MS VN_PACED_MS(60000, 1000)
 #define VN_DIRECT_WAIT_MS 1000 /* for the tether to a peer, then a relay is tried */

@@ -324,17 +324,49 @@ static struct vn_hop *named(struct vn_node *n, const struct vn_inbound *in,
     return p ? by_id(p, tether) : NULL; /* none: late */
 }
 
+/* The peer answers an offer of ours that we gave up: it came late, as after the peer's sleep. Told
+ * so, the peer does not wait for that tether in place of one that both have. */
+static void refuse_answer(struct vn_node *n, const struct vn_inbound *in, struct vn_id tether)
+{
+    struct vn_peer *p = vn_peer_get(n, &in->src);
+    if (!p || !vn_bucket_take(&p->refusals, VN_REFUSAL_RATE, VN_REFUSAL_BURST, n->now_ms))
+        return;
+    Vn__TetherAnswer m = VN__TETHER_ANSWER__INIT;
+    m.tether = (ProtobufCBinaryData){VN_ID_LEN, tether.b};
+    m.refused = true;
+    send_to_peer(n, p, VN_T_OFFER_ANSWER, &m.base);
+}
+
+/* The peer refuses our offer, or our answer to one that it has given up. */
+static void on_refused(struct vn_node *n, struct vn_hop *h)
+{
+    struct vn_peer *p = h->peer;
+    if (h->offerer && h->state == VN_HOP_EXPECT_ANSWER) {
+        vn_hop_close(n, h);
+    } else if (!h->offerer && h->state == VN_HOP_EXPECT_UP) {
+        vn_hop_replace(n, h);
+        if (p->tx && !p->tx->circuit)
+            vn_tx_advance(n, p->tx); /* by one that we offer */
+    }
+}
+
 void vn_hop_on_answer(struct vn_node *n, struct vn_inbound *in)
 {
     const Vn__TetherAnswer *m = in->body;
     struct vn_ice_params remote[VN_HOP_PCS];
     struct vn_hop *h = named(n, in, &m->tether);
-    if (!h || !h->offerer || h->state != VN_HOP_EXPECT_ANSWER)
-        return; /* the second answer to a repeated offer */
     if (m->refused) {
-        vn_hop_close(n, h);
+        if (h)
+            on_refused(n, h);
         return;
     }
+    if (!h && m->tether.len == VN_ID_LEN) {
+        struct vn_id tether;
+        memcpy(tether.b, m->tether.data, sizeof(tether.b));
+        refuse_answer(n, in, tether);
+    }
+    if (!h || !h->offerer || h->state != VN_HOP_EXPECT_ANSWER)
+        return; /* the second answer to a repeated offer */
     if (m->ct.len != n->suite->ct_len || m->n_candidates > VN_TETHER_CANDIDATES_MAX ||
         !ice_decode(m->ice, m->n_ice, remote)) {
         vn_drop(n, VN_NDROP_BODY);

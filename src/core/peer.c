@@ -129,6 +129,7 @@ static struct vn_peer *peer_make(struct vn_node *n, const struct vn_id *id)
     p->id = *id;
     p->headroom = UINT16_MAX;
     vn_bucket_init(&p->wants, VN_REVOCATION_WANT_BURST, n->now_ms);
+    vn_bucket_init(&p->refusals, VN_REFUSAL_BURST, n->now_ms);
     vn_list_init(&p->lru);
     vn_list_init(&p->rxs);
     vn_list_init(&p->dests);

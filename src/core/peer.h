@@ -57,7 +57,8 @@ struct vn_peer {
     uint64_t cookie_at_ms;         /* own time; 0: none */
     uint64_t signalled_ms;         /* newest offer or answer from it, protocol time */
 
-    struct vn_bucket wants; /* its requests for revocation lists */
+    struct vn_bucket wants;    /* its requests for revocation lists */
+    struct vn_bucket refusals; /* of its answers to offers that were given up */
 
     struct vn_id via;   /* the neighbour that it was last heard through, in-band; zero: Master */
     uint64_t via_ms;    /* own time */

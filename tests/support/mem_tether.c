@@ -454,8 +454,9 @@ static void mem_close(struct vn_tether *t)
     struct vn_tether *p = t->peer;
     forget_events(n, t);
     vn_pktqueue_clear(&t->lost);
-    if (p) {
+    if (p)
         p->peer = NULL;
+    if (p && p->up) { /* else it waits in vain: nobody has told it */
         /* What it had sent before arrives first. */
         uint64_t last = n->now_us + n->cfg.delay_us;
         for (size_t i = 0; i < n->count; i++)

@@ -108,6 +108,48 @@ static void test_late_crossing_offer(void **state)
     }
 }
 
+/* b was asleep: what a offered meanwhile, and has given up, comes when b has offered itself, and
+ * a's answer to that after it. */
+struct sleep {
+    const struct vn_world *w;
+    char offerer[VN_ID_TEXT];
+    uint64_t until_us;
+};
+
+static void come_late(void *arg, struct vn_mem_message *m)
+{
+    const struct sleep *s = arg;
+    const char *src = strrchr(m->subject, '.') + 1;
+    if (m->n < 3 || strcmp(src, s->offerer) != 0)
+        return;
+    if (m->p[2] == VN_T_OFFER && s->w->now_us < s->until_us)
+        m->delay_ms = (s->until_us - s->w->now_us) / 1000 + 100;
+    else if (m->p[2] == VN_T_OFFER_ANSWER)
+        m->delay_ms = 300;
+}
+
+static void test_offers_of_before_a_sleep(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct vn_world w;
+        struct vn_world_node *a, *b;
+        pair(&w, &a, &b);
+        struct sleep s = {.w = &w, .until_us = w.now_us + 4000000};
+        struct vn_id id = vn_world_id(i ? a : b);
+        vn_id_format(&id, s.offerer);
+        vn_mem_broker_hook(w.broker, come_late, &s);
+        vn_world_send(i ? a : b, i ? b : a, false, 1);
+        vn_world_run(&w, 4000);
+        assert_int_equal(vn_world_status(a).tether_count + vn_world_status(b).tether_count, 0);
+        vn_world_send(i ? b : a, i ? a : b, false, 2);
+        vn_world_run(&w, 1000);
+        assert_true(vn_world_received(i ? a : b, 2));
+        assert_int_equal(vn_mem_net_count(w.net), 2);
+        vn_world_done(&w);
+    }
+}
+
 static void test_idle_dissolves(void **state)
 {
     (void)state;
@@ -479,6 +521,7 @@ int main(void)
         cmocka_unit_test(test_lost_messages),
         cmocka_unit_test(test_crossing_setups),
         cmocka_unit_test(test_late_crossing_offer),
+        cmocka_unit_test(test_offers_of_before_a_sleep),
         cmocka_unit_test(test_idle_dissolves),
         cmocka_unit_test(test_keep_warm),
         cmocka_unit_test(test_one_direction_idles),
