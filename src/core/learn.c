@@ -248,6 +248,7 @@ void vn_learn_answered(struct vn_node *n, struct vn_stream *s, struct vn_circuit
     uint32_t rtt_us = (uint32_t)VN_MIN((n->now_ms - sent_ms) * 1000, (uint64_t)60000000);
     vn_answers_add(&a->answers, rtt_us);
     a->fails = 0;
+    a->again_ms = 0; /* this SETUP came to something */
     vn_ccx_measured(&l->ccx, a->key, vn_arm_cost(l, a));
     if (c == s->circuit)
         vn_live_heard(l, rtt_us);

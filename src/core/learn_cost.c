@@ -103,6 +103,7 @@ void vn_learn_describe(const struct vn_stream *s, struct vn_node_way *way)
     uint64_t key = way->direct ? VN_ARM_DIRECT : vn_place_key(&way->relay);
     struct vn_arm_report rows[VN_CCX_ARMS_MAX];
     size_t count = l && s->state == VN_TX_OPEN ? vn_ccx_explain(&l->ccx, rows) : 0;
+    const struct vn_arm *a = count ? vn_learn_arm(l, key) : NULL;
     way->bottleneck = "";
     for (size_t i = 0; i < count; i++) {
         if (rows[i].key != key)
@@ -111,11 +112,11 @@ void vn_learn_describe(const struct vn_stream *s, struct vn_node_way *way)
         way->weight_permille = (uint32_t)((uint64_t)rows[i].weight_q16 * 1000 / VN_Q16);
         way->age_ms = (uint64_t)rows[i].age * VN_CCX_TICK_MS;
         /* Where the stream goes the router may not know yet; a way without a tether, or that is
-         * forbidden, has its reason. */
-        if (rows[i].reason != VN_ARM_IN_USE && strcmp(way->why, "ready") == 0)
+         * forbidden, has its reason. What has no circuit just now does not stand by. */
+        const bool lacks = rows[i].reason == VN_ARM_STANDBY && !vn_arm_is_ready(a);
+        if (rows[i].reason != VN_ARM_IN_USE && !lacks && strcmp(way->why, "ready") == 0)
             way->why = vn_arm_reason_name(rows[i].reason);
     }
-    const struct vn_arm *a = count ? vn_learn_arm(l, key) : NULL;
     if (!a)
         return;
     way->copies = l->aside && a->circuit == l->aside;

@@ -353,6 +353,26 @@ static void test_excluded_under_traffic(void **state)
     vn_world_done(&s.w);
 }
 
+/* A rule that is forgotten at once: the relay that it made the stream leave stands by again with
+ * the router's next ticks, however lately its circuit was set up. */
+static void test_excluded_for_a_moment(void **state)
+{
+    (void)state;
+    struct scene s;
+    relayed(&s);
+    for (int i = 0; i < 3; i++) {
+        struct vn_world_node *left = relay_of(&s);
+        set_rule(&s, VN_RELAY_EXCLUDE, left);
+        vn_node_set_relay_rules(s.a->node, &(struct vn_route_rules){0});
+        assert_string_not_equal("standby", way_over(&s, left).why);
+        stream(&s, 100, 20);
+        assert_int_equal(0, vn_world_status(left).relay_count);
+        stream(&s, 4400, 20);
+        assert_int_equal(1, vn_world_status(left).relay_count);
+    }
+    vn_world_done(&s.w);
+}
+
 /* A pinned relay carries the stream though the direct way costs less, while it lives; after that,
  * and when the rule is forgotten, it is as ever. */
 static void test_pinned_relay(void **state)
@@ -551,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_full_relay_is_avoided),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_excluded_under_traffic),
+        cmocka_unit_test(test_excluded_for_a_moment),
         cmocka_unit_test(test_pinned_relay),
         cmocka_unit_test(test_relay_drops_silently),
         cmocka_unit_test(test_relay_drops_some),
