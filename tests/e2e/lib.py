@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
@@ -48,6 +49,47 @@ def check(condition, text):
     if not condition:
         raise Failed(text)
     log("ok:", text)
+
+
+_stalls = []  # from, to: by the wall clock
+
+
+def _watch_stalls():
+    while True:
+        wall, began, worked = time.time(), time.monotonic(), time.process_time()
+        time.sleep(0.02)
+        took = time.monotonic() - began
+        if took - (time.process_time() - worked) > 0.2:  # what this process worked itself is none
+            _stalls.append((wall, wall + took))
+            log(f"the machine stood still for {took:.2f} s")
+
+
+def stood_still(start, end=None):
+    """Seconds between these two times, of the wall clock, in which this machine let not even a sleeper of 20 ms wake: what
+    a limit in time does not count."""
+    end = end or time.time()
+    return sum(max(0, min(end, y) - max(start, x)) for x, y in list(_stalls))
+
+
+class Late(Failed):
+    """It came, but not in time."""
+
+
+def in_time(scene, tries=2):
+    """Runs a scene of a machine that has other work too: what it finds late counts when it is late every time."""
+    for left in reversed(range(tries)):
+        try:
+            return scene()
+        except Late as e:
+            if not left:
+                raise
+            log("once more:", e)
+
+
+def check_in_time(took, limit, text):
+    if took > limit:
+        raise Late(f"{text}: {took:.2f} s, at most {limit} s")
+    log("ok:", f"{text}: {took:.2f} s")
 
 
 def check_between(value, low, high, text):
@@ -366,4 +408,5 @@ def main(*tests):
 
 
 _started = time.monotonic()
+threading.Thread(target=_watch_stalls, daemon=True).start()
 _net = None

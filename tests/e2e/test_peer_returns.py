@@ -21,27 +21,37 @@ def killed_and_back_at_once():
     na.reaches(nb.ip4)
     traffic = Traffic(a, nb.ip4)
     traffic.steady()
-    for _ in range(3):
+    def scene():
         nb.kill()
         nb.start()
         traffic.back_within(1, "killed and started again")
 
+    for _ in range(3):
+        in_time(scene)
+
 
 def killed_and_away():
-    nb.kill()
-    wait_until(traffic.unreachable, 10, "the sender is told")
-    time.sleep(AWAY_S)
-    nb.start()
-    traffic.back_within(1, f"killed, away {AWAY_S} s")
+    def scene():
+        nb.kill()
+        wait_until(traffic.silent, 5, "it falls silent")
+        wait_until(traffic.unreachable, 10, "the sender is told")
+        time.sleep(AWAY_S)
+        nb.start()
+        traffic.back_within(1, f"killed, away {AWAY_S} s")
+
+    in_time(scene)
 
 
 def suspended():
-    for seconds, limit in [(AWAY_S, 1.5)] + [(300, 12)] * LONG:
+    def scene(seconds, limit):
         nb.daemon.send(signal.SIGSTOP)
         wait_until(traffic.silent, 5, "it falls silent")
         time.sleep(seconds)
         nb.daemon.send(signal.SIGCONT)
         traffic.back_within(limit, f"suspended for {seconds} s")
+
+    for seconds, limit in [(AWAY_S, 1.5)] + [(300, 12)] * LONG:
+        in_time(lambda: scene(seconds, limit))
 
 
 def both_ways():

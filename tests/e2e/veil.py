@@ -13,7 +13,7 @@ import re
 import signal
 import time
 
-from lib import Failed, check, log, run, wait_until
+from lib import Failed, check, check_in_time, log, run, stood_still, wait_until
 
 
 class Guardian:
@@ -174,13 +174,13 @@ class Traffic:
         since = since or time.time()
         came = wait_until(lambda: [t for t in self.answers() if t > since], limit + 10,
                           f"traffic flows again: {what}")
-        check(came[0] - since <= limit, f"{what}: traffic flows after {came[0] - since:.2f} s")
+        check_in_time(came[0] - since - stood_still(since, came[0]), limit, f"{what}: traffic flows")
         self.steady()
 
     def longest_gap(self, since=0):
-        """The longest time between two answers, and until now."""
+        """The longest time between two answers, and until now, but for those in which the machine stood still."""
         times = [t for t in self.answers() if t >= since] + [time.time()]
-        return max(y - x for x, y in zip(times, times[1:]))
+        return max(y - x - stood_still(x, y) for x, y in zip(times, times[1:]))
 
     def stop(self):
         self.daemon.stop(signal.SIGINT)
@@ -229,9 +229,9 @@ while True:
         return [(int(n), int(ms)) for n, ms in re.findall(r"^([0-9]+) ([0-9]+)$", self.receiver.log_text(), re.M)]
 
     def longest_gap(self, since=0):
-        """The longest time in ms without any from number `since` on, so far."""
+        """The longest time in ms without any from number `since` on, so far; where the machine stood still is not counted."""
         times = sorted(ms for n, ms in self.come() if n >= since)
-        return max((y - x for x, y in zip(times, times[1:])), default=0)
+        return max((y - x - int(stood_still(x / 1000, y / 1000) * 1000) for x, y in zip(times, times[1:])), default=0)
 
     def lost(self, count):
         """The share of the last `count` numbers, up to the newest that has come, that have not; none may come twice."""
