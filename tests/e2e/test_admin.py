@@ -1,5 +1,5 @@
 """Commands of Guardian to nodes, with traffic running: each acts once and at once, and says what came of it."""
-# timeout: 180
+# timeout: 180 waits
 import json
 import threading
 import time

@@ -1,5 +1,5 @@
 """A copied state folder: the later start takes the node's place, the earlier ends and says why, and there is no war."""
-# timeout: 180
+# timeout: 180 waits
 import json
 import shutil
 import time

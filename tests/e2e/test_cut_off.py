@@ -1,5 +1,5 @@
 """A node whose network is gone ends when told to, though its connection to Master is full of what nobody takes."""
-# timeout: 60
+# timeout: 60 waits
 import re
 
 from lib import *

@@ -3,8 +3,10 @@
 
 timeout: 240 alone
 
-Once in a realm of the default suite, once in a cnsa realm.
+Once in a realm of the default suite, once in a cnsa realm, both at once.
 """
+import concurrent.futures
+
 from lib import *
 
 need_root()
@@ -31,8 +33,7 @@ def left():
                 yield f"process {environ.parent.name} {(environ.parent / 'comm').read_text()}"
 
 
-def demo(*options):
-    before = set(left())
+def demo(options):
     done = run([DEMO, "--once", *options], ok=False, timeout=110,
                env={**os.environ, **dict([MARK.split("=")]), "VN_BUILD": str(BUILD), "VN_BIN": str(BIN)})
     print(done.stdout, flush=True)
@@ -40,17 +41,15 @@ def demo(*options):
     check(done.returncode == 0, f"the demo {' '.join(options)} passed")
     check("✗" not in done.stdout and done.stdout.count("✓") >= 5, "every step has its mark")
     check(len(lines) <= 40, f"at most 40 lines: {len(lines)}")
+
+
+def test_each_suite():
+    before = set(left())
+    with concurrent.futures.ThreadPoolExecutor() as both:
+        list(both.map(demo, ([], ["--suite", "cnsa"])))
     with contextlib.suppress(Failed):
         wait_until(lambda: not set(left()) - before, 5, "nothing is left behind")
     check(not set(left()) - before, f"nothing is left behind {set(left()) - before or ''}")
 
 
-def test_default_suite():
-    demo()
-
-
-def test_cnsa_suite():
-    demo("--suite", "cnsa")
-
-
-main(test_default_suite, test_cnsa_suite)
+main(test_each_suite)

@@ -1,5 +1,5 @@
 """A realm changes the generation of its keys under load: nobody notices but who is left out."""
-# timeout: 150
+# timeout: 150 waits
 import json
 
 from lib import *

@@ -1,5 +1,5 @@
 """Guardian stopped while traffic runs: nobody notices; who starts meanwhile is up soon after its return."""
-# timeout: 120
+# timeout: 120 waits
 from lib import *
 from veil import Guardian, Node, Traffic
 

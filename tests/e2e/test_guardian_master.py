@@ -1,6 +1,6 @@
 """The embedded Master: an unmodified nats-server under Guardian's configuration, its permissions, its life beside
 Guardian's."""
-# timeout: 180
+# timeout: 180 waits
 import os
 import pathlib
 import signal

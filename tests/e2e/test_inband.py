@@ -1,5 +1,5 @@
 """Master and Guardian dead: nodes that have a tether to a common neighbour, or to each other, make new links through it."""
-# timeout: 150
+# timeout: 150 waits
 from lib import *
 from veil import Guardian, Node, Traffic
 

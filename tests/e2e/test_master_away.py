@@ -1,5 +1,5 @@
 """Master killed, restarted, unreachable while traffic runs: streams live on, control resumes, new links work."""
-# timeout: 900
+# timeout: 900 waits
 from lib import *
 from veil import Guardian, Node, Traffic
 

@@ -1,5 +1,5 @@
 """A peer that is killed or suspended while traffic runs, and comes back: found again within a second."""
-# timeout: 480
+# timeout: 480 waits
 from lib import *
 from veil import Guardian, Node, Traffic
 

@@ -1,5 +1,5 @@
 """Keys change under traffic and nobody notices: pings and a TCP flow across real symmetric steps."""
-# timeout: 330
+# timeout: 330 waits
 import json
 import os
 

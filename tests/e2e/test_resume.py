@@ -1,5 +1,5 @@
 """Both machines sleep, for longer than a tether bears silence, or by their clocks for hours: traffic is back within a second."""
-# timeout: 120
+# timeout: 120 waits
 from lib import *
 from veil import Guardian, Node, Traffic
 

@@ -1,5 +1,5 @@
 """A node that does not cooperate is cut: it hears nothing of Guardian and Master, and keeps its old statement."""
-# timeout: 120
+# timeout: 120 waits
 import threading
 import time
 

@@ -3,7 +3,7 @@
 Each search also finds what must be there, or it would prove nothing. VN_LONG adds what takes minutes: a KEM step, and the
 receiver's old epochs.
 """
-# timeout: 400
+# timeout: 400 waits
 import base64
 import shutil
 import sqlite3

@@ -1,5 +1,5 @@
 """Sessions of some seconds: renewed under traffic without a gap, and what happens to a node that cannot renew."""
-# timeout: 120
+# timeout: 120 waits
 import sqlite3
 
 from lib import *

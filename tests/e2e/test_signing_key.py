@@ -1,5 +1,5 @@
 """More than 5,000 users revoked: their account gets a new signing key, the list begins anew, and no node notices."""
-# timeout: 120
+# timeout: 120 waits
 import os
 import sqlite3
 

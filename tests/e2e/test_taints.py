@@ -1,5 +1,5 @@
 """Taints decide who may talk, live and at both ends; the local commands say what they know."""
-# timeout: 120
+# timeout: 120 waits
 from lib import *
 from veil import Guardian, Node
 

@@ -1,5 +1,5 @@
 """Teams, and claims of an identity provider, decide who may talk, on live streams: rules `teams` and `both`, with traffic."""
-# timeout: 150
+# timeout: 150 waits
 import idp
 from lib import *
 from veil import Guardian, Node, Traffic

@@ -1,5 +1,5 @@
 """An allocation, its permissions and its channel outlive what the server would give them, as long as they are used."""
-# timeout: 120
+# timeout: 120 waits
 from lib import *
 from turn_rig import SECRET, Coturn
 from veil import Guardian, Node, Traffic
