@@ -144,8 +144,9 @@ def stays(what, seconds=1):
 
 
 def wait_until(condition, timeout, what, interval=0.02):
-    """Waits until condition() is true and returns its value; an exception in it counts as no."""
-    end = time.monotonic() + timeout
+    """Waits until condition() is true and returns its value; an exception in it counts as no. timeout: s, but for those in
+    which the machine stood still."""
+    began, end = time.time(), time.monotonic() + timeout
     last = None
     while True:
         try:
@@ -154,7 +155,7 @@ def wait_until(condition, timeout, what, interval=0.02):
                 return value
         except (Failed, OSError, ValueError, KeyError, subprocess.SubprocessError) as e:
             last = e
-        if time.monotonic() > end:
+        if time.monotonic() > end + stood_still(began):
             raise Failed(f"not within {timeout} s: {what}" + (f" ({last})" if last else ""))
         time.sleep(interval)
 

@@ -25,7 +25,7 @@ def path(mtu, between=1500):
 def carries_full_packets(what, inside=1500):
     # A packet of that size, which must not be cut inside: 20 bytes are IPv4's header, 8 ICMP's.
     full = ["ping", "-n", "-c", "1", "-W", "1", "-M", "do", "-s", str(inside - 28), nb.ip4]
-    wait_until(lambda: a.run(full, ok=False).returncode == 0, 10, f"a packet of {inside} passes: {what}")
+    wait_until(lambda: a.run(full, ok=False).returncode == 0, 30, f"a packet of {inside} passes: {what}")
     for here, there in ((a, nb), (b, na)):
         here.run(["curl", "-sf", "--max-time", "30", "-o", here.dir / "file", f"http://{there.ip4}:8000/file"], timeout=40)
         check(hashlib.sha256((here.dir / "file").read_bytes()).digest() == hashlib.sha256(data).digest(),
