@@ -125,7 +125,24 @@ static void on_timer(void *arg)
     circuit_lost(n, c, true, VN_RELAY_REFUSED, VN_REFUSE_NO_ROUTE);
 }
 
-struct vn_circuit *vn_circuit_make(struct vn_node *n, struct vn_hop *h, bool out)
+/* Requests of the two ends of a tether are chosen apart: some may be the same. */
+static void request_key(const struct vn_hop *h, bool out, uint32_t request,
+                        uint8_t ret[VN_CIRCUIT_KEY_LEN])
+{
+    memcpy(ret, &h->handle, sizeof(h->handle));
+    memcpy(ret + sizeof(h->handle), &request, sizeof(request));
+    ret[VN_CIRCUIT_KEY_LEN - 1] = out;
+}
+
+static struct vn_circuit *by_request(const struct vn_node *n, const struct vn_hop *h, bool out,
+                                     uint32_t request)
+{
+    uint8_t key[VN_CIRCUIT_KEY_LEN];
+    request_key(h, out, request, key);
+    return vn_map_get(n->hops.requests, key);
+}
+
+struct vn_circuit *vn_circuit_make(struct vn_node *n, struct vn_hop *h, bool out, uint32_t request)
 {
     struct vn_circuit *c = calloc(1, sizeof(*c));
     if (!c)
@@ -139,12 +156,18 @@ struct vn_circuit *vn_circuit_make(struct vn_node *n, struct vn_hop *h, bool out
     vn_list_init(&c->of_hop);
     vn_list_init(&c->of_stream);
     vn_buf_init(&c->blob, VN_SETUP_BLOB_MAX);
-    if (vn_label_make(n, c, out ? &c->rev : &c->fwd) != VN_OK) {
+    c->request = out ? vn_next_handle(n) : request;
+    uint8_t key[VN_CIRCUIT_KEY_LEN];
+    request_key(h, out, c->request, key);
+    if (vn_map_put(n->hops.requests, key, c) != VN_OK) {
         free(c);
         return NULL;
     }
-    if (out)
-        c->request = vn_next_handle(n);
+    if (vn_label_make(n, c, out ? &c->rev : &c->fwd) != VN_OK) {
+        (void)vn_map_take(n->hops.requests, key);
+        free(c);
+        return NULL;
+    }
     vn_list_append(&h->circuits, &c->of_hop);
     h->circuit_count++;
     vn_hop_check_use(n, h);
@@ -165,7 +188,7 @@ vn_status vn_circuit_open(struct vn_node *n, struct vn_hop *h, struct vn_stream 
 {
     if (h->circuit_count >= VN_LABELS_PER_NEIGHBOUR_MAX)
         return VN_ERR_LIMIT;
-    struct vn_circuit *c = vn_circuit_make(n, h, true);
+    struct vn_circuit *c = vn_circuit_make(n, h, true, 0);
     if (!c)
         return VN_ERR_NOMEM;
     c->hops = vn_circuit_random_hops(n);
@@ -189,6 +212,9 @@ void vn_circuit_close(struct vn_node *n, struct vn_circuit *c, bool tell)
                         &(struct vn_circuit_msg){.type = VN_CIRCUIT_TEARDOWN,
                                                  .label = c->out ? c->fwd : c->rev});
     vn_label_retire(n, h->handle, c->out ? c->rev : c->fwd);
+    uint8_t key[VN_CIRCUIT_KEY_LEN];
+    request_key(h, c->out, c->request, key);
+    (void)vn_map_take(n->hops.requests, key);
     vn_timer_disarm(&n->timers, &c->timer);
     vn_list_remove(&c->of_hop);
     h->circuit_count--;
@@ -221,17 +247,6 @@ void vn_circuit_refuse_setup(struct vn_node *n, const struct vn_hop *h, uint32_t
                         .type = VN_CIRCUIT_REFUSE, .request = request, .reason = (uint8_t)why});
 }
 
-static struct vn_circuit *by_request(const struct vn_hop *h, bool out, uint32_t request)
-{
-    VN_LIST_EACH(it, &h->circuits)
-    {
-        struct vn_circuit *c = VN_LIST_ENTRY(it, struct vn_circuit, of_hop);
-        if (c->out == out && c->request == request)
-            return c;
-    }
-    return NULL;
-}
-
 static void send_accept(struct vn_node *n, const struct vn_circuit *c)
 {
     vn_circuit_send(n, c->hop,
@@ -253,7 +268,7 @@ static void on_setup(struct vn_node *n, struct vn_hop *h, const struct vn_circui
         vn_drop(n, VN_NDROP_RATE);
         return;
     }
-    struct vn_circuit *c = by_request(h, false, m->request);
+    struct vn_circuit *c = by_request(n, h, false, m->request);
     if (c) {
         if (c->state == VN_CIRCUIT_UP)
             send_accept(n, c);
@@ -267,12 +282,11 @@ static void on_setup(struct vn_node *n, struct vn_hop *h, const struct vn_circui
         vn_relay_on_setup(n, h, m);
         return;
     }
-    c = vn_circuit_make(n, h, false);
+    c = vn_circuit_make(n, h, false, m->request);
     if (!c) {
         vn_circuit_refuse_setup(n, h, m->request, VN_REFUSE_LIMIT);
         return;
     }
-    c->request = m->request;
     c->rev = m->reverse_label;
     c->bind = c->fwd;
     vn_circuit_accept(n, c);
@@ -280,7 +294,7 @@ static void on_setup(struct vn_node *n, struct vn_hop *h, const struct vn_circui
 
 static void on_accept(struct vn_node *n, struct vn_hop *h, const struct vn_circuit_msg *m)
 {
-    struct vn_circuit *c = by_request(h, true, m->request);
+    struct vn_circuit *c = by_request(n, h, true, m->request);
     if (!c || c->retired) {
         /* Given up meanwhile: the other end's half goes too. */
         vn_circuit_send(n, h,
@@ -306,7 +320,7 @@ static void on_accept(struct vn_node *n, struct vn_hop *h, const struct vn_circu
 
 static void on_refuse(struct vn_node *n, struct vn_hop *h, const struct vn_circuit_msg *m)
 {
-    struct vn_circuit *c = by_request(h, true, m->request);
+    struct vn_circuit *c = by_request(n, h, true, m->request);
     if (c && c->state == VN_CIRCUIT_EXPECT_ACCEPT)
         circuit_lost(n, c, false, VN_RELAY_REFUSED, (enum vn_circuit_reason)m->reason);
     else
@@ -327,7 +341,7 @@ static void on_failed(struct vn_node *n, struct vn_hop *h, struct vn_span labels
 static void on_desc_message(struct vn_node *n, struct vn_hop *h, const struct vn_circuit_msg *m)
 {
     bool wanted = m->type == VN_CIRCUIT_NEED_DESC;
-    struct vn_circuit *c = by_request(h, wanted, m->request);
+    struct vn_circuit *c = by_request(n, h, wanted, m->request);
     if (!c)
         vn_drop(n, VN_NDROP_CIRCUIT);
     else if (!wanted)

@@ -46,6 +46,9 @@ struct vn_onward {
     struct vn_buf blob; /* for the next node */
 };
 
+/** Of the map from what a neighbour names a circuit by, before it has a label. */
+#define VN_CIRCUIT_KEY_LEN 9
+
 /** BINDs that are out, the newest in place of the oldest. */
 #define VN_ASKS_MAX 8
 struct vn_ask {
@@ -59,7 +62,7 @@ struct vn_circuit {
     struct vn_list of_hop;
     bool out;
     enum vn_circuit_state state;
-    uint32_t request;
+    uint32_t request;                /* of its SETUP, which its source's end of the tether chose */
     uint32_t fwd, rev;               /* chosen downstream; chosen upstream */
     uint32_t bind;                   /* what BIND names: fwd, or what the blob says */
     bool sealed;                     /* set up with a blob: hops of it grant credit */
@@ -132,8 +135,8 @@ struct vn_path *vn_path_free(struct vn_path *p);
 /** A hop budget for a new SETUP. */
 uint8_t vn_circuit_random_hops(struct vn_node *n);
 void vn_circuit_send(struct vn_node *n, const struct vn_hop *h, const struct vn_circuit_msg *m);
-/** NULL without memory. */
-struct vn_circuit *vn_circuit_make(struct vn_node *n, struct vn_hop *h, bool out);
+/** request: in: that of its SETUP, which no other circuit of h has. NULL without memory. */
+struct vn_circuit *vn_circuit_make(struct vn_node *n, struct vn_hop *h, bool out, uint32_t request);
 /** Sends SETUP now, or when the tether is up. */
 void vn_circuit_begin(struct vn_node *n, struct vn_circuit *c);
 void vn_circuit_refuse_setup(struct vn_node *n, const struct vn_hop *h, uint32_t request,

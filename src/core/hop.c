@@ -30,8 +30,11 @@ vn_status vn_hops_init(struct vn_node *n)
     vn_status st = vn_map_new(sizeof(uint32_t), VN_TETHERS_MAX, &n->hops.by_handle);
     if (st != VN_OK)
         return st;
-    return vn_map_new(2 * sizeof(uint32_t), (size_t)VN_TETHERS_MAX * VN_LABELS_PER_NEIGHBOUR_MAX,
-                      &n->hops.labels);
+    const size_t most = (size_t)VN_TETHERS_MAX * VN_LABELS_PER_NEIGHBOUR_MAX;
+    st = vn_map_new(2 * sizeof(uint32_t), most, &n->hops.labels);
+    if (st != VN_OK)
+        return st;
+    return vn_map_new(VN_CIRCUIT_KEY_LEN, most, &n->hops.requests);
 }
 
 struct vn_hop *vn_hop_get(struct vn_node *n, uint32_t handle)
@@ -290,6 +293,7 @@ void vn_hops_done(struct vn_node *n)
     vn_labels_done(n);
     n->hops.by_handle = vn_map_free(n->hops.by_handle);
     n->hops.labels = vn_map_free(n->hops.labels);
+    n->hops.requests = vn_map_free(n->hops.requests);
 }
 
 static bool in_use(const struct vn_node *n, const struct vn_hop *h)

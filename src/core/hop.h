@@ -63,6 +63,7 @@ struct vn_hop {
 struct vn_hops {
     struct vn_map *by_handle; /* u32 -> struct vn_hop */
     struct vn_map *labels;    /* handle ‖ label -> struct vn_label */
+    struct vn_map *requests;  /* handle ‖ request ‖ out -> struct vn_circuit */
     struct vn_list list, retired;
 };
 

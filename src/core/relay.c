@@ -66,12 +66,11 @@ bool vn_relaying_allowed(const struct vn_node *n)
 static void end_here(struct vn_node *n, struct vn_hop *h, const struct vn_circuit_msg *m,
                      const struct vn_setup_open *o)
 {
-    struct vn_circuit *c = vn_circuit_make(n, h, false);
+    struct vn_circuit *c = vn_circuit_make(n, h, false, m->request);
     if (!c) {
         vn_circuit_refuse_setup(n, h, m->request, VN_REFUSE_LIMIT);
         return;
     }
-    c->request = m->request;
     c->rev = m->reverse_label;
     c->bind = o->bind;
     c->sealed = true;
@@ -112,7 +111,7 @@ static void go_on(struct vn_node *n, struct vn_circuit *in)
         refuse_in(n, in, VN_REFUSE_LIMIT);
         return;
     }
-    struct vn_circuit *out = vn_circuit_make(n, p->hop, true);
+    struct vn_circuit *out = vn_circuit_make(n, p->hop, true, 0);
     if (!out) {
         refuse_in(n, in, VN_REFUSE_LIMIT);
         return;
@@ -142,14 +141,13 @@ static void pass_on(struct vn_node *n, struct vn_hop *h, const struct vn_circuit
         return;
     }
     struct vn_onward *w = n->relaying.count < VN_RELAY_CIRCUITS_MAX ? calloc(1, sizeof(*w)) : NULL;
-    struct vn_circuit *in = w ? vn_circuit_make(n, h, false) : NULL;
+    struct vn_circuit *in = w ? vn_circuit_make(n, h, false, m->request) : NULL;
     if (!in) {
         free(w);
         vn_circuit_refuse_setup(n, h, m->request, VN_REFUSE_LIMIT);
         return;
     }
     n->relaying.count++;
-    in->request = m->request;
     in->rev = m->reverse_label;
     in->sealed = true;
     in->hops = m->hops;

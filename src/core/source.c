@@ -57,7 +57,7 @@ vn_status vn_circuit_open_path(struct vn_node *n, struct vn_stream *s, struct vn
         st = vn_hop_offer(n, first);
     if (st == VN_OK && first->hop->circuit_count >= VN_LABELS_PER_NEIGHBOUR_MAX)
         st = VN_ERR_LIMIT;
-    struct vn_circuit *c = st == VN_OK ? vn_circuit_make(n, first->hop, true) : NULL;
+    struct vn_circuit *c = st == VN_OK ? vn_circuit_make(n, first->hop, true, 0) : NULL;
     if (!c) {
         vn_path_free(path);
         vn_buf_done(&blob);
