@@ -101,8 +101,10 @@ void vn_tx_circuit_lost(struct vn_node *n, struct vn_stream *s)
     if (vn_learn_rescue(n, s))
         return;
     bool refused = s->state == VN_TX_EXPECT_BOUND;
-    /* The tether to it may come up yet. */
-    bool trying = s->relayed && p->hop && p->hop->state != VN_HOP_UP;
+    /* The tether to it may come up yet, or another relay carry it: each that fails is left out for
+     * a while. */
+    bool trying =
+        s->relayed && ((p->hop && p->hop->state != VN_HOP_UP) || vn_route_may_go_on(n, p));
     vn_tx_park(n, s);
     vn_route_no_way(n, s);
     vn_route_lost(n, s);

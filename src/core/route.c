@@ -148,6 +148,16 @@ static struct vn_peer *choose(struct vn_node *n, const struct vn_peer *to)
     return best ? vn_peer_get(n, &best->node) : NULL;
 }
 
+bool vn_route_may_go_on(struct vn_node *n, const struct vn_peer *to)
+{
+    struct vn_place_candidate list[VN_CANDIDATES_MAX];
+    size_t count = vn_places_candidates(n, to, list, VN_ARRAY_LEN(list));
+    bool any = false;
+    for (size_t i = 0; i < count; i++)
+        any |= list[i].ready;
+    return any && !vn_route_pinned(n, &to->id);
+}
+
 void vn_routes_leave_unwanted(struct vn_node *n)
 {
     VN_LIST_EACH(it, &n->peers.lru)
@@ -248,8 +258,13 @@ vn_status vn_route_begin(struct vn_node *n, struct vn_stream *s)
         return begin_pinned(n, s);
     if (!p->hop) {
         vn_status st = vn_hop_offer(n, p);
-        if (st != VN_OK)
-            return VN_ERR_NOTFOUND;
+        if (st == VN_ERR_NOTFOUND)
+            return st;
+        if (st != VN_OK) { /* there is no room for another one: a relay may be a neighbour */
+            vn_route_no_way(n, s);
+            vn_route_wait(n, s);
+            return VN_OK;
+        }
     }
     if (p->hop->state == VN_HOP_UP)
         return vn_circuit_open(n, p->hop, s, &s->circuit);

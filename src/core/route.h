@@ -40,6 +40,8 @@ void vn_route_wait(struct vn_node *n, struct vn_stream *s);
 void vn_route_took(struct vn_node *n, struct vn_stream *s);
 /** The descriptor of a relay came: streams that wait for one go on. */
 void vn_route_relay_known(struct vn_node *n);
+/** There are relays for streams to that node that have not failed lately, ready to be used. */
+bool vn_route_may_go_on(struct vn_node *n, const struct vn_peer *to);
 /** A circuit of ours through this relay was lost or refused. */
 void vn_route_failed(struct vn_node *n, const struct vn_id *relay);
 /** Streams of ours whose relay the settings do not want any more go elsewhere, now. */

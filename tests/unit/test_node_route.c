@@ -370,6 +370,61 @@ static void test_rules(void **state)
     }
 }
 
+/* As if it had as many as it may. */
+static void fill_tethers(struct vn_world_node *n, bool fill)
+{
+    struct vn_map *m = n->node->hops.by_handle;
+    static size_t added;
+    for (; fill && vn_map_count(m) < VN_TETHERS_MAX; added++)
+        assert_ok(vn_map_put(m, &(uint32_t){UINT32_MAX - (uint32_t)added}, n));
+    for (; !fill && added > 0; added--)
+        assert_non_null(vn_map_take(m, &(uint32_t){UINT32_MAX - (uint32_t)added + 1}));
+}
+
+/* No tether to the peer can be made, and four relays, which are asked first, have no room: the
+ * fifth carries it. */
+static void test_four_refuse(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"carol", "dave", "erin", "frank", "grace"};
+    struct scene s;
+    setup(&s, false);
+    struct vn_world_node *relays[] = {s.c, s.d, vn_world_add(&s.w, names[2], "home"),
+                                      vn_world_add(&s.w, names[3], "home"),
+                                      vn_world_add(&s.w, names[4], "home")};
+    const size_t full = VN_ARRAY_LEN(relays) - 1;
+    for (size_t i = 0; i < full; i++)
+        add_rule(&s.a->rules, VN_RELAY_PREFER, names[i]);
+    vn_world_restart(s.a);
+    for (size_t i = 0; i <= full; i++) {
+        assert_true(vn_world_ping(s.a, relays[i], false, 5000) < 1000);
+        relays[i]->node->relaying.count = i < full ? VN_RELAY_CIRCUITS_MAX : 0;
+    }
+    fill_tethers(s.a, true);
+    assert_true(vn_world_ping(s.a, s.b, false, 8000) < 3500);
+    assert_int_equal(1, vn_world_counters(relays[full]).frames_relayed);
+    for (size_t i = 0; i < full; i++)
+        assert_int_equal(1, vn_world_drops_of(relays[i], VN_NDROP_CIRCUIT));
+    assert_int_equal(0, s.a->unreachables);
+    fill_tethers(s.a, false);
+    vn_world_done(&s.w);
+}
+
+/* Nor is there a relay: that is told, and nothing waits for ever. */
+static void test_no_room_for_a_tether(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s, false);
+    fill_tethers(s.a, true);
+    assert_int_equal(UINT64_MAX, vn_world_ping(s.a, s.b, false, VN_NO_WAY_MS + 1500));
+    assert_true(s.a->unreachables > 0);
+    fill_tethers(s.a, false);
+    vn_world_run(&s.w, VN_UNREACHABLE_MS);
+    assert_true(vn_world_ping(s.a, s.b, false, 5000) < 2000);
+    vn_world_done(&s.w);
+}
+
 /* Nobody here shares a stream with the relays: what they carry comes with their answers. */
 static void test_taints_of_strangers(void **state)
 {
@@ -413,6 +468,8 @@ int main(void)
         cmocka_unit_test(test_relays_lose_their_right),
         cmocka_unit_test(test_parted),
         cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_four_refuse),
+        cmocka_unit_test(test_no_room_for_a_tether),
         cmocka_unit_test(test_taints_of_strangers),
     };
     if (getenv("VN_TEST_ONLY"))
