@@ -258,9 +258,15 @@
 #define VN_SETUP_BURST 100
 #define VN_SETUP_RESEND_MS 500
 #define VN_SETUP_WAIT_MS 3000
-#define VN_SETUP_SEALED_WAIT_MS 6000 /* through relays, which may have to make a tether */
-#define VN_CIRCUIT_RELAYS_MAX 3      /* on one path: two for speed, a third to get there at all */
-#define VN_SETUP_OPEN_RATE 500       /* sealed SETUPs opened per second, of all neighbours */
+/* Through relays, which may have to make a tether: again after 1 s and 2 s more, lost 3 s later. */
+#define VN_SETUP_SEALED_RESEND_MS 1000
+#define VN_SETUP_SEALED_SENDS 3
+#define VN_SETUP_SEALED_WAIT_MS 6000
+/* SETUPs to one neighbour, a little less than it takes; what waits longer looks again then. */
+#define VN_SETUP_PACE_RATE 40
+#define VN_SETUP_PACE_BURST 80
+#define VN_CIRCUIT_RELAYS_MAX 3 /* on one path: two for speed, a third to get there at all */
+#define VN_SETUP_OPEN_RATE 500  /* sealed SETUPs opened per second, of all neighbours */
 #define VN_SETUP_OPEN_BURST 1000
 #define VN_KEEP_WARM_MAX 8         /* peers whose streams do not end for idleness */
 #define VN_VIA_NAME_MAX 64         /* a relay in the settings, with its NUL: tag, id or address */

@@ -1,4 +1,4 @@
-/* Token bucket: rate per second, burst at most. */
+/* Token bucket: rate per second, burst at most; and the same for who waits instead. */
 #pragma once
 
 #include <stdbool.h>
@@ -25,4 +25,21 @@ static inline bool vn_bucket_take(struct vn_bucket *b, uint32_t rate, uint32_t b
         return false;
     b->milli -= 1000;
     return true;
+}
+
+/** When the next one would be due, if all went one by one. Zeroed: none went. */
+struct vn_pace {
+    uint64_t due_ms;
+};
+/** How long to wait with the next one, whose place is taken by that; longer than most_ms: it is
+ * not. */
+static inline uint64_t vn_pace_take(struct vn_pace *p, uint32_t rate, uint32_t burst,
+                                    uint64_t most_ms, uint64_t now_ms)
+{
+    const uint64_t every = 1000 / rate, ahead = burst * every;
+    const uint64_t due = VN_MAX(p->due_ms, now_ms);
+    const uint64_t wait = VN_MAX(due - now_ms, ahead) - ahead;
+    if (wait <= most_ms)
+        p->due_ms = due + every;
+    return wait;
 }

@@ -1,14 +1,11 @@
 /*
  * timer            armed by                                disarmed by    fires
- * circuit.timer    out: SETUP sent (500 ms; with a blob    ACCEPT         SETUP again, with a blob
- *                  VN_SETUP_SEALED_WAIT_MS)                               not; after 3 s, with a
- *                                                                         blob at once: it failed
- *                  out, source, sealed: no tether (3 s)    it is up       the circuit failed
- *                  in: accepted (30 s)                     BIND           closes: nobody bound a
- *                                                                         stream
- *                  source, retired (2 s; at once if what
- *                  it was to replace is lost)              end            closes
- *                  relay, in: descriptor asked for (3 s)   DESC           refuses
+ * circuit.timer    out: SETUP sent (500 ms; with a blob    ACCEPT         SETUP again; after 3 s,
+ *                  1 s, 2 s, 3 s)                                         with a blob 6 s, it
+ * failed out: too many SETUPs just now           its end        SETUP out, source, sealed: no
+ * tether (3 s)    it is up       the circuit failed in: accepted (30 s)                     BIND
+ * closes: nobody bound a stream source, retired (2 s; at once if what it was to replace is lost)
+ * end            closes relay, in: descriptor asked for (3 s)   DESC           refuses
  */
 #include "core/circuit.h"
 
@@ -31,8 +28,22 @@ void vn_circuit_send(struct vn_node *n, const struct vn_hop *h, const struct vn_
     free(buf);
 }
 
+static unsigned setups_max(const struct vn_circuit *c)
+{
+    return c->sealed ? VN_SETUP_SEALED_SENDS : VN_SETUP_WAIT_MS / VN_SETUP_RESEND_MS;
+}
+
 static void send_setup(struct vn_node *n, struct vn_circuit *c)
 {
+    const uint64_t most_ms = VN_SETUP_SEALED_WAIT_MS;
+    const uint64_t wait_ms = c->its_turn ? 0
+                                         : vn_pace_take(&c->hop->setups_out, VN_SETUP_PACE_RATE,
+                                                        VN_SETUP_PACE_BURST, most_ms, n->now_ms);
+    c->its_turn = wait_ms > 0 && wait_ms <= most_ms;
+    if (wait_ms > 0) {
+        vn_timer_arm(&n->timers, &c->timer, n->now_ms + VN_MIN(wait_ms, most_ms));
+        return;
+    }
     c->state = VN_CIRCUIT_EXPECT_ACCEPT;
     vn_circuit_send(n, c->hop,
                     &(struct vn_circuit_msg){.type = VN_CIRCUIT_SETUP,
@@ -42,7 +53,8 @@ static void send_setup(struct vn_node *n, struct vn_circuit *c)
                                              .blob = vn_buf_span(&c->blob)});
     c->sends++;
     vn_timer_arm(&n->timers, &c->timer,
-                 n->now_ms + (c->sealed ? VN_SETUP_SEALED_WAIT_MS : VN_SETUP_RESEND_MS));
+                 n->now_ms + (c->sealed ? (uint64_t)c->sends * VN_SETUP_SEALED_RESEND_MS
+                                        : VN_SETUP_RESEND_MS));
 }
 
 void vn_circuit_begin(struct vn_node *n, struct vn_circuit *c)
@@ -115,8 +127,8 @@ static void on_timer(void *arg)
         vn_circuit_close(n, c, true);
         return;
     }
-    if (c->state == VN_CIRCUIT_EXPECT_ACCEPT && !c->sealed &&
-        c->sends < VN_SETUP_WAIT_MS / VN_SETUP_RESEND_MS) {
+    if ((c->state == VN_CIRCUIT_EXPECT_ACCEPT && c->sends < setups_max(c)) ||
+        (c->state == VN_CIRCUIT_EXPECT_TETHER && c->hop->state == VN_HOP_UP)) {
         send_setup(n, c);
         return;
     }

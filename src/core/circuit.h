@@ -84,6 +84,7 @@ struct vn_circuit {
     struct vn_onward *onward;        /* relay, in, until there is a link */
     struct vn_path *path;            /* source, with a blob */
     unsigned sends;
+    bool its_turn; /* out: SETUP goes when the timer fires, others wait behind it */
     struct vn_timer timer;
 };
 

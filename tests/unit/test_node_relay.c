@@ -187,6 +187,50 @@ static void test_reports_failure(void **state)
     vn_world_done(&w);
 }
 
+/* Messages of relays' circuits that are lost though tethers live: those behind this count. */
+struct losing {
+    unsigned setups, lost_from, lost_to;
+};
+
+static bool lose(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
+                 struct vn_pktbuf *b)
+{
+    struct losing *l = arg;
+    struct vn_circuit_msg m;
+    (void)tether;
+    if (!vn_world_is_circuit_msg(cls, b, &m) || m.type != VN_CIRCUIT_SETUP || m.blob.n == 0)
+        return true;
+    const unsigned i = l->setups++;
+    return i < l->lost_from || i >= l->lost_to;
+}
+
+/* A SETUP, and at each hop of its way: it is sent again a second later, twice in all. Those on the
+ * way before count as one with those sent again. */
+static void test_lost_setup(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned from, to, sent;
+        uint64_t least_ms, most_ms;
+    } CASES[] = {
+        {0, 0, 2, 0, 300}, {0, 1, 3, 1000, 1400}, {1, 2, 4, 1000, 1400}, {0, 2, 4, 3000, 3400}};
+    for (size_t i = 0; i < VN_ARRAY_LEN(CASES); i++) {
+        struct losing l = {.lost_from = CASES[i].from, .lost_to = CASES[i].to};
+        struct vn_world w;
+        vn_world_init_net(
+            &w, VN_SUITE_DEFAULT,
+            &(struct vn_mem_net_config){.seed = 1, .delay_us = 1000, .arg = &l, .filter = lose});
+        struct vn_world_node *c = vn_world_add(&w, "carol", "relays");
+        struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+        struct vn_world_node *a = vn_world_add_via(&w, "alice", "home,relays", via_c);
+        assert_in_range(vn_world_ping(a, b, false, 8000), CASES[i].least_ms, CASES[i].most_ms);
+        assert_int_equal(CASES[i].sent, l.setups);
+        assert_int_equal(1, vn_world_status(c).relays_accepted);
+        assert_int_equal(0, vn_world_drops(c) + vn_world_drops(b));
+        vn_world_done(&w);
+    }
+}
+
 int main(void)
 {
     if (getenv("VN_TEST_LOG"))
@@ -199,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_relay_restarts),
         cmocka_unit_test(test_reports_failure),
+        cmocka_unit_test(test_lost_setup),
     };
     if (getenv("VN_TEST_ONLY"))
         cmocka_set_test_filter(getenv("VN_TEST_ONLY"));
