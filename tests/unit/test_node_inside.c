@@ -15,12 +15,6 @@ static void pair(struct vn_world *w, struct vn_world_node **a, struct vn_world_n
     *b = vn_world_add(w, "bob", "home");
 }
 
-static struct vn_peer *peer_of(struct vn_world_node *n, const struct vn_world_node *other)
-{
-    struct vn_id id = vn_world_status(other).node;
-    return vn_peer_get(n->node, &id);
-}
-
 static void dissolve(struct vn_world *w)
 {
     vn_world_run(w, 3 * VN_WORLD_IDLE_MS);
@@ -86,7 +80,7 @@ static void test_responder_forgot_certificate(void **state)
     pair(&w, &a, &b);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     dissolve(&w);
-    peer_of(b, a)->cert_hash.b[0] ^= 1;
+    vn_world_peer(b, a)->cert_hash.b[0] ^= 1;
     vn_mem_broker_hook(w.broker, count_types, &sent);
     assert_true(vn_world_ping(a, b, false, 3000) < 100);
     assert_int_equal(sent.count[VN_T_HS_RETRY], 1);
@@ -106,7 +100,7 @@ static void forget_certificate(void *arg, struct vn_mem_message *m)
     count_types(&f->sent, m);
     if (m->p[2] == VN_T_OFFER_ANSWER && !f->done) {
         f->done = true;
-        peer_of(f->who, f->whom)->cert_hash.b[0] ^= 1;
+        vn_world_peer(f->who, f->whom)->cert_hash.b[0] ^= 1;
     }
 }
 
@@ -139,8 +133,8 @@ static void test_statement_never_goes_back(void **state)
     vn_world_taints(a, NULL, "home");
     vn_world_run(&w, 100);
     struct vn_checked_statement c;
-    assert_status(VN_ERR_EXPIRED,
-                  vn_peer_check_statement(b->node, peer_of(b, a)->cert, VN_SPAN(old, old_n), &c));
+    assert_status(VN_ERR_EXPIRED, vn_peer_check_statement(b->node, vn_world_peer(b, a)->cert,
+                                                          VN_SPAN(old, old_n), &c));
     vn_world_done(&w);
 }
 
@@ -154,7 +148,7 @@ static void test_strange_reports(void **state)
     struct vn_world_node *a, *b;
     pair(&w, &a, &b);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    struct vn_stream *tx = peer_of(a, b)->tx;
+    struct vn_stream *tx = vn_world_peer(a, b)->tx;
     struct vn_stream *rx = vn_stream_by_sid(b->node, &tx->sid);
     uint8_t bits[VN_REPORT_SPAN / 8 + 1] = {0};
     Vn__Report r = VN__REPORT__INIT;
@@ -185,7 +179,7 @@ static void test_control_packets(void **state)
     struct vn_world_node *a, *b;
     pair(&w, &a, &b);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    struct vn_stream *tx = peer_of(a, b)->tx;
+    struct vn_stream *tx = vn_world_peer(a, b)->tx;
     Vn__StatementUpdate u = VN__STATEMENT_UPDATE__INIT;
     Vn__StreamControl m = VN__STREAM_CONTROL__INIT;
     const struct vn_blob *st = &a->node->session.cred->statement;

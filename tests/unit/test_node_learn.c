@@ -5,6 +5,7 @@
 #include "core/node_i.h"
 #include "support/test.h"
 #include "support/world_flow.h"
+#include "support/world_way.h"
 
 #define DELAY_US 10000      /* of a tether: a round trip of 20 ms */
 #define RETRANSMIT_US 55000 /* and what is lost on it comes so much later */
@@ -62,28 +63,9 @@ static void stream(struct scene *s, uint64_t ms, uint64_t every_ms)
     world_flow_run(&s->flow, ms, every_ms);
 }
 
-static struct vn_stream *tx_of(const struct scene *s)
-{
-    struct vn_id b = vn_world_status(s->b).node;
-    struct vn_peer *p = vn_peer_get(s->a->node, &b);
-    return p ? p->tx : NULL;
-}
-
-/* Whom it goes through at present; NULL: nobody. */
-static struct vn_world_node *relay_of(const struct scene *s)
-{
-    const struct vn_stream *tx = tx_of(s);
-    assert_non_null(tx);
-    assert_int_equal(VN_TX_OPEN, tx->state);
-    if (!tx->circuit->path)
-        return NULL;
-    struct vn_id c = vn_world_status(s->c).node;
-    return vn_id_equal(&tx->circuit->path->nodes[0], &c) ? s->c : s->d;
-}
-
 static size_t bound_circuits(const struct scene *s)
 {
-    const struct vn_stream *tx = tx_of(s);
+    const struct vn_stream *tx = world_tx(s->a, s->b);
     size_t bound = 0;
     VN_LIST_EACH(it, &tx->circuits)
     bound += VN_LIST_ENTRY(it, struct vn_circuit, of_stream)->bound;
@@ -119,7 +101,7 @@ static void test_standbys(void **state)
     warm_up(&s);
     assert_int_equal(1, vn_world_status(s.c).relay_count);
     assert_int_equal(1, vn_world_status(s.d).relay_count);
-    assert_null(relay_of(&s));
+    assert_null(world_relay(s.a, s.b));
     assert_int_equal(0, vn_world_counters(s.c).frames_relayed);
     /* Nobody sends: nothing is asked. */
     vn_world_run(&s.w, 4100);
@@ -127,7 +109,7 @@ static void test_standbys(void **state)
     vn_world_run(&s.w, 700);
     assert_int_equal(before, s.control_bytes);
     vn_world_run(&s.w, VN_WORLD_IDLE_MS);
-    assert_null(tx_of(&s));
+    assert_null(world_tx(s.a, s.b));
     assert_int_equal(0, vn_world_status(s.c).relay_count + vn_world_status(s.d).relay_count);
     assert_int_equal(0, s.a->node->routes.budget.sharers);
     assert_int_equal(0, world_flow_gap(&s.flow, 2)); /* the first waited for the handshake */
@@ -165,7 +147,7 @@ static void test_direct_goes_silent(void **state)
     uint32_t from = s.flow.next;
     vn_world_cut(s.a, s.b, true);
     stream(&s, 1000, 1);
-    assert_non_null(relay_of(&s));
+    assert_non_null(world_relay(s.a, s.b));
     /* A heartbeat on its way, its answer, and the silence that is borne. */
     assert_in_range(world_flow_gap(&s.flow, from), 20, 150);
     assert_int_equal(1, s.a->node->routes.failovers);
@@ -196,7 +178,7 @@ static struct vn_world_node *relayed(struct scene *s)
     send_until_bound(s, 2);
     assert_int_equal(1, vn_world_status(s->c).relay_count);
     assert_int_equal(1, vn_world_status(s->d).relay_count);
-    struct vn_world_node *relay = relay_of(s);
+    struct vn_world_node *relay = world_relay(s->a, s->b);
     assert_non_null(relay);
     stream(s, 500, 1);
     return relay;
@@ -212,7 +194,7 @@ static void test_relay_goes_silent(void **state)
         uint32_t from = s.flow.next;
         vn_world_cut(first, behind ? s.b : s.a, true);
         stream(&s, 500, 1);
-        assert_ptr_not_equal(first, relay_of(&s));
+        assert_ptr_not_equal(first, world_relay(s.a, s.b));
         assert_in_range(world_flow_gap(&s.flow, from), 20, 150);
         assert_int_equal(1, vn_world_status(s.a).handshakes_started);
         vn_world_done(&s.w);
@@ -228,7 +210,7 @@ static void test_relay_stops(void **state)
     uint32_t from = s.flow.next;
     vn_node_stop(first->node, s.w.now_us / 1000);
     stream(&s, 500, 1);
-    assert_ptr_not_equal(first, relay_of(&s));
+    assert_ptr_not_equal(first, world_relay(s.a, s.b));
     assert_in_range(world_flow_gap(&s.flow, from), 0, 30); /* what was on its way over it */
     vn_world_done(&s.w);
 }
@@ -242,7 +224,7 @@ static void test_slow_path_is_left(void **state)
     uint32_t from = s.flow.next;
     vn_mem_net_slow(s.w.net, vn_world_owner(first), 10000);
     stream(&s, 20000, 20);
-    assert_ptr_not_equal(first, relay_of(&s));
+    assert_ptr_not_equal(first, world_relay(s.a, s.b));
     assert_int_equal(0, world_flow_gap(&s.flow, from));
     assert_int_equal(0, s.a->node->routes.failovers);
     vn_world_done(&s.w);
@@ -271,9 +253,10 @@ static bool is_seen_lossy(struct scene *s, const struct vn_world_node *first,
                           const struct vn_world_node *other)
 {
     const struct vn_node_way lossy = way_over(s, first), clean = way_over(s, other);
-    return relay_of(s) == other && lossy.loss_permille >= 15 && lossy.loss_permille <= 400 &&
-           lossy.delay_us >= 20000 && lossy.delay_us <= 21000 && clean.loss_permille == 0 &&
-           lossy.cost_us >= clean.cost_us + 3000 && lossy.cost_us <= clean.cost_us + 100000;
+    return world_relay(s->a, s->b) == other && lossy.loss_permille >= 15 &&
+           lossy.loss_permille <= 400 && lossy.delay_us >= 20000 && lossy.delay_us <= 21000 &&
+           clean.loss_permille == 0 && lossy.cost_us >= clean.cost_us + 3000 &&
+           lossy.cost_us <= clean.cost_us + 100000;
 }
 
 /* A relay whose tethers lose packets costs what it takes to send them again, though the fastest
@@ -284,9 +267,9 @@ static void test_lossy_relay_is_left(void **state)
     struct scene s;
     struct vn_world_node *first = relayed(&s), *other = other_than(&s, first);
     vn_mem_net_lossy(s.w.net, vn_world_owner(first), 100);
-    for (int i = 0; i < 60 && relay_of(&s) == first; i++)
+    for (int i = 0; i < 60 && world_relay(s.a, s.b) == first; i++)
         stream(&s, 1000, 20);
-    assert_ptr_equal(other, relay_of(&s));
+    assert_ptr_equal(other, world_relay(s.a, s.b));
     bool seen = false;
     for (int i = 0; i < 60 && !seen; i++) {
         stream(&s, 1000, 20);
@@ -312,15 +295,15 @@ static void test_full_relay_is_avoided(void **state)
     stream(&s, 5000, 20);
     vn_mem_net_slow(s.w.net, vn_world_owner(first), 10000);
     stream(&s, 20000, 20);
-    assert_ptr_equal(first, relay_of(&s));
+    assert_ptr_equal(first, world_relay(s.a, s.b));
     const struct vn_node_way full = way_over(&s, other);
     assert_string_equal("no_headroom", full.why);
     assert_string_equal("relay", full.bottleneck);
     assert_int_equal(VN_WAY_ROOM_LEAST_KBPS, full.room_kbps);
     load(other, 0);
-    for (int i = 0; i < 60 && relay_of(&s) != other; i++)
+    for (int i = 0; i < 60 && world_relay(s.a, s.b) != other; i++)
         stream(&s, 1000, 20);
-    assert_ptr_equal(other, relay_of(&s));
+    assert_ptr_equal(other, world_relay(s.a, s.b));
     assert_int_not_equal(VN_WAY_ROOM_LEAST_KBPS, way_over(&s, other).room_kbps);
     assert_int_equal(0, s.a->node->routes.failovers);
     vn_world_done(&s.w);
@@ -343,9 +326,9 @@ static void test_excluded_under_traffic(void **state)
     struct vn_world_node *first = relayed(&s), *other = other_than(&s, first);
     uint32_t from = s.flow.next;
     set_rule(&s, VN_RELAY_EXCLUDE, first);
-    assert_ptr_equal(other, relay_of(&s));
+    assert_ptr_equal(other, world_relay(s.a, s.b));
     stream(&s, 10000, 20);
-    assert_ptr_equal(other, relay_of(&s));
+    assert_ptr_equal(other, world_relay(s.a, s.b));
     assert_string_equal("unwanted", way_over(&s, first).why);
     assert_string_equal("exclude", way_over(&s, first).wish);
     assert_int_equal(0, vn_world_status(first).relay_count);
@@ -361,7 +344,7 @@ static void test_excluded_for_a_moment(void **state)
     struct scene s;
     relayed(&s);
     for (int i = 0; i < 3; i++) {
-        struct vn_world_node *left = relay_of(&s);
+        struct vn_world_node *left = world_relay(s.a, s.b);
         set_rule(&s, VN_RELAY_EXCLUDE, left);
         vn_node_set_relay_rules(s.a->node, &(struct vn_route_rules){0});
         assert_string_not_equal("standby", way_over(&s, left).why);
@@ -381,26 +364,26 @@ static void test_pinned_relay(void **state)
     struct scene s;
     setup(&s);
     warm_up(&s);
-    assert_null(relay_of(&s));
+    assert_null(world_relay(s.a, s.b));
     uint32_t from = s.flow.next;
     set_rule(&s, VN_RELAY_PIN, s.d);
-    for (int i = 0; i < 20 && relay_of(&s) != s.d; i++)
+    for (int i = 0; i < 20 && world_relay(s.a, s.b) != s.d; i++)
         stream(&s, 500, 20);
     stream(&s, 20000, 20);
-    assert_ptr_equal(s.d, relay_of(&s));
+    assert_ptr_equal(s.d, world_relay(s.a, s.b));
     assert_string_equal("pin", way_over(&s, s.d).wish);
     assert_int_equal(0, world_flow_gap(&s.flow, from));
     vn_world_cut(s.a, s.d, true);
     stream(&s, 2000, 20);
-    assert_ptr_not_equal(s.d, relay_of(&s));
+    assert_ptr_not_equal(s.d, world_relay(s.a, s.b));
     vn_world_cut(s.a, s.d, false);
-    for (int i = 0; i < 200 && relay_of(&s) != s.d; i++)
+    for (int i = 0; i < 200 && world_relay(s.a, s.b) != s.d; i++)
         stream(&s, 500, 20);
-    assert_ptr_equal(s.d, relay_of(&s));
+    assert_ptr_equal(s.d, world_relay(s.a, s.b));
     vn_node_set_relay_rules(s.a->node, &(struct vn_route_rules){0});
-    for (int i = 0; i < 40 && relay_of(&s); i++)
+    for (int i = 0; i < 40 && world_relay(s.a, s.b); i++)
         stream(&s, 500, 20);
-    assert_null(relay_of(&s));
+    assert_null(world_relay(s.a, s.b));
     vn_world_done(&s.w);
 }
 
@@ -449,9 +432,9 @@ static void test_relay_drops_silently(void **state)
     const size_t before = s.flow.arrived;
     s.swallows = vn_peer_get(first->node, &b)->hop->tether;
     stream(&s, VN_OVERDUE_MS - 500, 40);
-    assert_ptr_equal(first, relay_of(&s));
+    assert_ptr_equal(first, world_relay(s.a, s.b));
     stream(&s, 4500, 40); /* a report was on its way */
-    assert_ptr_not_equal(first, relay_of(&s));
+    assert_ptr_not_equal(first, world_relay(s.a, s.b));
     assert_int_equal(1, s.a->node->routes.failovers);
     stream(&s, 500, 40);
     assert_int_equal(s.flow.next - from, s.flow.arrived - before);
@@ -472,9 +455,9 @@ static void test_relay_drops_some(void **state)
     const size_t before = s.flow.arrived;
     s.swallows = vn_peer_get(first->node, &b)->hop->tether;
     s.every = 30;
-    for (int i = 0; i < 12 && relay_of(&s) == first; i++)
+    for (int i = 0; i < 12 && world_relay(s.a, s.b) == first; i++)
         stream(&s, 1000, 5);
-    assert_ptr_not_equal(first, relay_of(&s));
+    assert_ptr_not_equal(first, world_relay(s.a, s.b));
     assert_int_equal(1, s.a->node->routes.failovers);
     stream(&s, 1000, 5);
     stream(&s, 200, 100); /* nothing is under way then */
@@ -495,7 +478,7 @@ static void test_relay_drops_little(void **state)
     s.every = 100;
     stream(&s, 20000, 5);
     assert_true(s.swallowed > 3000);
-    assert_ptr_equal(first, relay_of(&s));
+    assert_ptr_equal(first, world_relay(s.a, s.b));
     assert_int_equal(0, s.a->node->routes.failovers);
     vn_world_done(&s.w);
 }
@@ -509,9 +492,9 @@ static void test_relay_grants_nothing(void **state)
     const struct vn_id a = vn_world_status(s.a).node;
     stream(&s, 4000, 20);
     s.grants_none = vn_peer_get(first->node, &a)->hop->tether;
-    for (int i = 0; i < 60 && relay_of(&s) == first; i++)
+    for (int i = 0; i < 60 && world_relay(s.a, s.b) == first; i++)
         stream(&s, 1000, 5);
-    assert_ptr_not_equal(first, relay_of(&s));
+    assert_ptr_not_equal(first, world_relay(s.a, s.b));
     assert_int_equal(1, s.a->node->routes.failovers);
     const size_t before = s.flow.arrived;
     stream(&s, 1000, 5);
@@ -531,12 +514,12 @@ static void test_comes_back(void **state)
     for (int i = 0; i < 2; i++) {
         vn_world_cut(s.a, s.b, true);
         stream(&s, 600, 1);
-        assert_ptr_equal(s.c, relay_of(&s));
+        assert_ptr_equal(s.c, world_relay(s.a, s.b));
         vn_world_cut(s.a, s.b, false);
         uint32_t from = s.flow.next;
-        for (int k = 0; k < 100 && relay_of(&s); k++)
+        for (int k = 0; k < 100 && world_relay(s.a, s.b); k++)
             stream(&s, 200, 10);
-        assert_null(relay_of(&s));
+        assert_null(world_relay(s.a, s.b));
         assert_int_equal(0, world_flow_gap(&s.flow, from));
     }
     vn_world_done(&s.w);
@@ -551,7 +534,7 @@ static void test_a_silent_peer_is_no_dead_path(void **state)
     warm_up(&s);
     vn_world_kill(s.b);
     stream(&s, 1000, 1);
-    assert_null(relay_of(&s));
+    assert_null(world_relay(s.a, s.b));
     assert_int_equal(0, s.a->node->routes.failovers);
     vn_world_done(&s.w);
 }

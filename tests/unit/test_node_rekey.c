@@ -6,6 +6,7 @@
 #include "core/tx.h"
 #include "support/node_world.h"
 #include "support/test.h"
+#include "support/world_way.h"
 
 #include "anchor.pb-c.h"
 
@@ -64,20 +65,14 @@ static void finish(void)
     vn_pktbuf_free(path.kept);
 }
 
-static struct vn_stream *tx_of(void)
-{
-    struct vn_id id = vn_world_status(b).node;
-    return vn_peer_get(a->node, &id)->tx;
-}
-
 static struct vn_stream *rx_of(void)
 {
-    return vn_stream_by_sid(b->node, &tx_of()->sid);
+    return vn_stream_by_sid(b->node, &world_tx(a, b)->sid);
 }
 
 static struct vn_tx *worker_tx(void)
 {
-    return vn_map_get(a->worker->tx_by_handle, &tx_of()->handle);
+    return vn_map_get(a->worker->tx_by_handle, &world_tx(a, b)->handle);
 }
 
 static struct vn_rx *worker_rx(void)
@@ -119,7 +114,7 @@ static void assert_same_keys(void)
     struct vn_rx *rx = worker_rx();
     assert_int_equal(tx->keys.epoch, vn_rx_keys_epoch(&rx->keys));
     assert_memory_equal(tx->keys.ck.b, rx->keys.epochs[0].ck.b, 32);
-    assert_memory_equal(&tx_of()->keys, &rx_of()->keys, sizeof(tx_of()->keys));
+    assert_memory_equal(&world_tx(a, b)->keys, &rx_of()->keys, sizeof(world_tx(a, b)->keys));
 }
 
 static void the_node_keeps_no_chain_key(void **state)
@@ -127,7 +122,7 @@ static void the_node_keeps_no_chain_key(void **state)
     (void)state;
     static const struct vn_secret32 none;
     start(VN_SUITE_DEFAULT, 0);
-    assert_memory_equal(&tx_of()->keys.ck0, &none, sizeof(none));
+    assert_memory_equal(&world_tx(a, b)->keys.ck0, &none, sizeof(none));
     assert_memory_equal(&rx_of()->keys.ck0, &none, sizeof(none));
     assert_memory_not_equal(&worker_tx()->keys.ck, &none, sizeof(none));
     finish();
@@ -136,17 +131,17 @@ static void the_node_keeps_no_chain_key(void **state)
 static void a_kem_step_every_two_minutes(enum vn_suite suite)
 {
     start(suite, 0);
-    struct vn_hs_keys before = tx_of()->keys;
+    struct vn_hs_keys before = world_tx(a, b)->keys;
     talk(119, 2);
     assert_int_equal(0, path.controls);
     talk(8, 2);
     assert_int_equal(2, path.controls); /* an offer, an answer */
-    assert_memory_not_equal(&before, &tx_of()->keys, sizeof(before));
+    assert_memory_not_equal(&before, &world_tx(a, b)->keys, sizeof(before));
     assert_same_keys();
-    assert_memory_equal(&tx_of()->rekey.old.ir, &before.k_ctl_ir, 32);
+    assert_memory_equal(&world_tx(a, b)->rekey.old.ir, &before.k_ctl_ir, 32);
     talk(VN_EPOCH_KEEP_MS / 1000, 2);
     static const struct vn_ctl_keys none;
-    assert_memory_equal(&tx_of()->rekey.old, &none, sizeof(none));
+    assert_memory_equal(&world_tx(a, b)->rekey.old, &none, sizeof(none));
     assert_memory_equal(&rx_of()->rekey.old, &none, sizeof(none));
     assert_memory_equal(&rx_of()->rekey.next, &none, sizeof(none));
     /* Control packets go both ways under the new keys. */
@@ -191,19 +186,19 @@ static void frames_are_lost_over_two_kem_steps(void **state)
     (void)state;
     for (unsigned answers_lost = 0; answers_lost < 2; answers_lost++) {
         start(VN_SUITE_DEFAULT, 0);
-        struct vn_id sid = tx_of()->sid;
+        struct vn_id sid = world_tx(a, b)->sid;
         talk(115, 2);
         path.lose_frames = true;
         path.lose_control = answers_lost ? 100 : 0; /* then the first step is not taken */
         shout(20, 2);
         path.lose_control = 0;
-        struct vn_ctl_keys first = {tx_of()->keys.k_ctl_ir, tx_of()->keys.k_ctl_ri};
+        struct vn_ctl_keys first = {world_tx(a, b)->keys.k_ctl_ir, world_tx(a, b)->keys.k_ctl_ri};
         shout(120, 2);
-        assert_memory_not_equal(&first.ir, &tx_of()->keys.k_ctl_ir, 32);
+        assert_memory_not_equal(&first.ir, &world_tx(a, b)->keys.k_ctl_ir, 32);
         path.lose_frames = false;
         vn_pktqueue_clear(&b->written);
         talk(30, 2);
-        assert_true(vn_id_equal(&sid, &tx_of()->sid));
+        assert_true(vn_id_equal(&sid, &world_tx(a, b)->sid));
         assert_same_keys();
         talk(120, 2); /* and the next step */
         assert_same_keys();
@@ -217,14 +212,14 @@ static void without_answer_the_stream_goes_on(void **state)
     (void)state;
     start(VN_SUITE_DEFAULT, 0);
     path.lose_control = 100;
-    struct vn_hs_keys before = tx_of()->keys;
+    struct vn_hs_keys before = world_tx(a, b)->keys;
     talk(300, 2);
-    assert_memory_equal(&before, &tx_of()->keys, sizeof(before));
+    assert_memory_equal(&before, &world_tx(a, b)->keys, sizeof(before));
     assert_true(worker_tx()->keys.epoch > 10);
     assert_int_equal(worker_tx()->keys.epoch, vn_rx_keys_epoch(&worker_rx()->keys));
     path.lose_control = 0;
     talk(30, 2);
-    assert_memory_not_equal(&before, &tx_of()->keys, sizeof(before));
+    assert_memory_not_equal(&before, &world_tx(a, b)->keys, sizeof(before));
     assert_same_keys();
     finish();
 }
@@ -237,14 +232,14 @@ static void frames_are_lost_for_too_long(void **state)
     start(VN_SUITE_DEFAULT, 0);
     path.lose_frames = true;
     path.lose_control = 100;
-    struct vn_id sid = tx_of()->sid;
+    struct vn_id sid = world_tx(a, b)->sid;
     while (worker_tx()->keys.epoch <= vn_rx_keys_epoch(&worker_rx()->keys) + VN_REKEY_AHEAD_MAX)
         shout(1, 2);
-    assert_memory_equal(&sid, &tx_of()->sid, sizeof(sid));
+    assert_memory_equal(&sid, &world_tx(a, b)->sid, sizeof(sid));
     path.lose_frames = false;
     path.lose_control = 0;
     shout(2, 2);
-    assert_memory_not_equal(&sid, &tx_of()->sid, sizeof(sid));
+    assert_memory_not_equal(&sid, &world_tx(a, b)->sid, sizeof(sid));
     talk(30, 2);
     assert_same_keys();
     finish();
@@ -256,7 +251,7 @@ static void repeated_messages_change_nothing(void **state)
     (void)state;
     start(VN_SUITE_DEFAULT, 0);
     talk(130, 2);
-    struct vn_hs_keys keys = tx_of()->keys;
+    struct vn_hs_keys keys = world_tx(a, b)->keys;
     struct vn_span answer =
         VN_SPAN(path.kept->data + VN_HOP_HEADER_LEN, path.kept->len - VN_HOP_HEADER_LEN);
     struct vn_ctl_from from = {.node = vn_world_status(b).node};
@@ -265,9 +260,9 @@ static void repeated_messages_change_nothing(void **state)
     assert_int_equal(drops + 1, vn_world_drops(a)); /* the replay window */
     /* The same messages anew, as an end that repeats itself would send them. */
     Vn__RekeyAnswer ra = VN__REKEY_ANSWER__INIT;
-    ra.epoch = tx_of()->rekey.epoch;
+    ra.epoch = world_tx(a, b)->rekey.epoch;
     ra.ct = (ProtobufCBinaryData){rx_of()->rekey.ct.len, rx_of()->rekey.ct.p};
-    vn_rekey_on_answer(a->node, tx_of(), &ra);
+    vn_rekey_on_answer(a->node, world_tx(a, b), &ra);
     vn_rekey_on_answer(b->node, rx_of(), &ra); /* to the wrong end */
     assert_int_equal(1, vn_world_status(b).drops[VN_NDROP_BODY]);
     uint8_t ek[1216] = {1};
@@ -279,11 +274,11 @@ static void repeated_messages_change_nothing(void **state)
     vn_rekey_on_offer(b->node, rx_of(), &ro);
     ro.ek.len--;
     vn_rekey_on_offer(b->node, rx_of(), &ro);
-    vn_rekey_on_offer(a->node, tx_of(), &ro);
+    vn_rekey_on_offer(a->node, world_tx(a, b), &ro);
     assert_int_equal(2, vn_world_status(b).drops[VN_NDROP_BODY]);
     assert_int_equal(1, vn_world_status(a).drops[VN_NDROP_BODY]);
     talk(30, 2);
-    assert_memory_equal(&keys, &tx_of()->keys, sizeof(keys));
+    assert_memory_equal(&keys, &world_tx(a, b)->keys, sizeof(keys));
     assert_same_keys();
     finish();
 }
@@ -293,7 +288,7 @@ static void packets_under_old_keys_still_count(void **state)
 {
     (void)state;
     start(VN_SUITE_DEFAULT, 0);
-    struct vn_hs_keys old = tx_of()->keys;
+    struct vn_hs_keys old = world_tx(a, b)->keys;
     talk(130, 2);
     Vn__Bound bound = VN__BOUND__INIT;
     Vn__StreamControl m = VN__STREAM_CONTROL__INIT;
@@ -305,7 +300,7 @@ static void packets_under_old_keys_still_count(void **state)
         vn_buf_init(&body, 1000);
         vn_buf_init(&packet, 1000);
         assert_ok(vn_pb_pack(&m.base, &body));
-        assert_ok(vn_control_seal(a->node->suite, &old.k_ctl_ri, &tx_of()->sid, 500 + i,
+        assert_ok(vn_control_seal(a->node->suite, &old.k_ctl_ri, &world_tx(a, b)->sid, 500 + i,
                                   vn_buf_span(&body), &packet));
         uint64_t circuit = vn_world_status(a).drops[VN_NDROP_CIRCUIT];
         uint64_t control = vn_world_status(a).drops[VN_NDROP_CONTROL];
@@ -347,10 +342,10 @@ static void a_step_while_the_stream_moves(void **state)
     path.lose_next = 2;
     while (path.lost == 0)
         talk(1, 2);
-    struct vn_id sid = tx_of()->sid;
+    struct vn_id sid = world_tx(a, b)->sid;
     vn_mem_net_break(w.net, VN_TETHER_DOWN_SILENT);
     talk(20, 2);
-    assert_true(vn_id_equal(&sid, &tx_of()->sid));
+    assert_true(vn_id_equal(&sid, &world_tx(a, b)->sid));
     assert_true(worker_tx()->keys.kem_due_us > w.now_us + 90000000);
     assert_same_keys();
     /* And once more afterwards: the keys of both ends go on. */

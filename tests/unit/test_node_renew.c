@@ -40,31 +40,22 @@ static void wear(struct vn_world_node *n, const struct vn_world_node *peer)
     vn_mem_net_wear(n->world->net, vn_world_owner(n), vn_world_owner(peer));
 }
 
-static struct vn_peer *peer_of(const struct vn_world_node *n, const struct vn_world_node *peer)
-{
-    struct vn_id id = vn_world_status(peer).node;
-    struct vn_peer *p = vn_peer_get(n->node, &id);
-    assert_non_null(p);
-    return p;
-}
-
 static struct vn_id tether_of(const struct vn_world_node *n, const struct vn_world_node *peer)
 {
-    const struct vn_peer *p = peer_of(n, peer);
+    const struct vn_peer *p = vn_world_peer(n, peer);
     assert_non_null(p->hop);
     assert_int_equal(VN_HOP_UP, p->hop->state);
     return p->hop->tether;
 }
 
-static void expect_tether(const struct scene *s, const struct vn_world_node *n,
-                          const struct vn_world_node *peer, const struct vn_id *before)
+static void expect_tether(const struct vn_world_node *n, const struct vn_world_node *peer,
+                          const struct vn_id *before)
 {
-    (void)s;
     const struct vn_id now = tether_of(n, peer), other = tether_of(peer, n);
     assert_true(vn_id_equal(&now, &other));
     assert_false(vn_id_equal(&now, before));
-    assert_null(peer_of(n, peer)->beside);
-    assert_null(peer_of(peer, n)->beside);
+    assert_null(vn_world_peer(n, peer)->beside);
+    assert_null(vn_world_peer(peer, n)->beside);
 }
 
 /* Nothing was lost since, and the stream is the one that it was. */
@@ -83,7 +74,7 @@ static void test_direct(void **state)
     (void)state;
     struct scene s;
     setup(&s);
-    const struct vn_stream *tx = peer_of(s.a, s.b)->tx;
+    const struct vn_stream *tx = vn_world_peer(s.a, s.b)->tx;
     for (unsigned who = 1; who <= 3; who++) {
         const struct vn_id before = tether_of(s.a, s.b);
         const uint32_t since = s.flow.next;
@@ -95,10 +86,10 @@ static void test_direct(void **state)
         assert_int_equal(4, vn_mem_net_count(s.w.net));
         world_flow_run(&s.flow, 1000, 1);
         world_flow_run(&s.flow, 5000, 10);
-        expect_tether(&s, s.a, s.b, &before);
+        expect_tether(s.a, s.b, &before);
         expect_unharmed(&s, since);
         assert_int_equal(2, vn_mem_net_count(s.w.net));
-        assert_ptr_equal(tx, peer_of(s.a, s.b)->tx);
+        assert_ptr_equal(tx, vn_world_peer(s.a, s.b)->tx);
         assert_int_equal(VN_TX_OPEN, tx->state);
     }
     vn_world_done(&s.w);
@@ -119,7 +110,7 @@ static void test_no_successor_at_first(void **state)
     assert_true(vn_id_equal(&before, &now));
     s.w.hold_jobs = false;
     world_flow_run(&s.flow, 15000, 10);
-    expect_tether(&s, s.a, s.b, &before);
+    expect_tether(s.a, s.b, &before);
     expect_unharmed(&s, since);
     vn_world_done(&s.w);
 }
@@ -132,12 +123,12 @@ static void test_without_descriptor(void **state)
     setup(&s);
     const struct vn_id before = tether_of(s.a, s.b);
     const uint32_t since = s.flow.next;
-    vn_peer_drop_descriptor(peer_of(s.a, s.b));
+    vn_peer_drop_descriptor(vn_world_peer(s.a, s.b));
     wear(s.a, s.b);
     world_flow_run(&s.flow, 2500, 10);
-    assert_non_null(peer_of(s.a, s.b)->beside);
+    assert_non_null(vn_world_peer(s.a, s.b)->beside);
     world_flow_run(&s.flow, 5000, 10);
-    expect_tether(&s, s.a, s.b, &before);
+    expect_tether(s.a, s.b, &before);
     expect_unharmed(&s, since);
     vn_world_done(&s.w);
 }
@@ -161,9 +152,9 @@ static void over_a_relay(const char *const *via)
         wear(ends[i][0], ends[i][1]);
         world_flow_run(&s.flow, 1000, 2);
         world_flow_run(&s.flow, 15000, 20);
-        expect_tether(&s, ends[i][0], ends[i][1], &before);
+        expect_tether(ends[i][0], ends[i][1], &before);
         expect_unharmed(&s, since);
-        const struct vn_circuit *c = peer_of(s.a, s.b)->tx->circuit;
+        const struct vn_circuit *c = vn_world_peer(s.a, s.b)->tx->circuit;
         const struct vn_id relay = vn_world_status(s.c).node;
         assert_non_null(c->path);
         assert_true(vn_id_equal(&relay, &c->path->nodes[0]));
@@ -197,7 +188,7 @@ static void via_a_relay(struct scene *s)
 /* c calls what goes through it from a worn, every 10 ms, so often. */
 static void cry(struct scene *s, unsigned times)
 {
-    const struct vn_hop *h = peer_of(s->c, s->a)->hop;
+    const struct vn_hop *h = vn_world_peer(s->c, s->a)->hop;
     for (unsigned i = 0; i < times; i++) {
         VN_LIST_EACH(it, &h->circuits)
         {
@@ -243,8 +234,8 @@ static void test_no_answer(void **state)
     (void)state;
     struct scene s;
     setup(&s);
-    const struct vn_peer *p = peer_of(s.a, s.b);
-    peer_of(s.b, s.a)->signalled_ms = UINT64_MAX; /* each is late */
+    const struct vn_peer *p = vn_world_peer(s.a, s.b);
+    vn_world_peer(s.b, s.a)->signalled_ms = UINT64_MAX; /* each is late */
     wear(s.a, s.b);
     uint32_t last = 0, offers = 0;
     for (unsigned i = 0; i < 1200; i++) {
@@ -266,9 +257,9 @@ static void test_successor_goes(void **state)
     struct scene s;
     setup(&s);
     const struct vn_id before = tether_of(s.a, s.b);
-    const struct vn_peer *a = peer_of(s.b, s.a), *b = peer_of(s.a, s.b);
+    const struct vn_peer *a = vn_world_peer(s.b, s.a), *b = vn_world_peer(s.a, s.b);
     for (unsigned i = 0; i < 5; i++) {
-        assert_int_equal(VN_OK, vn_hop_offer(s.b->node, peer_of(s.b, s.a)));
+        assert_int_equal(VN_OK, vn_hop_offer(s.b->node, vn_world_peer(s.b, s.a)));
         for (unsigned k = 0; k < 100 && vn_id_equal(&a->hop->tether, &before); k++)
             world_flow_run(&s.flow, 1, 1);
         vn_hop_close(s.b->node, a->hop);
@@ -291,7 +282,7 @@ static void test_lost_meanwhile(void **state)
     (void)state;
     struct scene s;
     setup(&s);
-    const struct vn_peer *p = peer_of(s.a, s.b);
+    const struct vn_peer *p = vn_world_peer(s.a, s.b);
     for (unsigned wait_ms = 0; wait_ms < 60; wait_ms += 7) {
         wear(s.a, s.b);
         while (!p->tx->circuit->successor)
@@ -315,7 +306,7 @@ static void test_hostile(void **state)
     (void)state;
     struct scene s;
     setup(&s);
-    struct vn_peer *p = peer_of(s.a, s.b);
+    struct vn_peer *p = vn_world_peer(s.a, s.b);
     for (unsigned i = 0; i < 200; i++) {
         if (p->beside)
             vn_hop_replace(s.a->node, p->beside);

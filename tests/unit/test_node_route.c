@@ -4,8 +4,8 @@
 #include "anchor.pb-c.h"
 #include "base/log.h"
 #include "core/node_i.h"
-#include "support/node_world.h"
 #include "support/test.h"
+#include "support/world_way.h"
 
 struct scene {
     struct vn_world w;
@@ -24,30 +24,6 @@ static void setup(struct scene *s, bool cut)
     vn_world_cut(s->a, s->b, cut);
 }
 
-static const struct vn_node_link *link_to(const struct vn_world_node *n,
-                                          const struct vn_world_node *to)
-{
-    static struct vn_node_link links[8];
-    const struct vn_mem_member *m = vn_mem_authority_member(n->world->authority, to->member);
-    size_t count = vn_node_links(n->node, links, VN_ARRAY_LEN(links));
-    for (size_t i = 0; i < count; i++) {
-        if (links[i].tx && vn_ip_equal(&links[i].addrs[0], &m->ip4))
-            return &links[i];
-    }
-    fail_msg("no stream");
-    return NULL;
-}
-
-static struct vn_world_node *relay_of(struct scene *s, const struct vn_world_node *from,
-                                      const struct vn_world_node *to)
-{
-    const struct vn_node_link *l = link_to(from, to);
-    if (l->via_count == 0)
-        return NULL;
-    struct vn_id c = vn_world_status(s->c).node;
-    return vn_id_equal(&l->via[0], &c) ? s->c : s->d;
-}
-
 /* Nobody named a relay: it asks whom it may reach, and goes through one of those. */
 static void test_found_when_needed(void **state)
 {
@@ -56,8 +32,8 @@ static void test_found_when_needed(void **state)
     setup(&s, true);
     uint64_t cold = vn_world_ping(s.a, s.b, false, 10000);
     assert_in_range(cold, VN_DIRECT_WAIT_MS, 3500);
-    assert_non_null(relay_of(&s, s.a, s.b));
-    assert_int_equal(1, vn_world_counters(relay_of(&s, s.a, s.b)).frames_relayed);
+    assert_non_null(world_relay(s.a, s.b));
+    assert_int_equal(1, vn_world_counters(world_relay(s.a, s.b)).frames_relayed);
     /* b goes its own way, perhaps through the other one. */
     assert_true(vn_world_ping(s.b, s.a, false, 10000) < 3500);
     for (int i = 0; i < 100; i++) {
@@ -81,7 +57,7 @@ static void test_moves_back(void **state)
     for (int i = 0; i < 1000 && !moved; i++) {
         assert_true(vn_world_ping(s.a, s.b, false, 1000) < 20);
         vn_world_run(&s.w, 100);
-        moved = !relay_of(&s, s.a, s.b);
+        moved = !world_relay(s.a, s.b);
     }
     assert_true(moved);
     uint64_t relayed =
@@ -100,7 +76,7 @@ static void test_direct_dies(void **state)
     struct scene s;
     setup(&s, false);
     assert_true(vn_world_ping(s.a, s.b, false, 5000) < 100);
-    assert_null(relay_of(&s, s.a, s.b));
+    assert_null(world_relay(s.a, s.b));
     vn_world_cut(s.a, s.b, true);
     unsigned lost = 0;
     while (lost < 20 && vn_world_ping(s.a, s.b, false, 500) == UINT64_MAX)
@@ -108,7 +84,7 @@ static void test_direct_dies(void **state)
     /* Until the silence is noticed: by the learner, if it has a standby, else by the tether; then a
      * second for a direct way. */
     assert_in_range(lost, 1, VN_MEM_SILENT_US / 500000 + 5);
-    assert_non_null(relay_of(&s, s.a, s.b));
+    assert_non_null(world_relay(s.a, s.b));
     assert_int_equal(0, s.a->unreachables);
     assert_int_equal(1, vn_world_status(s.a).handshakes_started);
     vn_world_done(&s.w);
@@ -121,11 +97,11 @@ static void test_relay_dies(void **state)
     struct scene s;
     setup(&s, true);
     assert_true(vn_world_ping(s.a, s.b, false, 10000) < 3500);
-    struct vn_world_node *first = relay_of(&s, s.a, s.b);
+    struct vn_world_node *first = world_relay(s.a, s.b);
     vn_world_kill(first);
     vn_mem_net_break_of(s.w.net, vn_world_owner(first), VN_TETHER_DOWN_SILENT);
     assert_true(vn_world_ping(s.a, s.b, false, 10000) < 3000);
-    struct vn_world_node *second = relay_of(&s, s.a, s.b);
+    struct vn_world_node *second = world_relay(s.a, s.b);
     assert_non_null(second);
     assert_ptr_not_equal(first, second);
     assert_int_equal(0, s.a->unreachables);
@@ -164,7 +140,7 @@ static void test_realm_forbids_relays(void **state)
     struct scene s;
     setup(&s, true);
     assert_true(vn_world_ping(s.a, s.b, false, 10000) < 3500);
-    struct vn_world_node *relay = relay_of(&s, s.a, s.b);
+    struct vn_world_node *relay = world_relay(s.a, s.b);
     rule(&s, VN_RELAYS_NONE);
     assert_int_equal(0, vn_world_status(relay).relay_count);
     assert_false(vn_world_status(relay).relay_allowed);
@@ -177,7 +153,7 @@ static void test_realm_forbids_relays(void **state)
     rule(&s, VN_RELAYS_ALL);
     vn_world_run(&s.w, VN_UNREACHABLE_MS);
     assert_true(vn_world_ping(s.a, s.b, false, 10000) < 3500);
-    assert_non_null(relay_of(&s, s.a, s.b));
+    assert_non_null(world_relay(s.a, s.b));
     vn_world_done(&s.w);
 }
 
@@ -191,7 +167,7 @@ static void test_public_nodes_relay(void **state)
     assert_true(vn_world_status(s.c).relay_allowed);
     assert_false(vn_world_status(s.d).relay_allowed);
     assert_true(vn_world_ping(s.a, s.b, false, 10000) < 10000); /* d refused it, perhaps */
-    assert_ptr_equal(s.c, relay_of(&s, s.a, s.b));
+    assert_ptr_equal(s.c, world_relay(s.a, s.b));
     vn_world_done(&s.w);
 }
 
@@ -233,7 +209,7 @@ static void test_countries(void **state)
             assert_true(cold == UINT64_MAX);
         } else {
             assert_true(cold < 5000);
-            const struct vn_world_node *relay = relay_of(&s, s.a, s.b);
+            const struct vn_world_node *relay = world_relay(s.a, s.b);
             assert_true(relay == s.c ? CASES[i].carol : CASES[i].dave);
         }
         vn_world_done(&s.w);
@@ -262,7 +238,7 @@ static void test_relays_lose_their_right(void **state)
     setup(&s, true);
     struct vn_world_node *const relays[] = {s.c, s.d};
     assert_true(vn_world_ping(s.a, s.b, false, 10000) < 3500);
-    const struct vn_world_node *carrier = relay_of(&s, s.a, s.b);
+    const struct vn_world_node *carrier = world_relay(s.a, s.b);
     assert_int_equal((int)vn_world_status(carrier).relay_count, 1);
     for (uint32_t lost = VN_RIGHT_RELAY;; lost = 0) {
         for (size_t i = 0; i < 2; i++) {
@@ -361,7 +337,7 @@ static void test_rules(void **state)
         assert_true(vn_world_ping(s.a, s.c, false, 5000) < 1000);
         assert_true(vn_world_ping(s.a, s.d, false, 5000) < 1000);
         const uint64_t cold = vn_world_ping(s.a, s.b, false, 8000);
-        const struct vn_world_node *relay = cold == UINT64_MAX ? NULL : relay_of(&s, s.a, s.b);
+        const struct vn_world_node *relay = cold == UINT64_MAX ? NULL : world_relay(s.a, s.b);
         if (!CASES[i].carol && !CASES[i].dave)
             assert_null(relay);
         else
@@ -438,7 +414,7 @@ static void test_taints_of_strangers(void **state)
     add_rule(&s.a->rules, VN_RELAY_EXCLUDE, "taint:attic");
     vn_world_restart(s.a);
     assert_true(vn_world_ping(s.a, s.b, false, 10000) < 8000);
-    assert_ptr_equal(s.d, relay_of(&s, s.a, s.b));
+    assert_ptr_equal(s.d, world_relay(s.a, s.b));
     const struct vn_id b = vn_world_status(s.b).node, c = vn_world_status(s.c).node;
     struct vn_node_way ways[VN_NODE_WAYS_MAX];
     const size_t count = vn_node_ways(s.a->node, &b, ways, VN_ARRAY_LEN(ways));
