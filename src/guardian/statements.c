@@ -7,7 +7,7 @@
 struct group {
     struct vn_statements *all;
     struct group *next;
-    size_t before; /* so many must still come or leave */
+    size_t before; /* so many come or leave before it is signed, if others are being made */
     size_t n;
     struct vn_statement_wait *waiting[VN_STATEMENTS_MAX];
     uv_work_t work;
@@ -71,7 +71,7 @@ static void came(struct vn_statements *s)
     s->expected--;
     for (struct group *g = s->gathering, *next; g; g = next) {
         next = g->next;
-        if (--g->before == 0)
+        if (--g->before == 0 || s->expected == 0)
             sign(g);
     }
 }
@@ -95,7 +95,7 @@ static struct group *group_of(struct vn_statements *s, const struct vn_realm *re
     struct group *g = calloc(1, sizeof(*g));
     if (!g)
         return NULL;
-    *g = (struct group){.all = s, .next = s->gathering, .before = s->expected};
+    *g = (struct group){.all = s, .next = s->gathering, .before = VN_STATEMENTS_MAX};
     s->gathering = g;
     return g;
 }
@@ -103,11 +103,8 @@ static struct group *group_of(struct vn_statements *s, const struct vn_realm *re
 void vn_statements_join(struct vn_statements *s, struct vn_statement_wait *w)
 {
     struct group *g = group_of(s, w->realm);
-    if (g) {
-        g->waiting[g->n++] = w;
-        if (g->n == VN_STATEMENTS_MAX)
-            sign(g);
-    }
+    if (g)
+        g->waiting[g->n++] = w; /* there is room: each who came was counted */
     came(s);
     if (!g)
         w->fn(w, VN_ERR_NOMEM);

@@ -1,7 +1,8 @@
 /*
  * Logins that are made at the same time have their statements signed together: one ML-DSA signature
- * for up to VN_STATEMENTS_MAX of a realm, on the pool. A group waits for as many logins as were
- * being made when it began, so a login alone waits for nobody. Loop thread only.
+ * for up to VN_STATEMENTS_MAX of a realm, on the pool. A group waits while others are being made,
+ * until VN_STATEMENTS_MAX of any realm have come since it began: a login alone waits for nobody,
+ * and none for more than that, however many come. Loop thread only.
  */
 #pragma once
 

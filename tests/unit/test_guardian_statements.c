@@ -104,19 +104,25 @@ static void those_made_at_once_share(void **state)
     check_signed(w, 3, 1);
 }
 
-/* Who comes later takes the place of one that was awaited, and prolongs nothing. */
-static void nobody_waits_for_who_began_later(void **state)
+/* Who begins later is awaited too, but only until so many have come, of whatever realm. */
+static void nobody_waits_for_more_than_a_group(void **state)
 {
     struct world *w = *state;
     expect(w, 2);
     join(w, 0, realms[0]);
-    expect(w, 30);
-    assert_int_equal(signed_now(w), 0);
+    expect(w, 40);
     join(w, 1, realms[0]);
+    for (size_t i = 2; i < 14; i++)
+        join(w, i, realms[1]);
+    vn_statements_leave(w->s);
+    assert_int_equal(signed_now(w), 0);
+    vn_statements_leave(w->s);
     assert_int_equal(signed_now(w), 2);
     check_signed(w, 0, 2);
-    for (size_t i = 0; i < 30; i++)
+    for (size_t i = 0; i < 26; i++)
         vn_statements_leave(w->s);
+    assert_int_equal(signed_now(w), 14);
+    check_signed(w, 13, 12);
 }
 
 static void groups_are_bounded(void **state)
@@ -192,7 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(alone_waits_for_nobody),
         TEST(those_made_at_once_share),
-        TEST(nobody_waits_for_who_began_later),
+        TEST(nobody_waits_for_more_than_a_group),
         TEST(groups_are_bounded),
         TEST(realms_stay_apart),
     };
