@@ -1,6 +1,6 @@
 /*
  * Telling Master of the realms' NATS accounts: which keys sign JWTs there, and who is revoked. For
- * each message nats-server checks every connection of the account again (about 0.2 ms each) and
+ * each message nats-server checks every connection of the account again (about 0.3 ms each) and
  * reads no other one meanwhile, so they do not follow each other faster than it answers. Loop
  * thread only.
  */
