@@ -61,6 +61,8 @@ if(VN_SANITIZE)
     add_compile_options(-fsanitize=${vn_sanitize_csv} -fno-sanitize-recover=all
                         -fno-omit-frame-pointer)
     add_link_options(-fsanitize=${vn_sanitize_csv})
+    # Hundreds of programs are built to run once: reports need lines, not variables.
+    add_compile_options(-g1)
 endif()
 if(VN_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
