@@ -3,6 +3,7 @@
 
 passed=0 failed=0 skipped=0
 broken= # presets that did not build
+fetching= # the process that gets npm's packages
 stages=(format layers banned asan corpus tidy tsan release models e2e bench clean)
 slow_stages=(coverage fuzz)
 
@@ -101,6 +102,8 @@ stage_e2e() {
     local log=$here/build/e2e.log
     built release || return 0
     built scaled programs || return 0
+    [ -z "$fetching" ] || wait "$fetching" || true # what is missing, its tests say
+    fetching=
     VN_BUILD=$here/build/release VN_BIN=$here/build/release/bin VN_LONG=$long \
         VN_SCALED=$here/build/scaled/bin \
         "$here/tests/e2e/run" 2>&1 | tee "$log" | sed -u 's/^/   /' || true
@@ -141,6 +144,15 @@ stage_clean() {
         diff <(printf '%s\n' "$tree_before") <(printf '%s\n' "$now") || true
         count 0 1 0
     fi
+}
+
+# What the end-to-end tests have from npm comes while others compile: the network is slow, and needs
+# no processor.
+fetch() {
+    mkdir -p "$here/build"
+    VN_BUILD=$here/build/release python3 -B "$here/tests/e2e/npm.py" >"$here/build/npm.log" 2>&1 &
+    fetching=$!
+    trap '[ -z "$fetching" ] || kill "$fetching" 2>/dev/null || true' EXIT
 }
 
 # Clang's warnings, and its thread sanitizer on everything that runs in CTest.
@@ -213,6 +225,7 @@ cmd_test() {
     need_packages run build test
     tree_before=$(git -C "$here" status --porcelain)
     say "   packages: $((SECONDS - all_started)) s"
+    [[ " ${chosen[*]} " != *" e2e "* ]] || fetch
     for stage in "${chosen[@]}"; do
         started=$SECONDS
         local p=$passed f=$failed s=$skipped

@@ -1,4 +1,7 @@
-"""Programs of npm packages, for tests against what others wrote. Installed once, into the cache of the build."""
+"""Programs of npm packages, for tests against what others wrote. Installed once, into the cache of the build.
+
+As a program it installs all of them: ./dev test does that beside what needs no network.
+"""
 import fcntl
 import hashlib
 import shutil
@@ -7,6 +10,7 @@ import subprocess
 from lib import BUILD, SOURCE, log, need, run, skip
 
 INTEROP = SOURCE / "tests/interop"
+REDOCLY = ("@redocly/cli", "2.77.0", "redocly")
 
 
 def npm_program(package, version, program):
@@ -42,3 +46,8 @@ def modules():
                 timeout=240)
             (at / "done").touch()
     return at
+
+
+if __name__ == "__main__":
+    modules()
+    npm_program(*REDOCLY)

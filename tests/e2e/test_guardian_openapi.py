@@ -4,7 +4,7 @@ import re
 
 from guardian_rig import *
 from lib import *
-from npm import npm_program
+from npm import REDOCLY, npm_program
 
 need("veilnet-guardian", "nats-server")
 rig = Rig("--public", "127.0.0.1")
@@ -57,7 +57,7 @@ def everyone_is_asked_who_they_are():
 def a_linter_accepts_it():
     path = rig.top / "openapi.json"
     path.write_text(json.dumps(document))
-    lint = npm_program("@redocly/cli", "2.77.0", "redocly")
+    lint = npm_program(*REDOCLY)
     env = {**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
     done = run([lint, "lint", "--format", "stylish", path], ok=False, timeout=90, env=env)
     check(done.returncode == 0, f"redocly lint: {done.stdout[-3000:]}")
