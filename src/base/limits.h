@@ -90,6 +90,8 @@
 #define VN_QUARANTINE_ADDRS_MAX 512
 #define VN_COMMAND_ID_LEN 16
 #define VN_COMMAND_SESSIONS_MAX 48 /* in one answer */
+#define VN_COMMAND_ROUTES_MAX 8    /* likewise, with all their ways */
+#define VN_COMMAND_REMOTES_MAX 128 /* likewise */
 #define VN_COMMAND_NETWORKS_MAX 64
 #define VN_COMMAND_STATS_MAX 16 /* that wait for the worker's counters */
 #define VN_COMMAND_WAIT_MS 3000 /* Guardian waits for an answer */

@@ -169,6 +169,12 @@ void vn_admin_on_command(struct vn_node *n, const void *body)
     case VN__COMMAND__KIND_SESSIONS:
         ask_worker(&r, false, m->sessions->offset);
         break;
+    case VN__COMMAND__KIND_ROUTES:
+        vn_admin_routes(n, m->routes->offset, &to);
+        break;
+    case VN__COMMAND__KIND_REMOTES:
+        vn_admin_remotes(n, &to);
+        break;
     case VN__COMMAND__KIND_HEALTH:
         ask_worker(&r, true, 0);
         break;

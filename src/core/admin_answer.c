@@ -3,7 +3,6 @@
 #include "core/admin.h"
 #include "core/node_i.h"
 
-#define LINKS_MAX 1024
 #define COUNTERS_MAX (16 + VN_NDROP_COUNT + VN_DROP_COUNT + VN_TDROP_COUNT)
 
 static ProtobufCBinaryData ip_data(const struct vn_ip *ip)
@@ -108,13 +107,13 @@ void vn_admin_sessions(struct vn_node *n, const struct vn_ev_stats *stats, size_
     ProtobufCBinaryData addrs[VN_COMMAND_SESSIONS_MAX][VN_CERT_ADDRS_MAX];
     Vn__NodeSessions out = VN__NODE_SESSIONS__INIT;
     Vn__CommandAnswer m = VN__COMMAND_ANSWER__INIT;
-    struct vn_node_link *links = calloc(LINKS_MAX, sizeof(*links));
+    struct vn_node_link *links = calloc(VN_ADMIN_LINKS_MAX, sizeof(*links));
     if (!links) {
         m.result = VN_COMMAND_FAILED;
         to->send(to->arg, &m);
         return;
     }
-    size_t count = VN_MIN(vn_node_links(n, links, LINKS_MAX), (size_t)LINKS_MAX);
+    size_t count = VN_MIN(vn_node_links(n, links, VN_ADMIN_LINKS_MAX), (size_t)VN_ADMIN_LINKS_MAX);
     out.total = (uint32_t)count;
     out.sessions = pointers;
     for (size_t i = offset; i < count && out.n_sessions < VN_ARRAY_LEN(items); i++) {

@@ -53,6 +53,7 @@ int vn_admin_order(struct vn_guardian *g, const struct vn_id *node, json_t *take
                    json_t **ret);
 int vn_cmd_node_query(int argc, char **argv);
 int vn_cmd_node_sessions(int argc, char **argv);
+int vn_cmd_node_routes(int argc, char **argv);
 int vn_cmd_node_health(int argc, char **argv);
 int vn_cmd_node_quarantine(int argc, char **argv);
 int vn_cmd_node_release(int argc, char **argv);

@@ -146,25 +146,30 @@ static int simple(int argc, char **argv, const char *command)
 int vn_cmd_node_query(int argc, char **argv)
 {
     static struct verb v;
-    json_t *info = NULL, *networks = NULL;
+    json_t *info = NULL, *networks = NULL, *remotes = NULL;
     int code = start(argc, argv, &v, false);
     if (!code)
         code = vn_admin_order(&v.c.g, &v.s.found.id, json_pack("{s:s}", "command", "info"), &info);
     if (!code)
         code = vn_admin_order(&v.c.g, &v.s.found.id, json_pack("{s:s}", "command", "networks"),
                               &networks);
+    if (!code)
+        code = vn_admin_order(&v.c.g, &v.s.found.id,
+                              json_pack("{s:s}", "command", "remote_networks"), &remotes);
     if (!code) {
         json_object_set(info, "networks", json_object_get(networks, "items"));
+        json_object_set(info, "remote_networks", json_object_get(remotes, "items"));
         vn_admin_print(&v.c, v.s.found.tag, info);
     }
     json_decref(info);
     json_decref(networks);
+    json_decref(remotes);
     vn_admin_finish(&v.c);
     return code;
 }
 
 /* As many answers as it takes. */
-int vn_cmd_node_sessions(int argc, char **argv)
+static int all_of(int argc, char **argv, const char *command)
 {
     static struct verb v;
     json_t *all = NULL;
@@ -172,9 +177,8 @@ int vn_cmd_node_sessions(int argc, char **argv)
     for (bool more = !code; !code && more;) {
         json_t *part = NULL, *items = json_object_get(all, "items");
         json_int_t offset = (json_int_t)json_array_size(items);
-        code =
-            vn_admin_order(&v.c.g, &v.s.found.id,
-                           json_pack("{s:s, s:I}", "command", "sessions", "offset", offset), &part);
+        code = vn_admin_order(&v.c.g, &v.s.found.id,
+                              json_pack("{s:s, s:I}", "command", command, "offset", offset), &part);
         if (code)
             break;
         json_int_t total = json_integer_value(json_object_get(part, "total"));
@@ -193,6 +197,16 @@ int vn_cmd_node_sessions(int argc, char **argv)
     json_decref(all);
     vn_admin_finish(&v.c);
     return code;
+}
+
+int vn_cmd_node_sessions(int argc, char **argv)
+{
+    return all_of(argc, argv, "sessions");
+}
+
+int vn_cmd_node_routes(int argc, char **argv)
+{
+    return all_of(argc, argv, "routes");
 }
 
 int vn_cmd_node_health(int argc, char **argv)

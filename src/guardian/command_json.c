@@ -56,24 +56,71 @@ static json_t *info(const Vn__NodeInfo *m)
                      (json_int_t)m->quarantined_from);
 }
 
+static bool prefix_of(const ProtobufCBinaryData *addr, uint32_t bits, char ret[VN_PREFIX_TEXT])
+{
+    struct vn_prefix p;
+    if (addr->len != sizeof(p.ip.b) || bits > 128)
+        return false;
+    memcpy(p.ip.b, addr->data, sizeof(p.ip.b));
+    p.bits = (uint8_t)bits;
+    if (vn_ip_is_v4(&p.ip) && p.bits < 96)
+        return false;
+    vn_prefix_format(&p, ret);
+    return true;
+}
+
 static json_t *networks(const Vn__NodeNetworks *m)
 {
     json_t *a = json_array();
     for (size_t i = 0; a && i < m->n_networks; i++) {
         const Vn__NodeNetwork *n = m->networks[i];
-        struct vn_prefix p;
         char prefix[VN_PREFIX_TEXT];
-        if (n->addr.len != sizeof(p.ip.b) || n->bits > 128)
-            continue;
-        memcpy(p.ip.b, n->addr.data, sizeof(p.ip.b));
-        p.bits = (uint8_t)n->bits;
-        if (vn_ip_is_v4(&p.ip) && p.bits < 96)
-            continue;
-        vn_prefix_format(&p, prefix);
-        json_array_append_new(
-            a, json_pack("{s:o, s:s}", "interface", text(n->interface), "network", prefix));
+        if (prefix_of(&n->addr, n->bits, prefix))
+            json_array_append_new(
+                a, json_pack("{s:o, s:s}", "interface", text(n->interface), "network", prefix));
     }
     return json_pack("{s:o}", "items", a);
+}
+
+static json_t *remotes(const Vn__NodeRemotes *m)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; a && i < m->n_networks; i++) {
+        const Vn__NodeRemote *n = m->networks[i];
+        char prefix[VN_PREFIX_TEXT];
+        json_t *node = prefix_of(&n->addr, n->bits, prefix) ? id_of(&n->node) : NULL;
+        if (node)
+            json_array_append_new(a, json_pack("{s:s, s:o, s:o}", "network", prefix, "node_id",
+                                               node, "tag", text(n->tag)));
+    }
+    return json_pack("{s:o}", "items", a);
+}
+
+/* ---- routes ---- */
+
+static json_t *way(const Vn__NodeWay *w)
+{
+    return json_pack("{s:o, s:o, s:o, s:I}", "relay", w->relay.len ? id_of(&w->relay) : json_null(),
+                     "tag", text(w->tag), "why", text(w->why), "cost_us", (json_int_t)w->cost_us);
+}
+
+static json_t *route(const Vn__NodeRoute *r)
+{
+    json_t *via = json_array(), *ways = json_array();
+    for (size_t i = 0; i < r->n_via; i++)
+        json_array_append_new(via, id_of(&r->via[i]));
+    for (size_t i = 0; i < r->n_ways; i++)
+        json_array_append_new(ways, way(r->ways[i]));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "node_id", id_of(&r->node), "tag", text(r->tag),
+                     "state", text(r->state), "via", via, "ways", ways);
+}
+
+static json_t *routes(const Vn__NodeRoutes *m)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; a && i < m->n_routes; i++)
+        json_array_append_new(a, route(m->routes[i]));
+    return json_pack("{s:I, s:o}", "total", (json_int_t)m->total, "items", a);
 }
 
 static json_t *session(const Vn__NodeSession *s)
@@ -135,6 +182,10 @@ json_t *vn_command_answer_json(const Vn__CommandAnswer *m)
         return sessions(m->sessions);
     case VN__COMMAND_ANSWER__DETAIL_HEALTH:
         return health(m->health);
+    case VN__COMMAND_ANSWER__DETAIL_ROUTES:
+        return routes(m->routes);
+    case VN__COMMAND_ANSWER__DETAIL_REMOTES:
+        return remotes(m->remotes);
     default:
         return json_object();
     }

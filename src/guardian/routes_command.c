@@ -167,6 +167,11 @@ static void taint(struct vn_request *r, struct vn_conflux_record *c, const char 
         vn_node_tell_identities(r, c, name);
 }
 
+static void scopes(struct vn_request *r, struct vn_conflux_record *c, const char *name)
+{
+    vn_node_change_teams(r, c, name);
+}
+
 /* ---- what a login brings ---- */
 
 void vn_node_tell_rights(struct vn_request *r, const struct vn_conflux_record *c)
@@ -299,9 +304,9 @@ static void ask(struct vn_request *r, const struct vn_conflux_record *c, const c
         return;
     o->audit = audit;
     m.kind_case = kind;
-    if (kind == VN__COMMAND__KIND_SESSIONS) {
+    if (kind == VN__COMMAND__KIND_SESSIONS || kind == VN__COMMAND__KIND_ROUTES) {
         q.offset = (uint32_t)VN_MIN(offset, (json_int_t)UINT32_MAX);
-        m.sessions = &q;
+        m.sessions = &q; /* the same place for both */
     } else {
         m.info = &none; /* the same place for all of them */
     }
@@ -321,6 +326,16 @@ static void networks(struct vn_request *r, struct vn_conflux_record *c, const ch
 static void sessions(struct vn_request *r, struct vn_conflux_record *c, const char *name)
 {
     ask(r, c, name, VN__COMMAND__KIND_SESSIONS, "node_queried");
+}
+
+static void remotes(struct vn_request *r, struct vn_conflux_record *c, const char *name)
+{
+    ask(r, c, name, VN__COMMAND__KIND_REMOTES, "node_queried");
+}
+
+static void routes(struct vn_request *r, struct vn_conflux_record *c, const char *name)
+{
+    ask(r, c, name, VN__COMMAND__KIND_ROUTES, "node_queried");
 }
 
 static void health(struct vn_request *r, struct vn_conflux_record *c, const char *name)
@@ -361,9 +376,12 @@ static const struct {
 } COMMANDS[] = {
     {"info", info, {NULL}},
     {"networks", networks, {NULL}},
+    {"remote_networks", remotes, {NULL}},
+    {"routes", routes, {"offset"}},
     {"sessions", sessions, {"offset"}},
     {"health", health, {NULL}},
     {"taint", taint, {"add", "remove"}},
+    {"scopes", scopes, {"add", "remove"}},
     {"quarantine", quarantine, {"peers", "scopes", "taints"}},
     {"release", quarantine, {"peers", "scopes", "taints"}},
     {"renew", renew, {NULL}},
@@ -402,8 +420,9 @@ bool vn_node_command_is(struct vn_request *r, const json_t *body, size_t *ret)
         return !wrong;
     }
     vn_request_error(r, 400,
-                     "there is no such command: info, networks, sessions, health, taint, "
-                     "quarantine, release, renew, invalidate, shutdown, revoke");
+                     "there is no such command: info, networks, remote_networks, routes, sessions, "
+                     "health, taint, scopes, quarantine, release, renew, invalidate, shutdown, "
+                     "revoke");
     return false;
 }
 

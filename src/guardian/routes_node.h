@@ -11,6 +11,8 @@ bool vn_node_remove(struct vn_request *r, const struct vn_conflux_record *c, con
 /** Whether body names a command, and has nothing that it does not take; *ret: its number. Returns
  * false after answering. */
 bool vn_node_command_is(struct vn_request *r, const json_t *body, size_t *ret);
+/** Applies the body's {"add","remove"} of teams, tells the node, and answers. */
+void vn_node_change_teams(struct vn_request *r, struct vn_conflux_record *c, const char *command);
 /** Tells the node to renew, as its rights have changed, and answers {"rights","node",…}. */
 void vn_node_tell_rights(struct vn_request *r, const struct vn_conflux_record *c);
 /** Tells the node of its new taints and teams and answers {"taints","teams","node",…} and command.

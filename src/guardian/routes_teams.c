@@ -288,21 +288,19 @@ void vn_route_realm_teams_change(struct vn_request *r)
 
 /* ---- of a node ---- */
 
-void vn_route_node_teams(struct vn_request *r)
+void vn_node_change_teams(struct vn_request *r, struct vn_conflux_record *c, const char *command)
 {
-    static struct vn_conflux_record c;
     struct vn_team_set add, remove, teams;
     struct vn_team_record team;
-    c = r->conflux;
     if (!read_change(r, &add, &remove))
         return;
-    teams = c.teams;
+    teams = c->teams;
     for (size_t i = 0; i < remove.n; i++)
         vn_team_set_remove(&teams, &remove.t[i]);
     vn_status st = vn_store_begin(r->g->store);
     VN_CLEANUP(vn_store_rollbackp) struct vn_store *tx = r->g->store;
     for (size_t i = 0; st == VN_OK && i < add.n; i++) {
-        st = vn_store_realm_team_of_user(tx, &c.realm, &c.owner, &add.t[i], NULL, &team);
+        st = vn_store_realm_team_of_user(tx, &c->realm, &c->owner, &add.t[i], NULL, &team);
         if (st == VN_OK)
             st = vn_team_set_add(&teams, &team.id);
     }
@@ -317,7 +315,7 @@ void vn_route_node_teams(struct vn_request *r)
         return;
     }
     if (st == VN_OK)
-        st = vn_people_set_teams(tx, &c, &teams, r->now_ms);
+        st = vn_people_set_teams(tx, c, &teams, r->now_ms);
     if (st == VN_OK)
         st = vn_store_commit(tx);
     if (st != VN_OK) {
@@ -326,7 +324,14 @@ void vn_route_node_teams(struct vn_request *r)
     }
     char text[16];
     snprintf(text, sizeof(text), "%zu teams", teams.n);
-    audit(r, "teams_changed", c.tag, text);
+    audit(r, "teams_changed", c->tag, text);
     vn_people_tell(r->g);
-    vn_node_tell_identities(r, &c, "teams");
+    vn_node_tell_identities(r, c, command);
+}
+
+void vn_route_node_teams(struct vn_request *r)
+{
+    static struct vn_conflux_record c;
+    c = r->conflux;
+    vn_node_change_teams(r, &c, "teams");
 }

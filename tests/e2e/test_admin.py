@@ -67,11 +67,21 @@ def queries_agree():
               and mine["stream"]["rx_bytes"] <= x["rx_bytes"] <= then["stream"]["rx_bytes"],
               f"as the node's own status: {x['tag']}")
 
+    said, mine = order("routes", "b"), nb.json("routes")["routes"]
+    check(said["total"] == len(mine) > 0 and [[x["node_id"], x["tag"], x["state"], x["via"]] for x in said["items"]]
+          == [[m["node"], m["tag"], m["state"], m["via"]] for m in mine], f"its routes: {said['items']} {mine}")
+    check(all(x["ways"][0]["relay"] is None and x["ways"][0]["why"] == "in_use" for x in said["items"]), "which are direct")
+    check("node_id" in g.cli("node", "routes", "b").stdout, "and for people")
+
     before, said, after = nb.status(), order("health", "b"), nb.status()
     for name, value in said["counters"].items():
         check(before["counters"][name] <= value <= after["counters"][name], f"counter {name}: {value}")
     check(said["drops"] == {k: v for k, v in before["drops"].items() if v}, f"drops: {said['drops']}")
     check(said["tethers"] == 2 and said["guardian_error"] == "" and not said["under_load"], "health")
+    check(order("query", "b")["remote_networks"] == [], "nobody brings networks")
+    g.cli("node", "rights", "c", "--portal", "192.168.7.0/24")
+    wait_until(lambda: order("query", "b")["remote_networks"] == [
+        {"network": "192.168.7.0/24", "node_id": nc.status()["node"], "tag": "c"}], 10, "until c may, as its certificate says")
     text = g.cli("node", "query", "b").stdout
     check("version:" in text and "network: 10.9.0.0/24" in text, "and for people")
 
@@ -99,6 +109,16 @@ def many_at_once():
     nb.daemon.send(18)
     wait_until(lambda: "many" not in nb.status()["taints"], 10, "it learns of it")
     check("say to which" in refused("command", "info"), "a selection is needed")
+
+
+def scopes_are_updated():
+    team = json.loads(g.cli("team", "create", "ops", "--json").stdout)["id"]
+    g.cli("team", "add", "ops", "--user", "admin")
+    said = order("scopes", "b", "--add", "ops")
+    check(said["teams"] == [team] and said["node"] == "acknowledged" and said["command"] == "scopes", f"its teams: {said}")
+    status, answer = command(ids["b"], {"command": "scopes", "remove": [team]})
+    check(status == 200 and answer["teams"] == [] and answer["node"] == "acknowledged", f"and by the API: {answer}")
+    check(command(ids["b"], {"command": "scopes", "add": ["A" * 22]})[0] in (403, 404), "none that is not its owner's")
 
 
 def quarantined_from_all():
@@ -294,5 +314,5 @@ def all_of_it_is_audited():
     check("actor=host" in log_text or '"actor":"host"' in log_text, "with who it was")
 
 
-main(queries_agree, many_at_once, quarantined_from_all, a_deaf_node_in_quarantine, quarantined_from_some, who_gets_the_taint_later, invalidated, shut_down,
+main(queries_agree, many_at_once, scopes_are_updated, quarantined_from_all, a_deaf_node_in_quarantine, quarantined_from_some, who_gets_the_taint_later, invalidated, shut_down,
      clear_errors, revoked, all_of_it_is_audited)

@@ -87,7 +87,8 @@ node command dance --all: no such command | node command info: by one of | node 
 node command info --nodes {nodes} | node command info --all --taint x: by one of | node command info --all --add x: takes no
 node command taint --all --add {words} | node command sessions --all --offset {number} | node command info --all --realm {realm}
 node query {node} | node query box: no session | node sessions {node} | node sessions box: no session | node health {node}
-node health box: no session | node taint {node} --add x | node taint box: --add | node taint box --add {taints}
+node health box: no session | node routes {node} | node routes box: no session | node scopes {node} | node scopes box --add {teams}
+node scopes box --add ops: owner | node taint {node} --add x | node taint box: --add | node taint box --add {taints}
 node quarantine {node} | node quarantine box --peers {nodes} | node quarantine box --peers box: itself
 node quarantine box --scopes {users} | node quarantine box --taints {taints} | node release {node} | node release box --peers {nodes}
 node release box --scopes {users} | node release box --taints {taints} | node invalidate {node} | node invalidate box: no session

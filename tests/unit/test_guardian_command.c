@@ -121,12 +121,65 @@ static void test_sessions_and_health(void **state)
     json_decref(j);
 }
 
+static void test_routes_and_remotes(void **state)
+{
+    (void)state;
+    ProtobufCBinaryData via[] = {bytes(ID, 16), bytes(ID, 3)};
+    Vn__NodeWay direct = VN__NODE_WAY__INIT, wrong = VN__NODE_WAY__INIT;
+    Vn__NodeWay *ways[] = {&direct, &wrong};
+    Vn__NodeRoute good = VN__NODE_ROUTE__INIT, bad = VN__NODE_ROUTE__INIT;
+    Vn__NodeRoute *list[] = {&bad, &good};
+    Vn__NodeRoutes all = VN__NODE_ROUTES__INIT;
+    Vn__CommandAnswer m = VN__COMMAND_ANSWER__INIT;
+    direct.why = (char *)"in_use\xff";
+    wrong.relay = bytes(ID, 15);
+    good.node = bytes(ID, 16);
+    good.via = via;
+    good.n_via = 2;
+    good.ways = bad.ways = ways;
+    good.n_ways = bad.n_ways = 2;
+    bad.node = bytes(ID, 0);
+    all.routes = list;
+    all.n_routes = 2;
+    m.detail_case = VN__COMMAND_ANSWER__DETAIL_ROUTES;
+    m.routes = &all;
+    json_t *j = vn_command_answer_json(&m), *items = json_object_get(j, "items");
+    const json_t *route = json_array_get(items, 0);
+    assert_int_equal(json_array_size(items), 1);
+    assert_int_equal(json_array_size(json_object_get(route, "via")), 1);
+    assert_int_equal(json_array_size(json_object_get(route, "ways")), 1);
+    const json_t *way = json_array_get(json_object_get(route, "ways"), 0);
+    assert_true(json_is_null(json_object_get(way, "relay")));
+    assert_string_equal(json_string_value(json_object_get(way, "why")), "");
+    json_decref(j);
+
+    Vn__NodeRemote ok = VN__NODE_REMOTE__INIT, nobody = ok, nowhere = ok;
+    Vn__NodeRemote *networks[] = {&nobody, &nowhere, &ok};
+    Vn__NodeRemotes remotes = VN__NODE_REMOTES__INIT;
+    ok.node = nowhere.node = bytes(ID, 16);
+    nobody.node = bytes(ID, 17);
+    ok.addr = nobody.addr = bytes(IP, 16);
+    nowhere.addr = bytes(IP, 15);
+    ok.bits = nobody.bits = nowhere.bits = 120;
+    remotes.networks = networks;
+    remotes.n_networks = 3;
+    m.detail_case = VN__COMMAND_ANSWER__DETAIL_REMOTES;
+    m.remotes = &remotes;
+    j = vn_command_answer_json(&m);
+    items = json_object_get(j, "items");
+    assert_int_equal(json_array_size(items), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(items, 0), "network")),
+                        "10.77.0.2/24");
+    json_decref(j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_info),
         cmocka_unit_test(test_networks),
         cmocka_unit_test(test_sessions_and_health),
+        cmocka_unit_test(test_routes_and_remotes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

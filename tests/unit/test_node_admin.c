@@ -93,6 +93,16 @@ static Vn__CommandAnswer *sessions(struct desk *d, struct vn_world_node *n, uint
     return command(d, n, &c);
 }
 
+static Vn__CommandAnswer *routes(struct desk *d, struct vn_world_node *n, uint32_t offset)
+{
+    Vn__SessionsQuery q = VN__SESSIONS_QUERY__INIT;
+    Vn__Command c = VN__COMMAND__INIT;
+    q.offset = offset;
+    c.kind_case = VN__COMMAND__KIND_ROUTES;
+    c.routes = &q;
+    return command(d, n, &c);
+}
+
 /* From these; from: NULL, nobody; itself: all. */
 static Vn__CommandAnswer *quarantine(struct desk *d, struct vn_world_node *n, uint64_t number,
                                      struct vn_world_node *from)
@@ -215,6 +225,41 @@ static void test_sessions_and_health(void **state)
             found = a->health->counters[i]->value == 2;
     }
     assert_true(found);
+    close_desk(&d);
+}
+
+static void test_routes(void **state)
+{
+    (void)state;
+    struct desk d;
+    open_desk(&d);
+    const Vn__CommandAnswer *a = routes(&d, d.b, 0);
+    assert_done(a);
+    assert_int_equal(a->routes->total, 0);
+    assert_true(reaches(d.b, d.a) && reaches(d.c, d.b));
+    a = routes(&d, d.b, 0);
+    assert_done(a);
+    assert_int_equal(a->routes->n_routes, a->routes->total);
+    const Vn__NodeRoute *alice = NULL;
+    for (size_t i = 0; i < a->routes->n_routes; i++)
+        if (strcmp(a->routes->routes[i]->tag, "alice") == 0)
+            alice = a->routes->routes[i];
+    assert_non_null(alice);
+    assert_memory_equal(alice->node.data,
+                        &vn_mem_authority_member(d.w.authority, d.a->member)->node, VN_ID_LEN);
+    assert_string_equal(alice->state, "open");
+    assert_int_equal(alice->n_via, 0);
+    assert_true(alice->n_ways >= 1);
+    assert_int_equal(alice->ways[0]->relay.len, 0);
+    assert_string_equal(alice->ways[0]->why, "in_use");
+    const uint32_t total = a->routes->total;
+    a = routes(&d, d.b, total);
+    assert_int_equal(a->routes->total, total);
+    assert_int_equal(a->routes->n_routes, 0);
+    a = plain(&d, d.b, VN__COMMAND__KIND_REMOTES); /* no portal among them */
+    assert_done(a);
+    assert_int_equal(a->detail_case, VN__COMMAND_ANSWER__DETAIL_REMOTES);
+    assert_int_equal(a->remotes->n_networks, 0);
     close_desk(&d);
 }
 
@@ -509,6 +554,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_info_and_networks),
         cmocka_unit_test(test_sessions_and_health),
+        cmocka_unit_test(test_routes),
         cmocka_unit_test(test_not_understood),
         cmocka_unit_test(test_repeated_acts_once),
         cmocka_unit_test(test_old_command_is_dropped),
