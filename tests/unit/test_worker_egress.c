@@ -187,8 +187,10 @@ static void a_ping_does_not_wait_behind_a_download(void **state)
     for (int i = 0; i < 900; i++)
         vn_rig_packet(a, &bulk);
     vn_rig_run(&rig, 3000);
-    for (ping.proto = PROTO; ping.proto < PROTO + FLOWS; ping.proto++)
+    for (int i = 0; i < FLOWS; i++) {
+        ping.proto = (uint8_t)(PROTO + i);
         vn_rig_packet(a, &ping);
+    }
     vn_rig_run(&rig, 6000);
     size_t before = 0, early = 0;
     struct vn_pktbuf *p;
