@@ -1,11 +1,14 @@
 /*
  * timer            armed by                                disarmed by    fires
  * circuit.timer    out: SETUP sent (500 ms; with a blob    ACCEPT         SETUP again; after 3 s,
- *                  1 s, 2 s, 3 s)                                         with a blob 6 s, it
- * failed out: too many SETUPs just now           its end        SETUP out, source, sealed: no
- * tether (3 s)    it is up       the circuit failed in: accepted (30 s)                     BIND
- * closes: nobody bound a stream source, retired (2 s; at once if what it was to replace is lost)
- * end            closes relay, in: descriptor asked for (3 s)   DESC           refuses
+ *                  1 s, 2 s, 3 s)                                         with a blob 6 s, failed
+ *                  out: too many SETUPs just now           its end        SETUP
+ *                  out, source, sealed: no tether (3 s)    it is up       the circuit failed
+ *                  in: accepted (30 s)                     BIND           closes: nobody bound a
+ *                                                                         stream
+ *                  source, retired (2 s; at once if what
+ *                  it was to replace is lost)              end            closes
+ *                  relay, in: descriptor asked for (3 s)   DESC           refuses
  */
 #include "core/circuit.h"
 
