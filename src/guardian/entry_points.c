@@ -11,7 +11,8 @@
 
 _Static_assert(VN_ENTRY_POINTS_MAX <= VN_ARRAY_LEN(((struct vn_realm_info *)0)->master_urls),
                "a node takes all of them");
-_Static_assert(VN_ENTRY_URL_MAX == VN_URL_MAX, "the embedded Master's is one of them");
+_Static_assert(sizeof(((struct vn_entry_point *)0)->url) >= VN_URL_MAX,
+               "the embedded Master's is one of them");
 
 static bool add(void *arg, const struct vn_entry_point *e)
 {
