@@ -1,5 +1,6 @@
 #include "control/nats_nearest.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -24,8 +25,10 @@ static void begin(struct race *r, const struct addrinfo *ai, size_t url)
     const int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
-    /* Done at once or on its way, poll tells; an error, too. */
-    (void)connect(fd, ai->ai_addr, ai->ai_addrlen);
+    if (connect(fd, ai->ai_addr, ai->ai_addrlen) != 0 && errno != EINPROGRESS) {
+        close(fd);
+        return;
+    }
     r->fds[r->n] = (struct pollfd){.fd = fd, .events = POLLOUT};
     r->urls[r->n++] = url;
 }
