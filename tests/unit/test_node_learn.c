@@ -426,11 +426,10 @@ static void test_relay_drops_silently(void **state)
     (void)state;
     struct scene s;
     struct vn_world_node *first = relayed(&s);
-    const struct vn_id b = vn_world_status(s.b).node;
     stream(&s, 4000, 20); /* reported */
     const uint32_t from = s.flow.next;
     const size_t before = s.flow.arrived;
-    s.swallows = vn_peer_get(first->node, &b)->hop->tether;
+    s.swallows = vn_world_peer(first, s.b)->hop->tether;
     stream(&s, VN_OVERDUE_MS - 500, 40);
     assert_ptr_equal(first, world_relay(s.a, s.b));
     stream(&s, 4500, 40); /* a report was on its way */
@@ -449,11 +448,10 @@ static void test_relay_drops_some(void **state)
     (void)state;
     struct scene s;
     struct vn_world_node *first = relayed(&s);
-    const struct vn_id b = vn_world_status(s.b).node;
     stream(&s, 4000, 20); /* reported */
     const uint32_t from = s.flow.next;
     const size_t before = s.flow.arrived;
-    s.swallows = vn_peer_get(first->node, &b)->hop->tether;
+    s.swallows = vn_world_peer(first, s.b)->hop->tether;
     s.every = 30;
     for (int i = 0; i < 12 && world_relay(s.a, s.b) == first; i++)
         stream(&s, 1000, 5);
@@ -473,8 +471,7 @@ static void test_relay_drops_little(void **state)
     (void)state;
     struct scene s;
     struct vn_world_node *first = relayed(&s);
-    const struct vn_id b = vn_world_status(s.b).node;
-    s.swallows = vn_peer_get(first->node, &b)->hop->tether;
+    s.swallows = vn_world_peer(first, s.b)->hop->tether;
     s.every = 100;
     stream(&s, 20000, 5);
     assert_true(s.swallowed > 3000);
