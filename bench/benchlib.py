@@ -40,16 +40,25 @@ def exact_cpu_ns(pid):
     return time.clock_gettime_ns((~pid << 3) | 2)
 
 
-def iperf(source, destination, address, interface, seconds, count=1):
+def congestion_control():
+    """That of TCP on this machine, and so of network namespaces made on it."""
+    return pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
+
+
+def iperf(source, destination, address, interface, seconds, count=1, congestion=None):
     """TCP flows; every byte counted must have passed the tunnel's interface. Bytes received, and Gbit/s."""
+    congestion = congestion or congestion_control()
     source.ping(address, wait=5)  # the tunnel is up: a flow is measured, not a set-up
     port = "5201"
     server = destination.daemon(["iperf3", "-s", "-1", "-p", port], name=f"iperf-{interface}")
     wait_until(lambda: f":{port}" in destination.out(["ss", "-Hlnt"]), 5, "iperf3 listens")
     before = destination.counter(interface, "rx_bytes")
-    end = source.json(["iperf3", "-c", address, "-p", port, "-t", str(seconds), "-P", str(count), "-J"],
-                      timeout=seconds + 20)["end"]["sum_received"]
+    end = source.json(["iperf3", "-c", address, "-p", port, "-t", str(seconds), "-P", str(count), "-C", congestion,
+                       "-J"], timeout=seconds + 20)["end"]
     server.process.wait(5)
+    had = end["sender_tcp_congestion"]
+    check(had == congestion, f"{interface}: the flows had {had}")
+    end = end["sum_received"]
     received, passed = end["bytes"], destination.counter(interface, "rx_bytes") - before
     check(received > 0 and passed >= received, f"{interface}: {received} bytes received, {passed} passed")
     return received, received * 8 / end["seconds"] / 1e9
