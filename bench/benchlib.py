@@ -109,6 +109,23 @@ class Bench:
         self.units[f"{metric}_added"] = self.units[metric]
         self.values[(f"{metric}_added", subject)] = [a - b for a, b in pairs]
 
+    def judge(self, *bounds, of=statistics.median):
+        """What --check asks: each bound is (metric, subject, least, most), None where there is none. Says which
+        figures, of all rounds, keep to theirs, names what was not measured, and fails when one is missed."""
+        missed = 0
+        for metric, subject, least, most in bounds:
+            if (metric, subject) not in self.values:
+                print(f"not measured: {metric} of {subject}", file=sys.stderr)
+                continue
+            got = of(self.values[(metric, subject)])
+            kept = (least is None or got >= least) and (most is None or got <= most)
+            missed += not kept
+            asked = " and ".join(f"at {word} {bound:g}" for word, bound in (("least", least), ("most", most))
+                                 if bound is not None)
+            print(f"{'kept' if kept else 'MISSED'}: {metric} of {subject} is {got:.4g}, asked {asked}", file=sys.stderr)
+        if missed:
+            sys.exit(f"{missed} of {len(bounds)} figures missed")
+
     def print(self, **parameters):
         for (metric, subject), values in self.values.items():
             unit = "ratio" if "/" in subject else self.units[metric]
