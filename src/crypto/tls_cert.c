@@ -140,7 +140,7 @@ static bool add_hosts(X509 *x, const char *const *hosts, size_t count)
                      X509_add1_ext_i2d(x, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1);
 }
 
-enum usage { USAGE_CA, USAGE_SERVER, USAGE_CLIENT };
+enum usage { USAGE_CA, USAGE_SERVER, USAGE_CLIENT, USAGE_PEER };
 
 struct tls_cert {
     EVP_PKEY *subject; /* whose certificate it is */
@@ -161,6 +161,9 @@ static bool add_usages(X509 *x, X509 *issuer, enum usage usage)
     case USAGE_SERVER:
         return vn_x509_add_usage(x, false, "critical,digitalSignature") &&
                add_conf(x, issuer, NID_ext_key_usage, "serverAuth");
+    case USAGE_PEER:
+        return vn_x509_add_usage(x, false, "critical,digitalSignature") &&
+               add_conf(x, issuer, NID_ext_key_usage, "serverAuth,clientAuth");
     case USAGE_CLIENT:
         return vn_x509_add_usage(x, false, "critical,digitalSignature") &&
                add_conf(x, issuer, NID_ext_key_usage, "clientAuth");
@@ -306,9 +309,9 @@ vn_status vn_tls_ca_open(const char *key_pem, const char *cert_pem, struct vn_tl
     return VN_OK;
 }
 
-vn_status vn_tls_ca_issue_server(const struct vn_tls_ca *ca, const char *key_pem,
-                                 const char *const *hosts, size_t host_count,
-                                 uint64_t not_before_ms, uint64_t not_after_ms, char **ret_cert_pem)
+static vn_status issue_server(const struct vn_tls_ca *ca, enum usage usage, const char *key_pem,
+                              const char *const *hosts, size_t host_count, uint64_t not_before_ms,
+                              uint64_t not_after_ms, char **ret_cert_pem)
 {
     VN_CLEANUP(vn_pkey_freep) EVP_PKEY *pkey = read_key(key_pem);
     if (!pkey)
@@ -318,13 +321,29 @@ vn_status vn_tls_ca_issue_server(const struct vn_tls_ca *ca, const char *key_pem
         .signer = ca->key,
         .issuer = ca->cert,
         .cn = "VeilNet Master",
-        .usage = USAGE_SERVER,
+        .usage = usage,
         .hosts = hosts,
         .host_count = host_count,
         .not_before_ms = not_before_ms,
         .not_after_ms = not_after_ms,
     };
     return make(&c, ret_cert_pem);
+}
+
+vn_status vn_tls_ca_issue_server(const struct vn_tls_ca *ca, const char *key_pem,
+                                 const char *const *hosts, size_t host_count,
+                                 uint64_t not_before_ms, uint64_t not_after_ms, char **ret_cert_pem)
+{
+    return issue_server(ca, USAGE_SERVER, key_pem, hosts, host_count, not_before_ms, not_after_ms,
+                        ret_cert_pem);
+}
+
+vn_status vn_tls_ca_issue_peer(const struct vn_tls_ca *ca, const char *key_pem,
+                               const char *const *hosts, size_t host_count, uint64_t not_before_ms,
+                               uint64_t not_after_ms, char **ret_cert_pem)
+{
+    return issue_server(ca, USAGE_PEER, key_pem, hosts, host_count, not_before_ms, not_after_ms,
+                        ret_cert_pem);
 }
 
 static bool is_p256(EVP_PKEY *pkey)

@@ -131,6 +131,11 @@ VN_MUST_CHECK vn_status vn_tls_ca_issue_server(const struct vn_tls_ca *ca, const
                                                const char *const *hosts, size_t host_count,
                                                uint64_t not_before_ms, uint64_t not_after_ms,
                                                char **ret_cert_pem);
+/** Likewise for a server that is also a client of its like. */
+VN_MUST_CHECK vn_status vn_tls_ca_issue_peer(const struct vn_tls_ca *ca, const char *key_pem,
+                                             const char *const *hosts, size_t host_count,
+                                             uint64_t not_before_ms, uint64_t not_after_ms,
+                                             char **ret_cert_pem);
 /** Checks the request's own signature and signs a client certificate with this common name. */
 VN_MUST_CHECK vn_status vn_tls_ca_issue_client(const struct vn_tls_ca *ca, struct vn_span csr_der,
                                                const char *common_name, uint64_t not_before_ms,

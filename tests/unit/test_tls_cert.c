@@ -153,6 +153,12 @@ static void mutual_tls_works_and_checks_names(void **state)
     pair_init(&p, k.server_key, k.server, k.server_key, k.server, k.ca, HOSTS[0]);
     assert_false(shake(&p));
     pair_done(&p);
+    char *peer = NULL; /* that of a peer makes both */
+    assert_ok(vn_tls_ca_issue_peer(k.authority, k.server_key, HOSTS, 3, T0, T0 + DAY, &peer));
+    pair_init(&p, k.server_key, peer, k.server_key, peer, k.ca, HOSTS[0]);
+    assert_true(shake(&p));
+    pair_done(&p);
+    free(peer);
     /* the name is the issuer's choice, not the request's */
     X509 *x = cert_of(k.client);
     char cn[64];
