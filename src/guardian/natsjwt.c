@@ -40,11 +40,10 @@ static vn_status add_id(json_t *claims)
     return json_object_set_new(claims, "jti", json_string(id)) ? VN_ERR_NOMEM : VN_OK;
 }
 
-vn_status vn_natsjwt_encode(const struct vn_nats_key *issuer, json_t *claims, uint64_t now_ms,
-                            char **ret)
+static vn_status encode(const struct vn_nats_key *issuer, json_t *claims, uint64_t iat, char **ret)
 {
     if (json_object_set_new(claims, "iss", json_string(issuer->public)) ||
-        json_object_set_new(claims, "iat", json_integer((json_int_t)(now_ms / 1000))))
+        json_object_set_new(claims, "iat", json_integer((json_int_t)iat)))
         return VN_ERR_NOMEM;
     vn_status st = add_id(claims);
     if (st != VN_OK)
@@ -70,6 +69,12 @@ vn_status vn_natsjwt_encode(const struct vn_nats_key *issuer, json_t *claims, ui
     vn_b64url_encode(VN_SPAN_ARRAY(sig), text + signed_n + 1);
     *ret = VN_TAKE(text);
     return VN_OK;
+}
+
+vn_status vn_natsjwt_encode(const struct vn_nats_key *issuer, json_t *claims, uint64_t now_ms,
+                            char **ret)
+{
+    return encode(issuer, claims, now_ms / 1000, ret);
 }
 
 vn_status vn_natsjwt_operator(const struct vn_nats_key *operator_key, const char *name,
@@ -102,7 +107,9 @@ vn_status vn_natsjwt_account(const struct vn_nats_key *operator_key, const char 
     if (json_object_size(revoked) && json_object_set_new(json_object_get(claims, "nats"),
                                                          "revocations", json_deep_copy(revoked)))
         return VN_ERR_NOMEM;
-    return vn_natsjwt_encode(operator_key, claims, now_ms, ret);
+    /* Servers that compare theirs keep the one with the later iat, and of those of one second
+     * either: a revocation would be lost. It counts milliseconds here; nothing else looks at it. */
+    return encode(operator_key, claims, now_ms, ret);
 }
 
 static bool add_permission(json_t *nats, const char *name, json_t *allow)

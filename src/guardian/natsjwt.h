@@ -29,7 +29,8 @@ VN_MUST_CHECK vn_status vn_natsjwt_operator(const struct vn_nats_key *operator_k
                                             const char *name, const char *system_account,
                                             uint64_t now_ms, char **ret);
 /** signing: public keys that may sign JWTs of its users beside the account's own. revoked: user
- * nkey -> seconds, whose JWTs issued until then are refused; borrowed, NULL for none. */
+ * nkey -> seconds, whose JWTs issued until then are refused; borrowed, NULL for none. Of two
+ * the one with the later now_ms is in force, wherever servers compare theirs. */
 VN_MUST_CHECK vn_status vn_natsjwt_account(const struct vn_nats_key *operator_key,
                                            const char *account, const char *const *signing,
                                            size_t signing_n, const char *name,

@@ -138,6 +138,7 @@ static void account_claims(void **state)
     text_is(c, "sub", account.public);
     text_is(c, "nats.type", "account");
     number_is(c, "nats.limits.conn", -1);
+    number_is(c, "iat", NOW); /* two changes of one second are told apart */
     assert_string_equal(json_string_value(json_array_get(at(c, "nats.signing_keys"), 0)),
                         signing.public);
     assert_null(json_object_get(at(c, "nats.limits"), "leaf"));
