@@ -7,7 +7,7 @@
 #include "guardian/json.h"
 #include "guardian/link.h"
 #include "guardian/master.h"
-#include "guardian/master_config.h"
+#include "guardian/master_text.h"
 
 #define ANSWER_PREFIX (sizeof(VN_CLAIMS_ANSWERS) - sizeof("*"))
 

@@ -109,6 +109,17 @@ bool vn_ip_is_host(const struct vn_ip *ip)
     return !in_any(ip, NOBODY);
 }
 
+vn_status vn_machine_parse(const char *text, char ret_host[VN_HOST_MAX], uint16_t *ret_port)
+{
+    struct vn_ip ip;
+    if (vn_host_port_parse(text, ret_host, ret_port) != VN_OK || *ret_port == 0 ||
+        strchr(ret_host, '*'))
+        return VN_ERR_ARG;
+    if (vn_ip_parse(ret_host, &ip) == VN_OK ? !vn_ip_is_host(&ip) : strchr(ret_host, ':') != NULL)
+        return VN_ERR_ARG;
+    return VN_OK;
+}
+
 bool vn_prefix_fits_realm(const struct vn_prefix *p)
 {
     static const char *const BLOCKS[] = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",

@@ -17,6 +17,10 @@ VN_MUST_CHECK vn_status vn_own_address(struct vn_ip *ret);
 /** Not reachable from the internet: RFC 1918, 100.64/10, loopback, link-local, ULA. */
 bool vn_ip_is_private(const struct vn_ip *ip);
 bool vn_ip_is_loopback(const struct vn_ip *ip);
+/** As vn_host_port_parse, and the host is a name, or an address that one machine may have; the port
+ * is not 0. VN_ERR_ARG. */
+VN_MUST_CHECK vn_status vn_machine_parse(const char *text, char ret_host[VN_HOST_MAX],
+                                         uint16_t *ret_port);
 /** An address that one machine may have: not unspecified, multicast or of one link only. */
 bool vn_ip_is_host(const struct vn_ip *ip);
 /** One of the private IPv4 blocks contains all of it, so it may be a realm's range. */

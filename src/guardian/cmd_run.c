@@ -217,6 +217,39 @@ static int set_audit(const struct vn_statedir *dir, const char *age, const char 
     return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
 }
 
+/* The embedded server may listen there already. */
+static int check_cluster(const struct vn_guardian_config *c, uint16_t port)
+{
+    if (port == c->listen_port || port == c->master_port)
+        return vn_die("--cluster-port %u is a port of Guardian or of nodes: choose another", port);
+    if (port && port != c->cluster.port && vn_port_check(c->listen_host, &port) != VN_OK)
+        return vn_die("port %u/tcp cannot be had: choose another with --cluster-port, or stop the "
+                      "program that holds it (ss -ltnp shows it)",
+                      port);
+    return 0;
+}
+
+static int set_cluster(const struct vn_statedir *dir, const char *word)
+{
+    VN_CLEANUP(vn_store_closep) struct vn_store *s = NULL;
+    VN_CLEANUP(vn_config_done) struct vn_guardian_config cfg = {0};
+    char *end = "";
+    const bool none = strcmp(word, "none") == 0;
+    const unsigned long port = none ? 0 : strtoul(word, &end, 10);
+    if (*end || word[0] == '-' || word[0] == '+' || port > UINT16_MAX || (!none && !port))
+        return vn_die("--cluster-port is a port, 1 to 65535 (usually %d), or none",
+                      VN_CLUSTER_PORT_USUAL);
+    vn_status st = vn_store_open(dir->db, false, &s);
+    if (st == VN_OK)
+        st = vn_config_load(s, &cfg);
+    int code = st == VN_OK ? check_cluster(&cfg, (uint16_t)port) : 0;
+    if (code)
+        return code;
+    if (st == VN_OK)
+        st = vn_cluster_set(s, (uint16_t)port, vn_clock_wall_ms());
+    return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
+}
+
 /* Of `run`, as the command line has it. */
 struct turn_words {
     const char *urls, *user, *password_file, *secret_file, *cert_file;
@@ -284,13 +317,14 @@ static int set_providers(const struct vn_statedir *dir, const char *networks, co
 int vn_cmd_run(int argc, char **argv)
 {
     const char *dir_option = NULL, *stun = NULL, *networks = NULL, *provider_ca = NULL;
-    const char *geo = NULL, *age = NULL, *entries = NULL;
+    const char *geo = NULL, *age = NULL, *entries = NULL, *cluster = NULL;
     struct turn_words turn = {0};
     bool debug = false;
     const struct vn_option options[] = {
         {"--state-dir", &dir_option, NULL},
         {"--stun", &stun, NULL},
         {"--geo", &geo, NULL},
+        {"--cluster-port", &cluster, NULL},
         {"--audit-age", &age, NULL},
         {"--audit-entries", &entries, NULL},
         {"--turn", &turn.urls, NULL},
@@ -329,6 +363,8 @@ int vn_cmd_run(int argc, char **argv)
         turn.urls || turn.user || turn.password_file || turn.secret_file || turn.cert_file;
     if (!code && (age || entries))
         code = set_audit(&dir, age, entries);
+    if (!code && cluster)
+        code = set_cluster(&dir, cluster);
     if (!code && geo)
         code = set_geo(&dir, geo);
     if (!code && has_turn)

@@ -15,6 +15,7 @@ int vn_cmd_audit(int argc, char **argv);
 int vn_cmd_issuer(int argc, char **argv);
 int vn_cmd_oidc(int argc, char **argv);
 int vn_cmd_veil(int argc, char **argv);
+int vn_cmd_master(int argc, char **argv);
 int vn_cmd_login(int argc, char **argv);
 
 struct vn_statedir;

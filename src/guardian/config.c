@@ -293,6 +293,8 @@ vn_status vn_config_load(struct vn_store *s, struct vn_guardian_config *ret)
     if (st == VN_OK)
         st = vn_turn_load(s, &c.turn);
     if (st == VN_OK)
+        st = vn_cluster_load(s, &c.cluster);
+    if (st == VN_OK)
         st = load_providers(s, &c.providers);
     if (st == VN_OK)
         st = load_geo(s, &c);
@@ -339,6 +341,7 @@ void vn_config_done(struct vn_guardian_config *c)
     vn_secret_strp(&c->https_cert_pem);
     c->ca = vn_tls_ca_free(c->ca);
     vn_secret_strp(&c->ca_cert_pem);
+    vn_cluster_done(&c->cluster);
     vn_json_strp(&c->providers.ca_pem);
     free(c->geo_path);
     vn_nats_key_done(&c->nats_operator);

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/secret.h"
 #include "guardian/address.h"
+#include "guardian/cluster.h"
 #include "guardian/natsjwt.h"
 #include "guardian/store.h"
 #include "guardian/token.h"
@@ -40,6 +41,7 @@ struct vn_guardian_config {
     struct vn_addr stun[VN_STUN_SERVERS_MAX]; /* told to nodes */
     size_t stun_count;
     struct vn_turn_config turn; /* likewise */
+    struct vn_cluster_config cluster;
     struct vn_provider_config providers;
     char *geo_path;                      /* MaxMind DB file; NULL: none */
     uint64_t audit_age_s, audit_entries; /* that are kept */

@@ -56,12 +56,9 @@ vn_status vn_entry_point_url(const char *text, char ret[VN_ENTRY_URL_MAX])
 {
     char host[VN_HOST_MAX], shown[VN_HOST_MAX + 2];
     uint16_t port = VN_MASTER_PORT_USUAL;
-    struct vn_ip ip;
     if (strncmp(text, SCHEME, strlen(SCHEME)) == 0)
         text += strlen(SCHEME);
-    if (vn_host_port_parse(text, host, &port) != VN_OK || port == 0 || strchr(host, '*'))
-        return VN_ERR_ARG;
-    if (vn_ip_parse(host, &ip) == VN_OK ? !vn_ip_is_host(&ip) : strchr(host, ':') != NULL)
+    if (vn_machine_parse(text, host, &port) != VN_OK)
         return VN_ERR_ARG;
     vn_host_format(host, shown);
     snprintf(ret, VN_ENTRY_URL_MAX, SCHEME "%s:%u", shown, port);

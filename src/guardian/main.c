@@ -44,6 +44,8 @@ static const char HELP[] =
     "                                  addresses; kept; none: forget\n"
     "            --provider-ca FILE    CAs that vouch for them, in place of the system's; kept; "
     "none\n"
+    "            --cluster-port PORT   other servers of Master connect there (master config); "
+    "kept; none\n"
     "  stop    end Guardian; --with-master ends the Master too\n"
     "  token   create | list | revoke: registration tokens\n"
     "            create [--realm NAME] [--taints a,b] [--allow-taints a,b|*] [--uses N] [--expires "
@@ -112,6 +114,14 @@ static const char HELP[] =
     "          change URL [--url URL] [--region NAME] [--enabled on|off] | delete URL: where "
     "nodes\n"
     "          find Master, tls://HOST[:PORT]\n"
+    "  master  config NAME --address HOST[,HOST…] --to FOLDER: what another nats-server of Master "
+    "needs\n"
+    "            --port PORT           where nodes find it (default: 4222)\n"
+    "            --cluster-port PORT   where other servers find it (default: 6222)\n"
+    "            --peers HOST[:PORT],… servers that it connects to besides the embedded one\n"
+    "            --listen ADDR         it listens on this address alone\n"
+    "            --at PATH             where FOLDER will be on its machine (default: the same "
+    "path)\n"
     "  login   --oidc NAME [--guardian https://HOST:PORT [--pin KEY]]: sign in by a browser on "
     "this\n"
     "          machine; prints the access token\n"
@@ -177,6 +187,7 @@ int main(int argc, char **argv)
         {"issuer", vn_cmd_issuer},
         {"oidc", vn_cmd_oidc},
         {"veil", vn_cmd_veil},
+        {"master", vn_cmd_master},
         {"login", vn_cmd_login},
         {"version", cmd_version},
         {"help", cmd_help},

@@ -131,9 +131,9 @@ static bool is_too_old(const struct vn_master *m)
 static void on_gone(struct vn_master *m)
 {
     if (!m->up && !m->paths.old_server && is_too_old(m)) {
-        bool changed;
+        enum vn_master_change change;
         m->paths.old_server = true;
-        if (vn_master_config_write(m->g, &m->paths, &changed) != VN_OK)
+        if (vn_master_config_write(m->g, &m->paths, &change) != VN_OK)
             m->paths.old_server = false;
     }
     char ports[VN_PATH_MAX + 64];
@@ -240,11 +240,11 @@ static void reload(struct vn_master *m)
 /* True if there is something new in it. */
 static bool rewrite(struct vn_master *m)
 {
-    bool changed = false;
-    vn_status st = vn_master_config_write(m->g, &m->paths, &changed);
+    enum vn_master_change change = VN_MASTER_SAME;
+    vn_status st = vn_master_config_write(m->g, &m->paths, &change);
     if (st != VN_OK)
         vn_log(VN_LOG_ERROR, "master_config_failed", VN_KV_STATUS(st));
-    return st == VN_OK && changed;
+    return st == VN_OK && change != VN_MASTER_SAME;
 }
 
 /* What it was told, or would have been, since its configuration was written. */
@@ -276,6 +276,13 @@ static void on_timer(uv_timer_t *t)
     }
 }
 
+/* It cannot begin or cease to have routes by a reload. Returns what runs still. */
+static pid_t end_running(const char *dir, pid_t pid)
+{
+    vn_log(VN_LOG_INFO, "master_replaced", VN_KV_U64("pid", pid));
+    return vn_master_stop(dir) == VN_ERR_EXPIRED ? pid : 0;
+}
+
 vn_status vn_master_open(struct vn_guardian *g, struct vn_master **ret)
 {
     struct vn_master *m = calloc(1, sizeof(*m));
@@ -284,13 +291,15 @@ vn_status vn_master_open(struct vn_guardian *g, struct vn_master **ret)
     m->g = g;
     m->pidfd = -1;
     vn_master_paths_init(&m->paths, g->dir.master);
-    bool changed = false;
-    vn_status st = vn_master_config_write(g, &m->paths, &changed);
+    enum vn_master_change change = VN_MASTER_SAME;
+    vn_status st = vn_master_config_write(g, &m->paths, &change);
     if (st != VN_OK) {
         free(m);
         return st;
     }
     pid_t running = vn_master_find(g->dir.master);
+    if (running && change == VN_MASTER_RESTART)
+        running = end_running(g->dir.master, running);
     if (running && watch(m, running)) {
         vn_log(VN_LOG_INFO, "master_adopted", VN_KV_U64("pid", m->pid));
         reload(m); /* what the last Guardian told it may not have arrived */

@@ -1,22 +1,12 @@
 #include "guardian/master_config.h"
 
-#include <errno.h>
-#include <stdarg.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/file.h"
-#include "crypto/x509.h"
 #include "guardian/address.h"
 #include "guardian/entry_points.h"
-#include "guardian/json.h"
-
-#define CONFIG_MAX (64u << 20) /* account JWTs of 4,096 realms and more */
-/* Newest ones, in an account JWT: as many as a message carries. Above VN_BROKER_REVOCATIONS_MAX the
- * signing key is changed. */
-#define REVOKED_USERS_MAX 10000
-#define YEAR_MS (365ull * 86400000)
+#include "guardian/master_text.h"
+#include "guardian/master_tls.h"
 
 void vn_master_paths_init(struct vn_master_paths *p, const char *dir)
 {
@@ -30,153 +20,9 @@ void vn_master_paths_init(struct vn_master_paths *p, const char *dir)
     snprintf(p->ca, sizeof(p->ca), "%s/ca.crt", dir);
     snprintf(p->names, sizeof(p->names), "%s/server.names", dir);
     snprintf(p->jwt, sizeof(p->jwt), "%s/jwt", dir);
-}
-
-/* Text is collected here; overflow and memory are asked about once, at the end. */
-struct text {
-    struct vn_buf buf;
-    vn_status st;
-};
-
-static void add(struct text *t, const char *fmt, ...) VN_PRINTF(2, 3);
-
-static void add(struct text *t, const char *fmt, ...)
-{
-    char *line = NULL;
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vasprintf(&line, fmt, ap);
-    va_end(ap);
-    if (n < 0)
-        t->st = VN_ERR_NOMEM;
-    else if (t->st == VN_OK)
-        t->st = vn_buf_append(&t->buf, line, (size_t)n);
-    if (n >= 0)
-        free(line);
-}
-
-/* A quoted string of the configuration language. */
-static void add_path(struct text *t, const char *name, const char *path)
-{
-    char quoted[2 * VN_PATH_MAX + 64];
-    size_t n = 0;
-    for (; *path && n < sizeof(quoted) - 2; path++) {
-        if (*path == '"' || *path == '\\')
-            quoted[n++] = '\\';
-        quoted[n++] = *path;
-    }
-    quoted[n] = 0;
-    add(t, "%s: \"%s\"\n", name, quoted);
-}
-
-struct accounts {
-    struct vn_guardian *g;
-    struct text *t;
-};
-
-/* The nkeys of revoked nodes: the broker ends their connections and takes none again. */
-static vn_status revoked_users(struct vn_guardian *g, const struct vn_realm *r, json_t *ret,
-                               uint64_t *made_ms)
-{
-    struct vn_revocation_row *rows;
-    size_t n;
-    vn_status st = vn_store_revocation_load(g->store, &r->r.id, 0, vn_clock_wall_ms(), &rows, &n);
-    if (st != VN_OK)
-        return st;
-    uint64_t over = r->r.nats_before[0] ? 0 : r->r.nats_revoked_to;
-    for (size_t i = n > REVOKED_USERS_MAX ? n - REVOKED_USERS_MAX : 0; st == VN_OK && i < n; i++) {
-        char user[VN_NKEY_TEXT];
-        *made_ms = VN_MAX(*made_ms, rows[i].e.number);
-        if (!rows[i].has_nkey || rows[i].e.number <= over)
-            continue;
-        st = vn_nkey_public(VN_NKEY_USER, rows[i].nkey, user);
-        if (st == VN_OK &&
-            json_object_set_new(ret, user, json_integer((json_int_t)(rows[i].e.until_ms / 1000))))
-            st = VN_ERR_NOMEM;
-    }
-    free(rows);
-    return st;
-}
-
-vn_status vn_master_account_jwt(struct vn_guardian *g, const struct vn_realm *r, char **ret)
-{
-    /* Dated by its last change, so that the same state gives the same bytes. */
-    VN_CLEANUP(vn_json_freep) json_t *revoked = json_object();
-    uint64_t made_ms = VN_MAX(r->r.created_ms, r->r.nats_changed_ms);
-    vn_status st = revoked ? revoked_users(g, r, revoked, &made_ms) : VN_ERR_NOMEM;
-    const char *signing[3] = {r->signing.public};
-    size_t n = 1;
-    if (r->r.nats_has_next)
-        signing[n++] = r->next.public;
-    if (r->r.nats_before[0])
-        signing[n++] = r->r.nats_before;
-    return st == VN_OK ? vn_natsjwt_account(&g->cfg.nats_operator, r->account.public, signing, n,
-                                            r->r.name, revoked, made_ms, ret)
-                       : st;
-}
-
-static bool add_realm(void *arg, const struct vn_id *id)
-{
-    struct accounts *a = arg;
-    VN_CLEANUP(vn_realm_unrefp) struct vn_realm *r = NULL;
-    VN_CLEANUP(vn_json_strp) char *jwt = NULL;
-    vn_status st = vn_guardian_realm(a->g, id, &r);
-    if (st == VN_OK)
-        st = vn_master_account_jwt(a->g, r, &jwt);
-    if (st == VN_OK)
-        add(a->t, "  %s: \"%s\"\n", r->account.public, jwt);
-    if (st != VN_OK)
-        a->t->st = st;
-    return st == VN_OK;
-}
-
-static vn_status render(struct vn_guardian *g, const struct vn_master_paths *p, struct text *t)
-{
-    const struct vn_guardian_config *c = &g->cfg;
-    VN_CLEANUP(vn_json_strp) char *operator_jwt = NULL;
-    vn_status st = vn_natsjwt_operator(&c->nats_operator, "veilnet", c->nats_system.public, 1000,
-                                       &operator_jwt);
-    if (st != VN_OK)
-        return st;
-    const char *host = strcmp(c->listen_host, "*") != 0 ? c->listen_host
-                       : vn_have_ipv6()                 ? "::"
-                                                        : "0.0.0.0";
-    add(t, "# Written by veilnet-guardian at every start: changes are lost.\n");
-    add(t, "server_name: \"veilnet-master\"\n");
-    add(t, "host: \"%s\"\nport: %u\n", host, c->master_port);
-    add_path(t, "pid_file", p->pid);
-    add_path(t, "ports_file_dir", p->dir);
-    add_path(t, "log_file", p->log);
-    add(t, "logfile_size_limit: 16MB\nlogfile_max_num: 4\n");
-    /* DESIGN section 5 */
-    add(t, "ping_interval: \"20s\"\nping_max: 3\nwrite_deadline: \"2s\"\nmax_pending: "
-           "8MB\n");
-    add(t, "max_payload: %u\n", VN_MASTER_PAYLOAD_MAX);
-    /* It would remember the last 10,000 that ended, with their JWTs: tens of MB for nobody. */
-    add(t, "max_closed_clients: 256\n");
-    add(t, "tls {\n");
-    add_path(t, "  cert_file", p->cert);
-    add_path(t, "  key_file", p->key);
-    add_path(t, "  ca_file", p->ca);
-    add(t, "  verify: true\n  timeout: 5\n");
-    if (!p->old_server)
-        add(t, "  min_version: \"1.3\"\n");
-    add(t, "}\n");
-    add(t, "operator: \"%s\"\nsystem_account: \"%s\"\n", operator_jwt, c->nats_system.public);
-    add(t, "resolver {\n  type: full\n");
-    add_path(t, "  dir", p->jwt);
-    add(t, "  allow_delete: true\n  interval: \"2m\"\n}\n");
-    add(t, "resolver_preload {\n");
-    struct accounts a = {g, t};
-    VN_CLEANUP(vn_json_strp) char *system_jwt = NULL;
-    st = vn_natsjwt_account(&c->nats_operator, c->nats_system.public, NULL, 0, "SYS", NULL, 1000,
-                            &system_jwt);
-    if (st == VN_OK)
-        add(t, "  %s: \"%s\"\n", c->nats_system.public, system_jwt);
-    if (st == VN_OK)
-        st = vn_store_realm_list(g->store, NULL, add_realm, &a);
-    add(t, "}\n");
-    return st == VN_OK ? t->st : st;
+    snprintf(p->route_cert, sizeof(p->route_cert), "%s/route.crt", dir);
+    snprintf(p->route_key, sizeof(p->route_key), "%s/route.key", dir);
+    snprintf(p->route_ca, sizeof(p->route_ca), "%s/route-ca.crt", dir);
 }
 
 /* ---- TLS ---- */
@@ -238,26 +84,6 @@ static bool has_tls(const struct vn_master_paths *p, struct vn_span names)
     return has;
 }
 
-/* The certificate is dated a year back because libnats checks by the wall clock. */
-static vn_status make_tls(const struct vn_guardian_config *c, const struct vn_master_paths *p,
-                          const struct names *l, struct vn_span names)
-{
-    VN_CLEANUP(vn_secret_strp) char *key = NULL;
-    VN_CLEANUP(vn_secret_strp) char *cert = NULL;
-    uint64_t now = vn_clock_wall_ms();
-    vn_status st = vn_tls_key_new(&key);
-    if (st == VN_OK)
-        st = vn_tls_ca_issue_server(c->ca, key, l->n, l->count, now - YEAR_MS, now + 10 * YEAR_MS,
-                                    &cert);
-    if (st == VN_OK)
-        st = vn_file_write_atomic(p->key, VN_SPAN_STR(key), 0600);
-    if (st == VN_OK)
-        st = vn_file_write_atomic(p->ca, VN_SPAN_STR(c->ca_cert_pem), 0600);
-    if (st == VN_OK)
-        st = vn_file_write_atomic(p->cert, VN_SPAN_STR(cert), 0600);
-    return st == VN_OK ? vn_file_write_atomic(p->names, names, 0600) : st; /* when all is there */
-}
-
 /* Master's TLS files, made anew when it gets other names. */
 static vn_status write_tls(struct vn_guardian *g, const struct vn_master_paths *p, bool *ret_made)
 {
@@ -269,33 +95,93 @@ static vn_status write_tls(struct vn_guardian *g, const struct vn_master_paths *
         st = names_text(&l, &text);
     *ret_made = st == VN_OK && !has_tls(p, vn_buf_span(&text));
     if (*ret_made)
-        st = make_tls(&g->cfg, p, &l, vn_buf_span(&text));
+        st = vn_master_tls_node(&g->cfg, p, l.n, l.count);
+    if (st == VN_OK && *ret_made) /* when all is there */
+        st = vn_file_write_atomic(p->names, vn_buf_span(&text), 0600);
     vn_buf_done(&text);
     return st;
 }
 
+/* Likewise for routes: once, for the name does not change. */
+static vn_status write_route_tls(const struct vn_guardian_config *c,
+                                 const struct vn_master_paths *p)
+{
+    const char *names[] = {c->public_host};
+    if (!c->cluster.port || (access(p->route_cert, F_OK) == 0 && access(p->route_key, F_OK) == 0 &&
+                             access(p->route_ca, F_OK) == 0))
+        return VN_OK;
+    return vn_master_tls_route(c, p, names, VN_ARRAY_LEN(names));
+}
+
+const char *vn_master_listen_host(const char *listen_host)
+{
+    return strcmp(listen_host, "*") != 0 ? listen_host : vn_have_ipv6() ? "::" : "0.0.0.0";
+}
+
+static vn_status render(struct vn_guardian *g, const struct vn_master_paths *p,
+                        struct vn_conf_text *t)
+{
+    struct vn_master_server s = {
+        .name = VN_MASTER_NAME,
+        .host = vn_master_listen_host(g->cfg.listen_host),
+        .port = g->cfg.master_port,
+        .cluster.port = g->cfg.cluster.port,
+    };
+    snprintf(s.cluster.host, sizeof(s.cluster.host), "%s", g->cfg.public_host);
+    vn_conf_add(t, "# Written by veilnet-guardian at every start: changes are lost.\n");
+    vn_conf_path(t, "pid_file", p->pid);
+    vn_conf_path(t, "ports_file_dir", p->dir);
+    vn_conf_path(t, "log_file", p->log);
+    vn_conf_add(t, "logfile_size_limit: 16MB\nlogfile_max_num: 4\n");
+    return vn_master_text(g, p, &s, t);
+}
+
+/* Both end in a NUL. */
+static enum vn_master_change change(const struct vn_buf *old, const struct vn_buf *new)
+{
+    if (vn_span_equal(vn_buf_span(old), vn_buf_span(new)))
+        return VN_MASTER_SAME;
+    const char *was = old->len ? strstr((const char *)old->p, VN_CONF_CLUSTER) : NULL;
+    const char *is = strstr((const char *)new->p, VN_CONF_CLUSTER);
+    return strcmp(was ? was : "", is ? is : "") == 0 ? VN_MASTER_RELOAD : VN_MASTER_RESTART;
+}
+
+static vn_status write_config(const struct vn_master_paths *p, struct vn_conf_text *t,
+                              enum vn_master_change *ret)
+{
+    struct vn_conf_text old;
+    vn_conf_init(&old);
+    if (vn_file_read(p->conf, &old.buf) != VN_OK)
+        old.buf.len = 0;
+    vn_status st = vn_buf_append(&old.buf, "", 1);
+    if (st == VN_OK)
+        st = vn_buf_append(&t->buf, "", 1);
+    if (st == VN_OK)
+        *ret = change(&old.buf, &t->buf);
+    if (st == VN_OK && *ret != VN_MASTER_SAME)
+        st = vn_file_write_atomic(p->conf, VN_SPAN(t->buf.p, t->buf.len - 1), 0600);
+    vn_conf_done(&old);
+    return st;
+}
+
 vn_status vn_master_config_write(struct vn_guardian *g, const struct vn_master_paths *p,
-                                 bool *ret_changed)
+                                 enum vn_master_change *ret)
 {
     bool made = false;
     vn_status st = vn_file_mkdirs(p->dir, 0700);
     if (st == VN_OK)
         st = write_tls(g, p, &made);
+    if (st == VN_OK)
+        st = write_route_tls(&g->cfg, p);
     if (st != VN_OK)
         return st;
-    struct text t = {.st = VN_OK};
-    struct vn_buf old;
-    vn_buf_init(&t.buf, CONFIG_MAX);
-    vn_buf_init(&old, CONFIG_MAX);
+    struct vn_conf_text t;
+    vn_conf_init(&t);
     st = render(g, p, &t);
-    if (st == VN_OK) {
-        *ret_changed = vn_file_read(p->conf, &old) != VN_OK ||
-                       !vn_span_equal(vn_buf_span(&old), vn_buf_span(&t.buf));
-        if (*ret_changed)
-            st = vn_file_write_atomic(p->conf, vn_buf_span(&t.buf), 0600);
-        *ret_changed = *ret_changed || made;
-    }
-    vn_buf_done(&t.buf);
-    vn_buf_done(&old);
+    if (st == VN_OK)
+        st = write_config(p, &t, ret);
+    if (st == VN_OK && made && *ret == VN_MASTER_SAME)
+        *ret = VN_MASTER_RELOAD;
+    vn_conf_done(&t);
     return st;
 }

@@ -3,6 +3,8 @@
 
 #include "guardian/guardian.h"
 
+#define VN_MASTER_NAME "veilnet-master" /* of the embedded server, to others */
+
 struct vn_master_paths {
     bool old_server; /* a nats-server that does not know tls.min_version */
     char dir[VN_PATH_MAX];
@@ -10,13 +12,16 @@ struct vn_master_paths {
         err[VN_PATH_MAX + 32];
     char cert[VN_PATH_MAX + 32], key[VN_PATH_MAX + 32], ca[VN_PATH_MAX + 32], jwt[VN_PATH_MAX + 32];
     char names[VN_PATH_MAX + 32]; /* those in cert */
+    char route_cert[VN_PATH_MAX + 32], route_key[VN_PATH_MAX + 32], route_ca[VN_PATH_MAX + 32];
 };
 void vn_master_paths_init(struct vn_master_paths *p, const char *dir);
 
-/** The JWT of a realm's account, with the users revoked in it. *ret malloc'ed. */
-VN_MUST_CHECK vn_status vn_master_account_jwt(struct vn_guardian *g, const struct vn_realm *r,
-                                              char **ret);
-/** Writes what is missing or different; *ret_changed when the configuration, or the certificate,
- * is not what it was. */
+/** Where a server listens that is told "*". */
+const char *vn_master_listen_host(const char *listen_host);
+
+/** What a nats-server that runs with the files of before must do. */
+enum vn_master_change { VN_MASTER_SAME, VN_MASTER_RELOAD, VN_MASTER_RESTART };
+/** Writes what is missing or different. */
 VN_MUST_CHECK vn_status vn_master_config_write(struct vn_guardian *g,
-                                               const struct vn_master_paths *p, bool *ret_changed);
+                                               const struct vn_master_paths *p,
+                                               enum vn_master_change *ret);

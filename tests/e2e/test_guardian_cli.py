@@ -50,6 +50,10 @@ WRONG = {
     "region": ([CLEAR, RAW, LONG, "A B", "../x"], "characters|at most|UTF-8"),
     "no entry": (["none", "", CLEAR, RAW, LONG, ID], "veil list"),
     "nothing": ([""], ""),
+    "server": (["", "a b", "../x", "veilnet-master", CLEAR, RAW, LONG], ""),
+    "machine": (["", "x y", "10.0.0.9:1", CLEAR, RAW, LONG], "address of its machine"),
+    "machines": ([",", "10.0.0.9,", "http://x", "0.0.0.0", "[fe80::1]", "*", "x y", "::1:x:y", "x:0", CLEAR, RAW, LONG], ""),
+    "folder": (["west", "./west", RAW], ""),
 }
 
 # One wrong thing in each line: {kind}, or what is missing or too much, with what the sentence then holds.
@@ -59,6 +63,7 @@ init --session-lifetime {duration} | init --session-lifetime {life} | init --tls
 init --public :: HOST | init --tls-cert /nonexistent --tls-key /nonexistent: cannot read
 run --stun {addresses} | run --geo {file} | run --audit-age {duration} | run --audit-entries {number}
 run --turn x: at most 4 | run --turn turn:192.0.2.1: --turn-secret-file | run --turn-secret-file {file}
+run --cluster-port {number} | run --cluster-port 0: 1 to 65535 | run --cluster-port {master}: another
 run --provider-networks x: at most 8 | run --provider-ca {file}
 stop now: argument now
 token create --taints {taints} | token create --allow-taints {taints} | token create --uses {number} | token create --uses 0: 1 or more
@@ -121,6 +126,14 @@ veil create 127.0.0.1:{master}: there is an entry point | veil list x: no name |
 veil change 127.0.0.1:{master}: --enabled | veil change 127.0.0.1:{master} --url {entry} | veil change 127.0.0.1:{master} --region {region}
 veil change 127.0.0.1:{master} --enabled off: enable another | veil delete {no entry} | veil delete 127.0.0.1:{master}: enable another
 veil delete: URL
+master config {server} --address 10.0.0.9 --to /tmp/west: no other one | master config --address 10.0.0.9 --to /tmp/west: config NAME
+master config west --address {machines} --to /tmp/west: without ports | master config west --to /tmp/west: --address
+master config west --address 10.0.0.9 --to {nothing}: --to FOLDER | master config west --address 10.0.0.9: --to FOLDER
+master config west --address 10.0.0.9 --to /tmp/west --at {folder}: whole path
+master config west --address 10.0.0.9 --to /tmp/west --port {port} | master config west --address 10.0.0.9 --to /tmp/west --cluster-port {port}
+master config west --address 10.0.0.9 --to /tmp/west --cluster-port 4222: two ports
+master config west --address 10.0.0.9 --to /tmp/west --peers {machines}: HOST | master config west --address 10.0.0.9 --to /tmp/west --listen {machine}
+master config west --address 10.0.0.9 --to /tmp/west: run --cluster-port
 login: --oidc | login --oidc none: provider | login --oidc idp --guardian {url} | login --oidc idp --guardian https://[::1]:1 --pin {key}
 login --oidc idp --guardian https://127.0.0.1:1: reach | login --oidc idp --link: belong together
 login --oidc idp --link --user ann --password-file {file}
@@ -191,7 +204,7 @@ def all_verbs():
     sections = dict(re.findall(r"^  ([a-z-]+) (.*?)(?=^  [a-z]|\nEvery)", text, re.M | re.S))
     found = set()
     for verb, section in sections.items():
-        asks = re.search(r"say what to do: \S+ (.*); see", guardian(verb).stderr.decode()) if " | " in section else None
+        asks = re.search(r"say what to do: \S+ (.*); see", guardian(verb).stderr.decode()) if verb not in TOP else None
         subs = asks[1].split(" | ") if asks else []
         missing = [s for s in subs if not re.search(rf"\b{s}\b", section)]
         check(not missing, f"help names the {len(subs)} verbs of {verb}")

@@ -5,7 +5,7 @@ vn_unit_test(guardian_oauth SOURCES test_guardian_oauth.c LINKS vn_guardian vn_t
 vn_unit_test(guardian_providers SOURCES test_guardian_providers.c
              LINKS vn_guardian vn_test_tls_server vn_test_support)
 vn_unit_test(guardian_geo SOURCES test_guardian_geo.c LINKS vn_guardian vn_test_mmdb vn_test_support)
-foreach(name IN ITEMS admission audit keychange oidc people quarantine revoke rights selection turn)
+foreach(name IN ITEMS admission audit keychange master oidc people quarantine revoke rights selection turn)
     vn_unit_test(guardian_${name} SOURCES test_guardian_${name}.c LINKS vn_test_store vn_test_mmdb)
 endforeach()
 foreach(name IN ITEMS oom routes_oom)

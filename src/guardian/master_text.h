@@ -1,0 +1,42 @@
+/* What every nats-server of Master has in its configuration file: the embedded one and those that
+ * join it. */
+#pragma once
+
+#include "base/buf.h"
+#include "guardian/guardian.h"
+#include "guardian/master_config.h"
+
+/** Text is collected here; overflow and memory are asked about once, at the end. */
+struct vn_conf_text {
+    struct vn_buf buf;
+    vn_status st;
+};
+void vn_conf_init(struct vn_conf_text *t);
+void vn_conf_done(struct vn_conf_text *t); /* for VN_CLEANUP too */
+void vn_conf_add(struct vn_conf_text *t, const char *fmt, ...) VN_PRINTF(2, 3);
+/** name: path, as a quoted string of the configuration language. */
+void vn_conf_path(struct vn_conf_text *t, const char *name, const char *path);
+
+/** Where a server of the cluster takes routes. */
+struct vn_master_peer {
+    char host[VN_HOST_MAX];
+    uint16_t port;
+};
+struct vn_master_server {
+    const char *name;              /* unique in the cluster */
+    const char *host;              /* where it listens */
+    uint16_t port;                 /* for nodes */
+    struct vn_master_peer cluster; /* as others find it; port 0: it is alone */
+    const struct vn_master_peer *peers;
+    size_t peer_count; /* it connects to */
+};
+/** What the part about other servers begins with; it is the last one. nats-server changes it at a
+ * start only. */
+#define VN_CONF_CLUSTER "\ncluster {\n"
+/** Adds all but where it logs, with the files at these paths. */
+VN_MUST_CHECK vn_status vn_master_text(struct vn_guardian *g, const struct vn_master_paths *p,
+                                       const struct vn_master_server *s, struct vn_conf_text *t);
+
+/** The JWT of a realm's account, with the users revoked in it. *ret malloc'ed. */
+VN_MUST_CHECK vn_status vn_master_account_jwt(struct vn_guardian *g, const struct vn_realm *r,
+                                              char **ret);
