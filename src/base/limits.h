@@ -178,6 +178,14 @@
 /* Frames behind the newest of which a report tells, and so wide is the replay window where relays
  * are between: 2 KB for a lane. */
 #define VN_REPORT_SPAN 8192
+/* Of real-time frames that come through relays the destination tells how many did, after so long or
+ * so many: of those that were sent before the last time, for the others may be under way. Of a
+ * stream there are so many counts, each of one circuit and lane; the source remembers that many
+ * frames of a lane. */
+#define VN_TALLY_US 1000000
+#define VN_TALLY_FRAMES 1024
+#define VN_TALLIES_MAX 16
+#define VN_TALLY_SENT 4096
 /* A frame that is missing for so long after later ones came was dropped. A relay is left that drops
  * some, and more than a share, of the last frames, twice as many at most. */
 #define VN_MISSED_US 1000000ull

@@ -30,6 +30,7 @@ enum vn_cmd_type {
     VN_CMD_TX_OPEN,          /* struct vn_cmd_tx_open */
     VN_CMD_TX_CLOSE,         /* struct vn_cmd_handle */
     VN_CMD_TX_REPORT,        /* struct vn_delivery_msg: of its destination */
+    VN_CMD_TX_TALLY,         /* struct vn_tally_msg: likewise, of the circuit in use */
     VN_CMD_RX_OPEN,          /* struct vn_cmd_rx_open */
     VN_CMD_RX_CLOSE,         /* struct vn_cmd_handle */
     VN_CMD_TX_WATCH,         /* struct vn_cmd_watch */
@@ -55,6 +56,7 @@ enum vn_ev_type {
     VN_EV_RX_KEM_BEGUN, /* struct vn_ev_epoch: the first of its frames did */
     VN_EV_RX_FIRST,     /* struct vn_ev_handle: first valid frame of this stream */
     VN_EV_RX_REPORT,    /* struct vn_delivery_msg: for its source */
+    VN_EV_RX_TALLY,     /* struct vn_tally_msg: likewise */
     VN_EV_RX_LOST, /* struct vn_ev_handle: its source is in an epoch that none of ours leads to */
     VN_EV_TETHER_CANDIDATE, /* struct vn_ev_tether_candidate */
     VN_EV_TETHER_GATHERED,  /* struct vn_ev_handle */
@@ -150,8 +152,9 @@ struct vn_cmd_rx_open {
     struct vn_post_msg msg;
     uint32_t rx;
     uint32_t tether, label;
-    uint32_t rev; /* whom to grant credit; 0: nobody */
-    bool keyed;   /* as above */
+    uint32_t rev;  /* whom to grant credit; 0: nobody */
+    uint32_t bind; /* what its source calls the circuit */
+    bool keyed;    /* as above */
     uint8_t hash_alg;
     uint32_t epoch;
     struct vn_secret32 ck;
@@ -226,6 +229,16 @@ struct vn_delivery_msg { /* TX_REPORT, RX_REPORT */
     struct vn_delivery delivery;
 };
 
+/** Of the real-time frames of a lane, those that ever came by a circuit and have numbers below
+ * next. */
+struct vn_tally_msg { /* TX_TALLY, RX_TALLY */
+    struct vn_post_msg msg;
+    uint32_t handle;
+    uint32_t bind;
+    uint8_t lane;
+    uint64_t next, frames;
+};
+
 /* ---- events ---- */
 
 struct vn_ev_handle {
@@ -236,11 +249,13 @@ struct vn_ev_sent {
     struct vn_post_msg msg;
     uint32_t handle;
     uint32_t frames;                    /* since TX_WATCH; 0: they wait for credit */
-    uint32_t overdue_ms;                /* bulk frames were sent for so long, and no report told of
-                                           any; or waited for credit */
+    uint32_t overdue_ms;                /* frames of a class were sent for so long, and no report
+                                           told of any; or waited for credit */
     uint64_t bytes;                     /* of packets in the frames */
     uint64_t real_time, real_time_lost; /* frames of that class, and of those that the first tether
                                            lost; since the event before */
+    uint64_t tallied, tallied_lost;     /* of those that word came of through relays, and that did
+                                           not arrive by this path; likewise */
     uint64_t arrived, missed;           /* bulk frames, as reported: see core/retain.h; likewise */
 };
 struct vn_ev_epoch {
@@ -357,10 +372,11 @@ struct vn_crew_taken { /* frames of that lane */
     uint32_t srtt_us; /* of the tether they go to; 0: there is none */
     uint64_t rate;    /* as in vn_tether_stats */
 };
-/** How a frame came: relays were between, and the round trip of the tether. */
+/** How a frame came: relays were between, the round trip of the tether, and its circuit. */
 struct vn_rx_way {
     bool relayed;
     uint32_t srtt_us;
+    uint32_t bind;
 };
 struct vn_crew_frame {
     struct vn_post_msg msg;

@@ -382,6 +382,7 @@ void vn_worker_hand_event(struct vn_worker *w, size_t number, struct vn_post_msg
         break;
     case VN_EV_RX_LOST:
     case VN_EV_RX_REPORT:
+    case VN_EV_RX_TALLY:
         vn_worker_tell(w, m);
         return;
     case VN_EV_STATS:

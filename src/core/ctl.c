@@ -177,6 +177,9 @@ static void dispatch(struct vn_node *n, struct vn_stream *s, const Vn__StreamCon
     case VN__STREAM_CONTROL__KIND_REPORT:
         vn_delivery_on_report(n, s, m->report);
         break;
+    case VN__STREAM_CONTROL__KIND_TALLY:
+        vn_delivery_on_tally(n, s, m->tally);
+        break;
     case VN__STREAM_CONTROL__KIND_REVOCATION_WANT:
         vn_revocations_on_want(n, s, m->revocation_want->after);
         break;

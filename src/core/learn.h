@@ -20,6 +20,11 @@ struct vn_circuit;
 struct vn_ev_sent;
 struct vn_node_way;
 
+/** Real-time frames, and how many of them were lost; the recent ones more. */
+struct vn_lossy {
+    uint64_t frames, lost;
+};
+
 struct vn_learner {
     struct vn_node *node;
     struct vn_stream *stream;
@@ -35,8 +40,9 @@ struct vn_learner {
     uint64_t discover_ms; /* not before: more relays are looked for */
     unsigned discoveries;
 
-    struct vn_circuit *aside;           /* real-time frames go there too; NULL: they do not */
-    uint64_t real_time, real_time_lost; /* frames, the recent ones more: see vn_learn_lost */
+    struct vn_circuit *aside;     /* real-time frames go there too; NULL: they do not */
+    struct vn_lossy first_tether; /* of the path in use; */
+    struct vn_lossy whole_path;   /* and all of it, as the destination tells, if it has relays */
 
     /* of the circuit in use */
     struct vn_liveness live;
@@ -67,8 +73,8 @@ bool vn_learn_rescue(struct vn_node *n, struct vn_stream *s);
 struct vn_learner *vn_learn_free(struct vn_node *n, struct vn_learner *l);
 
 /* learn_aside.c */
-/** Of so many real-time frames more, so many were lost on the path in use, as far as is known. */
-void vn_learn_lost(struct vn_learner *l, uint64_t sent, uint64_t lost);
+/** What the worker tells of the real-time frames that went by the path in use. */
+void vn_learn_lost(struct vn_learner *l, const struct vn_ev_sent *ev);
 /** Whether a second path is worth its bytes at present, and which: tells the worker what changed.
  */
 void vn_learn_choose_aside(struct vn_learner *l);

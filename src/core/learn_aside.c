@@ -43,27 +43,41 @@ static void take(struct vn_learner *l, struct vn_circuit *c)
     vn_tell_tx_aside(l->node, l->stream->handle, c);
 }
 
-void vn_learn_lost(struct vn_learner *l, uint64_t sent, uint64_t lost)
+static void add(struct vn_lossy *to, uint64_t frames, uint64_t lost)
 {
-    l->real_time += sent;
-    l->real_time_lost += lost;
-    while (l->real_time >= VN_LOSSY_FRAMES) {
-        l->real_time /= 2;
-        l->real_time_lost /= 2;
+    to->frames += frames;
+    to->lost += lost;
+    while (to->frames >= VN_LOSSY_FRAMES) {
+        to->frames /= 2;
+        to->lost /= 2;
     }
+}
+
+void vn_learn_lost(struct vn_learner *l, const struct vn_ev_sent *ev)
+{
+    add(&l->first_tether, ev->real_time, ev->real_time_lost);
+    add(&l->whole_path, ev->tallied, ev->tallied_lost);
     vn_learn_choose_aside(l);
 }
 
 /* One that is there stays until only a half of that is lost. */
-static bool loses(const struct vn_learner *l)
+static bool is_lossy(const struct vn_learner *l, const struct vn_lossy *of)
 {
     const uint64_t permille = l->aside ? VN_LOSSY_PERMILLE / 2 : VN_LOSSY_PERMILLE;
-    return l->real_time_lost >= VN_LOSSY_LEAST &&
-           l->real_time_lost * 1000 > l->real_time * permille;
+    return of->lost >= VN_LOSSY_LEAST && of->lost * 1000 > of->frames * permille;
+}
+
+/* The first tether tells at once; what is behind it the destination does, a little later. */
+static bool loses(const struct vn_learner *l)
+{
+    return is_lossy(l, &l->first_tether) || is_lossy(l, &l->whole_path);
 }
 
 void vn_learn_choose_aside(struct vn_learner *l)
 {
+    const struct vn_circuit *c = l->stream->circuit;
+    if (c && !c->path)
+        l->whole_path = (struct vn_lossy){0}; /* its first tether is all of it */
     take(l, l->stream->circuit && l->stream->state == VN_TX_OPEN && loses(l) ? best(l) : NULL);
 }
 

@@ -142,7 +142,7 @@ void vn_learn_event_sent(struct vn_node *n, const struct vn_ev_sent *ev)
     if (n->now_ms > l->watch_ms)
         l->sent_kbps =
             (uint32_t)VN_MIN(ev->bytes * 8 / (n->now_ms - l->watch_ms), (uint64_t)UINT32_MAX);
-    vn_learn_lost(l, ev->real_time, ev->real_time_lost);
+    vn_learn_lost(l, ev);
     if (does_not_deliver(l, ev->overdue_ms) || drops_some(l, ev->arrived, ev->missed))
         vn_learn_fail_over(l);
     count_out(l, &out, &oldest_ms);

@@ -97,6 +97,9 @@ void vn_node_event(struct vn_node *n, struct vn_post_msg *m, uint64_t now_ms)
     case VN_EV_RX_FIRST:
         vn_stream_event_first(n, ((struct vn_ev_handle *)e)->handle);
         break;
+    case VN_EV_RX_TALLY:
+        vn_delivery_event_tally(n, e);
+        break;
     case VN_EV_RX_REPORT:
         vn_delivery_event(n, e);
         break;

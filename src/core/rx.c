@@ -117,6 +117,7 @@ static void rx_free(struct vn_rx *rx)
     }
     for (size_t i = 0; i < VN_LANES_MAX; i++)
         vn_replay_done(&rx->lanes[i].replay);
+    vn_rx_tallies_free(rx);
     vn_list_remove(&rx->of_reporting);
     vn_rx_keys_done(&rx->keys);
     free(rx);
@@ -154,7 +155,8 @@ static void frame_input(struct vn_rx *rx, const struct vn_label *on, struct vn_p
 {
     /* Credit, hence relays between. */
     const struct vn_rx_way way = {.relayed = on->meter.end != NULL,
-                                  .srtt_us = vn_end_path(on->end)->srtt_us};
+                                  .srtt_us = vn_end_path(on->end)->srtt_us,
+                                  .bind = on->bind};
     if (!rx->worker->cfg.hand_count || !vn_crew_to_open(rx, &way, b))
         vn_rx_frame(rx, &way, b);
 }
@@ -178,6 +180,7 @@ void vn_rx_open(struct vn_worker *w, const struct vn_cmd_rx_open *cmd)
     if (!l && !(l = label_new(end, cmd->label)))
         return;
     bind_label(l, rx);
+    l->bind = cmd->bind;
     if (cmd->rev && !l->meter.end)
         vn_meter_init(&l->meter, end, cmd->rev);
     struct vn_pktqueue early = end_early(l);
@@ -361,8 +364,9 @@ static void look_for_loss(struct vn_rx *rx, uint32_t epoch)
 }
 
 /* Opens in place. VN_DROP_COUNT: good, and *ret is the plaintext. */
-static enum vn_worker_drop open_frame(struct vn_rx *rx, struct vn_pktbuf *b,
-                                      struct vn_e2e_header *ret_head, struct vn_span *ret)
+static enum vn_worker_drop open_frame(struct vn_rx *rx, const struct vn_rx_way *way,
+                                      struct vn_pktbuf *b, struct vn_e2e_header *ret_head,
+                                      struct vn_span *ret)
 {
     struct vn_e2e_header h;
     struct vn_reader r =
@@ -374,7 +378,9 @@ static enum vn_worker_drop open_frame(struct vn_rx *rx, struct vn_pktbuf *b,
     struct vn_replay *replay = &rx->lanes[h.lane].replay;
     if (!replay->words && vn_replay_init(replay, VN_REPLAY_BITS_MIN) != VN_OK)
         return VN_DROP_TAG;
-    if (!vn_replay_check(replay, h.seq))
+    const bool is_new = vn_replay_check(replay, h.seq);
+    const bool counts = vn_rx_tally_wants(rx, way, &h);
+    if (!is_new && !counts)
         return VN_DROP_REPLAY;
     uint8_t *text = b->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN;
     size_t n = r.left - VN_AEAD_TAG_LEN;
@@ -385,6 +391,10 @@ static enum vn_worker_drop open_frame(struct vn_rx *rx, struct vn_pktbuf *b,
         look_for_loss(rx, h.epoch);
     if (why != VN_DROP_COUNT)
         return why;
+    if (counts)
+        vn_rx_tally(rx, way, &h);
+    if (!is_new)
+        return VN_DROP_REPLAY;
     vn_replay_commit(replay, h.seq, rx->worker->now_us);
     *ret = VN_SPAN(text, n);
     *ret_head = h;
@@ -425,7 +435,7 @@ void vn_rx_frame(struct vn_rx *rx, const struct vn_rx_way *way, struct vn_pktbuf
     struct vn_e2e_header head;
     struct vn_span plain;
     uint32_t before = vn_rx_keys_epoch(&rx->keys);
-    enum vn_worker_drop why = open_frame(rx, b, &head, &plain);
+    enum vn_worker_drop why = open_frame(rx, way, b, &head, &plain);
     if (why != VN_DROP_COUNT) {
         vn_worker_drop(w, why);
         vn_pktbuf_free(b);

@@ -22,6 +22,8 @@ struct vn_rx_lane {
     uint64_t known, all_below, told_next;
 };
 
+struct vn_rx_tally;
+
 struct vn_rx {
     struct vn_worker *worker;
     uint32_t handle;
@@ -37,7 +39,10 @@ struct vn_rx {
     struct vn_list of_reporting; /* worker.reporting, while there are any */
     uint16_t unreported_lanes;   /* bits */
     size_t unreported_bytes, unreported_frames;
-    uint64_t report_us; /* when the report is due */
+    uint64_t report_us; /* when the report is due, or a tally */
+
+    struct vn_rx_tally *tallies; /* of real-time frames; NULL: none yet */
+    size_t tally_count;
 
     bool first_told, lost_told;
     uint32_t told_epoch; /* of a hand: what the first worker has heard */
@@ -55,6 +60,7 @@ struct vn_label {
     struct vn_list of_end; /* end.labels */
     struct vn_rx *rx;      /* NULL: early */
     struct vn_list of_rx;
+    uint32_t bind;              /* of rx: what its source calls the circuit */
     struct vn_meter meter;      /* of frames for rx, on circuits with credit */
     struct vn_forward *forward; /* who frees it before */
     uint32_t fwd;               /* what the frames have that need the credit; 0: none do */
@@ -86,6 +92,18 @@ void vn_rx_arrived(struct vn_rx *rx, const struct vn_rx_way *way, const struct v
 void vn_rx_report_all(struct vn_rx *rx);
 /** worker.report_us has come. */
 void vn_rx_report_due(struct vn_worker *w);
+/** vn_rx_tallies_due is called then, or before. */
+void vn_rx_report_at(struct vn_rx *rx, uint64_t at_us);
+
+/* rx_tally.c */
+/** Whether a frame that came that way counts there, though it may have come by another already. */
+bool vn_rx_tally_wants(const struct vn_rx *rx, const struct vn_rx_way *way,
+                       const struct vn_e2e_header *head);
+/** One that it wants opened. */
+void vn_rx_tally(struct vn_rx *rx, const struct vn_rx_way *way, const struct vn_e2e_header *head);
+/** Tells the source of those that are due; when the next one is. */
+uint64_t vn_rx_tallies_due(struct vn_rx *rx);
+void vn_rx_tallies_free(struct vn_rx *rx);
 
 /** Messages of the bulk or real-time channel; takes ownership. */
 void vn_rx_input(struct vn_end *end, enum vn_tether_class cls, struct vn_pktbuf **bufs, size_t n);

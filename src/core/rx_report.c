@@ -35,10 +35,10 @@ static bool report_lane(struct vn_rx *rx, uint8_t lane)
     return vn_worker_tell(rx->worker, &ev->msg);
 }
 
-static void due_at(struct vn_rx *rx, uint64_t at_us)
+void vn_rx_report_at(struct vn_rx *rx, uint64_t at_us)
 {
     struct vn_worker *w = rx->worker;
-    rx->report_us = at_us;
+    rx->report_us = VN_MIN(rx->report_us, at_us);
     w->report_us = VN_MIN(w->report_us, at_us);
     if (vn_list_empty(&rx->of_reporting))
         vn_list_append(&w->reporting, &rx->of_reporting);
@@ -51,8 +51,11 @@ static void report(struct vn_rx *rx)
             rx->unreported_lanes &= (uint16_t)~(1u << lane);
     rx->unreported_bytes = rx->unreported_frames = 0;
     rx->report_us = UINT64_MAX;
-    if (rx->unreported_lanes)
-        due_at(rx, rx->worker->now_us + VN_REPORT_US);
+    const uint64_t again_us = rx->worker->now_us + VN_REPORT_US;
+    const uint64_t tally_us = vn_rx_tallies_due(rx);
+    const uint64_t next_us = rx->unreported_lanes ? VN_MIN(again_us, tally_us) : tally_us;
+    if (next_us != UINT64_MAX)
+        vn_rx_report_at(rx, next_us);
     else
         vn_list_remove(&rx->of_reporting);
 }
@@ -90,8 +93,7 @@ static void bulk_arrived(struct vn_rx *rx, const struct vn_rx_way *way, uint8_t 
         return;
     const uint64_t quarter = way->srtt_us / 4;
     const uint64_t wait = little ? VN_REPORT_LITTLE_US : VN_MAX(quarter, (uint64_t)VN_REPORT_US);
-    if (now_us + wait < rx->report_us)
-        due_at(rx, now_us + wait);
+    vn_rx_report_at(rx, now_us + wait);
 }
 
 void vn_rx_arrived(struct vn_rx *rx, const struct vn_rx_way *way, const struct vn_e2e_header *head,

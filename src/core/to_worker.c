@@ -177,6 +177,7 @@ void vn_tell_rx_open(struct vn_node *n, struct vn_stream *s, struct vn_circuit *
     m->tether = c->hop->handle;
     m->label = c->fwd;
     m->rev = c->sealed ? c->rev : 0;
+    m->bind = c->bind;
     c->at_worker = true;
     m->keyed = !s->ck_gone;
     m->hash_alg = (uint8_t)n->suite->hash;
@@ -243,6 +244,17 @@ void vn_tell_report(struct vn_node *n, const struct vn_stream *s, const struct v
         return;
     m->handle = s->handle;
     m->delivery = *d;
+    tell(n, &m->msg);
+}
+
+void vn_tell_tally(struct vn_node *n, const struct vn_tally_msg *tally)
+{
+    struct vn_tally_msg *m = message(VN_CMD_TX_TALLY, sizeof(*m));
+    if (!m)
+        return;
+    const struct vn_post_msg head = m->msg;
+    *m = *tally;
+    m->msg = head;
     tell(n, &m->msg);
 }
 

@@ -37,6 +37,7 @@ void vn_tell_tx_watch(struct vn_node *n, uint32_t tx, uint32_t after_ms);
 void vn_tell_label_close(struct vn_node *n, uint32_t tether, uint32_t label);
 /** in: the half towards the source; both have their labels. */
 void vn_tell_relay_open(struct vn_node *n, const struct vn_circuit *in);
+void vn_tell_tally(struct vn_node *n, const struct vn_tally_msg *tally);
 void vn_tell_report(struct vn_node *n, const struct vn_stream *s, const struct vn_delivery *d);
 /** The KEM step that begins s->rekey.epoch; tx: NULL when it was not answered. */
 void vn_tell_kem(struct vn_node *n, const struct vn_stream *s, uint32_t request,

@@ -129,6 +129,7 @@ static void tx_free(struct vn_tx *tx)
     vn_turn_done(&tx->turn);
     vn_aside_free(tx->aside);
     vn_tx_keys_done(&tx->keys);
+    vn_tx_tally_free(tx);
     vn_crew_tx_done(tx);
     for (size_t cls = 0; cls < VN_CLASSES; cls++)
         vn_pktbuf_free(tx->sealed[cls]);
@@ -222,6 +223,7 @@ static void change_path(struct vn_tx *tx)
     }
     for (size_t lane = 0; lane < lane_count(tx); lane++)
         vn_retain_move(retain_of(tx, lane), tx->worker->now_us);
+    vn_tx_tally_move(tx);
     tx->dry_us = 0;
 }
 
@@ -295,8 +297,10 @@ static void tell_sent(struct vn_tx *tx)
         ev->missed += r->missed;
     }
     ev->overdue_ms = (uint32_t)VN_MIN(overdue_us / 1000, (uint64_t)UINT32_MAX);
+    vn_tx_tally_tell(tx, ev);
     if (!vn_worker_tell(tx->worker, &ev->msg))
         return;
+    vn_tx_tally_told(tx);
     tx->watch_us = tx->real_time = tx->real_time_lost = 0;
     for (size_t lane = 0; lane < lane_count(tx); lane++)
         retain_of(tx, lane)->arrived = retain_of(tx, lane)->missed = 0;
@@ -550,8 +554,9 @@ static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
     if (!waits(t, cls) || !ready_keys(tx))
         return NULL;
     const size_t lanes = lane_count(tx);
+    size_t lane = 0;
     for (size_t i = 0; i < lanes && !f; i++) {
-        const size_t lane = tx->lane_in_turn[cls];
+        lane = tx->lane_in_turn[cls];
         tx->lane_in_turn[cls] = (lane + 1) % lanes;
         f = lane == 0 ? build_sealed(tx, cls) : take_sealed(tx, lane, cls);
     }
@@ -559,6 +564,8 @@ static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
         return NULL;
     if (cls == VN_TETHER_REALTIME) {
         tx->real_time++;
+        if (tx->turn.purse.on) /* relays are between */
+            vn_tx_tally(tx, lane, f);
         if (tx->aside)
             vn_aside_copy(tx->aside, f);
     }

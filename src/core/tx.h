@@ -7,6 +7,7 @@
 #include "core/aside.h"
 #include "core/egress.h"
 #include "core/retain.h"
+#include "core/tally.h"
 #include "core/tx_keys.h"
 #include "core/turn.h"
 #include "core/worker_i.h"
@@ -32,6 +33,7 @@ struct vn_tx {
     struct vn_retain retain;              /* of bulk frames */
     struct vn_tx_hand *hands;             /* of the first worker: one for each hand */
     size_t sealed_count[VN_CLASSES];      /* frames that they have */
+    struct vn_tally *tallies;             /* of each lane; NULL: none yet */
     size_t lane_in_turn[VN_CLASSES];
     struct vn_list of_taken; /* worker.taken */
 
@@ -53,6 +55,8 @@ void vn_tx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd);
 void vn_tx_close(struct vn_worker *w, struct vn_tx *tx);
 /** Its destination tells what has arrived. */
 void vn_tx_report(struct vn_worker *w, const struct vn_delivery_msg *cmd);
+/** Its destination tells what has come by the circuit in use. */
+void vn_tx_on_tally(struct vn_worker *w, const struct vn_tally_msg *cmd);
 /** Of a hand: makes the lane on this end, or gives it other keys. */
 void vn_tx_follow(struct vn_worker *w, struct vn_end *end, const struct vn_crew_lane *cmd);
 /** It has something to send of that class. */
@@ -65,3 +69,13 @@ void vn_tx_detach(struct vn_tx *tx);
 uint64_t vn_tx_tick(struct vn_worker *w);
 size_t vn_tx_queued(const struct vn_tx *tx);
 void vn_tx_free_all(struct vn_worker *w);
+
+/* tx_tally.c */
+/** A real-time frame of that lane goes by the circuit in use, which has relays. */
+void vn_tx_tally(struct vn_tx *tx, size_t lane, const struct vn_pktbuf *f);
+/** Another circuit is in use. */
+void vn_tx_tally_move(struct vn_tx *tx);
+/** What the tallies say, since it was told. */
+void vn_tx_tally_tell(const struct vn_tx *tx, struct vn_ev_sent *ev);
+void vn_tx_tally_told(struct vn_tx *tx);
+void vn_tx_tally_free(struct vn_tx *tx);

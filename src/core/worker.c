@@ -294,6 +294,9 @@ void vn_worker_command(struct vn_worker *w, struct vn_post_msg *m, uint64_t now_
     case VN_CMD_LABEL_CLOSE:
         vn_label_close(w, (const struct vn_cmd_label *)m);
         break;
+    case VN_CMD_TX_TALLY:
+        vn_tx_on_tally(w, (const struct vn_tally_msg *)m);
+        break;
     case VN_CMD_TX_REPORT:
         vn_tx_report(w, (const struct vn_delivery_msg *)m);
         break;

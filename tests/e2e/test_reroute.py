@@ -148,17 +148,27 @@ def it_goes_silent_under_datagrams():
     cut(underlay, False, (a, b))
 
 
+def lose(machine, senders):
+    """One packet in twenty that it gets from these, until the table is deleted."""
+    rules = machine.dir / "lossy.nft"
+    rules.write_text("table ip lossy { chain in { type filter hook input priority filter; "
+                     f"ip saddr {{ {', '.join(underlay[s] for s in senders)} }} "
+                     "meta l4proto udp numgen random mod 100 < 5 drop; }\n}\n")
+    machine.run(["nft", "-f", rules])
+
+
+def copies():
+    return [w for w in na.json("explain", "b")["ways"] if w["copies"]]
+
+
 def real_time_goes_by_two_paths():
     """Of what a sends, each way loses a packet in twenty; of real-time datagrams nearly all come, since two carry them."""
     flow = Datagrams(a, b, nb.ip4, port=5006, dscp=46)
     flow.flow()
     wait_until(lambda: standbys(na, "b"), 60, "something stands by")
     for m in (b, c, d):
-        rules = m.dir / "lossy.nft"
-        rules.write_text("table ip lossy { chain in { type filter hook input priority filter; "
-                         f"ip saddr {underlay['a']} meta l4proto udp numgen random mod 100 < 5 drop; }}\n}}\n")
-        m.run(["nft", "-f", rules])
-    wait_until(lambda: [w for w in na.json("explain", "b")["ways"] if w["copies"]], 30, "a second way carries copies")
+        lose(m, ["a"])
+    wait_until(copies, 30, "a second way carries copies")
     wait_until(lambda: "real-time packets also by " in na.cli("routes").stdout, 10, "routes says so")
     before = na.status()["counters"]["frames_copied"]
     wait_until(lambda: flow.flow(1000) and flow.lost(1000) < 0.01, 30, "less than 1 % is lost")
@@ -166,6 +176,23 @@ def real_time_goes_by_two_paths():
     for m in (b, c, d):
         m.run(["nft", "delete", "table", "ip", "lossy"])
     flow.stop()
+
+
+def it_is_lost_behind_the_relay():
+    """Of what the relays send to b: the first tether of the path loses nothing, so a has it from b."""
+    cut(underlay, True, (a, b))
+    flow = Datagrams(a, b, nb.ip4, port=5007, dscp=46)
+    flow.flow()
+    wait_until(lambda: relay(na, "b") and {"c", "d"} - {relay(na, "b").tag} == set(standbys(na, "b")), 60,
+               "one relay carries it, the other stands by")
+    wait_until(lambda: flow.flow(1000) and not copies(), 60, "and nothing is sent twice")
+    lose(b, ["c", "d"])
+    wait_until(lambda: flow.flow(1000) and copies(), 30, "copies go by the other")
+    wait_until(lambda: flow.flow(1000) and flow.lost(1000) < 0.01, 30, "less than 1 % is lost")
+    b.run(["nft", "delete", "table", "ip", "lossy"])
+    wait_until(lambda: flow.flow(1000) and not copies(), 60, "they end when it is over")
+    flow.stop()
+    cut(underlay, False, (a, b))
 
 
 def retransmitted(machine):
@@ -219,4 +246,5 @@ def nobody_relays():
 
 
 main(a_download_survives_the_cut, it_is_explained, the_relay_dies, it_moves_back, rules_choose_the_relay,
-     it_goes_silent_under_datagrams, real_time_goes_by_two_paths, a_relay_dies_under_a_download, nobody_relays)
+     it_goes_silent_under_datagrams, real_time_goes_by_two_paths, it_is_lost_behind_the_relay,
+     a_relay_dies_under_a_download, nobody_relays)

@@ -378,6 +378,7 @@ void vn_rig_rx_open(struct vn_rig_side *s, uint32_t rx, uint32_t tether, uint32_
     c->tether = tether;
     c->label = label;
     c->rev = reverse_of(s, label);
+    c->bind = label;
     c->hash_alg = VN_SHA256;
     c->epoch = epoch;
     c->keyed = true;

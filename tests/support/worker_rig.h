@@ -76,7 +76,7 @@ void vn_rig_connect(struct vn_rig *r, size_t a, size_t b, uint32_t tether);
 struct vn_id vn_rig_tether_id(uint32_t tether);
 void vn_rig_tx_open(struct vn_rig_side *s, uint32_t tx, uint32_t tether, uint32_t label,
                     uint32_t epoch);
-/** A stream from the addresses of side `from`. */
+/** A stream from the addresses of side `from`; its source calls the circuit by the label. */
 void vn_rig_rx_open(struct vn_rig_side *s, uint32_t rx, uint32_t tether, uint32_t label,
                     uint32_t epoch, size_t from);
 void vn_rig_handle(struct vn_rig_side *s, unsigned type, uint32_t handle);

@@ -2,6 +2,7 @@
 #include "core/node_i.h"
 #include "support/node_world.h"
 #include "support/test.h"
+#include "support/world_way.h"
 
 #define DSCP_EF 46
 #define NUMBERS 40000
@@ -11,14 +12,33 @@ struct scene {
     struct vn_world_node *a, *b, *c, *d;
     uint32_t next;
     uint8_t come[NUMBERS]; /* how often */
+    struct {               /* tethers that lose some real-time frames */
+        struct vn_id tether;
+        unsigned every, count; /* one in so many; 0: none */
+    } losses[2];
 };
+
+static bool swallow(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
+                    struct vn_pktbuf *b)
+{
+    struct scene *s = arg;
+    (void)b;
+    for (size_t i = 0; cls == VN_TETHER_REALTIME && i < VN_ARRAY_LEN(s->losses); i++)
+        if (s->losses[i].every && vn_id_equal(tether, &s->losses[i].tether))
+            return ++s->losses[i].count % s->losses[i].every != 0;
+    return true;
+}
 
 static void setup(struct scene *s, uint64_t rate)
 {
     memset(s, 0, sizeof(*s));
     vn_world_init_net(&s->w, VN_SUITE_DEFAULT,
-                      &(struct vn_mem_net_config){
-                          .seed = 1, .delay_us = 10000, .retransmit_us = 55000, .rate = rate});
+                      &(struct vn_mem_net_config){.seed = 1,
+                                                  .delay_us = 10000,
+                                                  .retransmit_us = 55000,
+                                                  .rate = rate,
+                                                  .arg = s,
+                                                  .filter = swallow});
     s->c = vn_world_add(&s->w, "carol", "home");
     s->d = vn_world_add(&s->w, "dave", "home");
     s->b = vn_world_add(&s->w, "bob", "home");
@@ -133,6 +153,66 @@ static void test_loss_is_made_up_for(void **state)
     vn_world_done(&s.w);
 }
 
+/* One in so many that these two pass on to b is lost. */
+static void lose(struct scene *s, unsigned c_every, unsigned d_every)
+{
+    s->losses[0].tether = vn_world_peer(s->c, s->b)->hop->tether;
+    s->losses[0].every = c_every;
+    s->losses[1].tether = vn_world_peer(s->d, s->b)->hop->tether;
+    s->losses[1].every = d_every;
+}
+
+/* About a twentieth is lost between each relay and b, and nothing before: only b knows. The copies
+ * go on for as long as that is so, though by both ways nearly all comes, and no longer. */
+static void test_loss_behind_the_relay(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct vn_id relay;
+    setup(&s, 0);
+    vn_world_cut(s.a, s.b, true);
+    send_until_bound(&s, 2);
+    stream(&s, 5000, 10, 1);
+    assert_int_equal(0, vn_world_counters(s.a).frames_copied);
+    lose(&s, 19, 23);
+    send_until_aside(&s, 1);
+    const uint32_t from = s.next;
+    for (int i = 0; i < 10; i++) {
+        stream(&s, 4000, 10, 1);
+        assert_int_equal(1, asides(&s, &relay));
+    }
+    assert_in_range(lost_since(&s, from), 0, 39); /* of 4,000; by one path 170 and more */
+    lose(&s, 0, 0);
+    send_until_aside(&s, 0);
+    vn_world_done(&s.w);
+}
+
+/* A relay that answers, passes bulk on and keeps real-time frames to itself is left as one that
+ * keeps all. */
+static void test_relay_keeps_real_time(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup(&s, 0);
+    vn_world_cut(s.a, s.b, true);
+    send_until_bound(&s, 2);
+    stream(&s, 4000, 20, 1); /* b has told of some */
+    struct vn_world_node *first = world_relay(s.a, s.b);
+    assert_non_null(first);
+    lose(&s, first == s.c, first == s.d);
+    stream(&s, VN_OVERDUE_MS - 500, 20, 1);
+    assert_ptr_equal(first, world_relay(s.a, s.b));
+    stream(&s, 4500, 20, 1); /* word was on its way */
+    assert_ptr_not_equal(first, world_relay(s.a, s.b));
+    assert_true(s.losses[0].count + s.losses[1].count > 300);
+    assert_int_equal(1, s.a->node->routes.failovers);
+    const uint32_t from = s.next;
+    stream(&s, 500, 20, 1);
+    assert_int_equal(0, lost_since(&s, from));
+    assert_int_equal(1, vn_world_status(s.a).handshakes_started);
+    vn_world_done(&s.w);
+}
+
 /* A quarter of what the second path lets through is what copies may take of it. */
 static void test_copies_are_bounded(void **state)
 {
@@ -182,8 +262,8 @@ static void test_second_path_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_loss_is_made_up_for),
-        cmocka_unit_test(test_copies_are_bounded),
+        cmocka_unit_test(test_loss_is_made_up_for),   cmocka_unit_test(test_loss_behind_the_relay),
+        cmocka_unit_test(test_relay_keeps_real_time), cmocka_unit_test(test_copies_are_bounded),
         cmocka_unit_test(test_second_path_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

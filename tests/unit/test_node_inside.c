@@ -168,6 +168,22 @@ static void test_strange_reports(void **state)
     assert_int_equal(3, vn_world_drops_of(a, VN_NDROP_BODY));
     vn_delivery_on_report(b->node, rx, &(Vn__Report)VN__REPORT__INIT); /* it is the source's */
     assert_int_equal(1, vn_world_drops_of(b, VN_NDROP_BODY));
+    Vn__Tally t = VN__TALLY__INIT;
+    t.bind = tx->circuit->bind;
+    t.lane = VN_LANES_MAX - 1;
+    t.next = t.frames = UINT64_MAX;
+    vn_delivery_on_tally(a->node, tx, &t);
+    t.bind++; /* another circuit's */
+    vn_delivery_on_tally(a->node, tx, &t);
+    assert_int_equal(3, vn_world_drops_of(a, VN_NDROP_BODY));
+    t.next--; /* more than there can be */
+    vn_delivery_on_tally(a->node, tx, &t);
+    t.frames = 0;
+    t.lane++;
+    vn_delivery_on_tally(a->node, tx, &t);
+    assert_int_equal(5, vn_world_drops_of(a, VN_NDROP_BODY));
+    vn_delivery_on_tally(b->node, rx, &(Vn__Tally)VN__TALLY__INIT);
+    assert_int_equal(2, vn_world_drops_of(b, VN_NDROP_BODY));
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     vn_world_done(&w);
 }
