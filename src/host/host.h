@@ -20,6 +20,9 @@
 #define VN_HOST_MARK 0x766e0001u /* SO_MARK of every node's underlay sockets */
 /* Packets vn_host_tun_read takes at most: fairness bound of a turn. */
 #define VN_HOST_TUN_BURST 64
+/* And bytes, about: what was read is queued before more is, or all of it would need memory at
+ * once. */
+#define VN_HOST_TUN_BYTES (128u << 10)
 
 struct vn_host;
 
@@ -89,7 +92,8 @@ int vn_host_tun_fd(const struct vn_host *h, size_t queue);
  * of the first. */
 const struct vn_tun_port *vn_host_tun_port(const struct vn_host *h, size_t queue);
 /**
- * Reads up to cap packets (at most VN_HOST_TUN_BURST); the caller owns them. *ret_n < cap: drained.
+ * Reads up to cap packets (at most VN_HOST_TUN_BURST) until they have VN_HOST_TUN_BYTES; the caller
+ * owns them. *ret_n < cap, and fewer bytes: drained.
  * @return VN_OK; VN_ERR_IO when the interface is gone
  */
 VN_MUST_CHECK vn_status vn_host_tun_read(struct vn_host *h, size_t queue, struct vn_pktbuf **ret,

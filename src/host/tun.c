@@ -259,10 +259,10 @@ vn_status vn_tun_read(struct vn_tun *t, size_t queue, struct vn_pktbuf **ret, si
 {
     assert(queue < t->count);
     struct queue *q = &t->queues[queue];
-    size_t n = 0;
+    size_t n = 0, bytes = 0;
     vn_status st = VN_OK;
     cap = VN_MIN(cap, (size_t)VN_HOST_TUN_BURST);
-    while (n < cap) {
+    while (n < cap && bytes < VN_HOST_TUN_BYTES) {
         if (!q->spare && (st = vn_pktbuf_new(VN_SUPER_PACKET_MAX, &q->spare)) != VN_OK)
             break;
         struct virtio_net_hdr h;
@@ -278,6 +278,7 @@ vn_status vn_tun_read(struct vn_tun *t, size_t queue, struct vn_pktbuf **ret, si
         if ((size_t)got <= sizeof(h))
             continue;
         q->spare->len = (size_t)got - sizeof(h);
+        bytes += q->spare->len;
         struct vn_pktbuf *b = describe(q->spare, &h) ? take(q) : NULL;
         if (b)
             ret[n++] = b;

@@ -28,21 +28,34 @@ static vn_status tun_write_offload(void *self, const struct vn_span *parts, size
     return p->write_offload(p->self, parts, count, o);
 }
 
-static void on_tun(void *arg, unsigned events)
+/* Takes what was read from *left. True: there may be more. */
+static bool read_some(struct vn_data_thread *d, size_t *left)
 {
-    struct vn_data_thread *d = arg;
     struct vn_pktbuf *bufs[VN_HOST_TUN_BURST];
-    size_t n = 0;
-    (void)events;
-    const vn_status st = vn_host_tun_read(d->host, d->queue, bufs, VN_ARRAY_LEN(bufs), &n);
+    size_t n = 0, bytes = 0;
+    const vn_status st = vn_host_tun_read(d->host, d->queue, bufs, *left, &n);
     const uint64_t now = vn_loop_now_us(d->loop);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        bytes += bufs[i]->len;
         vn_worker_tun_input(d->worker, bufs[i], now);
+    }
+    *left -= n;
     if (st == VN_ERR_IO) {
         vn_log(VN_LOG_ERROR, "tun_lost", VN_KV_STATUS(st));
         vn_loop_unwatch(d->tun_watch);
         d->tun_watch = NULL;
     }
+    return *left > 0 && bytes >= VN_HOST_TUN_BYTES;
+}
+
+static void on_tun(void *arg, unsigned events)
+{
+    struct vn_data_thread *d = arg;
+    size_t left = VN_HOST_TUN_BURST;
+    (void)events;
+    /* The tether takes what it has room for before the queue has to hold more. */
+    while (read_some(d, &left))
+        vn_worker_flush(d->worker, vn_loop_now_us(d->loop));
 }
 
 vn_status vn_data_thread_attach(struct vn_data_thread *d, struct vn_host *host)

@@ -385,6 +385,35 @@ static void a_burst_is_bounded(void **state)
     vn_host_down(h);
 }
 
+/* Of large packets fewer come at once. */
+static void a_burst_has_few_bytes(void **state)
+{
+    (void)state;
+    enum { COUNT = 20, PAYLOAD = 8000 };
+    static uint8_t payload[PAYLOAD];
+    struct vn_host_config c = config();
+    c.mtu_bytes = 9000;
+    struct vn_host *h = up(&c);
+    assert_int_equal(0, udp_send("10.66.3.9", 0)); /* once it is in force */
+    struct sockaddr_any to = to_sockaddr("10.66.3.9", 5000);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(PAYLOAD, sendto(fd, payload, PAYLOAD, 0, &to.sa, to.len));
+    close(fd);
+    struct vn_pktbuf *bufs[VN_HOST_TUN_BURST];
+    size_t n, bytes = 0;
+    assert_ok(vn_host_tun_read(h, 0, bufs, VN_HOST_TUN_BURST, &n));
+    for (size_t i = 0; i < n; i++) {
+        assert_true(bytes < VN_HOST_TUN_BYTES);
+        bytes += bufs[i]->len;
+        vn_pktbuf_free(bufs[i]);
+    }
+    assert_true(bytes >= VN_HOST_TUN_BYTES);
+    assert_true(n <= COUNT);
+    assert_true(tun_packets(h, "10.66.3.9", NULL) > 0);
+    vn_host_down(h);
+}
+
 static void update_moves_to_other_addresses(void **state)
 {
     (void)state;
@@ -679,6 +708,7 @@ int main(void)
         T(marked_sockets_never_enter_it),
         T(packets_written_arrive),
         T(a_burst_is_bounded),
+        T(a_burst_has_few_bytes),
         T(flows_are_spread_over_queues),
         T(nobody_becomes_a_queue_of_another),
         T(fewer_queues_will_do),
