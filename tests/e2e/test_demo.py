@@ -40,6 +40,9 @@ def demo(options):
     lines = done.stdout.splitlines()
     check(done.returncode == 0, f"the demo {' '.join(options)} passed")
     check("✗" not in done.stdout and done.stdout.count("✓") >= 5, "every step has its mark")
+    seen = re.findall(r"^ +b's learner: (.*)", done.stdout, re.M)
+    check(len(seen) == 4 and all("through c in use" in s for s in seen[1:3]) and all("direct in use" in s for s in (seen[0], seen[3])),
+          f"it tells what the learner saw: {seen}")
     check(len(lines) <= 40, f"at most 40 lines: {len(lines)}")
 
 
