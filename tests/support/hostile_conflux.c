@@ -11,6 +11,9 @@
  *   report   failures of such circuits, answers that nobody asked for, and what is no message
  *   crowd    right SETUPs to END, in turns; what they open stays
  *
+ * With VN_HOSTILE_LIES set it says of itself that it is where everybody is and has all its room,
+ * and of others that they are far.
+ *
  * The file is taken away when it is read; "hostile: WHAT done" on standard error when all went.
  * Linked with --wrap: what core sends and hears goes through here first.
  */
@@ -25,6 +28,7 @@
 #include "core/worker_i.h"
 #include "crypto/rng.h"
 #include "wire/circuit.h"
+#include "wire/path.h"
 #include "wire/setup.h"
 
 #define TICK_MS 20
@@ -38,6 +42,8 @@ void __wrap_vn_tell_tether_send(struct vn_node *n, uint32_t tether, enum vn_hop_
                                 uint32_t label, struct vn_span body);
 void __real_vn_end_send(struct vn_worker *w, struct vn_cmd_tether_send *cmd);
 void __wrap_vn_end_send(struct vn_worker *w, struct vn_cmd_tether_send *cmd);
+void __real_vn_path_encode(struct vn_writer *w, const struct vn_path_msg *m);
+void __wrap_vn_path_encode(struct vn_writer *w, const struct vn_path_msg *m);
 void __real_vn_circuit_input(struct vn_node *n, struct vn_hop *h, struct vn_span bytes);
 void __wrap_vn_circuit_input(struct vn_node *n, struct vn_hop *h, struct vn_span bytes);
 
@@ -313,6 +319,18 @@ void __wrap_vn_end_send(struct vn_worker *w, struct vn_cmd_tether_send *cmd)
     else if (w->cfg.tether->send(end->port, VN_TETHER_BULK, &cmd->buf, 1, &taken) == VN_OK &&
              taken == 1)
         cmd->buf = NULL;
+}
+
+void __wrap_vn_path_encode(struct vn_writer *w, const struct vn_path_msg *m)
+{
+    struct vn_path_msg lie = *m;
+    if (getenv("VN_HOSTILE_LIES")) {
+        lie.place = (struct vn_place){.error_q16 = 1, .flags = VN_PLACE_RELAYS | VN_PLACE_PUBLIC};
+        lie.headroom = UINT16_MAX;
+        for (size_t i = 0; i < lie.told_count; i++)
+            lie.told[i].place.x_us[0] = 1 << 25;
+    }
+    __real_vn_path_encode(w, &lie);
 }
 
 /* The node would tear down what it did not ask for. */
