@@ -31,6 +31,8 @@ struct vn_admin_send {
     void *arg;
     void (*send)(void *arg, Vn__CommandAnswer *m);
 };
+/** Without memory for it. */
+void vn_admin_failed(const struct vn_admin_send *to);
 void vn_admin_info(struct vn_node *n, const struct vn_admin_send *to);
 void vn_admin_networks(struct vn_node *n, const struct vn_admin_send *to);
 /** Of streams of ours. */

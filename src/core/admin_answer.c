@@ -10,6 +10,13 @@ static ProtobufCBinaryData ip_data(const struct vn_ip *ip)
     return (ProtobufCBinaryData){sizeof(ip->b), (uint8_t *)ip->b};
 }
 
+void vn_admin_failed(const struct vn_admin_send *to)
+{
+    Vn__CommandAnswer m = VN__COMMAND_ANSWER__INIT;
+    m.result = VN_COMMAND_FAILED;
+    to->send(to->arg, &m);
+}
+
 void vn_admin_info(struct vn_node *n, const struct vn_admin_send *to)
 {
     const struct vn_credentials *c = n->session.cred;
@@ -109,8 +116,7 @@ void vn_admin_sessions(struct vn_node *n, const struct vn_ev_stats *stats, size_
     Vn__CommandAnswer m = VN__COMMAND_ANSWER__INIT;
     struct vn_node_link *links = calloc(VN_ADMIN_LINKS_MAX, sizeof(*links));
     if (!links) {
-        m.result = VN_COMMAND_FAILED;
-        to->send(to->arg, &m);
+        vn_admin_failed(to);
         return;
     }
     size_t count = VN_MIN(vn_node_links(n, links, VN_ADMIN_LINKS_MAX), (size_t)VN_ADMIN_LINKS_MAX);
@@ -193,8 +199,7 @@ void vn_admin_health(struct vn_node *n, const struct vn_ev_stats *stats,
     Vn__CommandAnswer m = VN__COMMAND_ANSWER__INIT;
     struct counters *lists = calloc(2, sizeof(*lists));
     if (!lists) {
-        m.result = VN_COMMAND_FAILED;
-        to->send(to->arg, &m);
+        vn_admin_failed(to);
         return;
     }
     vn_node_get_status(n, &s);

@@ -53,8 +53,7 @@ void vn_admin_routes(struct vn_node *n, size_t offset, const struct vn_admin_sen
     Vn__CommandAnswer m = VN__COMMAND_ANSWER__INIT;
     struct routes *all = calloc(1, sizeof(*all));
     if (!all) {
-        m.result = VN_COMMAND_FAILED;
-        to->send(to->arg, &m);
+        vn_admin_failed(to);
         return;
     }
     const size_t count =
