@@ -446,9 +446,19 @@ static int check(const struct ask *a)
     return says || some || strcmp(v->method, "POST") != 0 ? 0 : vn_admin_usage(what);
 }
 
+/* Its value is missing, and there are two. */
+static bool ends_with_a_switch(int argc, char **argv, const struct vn_ask_verb *v)
+{
+    for (size_t i = 0; i < VN_ASK_OPTIONS_MAX && v->options[i].flag; i++)
+        if (v->options[i].kind == VN_ASK_SWITCH && strcmp(argv[argc - 1], v->options[i].flag) == 0)
+            return true;
+    return false;
+}
+
 static int run(int argc, char **argv, const struct vn_ask_verb *v)
 {
     struct ask a = {.verb = v, .about_what = argv[0]};
+    char what[96];
     struct vn_option options[FIXED_OPTIONS + VN_ASK_OPTIONS_MAX + 1] = {
         {"--state-dir", &a.c.dir_option, NULL},
         {"--json", NULL, &a.c.json},
@@ -459,6 +469,10 @@ static int run(int argc, char **argv, const struct vn_ask_verb *v)
         const bool flag = v->options[i].kind == VN_ASK_TRUE || v->options[i].kind == VN_ASK_FALSE;
         options[FIXED_OPTIONS + i] = (struct vn_option){
             v->options[i].flag, flag ? NULL : &a.values[i], flag ? &a.flags[i] : NULL};
+    }
+    if (ends_with_a_switch(argc, argv, v)) {
+        snprintf(what, sizeof(what), "%s is on or off: say which", argv[argc - 1]);
+        return vn_admin_usage(what);
     }
     if (vn_options_parse(argc - 1, argv + 1, options) != VN_OK)
         return 2;

@@ -277,6 +277,7 @@ def wrong():
     refused(["user", "nonsense"], "say what to do", 2)
     refused(["user", "show", "ann", "bob"], "one name at a time, not also bob", 2)
     refused(["user", "list", "--realm"], "a value is missing after --realm", 2, folder="")
+    refused(["veil", "change", "10.0.0.1", "--enabled"], "--enabled is on or off", 2, folder="")
     check(state() == before, f"{len(there)} wrong commands changed nothing")
     check(rig.get("/health")[0] == 200 and rig.daemon.running(), "and Guardian goes on")
 
