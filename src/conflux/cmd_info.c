@@ -67,10 +67,10 @@ static json_t *realm(const Vn__Local__Status *s)
 
 static json_t *veil(const Vn__Local__Status *s)
 {
-    return json_pack("{s:o, s:s, s:s, s:s, s:s}", "masters",
-                     vn_cli_strings(s->masters, s->n_masters), "control", s->control, "reason",
-                     s->control_reason, "guardian", s->guardian, "guardian_error",
-                     s->guardian_error);
+    return json_pack("{s:o, s:s, s:s, s:s, s:s, s:s}", "masters",
+                     vn_cli_strings(s->masters, s->n_masters), "control", s->control, "master",
+                     s->master, "reason", s->control_reason, "guardian", s->guardian,
+                     "guardian_error", s->guardian_error);
 }
 
 int vn_cmd_info(struct vn_cli *c)

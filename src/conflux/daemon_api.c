@@ -420,7 +420,11 @@ static void answer_status(struct vn_daemon_api *d, struct vn_local_call *call,
     s.control = vn_arena_text(a, ns.control == VN_CONTROL_UP        ? "up"
                                  : ns.control == VN_CONTROL_REFUSED ? "refused"
                                                                     : "down");
-    s.control_reason = vn_arena_text(a, ns.control == VN_CONTROL_UP ? "" : ns.control_reason);
+    const bool up = ns.control == VN_CONTROL_UP;
+    s.control_reason = vn_arena_text(a, up ? "" : ns.control_reason);
+    /* Else the reason tells of that. */
+    const bool valid = !ns.cred || ns.cred->expires_ms > ns.protocol_time_ms;
+    s.master = vn_arena_text(a, up && valid ? ns.control_reason : "");
     s.guardian = vn_arena_text(a, vn_instance_guardian_url(d->cfg.instance));
     s.guardian_error = vn_arena_text(a, ns.guardian_error);
     s.renew_in_ms = ns.renew_in_ms;

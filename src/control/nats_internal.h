@@ -14,7 +14,8 @@
 #define VN_NATS_SNDBUF 212992      /* bytes asked of SO_SNDBUF, what any process may have */
 #define VN_NATS_BUFFERED_MAX 49152 /* bytes libnats holds before we keep messages in our queue */
 
-#define VN_NATS_URLS_MAX 8 /* addresses of Master */
+#define VN_NATS_URLS_MAX 8     /* addresses of Master */
+#define VN_NATS_REASON_MAX 160 /* of a state; longer ones are cut */
 
 /** Copied credentials; counted, immutable, wiped with the last reference. */
 struct nats_cred {
@@ -47,7 +48,7 @@ struct nats_in {
     struct vn_list link;
     natsMsg *msg; /* NULL: state */
     enum vn_control_state state;
-    char reason[160];
+    char reason[VN_NATS_REASON_MAX];
 };
 
 struct nats_attempt;
@@ -99,7 +100,7 @@ struct nats_attempt {
     size_t url;     /* being tried; how many there are: several at once. Guarded by shared->mu */
     struct nats_link *link; /* on success */
     natsStatus status;
-    char reason[160];
+    char reason[VN_NATS_REASON_MAX];
     uint64_t started_ms;
 };
 

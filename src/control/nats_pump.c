@@ -32,15 +32,18 @@ struct pump {
     unsigned tried;     /* a bit for each URL that failed in this round */
     bool abandoned;     /* an attempt, since one ended by itself */
     enum vn_control_state told;
+    char told_url[VN_NATS_REASON_MAX]; /* with UP */
     uint64_t now_ms;
     int addr_watch; /* -1: none */
 };
 
 static void tell(struct pump *p, enum vn_control_state state, const char *reason)
 {
-    if (state == VN_CONTROL_UP && p->told == VN_CONTROL_UP)
+    if (state == VN_CONTROL_UP && p->told == VN_CONTROL_UP &&
+        strncmp(p->told_url, reason, sizeof(p->told_url) - 1) == 0)
         return;
     p->told = state;
+    snprintf(p->told_url, sizeof(p->told_url), "%s", state == VN_CONTROL_UP ? reason : "");
     vn_nats_deliver_state(p->s, state, reason);
 }
 
@@ -135,7 +138,7 @@ static void attempt_failed(struct pump *p, unsigned failed, unsigned all, natsSt
         tell(p, why == NATS_CONNECTION_AUTH_FAILED ? VN_CONTROL_REFUSED : VN_CONTROL_DOWN, reason);
 }
 
-static void attempt_succeeded(struct pump *p, struct nats_link *l)
+static void attempt_succeeded(struct pump *p, struct nats_link *l, const char *url)
 {
     const bool slow = p->current && p->now_ms >= p->wanted_ms + VN_NATS_SLOW_MS;
     p->wanted_ms = 0;
@@ -155,7 +158,7 @@ static void attempt_succeeded(struct pump *p, struct nats_link *l)
         p->doubt_ms = p->now_ms + VN_NATS_DOUBT_MS;
         tell(p, VN_CONTROL_DOWN, "Master was slow to answer, and may have said more");
     }
-    tell(p, VN_CONTROL_UP, NULL);
+    tell(p, VN_CONTROL_UP, url);
 }
 
 static void look_at_attempt(struct pump *p)
@@ -179,7 +182,7 @@ static void look_at_attempt(struct pump *p)
         p->attempt = NULL;
         struct nats_link *l = VN_TAKE(a->link);
         if (l)
-            attempt_succeeded(p, l);
+            attempt_succeeded(p, l, a->cred->urls[a->url]);
         else
             attempt_failed(p, failed, all, a->status, a->reason);
         vn_nats_attempt_free(a);
@@ -200,7 +203,7 @@ static void drop_out_queue(struct nats_shared *s)
 
 static void lost_current(struct pump *p, const char *why)
 {
-    char reason[160];
+    char reason[VN_NATS_REASON_MAX];
     snprintf(reason, sizeof(reason), "%s", why ? why : "");
     if (!why && natsConnection_ReadLastError(p->current->nc, reason, sizeof(reason)) == NATS_OK)
         snprintf(reason, sizeof(reason), "the connection was closed");

@@ -27,7 +27,8 @@ struct vn_control_handler {
     void *arg;
     /** A message on a subscribed subject; both borrowed for the call. */
     void (*message)(void *arg, const char *subject, struct vn_span payload);
-    /** reason: short text for status, or NULL. REFUSED: the broker rejected the credentials. */
+    /** reason: short text for status, or NULL; of UP, told again when it changes, the URL. REFUSED:
+     * the broker rejected the credentials. */
     void (*state)(void *arg, enum vn_control_state state, const char *reason);
 };
 

@@ -47,14 +47,16 @@ def administrators_say_where():
 
 
 def nodes_use_what_answers():
+    global na
     only(102)
     na = Node(a, g)
     check(na.json("info", "veil")["masters"] == URLS, "the node is told of those that are enabled")
     check(master() == {"10.9.0.102:4222"}, f"and goes where somebody is: {master()}")
+    check(na.json("info", "veil")["master"] == URLS[1], "which it tells")
     only(101)
     # A question that nobody answers, since an idle connection hides that it is cut.
     wait_until(lambda: a.ping("10.77.99.99", wait=1) or master() == {"10.9.0.101:4222"}, 30, "it goes to the other")
-    wait_until(lambda: na.status()["control"] == "up", 10, "and is well there")
+    wait_until(lambda: na.json("info", "veil")["master"] == URLS[0], 10, "and is well there")
     only(101, 102)
 
 
@@ -62,6 +64,7 @@ def a_change_comes_with_a_renewal():
     veil("change", URLS[0], "--enabled", "off")
     g.cli("node", "command", "renew", "--all")
     wait_until(lambda: master() == {"10.9.0.102:4222"}, 15, "who is told of another goes there")
+    wait_until(lambda: na.json("info", "veil")["master"] == URLS[1], 10, "and says so, though it was connected all the time")
     g.cli("veil", "delete", URLS[0])
     check([e["url"] for e in veil("list")["items"]] == ["tls://10.9.0.1:4222", URLS[1]], "and the old one is forgotten")
 

@@ -309,6 +309,9 @@ static void test_survives_broker(void **state)
     until(&other.ups, 1);
     publish(b, "a.in.n.b", "again");
     until(&s.messages, 1);
+    char url[64];
+    snprintf(url, sizeof(url), "tls://127.0.0.1:%d", w.port);
+    assert_string_equal(s.reason, url); /* where it is up */
     vn_nats_free(b);
     vn_nats_free(n);
     stop_server();
@@ -432,6 +435,7 @@ static void test_several_addresses(void **state)
         usleep(1000);
     }
     assert_int_equal(s.ups, 1);
+    assert_string_equal(s.reason, master);
     /* Asked who answers, then tried, once: what failed is not tried again before the others. */
     assert_in_range(caught, 1, 2);
     assert_true(s.downs >= 1);
