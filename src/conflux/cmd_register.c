@@ -6,7 +6,7 @@
 
 #include "base/host_port.h"
 #include "conflux/cli.h"
-#include "control/guardian_api.h"
+#include "control/guardian_enrol.h"
 
 /* The machine's own name as one DNS label, which is what a tag is. Empty when nothing usable is in
  * it. */

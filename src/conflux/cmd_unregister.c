@@ -1,7 +1,7 @@
 #include <stdio.h>
 
 #include "conflux/cli.h"
-#include "control/guardian_api.h"
+#include "control/guardian_enrol.h"
 
 int vn_cmd_unregister(struct vn_cli *c)
 {

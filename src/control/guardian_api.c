@@ -5,15 +5,12 @@
 
 #include <jansson.h>
 
-#include "base/buf.h"
-#include "base/log.h"
-#include "base/text.h"
 #include "control/http.h"
 #include "control/json_alloc.h"
 #include "control/json_read.h"
 #include "control/login_answer.h"
+#include "control/login_request.h"
 #include "crypto/kdf.h"
-#include "crypto/nkey.h"
 
 /* A kept-alive connection may die between nonce and login; more often than this it is not that. */
 #define LOGIN_ATTEMPTS_MAX 3
@@ -56,11 +53,6 @@ struct vn_guardian_api {
 };
 
 static vn_status op_begin(struct op *op);
-
-static void url_of(char *ret, size_t cap, const char *base, const char *path)
-{
-    snprintf(ret, cap, "%s%s", base, path);
-}
 
 /* ---- ends of an operation ---- */
 
@@ -141,7 +133,7 @@ static vn_status op_send(struct op *op, const char *method, const char *path, bo
 {
     struct vn_guardian_api *g = op->g;
     char url[VN_GUARDIAN_URL_MAX + 64];
-    url_of(url, sizeof(url), g->at.urls[g->current], path);
+    snprintf(url, sizeof(url), "%s%s", g->at.urls[g->current], path);
     const struct vn_http_request req = {
         .method = method,
         .url = url,
@@ -198,40 +190,6 @@ static void on_login(void *arg, const struct vn_http_response *res)
     op->login_fn(op->arg, cred, NULL);
 }
 
-static bool set_b64(json_t *o, const char *name, struct vn_span s)
-{
-    char *text = malloc(VN_B64URL_LEN(s.n) + 1);
-    if (!text)
-        return false;
-    vn_b64url_encode(s, text);
-    const bool ok = json_object_set_new(o, name, json_string(text)) == 0;
-    free(text);
-    return ok;
-}
-
-static vn_status make_login_body(const struct op *op, const uint8_t nonce[32],
-                                 const uint8_t binding[32], char **ret)
-{
-    const struct vn_login_request *rq = &op->login;
-    uint8_t sig[VN_SIG_MAX], nkey_sig[64];
-    size_t sig_n = 0;
-    vn_status st = rq->sign(rq->sign_arg, nonce, binding, op->g->token_hash, sig, &sig_n, nkey_sig);
-    if (st != VN_OK)
-        return st;
-    char nkey[VN_NKEY_TEXT];
-    st = vn_nkey_public(VN_NKEY_USER, rq->nkey_pk, nkey);
-    if (st != VN_OK)
-        return st;
-    VN_CLEANUP(vn_jread_freep) json_t *o = json_object();
-    const bool ok =
-        o && set_b64(o, "nonce", VN_SPAN(nonce, 32)) && set_b64(o, "sig_pk", rq->sig_pk) &&
-        set_b64(o, "session_ek", rq->session_ek) && set_b64(o, "csr", rq->csr) &&
-        json_object_set_new(o, "nkey", json_string(nkey)) == 0 &&
-        set_b64(o, "sig", VN_SPAN(sig, sig_n)) && set_b64(o, "nkey_sig", VN_SPAN_ARRAY(nkey_sig));
-    *ret = ok ? vn_json_dump(o, JSON_COMPACT) : NULL;
-    return *ret ? VN_OK : VN_ERR_NOMEM;
-}
-
 static void on_nonce(void *arg, const struct vn_http_response *res)
 {
     struct op *op = arg;
@@ -249,7 +207,8 @@ static void on_nonce(void *arg, const struct vn_http_response *res)
         return;
     }
     op->connection = res->connection;
-    vn_status st = make_login_body(op, nonce, res->binding, &op->body);
+    vn_status st =
+        vn_login_request_body(&op->login, nonce, res->binding, op->g->token_hash, &op->body);
     if (st == VN_OK)
         st = op_send(op, "POST",
                      op->login.renew ? "/conflux/session/renew" : "/conflux/session/login", false,
@@ -386,18 +345,6 @@ static vn_status port_logout(void *self, const struct vn_id *node,
     return op_start(op);
 }
 
-static json_t *text_list(const char *const *list, size_t n)
-{
-    json_t *a = json_array();
-    for (size_t i = 0; a && i < n; i++) {
-        if (json_array_append_new(a, json_string(list[i])) != 0) {
-            json_decref(a);
-            return NULL;
-        }
-    }
-    return a;
-}
-
 static vn_status port_change_taints(void *self, const char *const *add, size_t add_count,
                                     const char *const *remove_, size_t remove_count,
                                     void (*fn)(void *arg, const struct vn_taint_result *res,
@@ -411,8 +358,8 @@ static vn_status port_change_taints(void *self, const char *const *add, size_t a
     op->taints_fn = fn;
     vn_json_begin();
     VN_CLEANUP(vn_jread_freep)
-    json_t *o = json_pack("{so,so}", "add", text_list(add, add_count), "remove",
-                          text_list(remove_, remove_count));
+    json_t *o = json_pack("{so,so}", "add", vn_json_text_list(add, add_count), "remove",
+                          vn_json_text_list(remove_, remove_count));
     const vn_status made = o                     ? VN_OK
                            : vn_json_exhausted() ? VN_ERR_NOMEM
                                                  : VN_ERR_ARG; /* text that is no UTF-8 */
@@ -499,140 +446,4 @@ const struct vn_authority *vn_guardian_api_port(const struct vn_guardian_api *g)
 const char *vn_guardian_api_url(const struct vn_guardian_api *g)
 {
     return g->at.urls[g->current];
-}
-
-/* ---- blocking ---- */
-
-/* Sends to each Guardian until one answers. True when *res and *body hold an answer of the expected
- * kind. */
-static vn_status ask(const struct vn_guardian_address *at, const char *method, const char *path,
-                     const char *bearer, const char *body, struct vn_buf *ret_body,
-                     struct vn_guardian_failure *ret_err)
-{
-    struct vn_http_config cfg = {.pinned = at->pinned};
-    memcpy(cfg.pin, at->pin, sizeof(cfg.pin));
-    *ret_err = (struct vn_guardian_failure){
-        .status = VN_ERR_ARG, .detail = "no Guardian is named: add -g https://HOST:PORT"};
-    for (size_t i = 0; i < at->url_count; i++) {
-        char url[VN_GUARDIAN_URL_MAX + 64];
-        url_of(url, sizeof(url), at->urls[i], path);
-        const struct vn_http_request req = {
-            .method = method,
-            .url = url,
-            .bearer = bearer,
-            .body = body ? VN_SPAN_STR(body) : VN_SPAN_NONE,
-        };
-        struct vn_http_response res;
-        vn_http_perform(&cfg, &req, &res, ret_body);
-        if (res.status == VN_OK && res.code / 100 == 2)
-            return VN_OK;
-        if (res.status == VN_OK) {
-            ret_err->status = vn_error_status(res.code);
-            ret_err->reached = true;
-            vn_error_detail(res.code, res.body, ret_err->detail, sizeof(ret_err->detail));
-        } else if (i == 0) {
-            ret_err->status = res.status;
-            snprintf(ret_err->detail, sizeof(ret_err->detail), "%s", res.detail);
-        }
-        vn_buf_wipe(ret_body);
-        if (res.status == VN_OK && res.code < 500)
-            break;
-    }
-    return ret_err->status;
-}
-
-static bool parse_text_items(const json_t *list, char *ret, size_t stride, size_t max,
-                             size_t *ret_count)
-{
-    const size_t n = json_array_size(list);
-    if (n > max)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        const char *s = json_string_value(json_array_get(list, i));
-        if (!s || strlen(s) >= stride)
-            return false;
-        snprintf(ret + i * stride, stride, "%s", s);
-    }
-    *ret_count = n;
-    return true;
-}
-
-static bool parse_registered(struct vn_span body, struct vn_register_answer *ret)
-{
-    VN_CLEANUP(vn_jread_freep) json_t *root = vn_jread_parse(body);
-    const json_t *realm = json_object_get(root, "realm");
-    const json_t *warnings = json_object_get(root, "warnings");
-    char suite[16];
-    if (!vn_jread_text(realm, "suite", suite, sizeof(suite)) || !vn_suite_by_name(suite))
-        return false;
-    ret->suite = vn_suite_by_name(suite)->id;
-    for (size_t i = 0; i < json_array_size(warnings) && i < VN_REGISTER_WARNINGS_MAX; i++) {
-        const char *w = json_string_value(json_array_get(warnings, i));
-        snprintf(ret->warnings[ret->warning_count++], sizeof(ret->warnings[0]), "%s", w ? w : "");
-    }
-    return vn_jread_text(root, "conflux_token", ret->conflux_token, sizeof(ret->conflux_token)) &&
-           vn_jread_id(root, "conflux_id", &ret->conflux_id) &&
-           vn_jread_text(root, "tag", ret->tag, sizeof(ret->tag)) &&
-           vn_jread_ip(root, "ip4", &ret->ip4) && vn_jread_ip(root, "ip6", &ret->ip6) &&
-           vn_jread_id(realm, "id", &ret->realm) &&
-           vn_jread_text(realm, "name", ret->realm_name, sizeof(ret->realm_name)) &&
-           parse_text_items(json_object_get(root, "taints"), ret->taints[0], sizeof(ret->taints[0]),
-                            VN_TAINTS_MAX, &ret->taint_count);
-}
-
-vn_status vn_guardian_register(const struct vn_guardian_address *at, const char *registration_jwt,
-                               const struct vn_register_request *req,
-                               struct vn_register_answer *ret, struct vn_guardian_failure *ret_err)
-{
-    VN_CLEANUP(vn_jread_freep) json_t *o = json_object();
-    bool ok = o != NULL;
-    const struct {
-        const char *name, *value;
-    } texts[] = {{"tag", req->tag},           {"ip", req->ip},
-                 {"jwt", req->jwt},           {"issuer", req->issuer},
-                 {"audience", req->audience}, {"jwks_url", req->jwks_url}};
-    for (size_t i = 0; i < VN_ARRAY_LEN(texts); i++)
-        if (texts[i].value)
-            ok = ok && json_object_set_new(o, texts[i].name, json_string(texts[i].value)) == 0;
-    if (req->has_taints)
-        ok = ok && json_object_set_new(o, "taints", text_list(req->taints, req->taint_count)) == 0;
-    if (req->team_count)
-        ok = ok && json_object_set_new(o, "teams", text_list(req->teams, req->team_count)) == 0;
-    if (req->public_port)
-        ok = ok && json_object_set_new(o, "public_port", json_integer(req->public_port)) == 0;
-    if (req->public_ip) {
-        char ip[VN_IP_TEXT];
-        vn_ip_format(req->public_ip, ip);
-        ok = ok && json_object_set_new(o, "public_ip", json_string(ip)) == 0;
-    }
-    VN_CLEANUP(vn_secret_strp) char *body = ok ? vn_json_dump(o, JSON_COMPACT) : NULL;
-    if (!body) {
-        *ret_err = (struct vn_guardian_failure){
-            .status = VN_ERR_ARG, .detail = "a tag, taint, team or JWT is not valid UTF-8 text"};
-        return VN_ERR_ARG;
-    }
-    struct vn_buf answer;
-    vn_status st = ask(at, "POST", "/conflux/register", registration_jwt, body, &answer, ret_err);
-    if (st != VN_OK)
-        return st;
-    memset(ret, 0, sizeof(*ret));
-    if (!parse_registered(vn_buf_span(&answer), ret)) {
-        vn_wipe(ret, sizeof(*ret));
-        st = ret_err->status = VN_ERR_MALFORMED;
-        snprintf(ret_err->detail, sizeof(ret_err->detail),
-                 "Guardian's answer is not understood: its version may differ from this program's");
-    }
-    vn_buf_wipe(&answer);
-    return st;
-}
-
-vn_status vn_guardian_unregister(const struct vn_guardian_address *at, const char *conflux_token,
-                                 struct vn_guardian_failure *ret_err)
-{
-    struct vn_buf answer;
-    const vn_status st =
-        ask(at, "DELETE", "/conflux/register", conflux_token, NULL, &answer, ret_err);
-    if (st == VN_OK)
-        vn_buf_wipe(&answer);
-    return st;
 }

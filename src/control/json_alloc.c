@@ -170,3 +170,15 @@ char *vn_json_dump(const json_t *o, size_t flags)
         vn_secret_strp(&text);
     return text;
 }
+
+json_t *vn_json_text_list(const char *const *list, size_t n)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; a && i < n; i++) {
+        if (json_array_append_new(a, json_string(list[i])) != 0) {
+            json_decref(a);
+            return NULL;
+        }
+    }
+    return a;
+}

@@ -25,3 +25,5 @@ unsigned vn_json_failures(void);
 json_t *vn_json_load(struct vn_span text, json_error_t *ret_err);
 /** As json_dumps, but all of it or NULL. */
 char *vn_json_dump(const json_t *o, size_t flags);
+/** A new array of texts; NULL: one is no UTF-8, or exhausted. */
+json_t *vn_json_text_list(const char *const *list, size_t n);

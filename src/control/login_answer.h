@@ -21,6 +21,7 @@ void vn_taint_answer_done(struct vn_taint_answer *a);
 VN_MUST_CHECK vn_status vn_peers_answer_parse(struct vn_span body, struct vn_peer_entry **ret,
                                               size_t *ret_count);
 
+#define VN_GUARDIAN_DETAIL 400 /* has room for it */
 /** The "detail" of an error, printable; a sentence made of the code when there is none. */
 void vn_error_detail(long code, struct vn_span body, char *ret, size_t cap);
 /** What an HTTP status means to a node. */

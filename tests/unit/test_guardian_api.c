@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "control/guardian_api.h"
+#include "control/guardian_enrol.h"
 #include "control/http.h"
 #include "crypto/x509.h"
 #include "loop/io.h"
