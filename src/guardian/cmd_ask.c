@@ -2,217 +2,37 @@
 
 #include <stdio.h>
 
-#include "guardian/entry_points.h"
+#include "guardian/ask_name.h"
 #include "guardian/json.h"
 #include "guardian/options.h"
-#include "guardian/store_issuers.h"
-#include "guardian/store_oidc.h"
-#include "guardian/store_orgs.h"
 
 #define FIXED_OPTIONS 5 /* --state-dir, --json, --org, --realm and the word */
-
-struct ask {
-    struct vn_admin c;
-    const struct vn_ask_verb *verb;
-    const char *about_what; /* "user" */
-    const char *word, *org;
-    const char *values[VN_ASK_OPTIONS_MAX];
-    bool flags[VN_ASK_OPTIONS_MAX];
-    char about[VN_ID_TEXT], org_id[VN_ID_TEXT], user_id[VN_ID_TEXT], realm_id[VN_ID_TEXT];
-    unsigned orgs;
-    json_t *body;
-};
-
-/* ---- names ---- */
-
-static bool count_org(void *arg, const struct vn_org_record *o)
-{
-    struct ask *a = arg;
-    vn_id_format(&o->id, a->org_id);
-    return ++a->orgs < 2;
-}
-
-static int find_org(struct ask *a, const char *name)
-{
-    struct vn_id id;
-    if (name && vn_store_org_by_name(a->c.g.store, name, &id) != VN_OK)
-        return vn_die("there is no organisation %s (veilnet-guardian org list shows them)", name);
-    if (name)
-        vn_id_format(&id, a->org_id);
-    else if (vn_store_org_list(a->c.g.store, NULL, NULL, count_org, a) != VN_OK || a->orgs != 1)
-        return vn_die("name the organisation with --org NAME (veilnet-guardian org list)");
-    return 0;
-}
-
-static int find_user(struct ask *a, const char *name, char ret[VN_ID_TEXT])
-{
-    struct vn_user_record u;
-    if (vn_store_user_by_name(a->c.g.store, name, &u) != VN_OK)
-        return vn_die("there is no user %s (veilnet-guardian user list shows them)", name);
-    vn_id_format(&u.id, ret);
-    return 0;
-}
-
-struct team_search {
-    const char *name;
-    char *ret;
-    bool found;
-};
-
-static bool match_team(void *arg, const struct vn_team_record *t)
-{
-    struct team_search *s = arg;
-    s->found = strcmp(t->name, s->name) == 0;
-    if (s->found)
-        vn_id_format(&t->id, s->ret);
-    return !s->found;
-}
-
-/* Of the organisation of --org, or of the realm that the verb is about. */
-static int find_team(struct ask *a, const char *name, char ret[VN_ID_TEXT])
-{
-    struct vn_realm_place place = {.public = false};
-    struct team_search s = {.name = name, .ret = ret};
-    vn_status st = a->org_id[0] ? vn_id_parse(VN_SPAN_STR(a->org_id), &place.org)
-                                : vn_store_realm_place(a->c.g.store, &a->c.realm_id, &place);
-    if (st == VN_OK)
-        st = vn_store_team_list(a->c.g.store, &place.org, NULL, match_team, &s);
-    if (st != VN_OK || !s.found)
-        return vn_die("there is no team %s (veilnet-guardian team list shows them)", name);
-    return 0;
-}
-
-static int find_node(struct ask *a)
-{
-    static struct vn_admin_search s;
-    s = (struct vn_admin_search){.name = a->word};
-    int code = vn_admin_search(&a->c, &s);
-    if (!code) {
-        vn_id_format(&s.found.id, a->about);
-        a->c.realm_id = s.found.realm;
-    }
-    return code;
-}
-
-struct issuer_search {
-    const char *name;
-    char *ret;
-    bool found;
-};
-
-static bool match_issuer(void *arg, const struct vn_issuer_record *i)
-{
-    struct issuer_search *s = arg;
-    s->found = strcmp(i->name, s->name) == 0;
-    if (s->found)
-        vn_id_format(&i->id, s->ret);
-    return !s->found;
-}
-
-static int find_issuer(struct ask *a)
-{
-    struct issuer_search s = {.name = a->word, .ret = a->about};
-    vn_status st = vn_store_issuer_list(a->c.g.store, &a->c.realm_id, NULL, match_issuer, &s);
-    if (st != VN_OK || !s.found)
-        return vn_die("there is no issuer %s (veilnet-guardian issuer list shows them)", a->word);
-    return 0;
-}
-
-static int find_provider(struct ask *a)
-{
-    struct vn_oidc_provider p;
-    vn_status st = vn_store_oidc_by_name(a->c.g.store, a->word, &p);
-    if (st == VN_OK)
-        vn_id_format(&p.id, a->about);
-    vn_wipe(&p, sizeof(p));
-    return st == VN_OK
-               ? 0
-               : vn_die("there is no provider %s (veilnet-guardian oidc list shows them)", a->word);
-}
-
-static int find_entry(struct ask *a)
-{
-    struct vn_entry_points all;
-    char url[VN_ENTRY_URL_MAX] = "";
-    struct vn_id id = {0};
-    bool named = vn_id_parse(VN_SPAN_STR(a->word), &id) == VN_OK;
-    named = vn_entry_point_url(a->word, url) == VN_OK || named;
-    if (vn_entry_points_load(a->c.g.store, &all) != VN_OK)
-        return vn_die("cannot read the store");
-    for (size_t i = 0; named && i < all.n; i++) {
-        if (strcmp(all.e[i].url, url) == 0 || vn_id_equal(&all.e[i].id, &id)) {
-            vn_id_format(&all.e[i].id, a->about);
-            return 0;
-        }
-    }
-    return vn_die("there is no entry point %s (veilnet-guardian veil list shows them)", a->word);
-}
-
-static int find_id(struct ask *a)
-{
-    struct vn_id id;
-    if (vn_id_parse(VN_SPAN_STR(a->word), &id) != VN_OK)
-        return vn_die("%s is no id: it has 22 characters (veilnet-guardian %s shows it)", a->word,
-                      strcmp(a->about_what, "user") == 0 ? "user identities" : "api-token list");
-    vn_id_format(&id, a->about);
-    return 0;
-}
-
-static int find_word(struct ask *a)
-{
-    switch (a->verb->word) {
-    case VN_ASK_A_USER:
-        return find_user(a, a->word, a->about);
-    case VN_ASK_AN_ORG:
-        snprintf(a->about, sizeof(a->about), "%s", a->org_id);
-        return 0;
-    case VN_ASK_A_TEAM:
-        return find_team(a, a->word, a->about);
-    case VN_ASK_A_REALM:
-        vn_id_format(&a->c.realm_id, a->about);
-        return 0;
-    case VN_ASK_A_NODE:
-        return find_node(a);
-    case VN_ASK_AN_ISSUER:
-        return find_issuer(a);
-    case VN_ASK_A_PROVIDER:
-        return find_provider(a);
-    case VN_ASK_AN_ENTRY:
-        return find_entry(a);
-    case VN_ASK_AN_ID:
-        return find_id(a);
-    case VN_ASK_NEW:
-    case VN_ASK_NOTHING:
-        break;
-    }
-    return 0;
-}
 
 /* ---- the body ---- */
 
 /* what: whose value take is. Returns an exit code after saying what is wrong with it. */
-static int set(struct ask *a, const char *what, const char *member, json_t *take)
+static int set(struct vn_ask *a, const char *what, const char *member, json_t *take)
 {
     return json_object_set_new(a->body, member, take) == 0
                ? 0
                : vn_die("%s holds what is no UTF-8 text: correct it", what);
 }
 
-static int set_teams(struct ask *a, const struct vn_ask_option *o, const char *list)
+static int set_teams(struct vn_ask *a, const struct vn_ask_option *o, const char *list)
 {
     VN_CLEANUP(vn_json_freep) json_t *names = vn_admin_words(o->flag, list);
     VN_CLEANUP(vn_json_freep) json_t *ids = json_array();
     int code = names ? 0 : 1;
     for (size_t i = 0; !code && i < json_array_size(names); i++) {
         char id[VN_ID_TEXT];
-        code = find_team(a, json_string_value(json_array_get(names, i)), id);
+        code = vn_ask_find_team(a, json_string_value(json_array_get(names, i)), id);
         if (!code)
             json_array_append_new(ids, json_string(id));
     }
     return code ? code : set(a, o->flag, o->member, VN_TAKE(ids));
 }
 
-static int set_file(struct ask *a, const struct vn_ask_option *o, const char *path)
+static int set_file(struct vn_ask *a, const struct vn_ask_option *o, const char *path)
 {
     VN_CLEANUP(vn_secret_strp) char *text = NULL;
     int code = vn_admin_read_file(o->flag, path, true, &text);
@@ -220,12 +40,12 @@ static int set_file(struct ask *a, const struct vn_ask_option *o, const char *pa
 }
 
 /* NULL: what is wrong has been said. */
-static int set_list(struct ask *a, const struct vn_ask_option *o, json_t *take)
+static int set_list(struct vn_ask *a, const struct vn_ask_option *o, json_t *take)
 {
     return take ? set(a, o->flag, o->member, take) : 1;
 }
 
-static int set_value(struct ask *a, const struct vn_ask_option *o, const char *text)
+static int set_value(struct vn_ask *a, const struct vn_ask_option *o, const char *text)
 {
     char id[VN_ID_TEXT], *end;
     json_t *value = NULL;
@@ -258,13 +78,13 @@ static int set_value(struct ask *a, const struct vn_ask_option *o, const char *t
     case VN_ASK_FILE:
         return set_file(a, o, text);
     case VN_ASK_USER:
-        code = find_user(a, text, a->user_id);
+        code = vn_ask_find_user(a, text, a->user_id);
         if (code || !o->member)
             return code;
         value = json_string(a->user_id);
         break;
     case VN_ASK_TEAM:
-        code = find_team(a, text, id);
+        code = vn_ask_find_team(a, text, id);
         if (code)
             return code;
         value = json_string(id);
@@ -288,7 +108,7 @@ static int set_value(struct ask *a, const struct vn_ask_option *o, const char *t
     return set(a, o->flag, o->member, value);
 }
 
-static int make_body(struct ask *a)
+static int make_body(struct vn_ask *a)
 {
     const struct vn_ask_verb *v = a->verb;
     a->body = v->body ? json_loads(v->body, 0, NULL) : json_object();
@@ -301,7 +121,7 @@ static int make_body(struct ask *a)
 
 /* ---- asking ---- */
 
-static void path_of(const struct ask *a, char *ret, size_t cap)
+static void path_of(const struct vn_ask *a, char *ret, size_t cap)
 {
     const struct {
         const char *name, *id;
@@ -326,7 +146,7 @@ static void path_of(const struct ask *a, char *ret, size_t cap)
 }
 
 /* A list has pages; all of it is wanted here. */
-static int ask(struct ask *a, json_t **ret)
+static int ask(struct vn_ask *a, json_t **ret)
 {
     char path[160], page[320], why[400];
     json_t *all = NULL, *next = NULL;
@@ -380,7 +200,7 @@ static int all_did(const struct vn_admin *c, const json_t *answer)
 }
 
 /* Everything by its id. */
-static int resolve(struct ask *a)
+static int resolve(struct vn_ask *a)
 {
     const struct vn_ask_verb *v = a->verb;
     const bool in_realm = strstr(v->path, "{realm}") || v->word == VN_ASK_A_REALM;
@@ -390,11 +210,11 @@ static int resolve(struct ask *a)
     if (!code && in_realm)
         vn_id_format(&a->c.realm_id, a->realm_id);
     if (!code && v->word == VN_ASK_AN_ORG)
-        code = find_org(a, a->word);
+        code = vn_ask_find_org(a, a->word);
     else if (!code && (strstr(v->path, "{org}") || v->word == VN_ASK_A_TEAM))
-        code = find_org(a, a->org);
+        code = vn_ask_find_org(a, a->org);
     if (!code)
-        code = find_word(a);
+        code = vn_ask_find_word(a);
     return code ? code : make_body(a);
 }
 
@@ -414,7 +234,7 @@ static const char *word_name(enum vn_ask_word word)
 }
 
 /* Returns an exit code after saying what is wrong with the words. */
-static int check(const struct ask *a)
+static int check(const struct vn_ask *a)
 {
     const struct vn_ask_verb *v = a->verb;
     const bool in_org = strstr(v->path, "{org}") || v->word == VN_ASK_A_TEAM;
@@ -457,7 +277,7 @@ static bool ends_with_a_switch(int argc, char **argv, const struct vn_ask_verb *
 
 static int run(int argc, char **argv, const struct vn_ask_verb *v)
 {
-    struct ask a = {.verb = v, .about_what = argv[0]};
+    struct vn_ask a = {.verb = v, .about_what = argv[0]};
     char what[96];
     struct vn_option options[FIXED_OPTIONS + VN_ASK_OPTIONS_MAX + 1] = {
         {"--state-dir", &a.c.dir_option, NULL},
