@@ -9,6 +9,7 @@
 
 #include "guardian/config.h"
 #include "guardian/realm.h"
+#include "wire/hourkeys.h"
 
 /** The subjects that a node may use (DESIGN section 5), written into its NATS user JWT. */
 VN_MUST_CHECK vn_status vn_issue_nats_jwt(const struct vn_realm *realm,
@@ -35,6 +36,10 @@ VN_MUST_CHECK vn_status vn_issue_identities(const struct vn_realm *realm,
                                             struct vn_own_identity *ret, size_t cap, size_t *ret_n);
 /** The generation that counts beside the present one; 0: none. */
 uint32_t vn_issue_other_generation(const struct vn_realm *realm, uint64_t now_ms);
+/** Of this generation, from the hour before now to the one past until_ms. VN_ERR_LIMIT. */
+VN_MUST_CHECK vn_status vn_issue_hour_keys(const struct vn_realm *realm, uint32_t generation,
+                                           uint64_t now_ms, uint64_t until_ms,
+                                           struct vn_hour_keys *ret);
 /** What is the node's of that generation, as struct vn_key_set encodes. ret: VN_KEY_SET_MAX bytes,
  * which the caller wipes. VN_ERR_NOTFOUND when there is none. */
 VN_MUST_CHECK vn_status vn_issue_other_keys(const struct vn_realm *realm,
