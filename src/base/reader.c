@@ -1,16 +1,5 @@
 #include "base/reader.h"
 
-bool vn_read_span(struct vn_reader *r, size_t n, struct vn_span *ret)
-{
-    if (n > r->left)
-        return false;
-    *ret = (struct vn_span){r->cur, n};
-    if (n > 0) /* NULL + 0 is undefined in C17 */
-        r->cur += n;
-    r->left -= n;
-    return true;
-}
-
 bool vn_read_skip(struct vn_reader *r, size_t n)
 {
     struct vn_span s;
@@ -39,24 +28,6 @@ static bool read_be(struct vn_reader *r, size_t n, uint64_t *ret)
     return true;
 }
 
-bool vn_read_u8(struct vn_reader *r, uint8_t *ret)
-{
-    uint64_t v;
-    if (!read_be(r, 1, &v))
-        return false;
-    *ret = (uint8_t)v;
-    return true;
-}
-
-bool vn_read_u16(struct vn_reader *r, uint16_t *ret)
-{
-    uint64_t v;
-    if (!read_be(r, 2, &v))
-        return false;
-    *ret = (uint16_t)v;
-    return true;
-}
-
 bool vn_read_u24(struct vn_reader *r, uint32_t *ret)
 {
     uint64_t v;
@@ -64,20 +35,6 @@ bool vn_read_u24(struct vn_reader *r, uint32_t *ret)
         return false;
     *ret = (uint32_t)v;
     return true;
-}
-
-bool vn_read_u32(struct vn_reader *r, uint32_t *ret)
-{
-    uint64_t v;
-    if (!read_be(r, 4, &v))
-        return false;
-    *ret = (uint32_t)v;
-    return true;
-}
-
-bool vn_read_u64(struct vn_reader *r, uint64_t *ret)
-{
-    return read_be(r, 8, ret);
 }
 
 static bool read_block(struct vn_reader *r, size_t prefix, struct vn_reader *ret)

@@ -1,16 +1,5 @@
 #include "base/writer.h"
 
-uint8_t *vn_write_room(struct vn_writer *w, size_t n)
-{
-    if (w->overflow || n > w->cap - w->len) {
-        w->overflow = true;
-        return NULL;
-    }
-    uint8_t *room = w->buf + w->len;
-    w->len += n;
-    return room;
-}
-
 static void write_be(struct vn_writer *w, size_t n, uint64_t v)
 {
     uint8_t *room = vn_write_room(w, n);
@@ -20,31 +9,11 @@ static void write_be(struct vn_writer *w, size_t n, uint64_t v)
         room[i] = (uint8_t)v;
 }
 
-void vn_write_u8(struct vn_writer *w, uint8_t v)
-{
-    write_be(w, 1, v);
-}
-
-void vn_write_u16(struct vn_writer *w, uint16_t v)
-{
-    write_be(w, 2, v);
-}
-
 void vn_write_u24(struct vn_writer *w, uint32_t v)
 {
     if (v > 0xffffff)
         w->overflow = true;
     write_be(w, 3, v);
-}
-
-void vn_write_u32(struct vn_writer *w, uint32_t v)
-{
-    write_be(w, 4, v);
-}
-
-void vn_write_u64(struct vn_writer *w, uint64_t v)
-{
-    write_be(w, 8, v);
 }
 
 void vn_write_bytes(struct vn_writer *w, const void *p, size_t n)
