@@ -1,5 +1,7 @@
 #include "transport/dtls_record.h"
 
+#include <endian.h>
+
 #include "base/reader.h"
 #include "base/writer.h"
 #include "transport/limits.h"
@@ -29,17 +31,11 @@ bool vn_dtls_record_is_sealed(const struct vn_dtls_record *r)
     return r->epoch == EPOCH && r->body.n >= SEALED_MIN;
 }
 
-static uint64_t load_u64(const uint8_t *p)
-{
-    uint64_t v = 0;
-    for (size_t i = 0; i < 8; i++)
-        v = v << 8 | p[i];
-    return v;
-}
-
 uint64_t vn_dtls_record_nonce(const struct vn_dtls_record *r)
 {
-    return load_u64(r->body.p);
+    uint64_t be;
+    memcpy(&be, r->body.p, sizeof(be));
+    return be64toh(be);
 }
 
 void vn_dtls_keys_wipe(struct vn_dtls_keys *k)
@@ -77,26 +73,28 @@ static vn_status aead_of(const struct vn_dtls_key *k, struct vn_aead **ret)
                                          : vn_aead_new(&k->key, ret);
 }
 
+/*
+ * What the AEAD reads as one it had better find written as one: a load that several stores feed
+ * waits until all stores before it, the text of the last record, are done.
+ */
+typedef uint32_t nonce_words __attribute__((vector_size(16)));
+typedef uint64_t aad_words __attribute__((vector_size(16)));
+
 /* RFC 5288 section 3 */
-static void make_nonce(uint8_t ret[VN_AEAD_NONCE_LEN], const uint8_t *salt, const uint8_t *explicit)
+static nonce_words make_nonce(const uint8_t *salt, const uint8_t *explicit)
 {
-    memcpy(ret, salt, VN_DTLS_SALT_LEN);
-    memcpy(ret + VN_DTLS_SALT_LEN, explicit, VN_DTLS_NONCE_LEN);
+    uint32_t w[3];
+    memcpy(w, salt, VN_DTLS_SALT_LEN);
+    memcpy(w + 1, explicit, VN_DTLS_NONCE_LEN);
+    return (nonce_words){w[0], w[1], w[2]};
 }
 
-static void store_u16(uint8_t *p, size_t v)
+/* Epoch and sequence, type, version, length of the plaintext (RFC 6347 section 4.1.2.1). */
+static aad_words make_aad(uint64_t epoch_seq, uint8_t type, uint16_t version, size_t plain_len)
 {
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-
-/* Epoch and sequence, type, version, length of the plaintext (RFC 6347 section 4.1.2.1); the first
- * eleven bytes stand in the header, in another order. */
-static void make_aad(uint8_t ret[AAD_LEN], const uint8_t *header, size_t plain_len)
-{
-    memcpy(ret, header + 3, 8);
-    memcpy(ret + 8, header, 3);
-    store_u16(ret + 11, plain_len);
+    const uint64_t rest =
+        (uint64_t)type << 56 | (uint64_t)version << 40 | (uint64_t)plain_len << 24;
+    return (aad_words){htobe64(epoch_seq), htobe64(rest)};
 }
 
 /* ---- writing ---- */
@@ -117,23 +115,23 @@ void vn_dtls_tx_done(struct vn_dtls_tx *tx)
 vn_status vn_dtls_tx_seal(struct vn_dtls_tx *tx, enum vn_dtls_type type, struct vn_span plain,
                           uint8_t *out)
 {
-    uint8_t nonce[VN_AEAD_NONCE_LEN], aad[AAD_LEN];
     if (plain.n > VN_DTLS_PLAIN_MAX)
         return VN_ERR_ARG;
+    const uint64_t epoch_seq = (uint64_t)EPOCH << 48 | tx->seq;
     struct vn_writer w = vn_writer_of(out, VN_DTLS_HEADER_LEN + VN_DTLS_NONCE_LEN);
     vn_write_u8(&w, (uint8_t)type);
     vn_write_u16(&w, VN_DTLS_VERSION_1_2);
-    vn_write_u64(&w, (uint64_t)EPOCH << 48 | tx->seq);
+    vn_write_u64(&w, epoch_seq);
     vn_write_u16(&w, (uint16_t)(plain.n + SEALED_MIN));
     vn_write_u64(&w, tx->nonce);
-    make_nonce(nonce, tx->salt, out + VN_DTLS_HEADER_LEN);
-    make_aad(aad, out, plain.n);
+    const nonce_words nonce = make_nonce(tx->salt, out + VN_DTLS_HEADER_LEN);
+    const aad_words aad = make_aad(epoch_seq, (uint8_t)type, VN_DTLS_VERSION_1_2, plain.n);
     /* Used up whatever becomes of the record. */
     tx->nonce++;
     tx->seq++;
     tx->bytes += plain.n;
-    return vn_aead_seal(tx->aead, nonce, VN_SPAN_ARRAY(aad), plain, out + w.len,
-                        out + w.len + plain.n);
+    return vn_aead_seal(tx->aead, (const uint8_t *)&nonce, VN_SPAN(&aad, AAD_LEN), plain,
+                        out + w.len, out + w.len + plain.n);
 }
 
 /* ---- reading ---- */
@@ -157,15 +155,15 @@ void vn_dtls_rx_done(struct vn_dtls_rx *rx)
 bool vn_dtls_rx_open(struct vn_dtls_rx *rx, const struct vn_dtls_record *r,
                      struct vn_dgram *ret_plain)
 {
-    uint8_t nonce[VN_AEAD_NONCE_LEN], aad[AAD_LEN];
     if (!vn_dtls_record_is_sealed(r) || r->version != VN_DTLS_VERSION_1_2 ||
         r->body.n > VN_DTLS_PLAIN_MAX + SEALED_MIN || !vn_replay_check(&rx->window, r->seq))
         return false;
     const struct vn_dgram plain = {r->body.p + VN_DTLS_NONCE_LEN, r->body.n - SEALED_MIN};
-    make_nonce(nonce, rx->salt, r->body.p);
-    make_aad(aad, r->whole.p, plain.n);
-    if (vn_aead_open(rx->aead, nonce, VN_SPAN_ARRAY(aad), VN_SPAN(plain.p, plain.n),
-                     plain.p + plain.n, plain.p) != VN_OK)
+    const nonce_words nonce = make_nonce(rx->salt, r->body.p);
+    const aad_words aad =
+        make_aad((uint64_t)EPOCH << 48 | r->seq, r->type, VN_DTLS_VERSION_1_2, plain.n);
+    if (vn_aead_open(rx->aead, (const uint8_t *)&nonce, VN_SPAN(&aad, AAD_LEN),
+                     VN_SPAN(plain.p, plain.n), plain.p + plain.n, plain.p) != VN_OK)
         return false;
     vn_replay_commit(&rx->window, r->seq, 0); /* at time 0 it keeps its width */
     *ret_plain = plain;

@@ -1,6 +1,9 @@
 /* Packets in: what may pass (RFC 9260 sections 6.8, 8.5), and to whom each chunk goes. */
 #include "transport/sctp/assoc.h"
 
+/* Compared at once: a load of both that follows a store of each waits until all stores before it,
+ * a decrypted datagram, are done. */
+#define PORTS ((uint32_t)VN_SCTP_PORT << 16 | VN_SCTP_PORT)
 #define REPLIES_MAX 2 /* per packet, so that no packet of many requests is worth many */
 
 void vn_sctp_reply(struct vn_sctp *s, struct vn_writer *w)
@@ -165,8 +168,7 @@ static bool take_packet(struct vn_sctp *s, const struct vn_dgram *d, uint64_t no
     struct vn_reader r = vn_reader_of(VN_SPAN(d->p, d->n));
     struct vn_sctp_header h;
     struct vn_sctp_tlv c;
-    if (!vn_sctp_read_header(&r, &h) || h.source != VN_SCTP_PORT || h.destination != VN_SCTP_PORT ||
-        !vn_sctp_read_chunk(&r, &c))
+    if (!vn_sctp_read_header(&r, &h) || h.ports != PORTS || !vn_sctp_read_chunk(&r, &c))
         return false;
     /* RFC 9653 section 5.3: what sets an association up has its checksum always. */
     const bool setup = c.type == VN_SCTP_INIT || c.type == VN_SCTP_COOKIE_ECHO;

@@ -7,8 +7,8 @@
 
 bool vn_sctp_read_header(struct vn_reader *r, struct vn_sctp_header *ret)
 {
-    return vn_read_u16(r, &ret->source) && vn_read_u16(r, &ret->destination) &&
-           vn_read_u32(r, &ret->tag) && vn_read_u32(r, &ret->checksum);
+    return vn_read_u32(r, &ret->ports) && vn_read_u32(r, &ret->tag) &&
+           vn_read_u32(r, &ret->checksum);
 }
 
 /* The common part: length counts from the start of the header, padding follows it. */

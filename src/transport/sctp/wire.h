@@ -79,7 +79,7 @@ enum vn_sctp_cause {
 #define VN_SCTP_EDM_DTLS 1
 
 struct vn_sctp_header {
-    uint16_t source, destination;
+    uint32_t ports; /* source and destination */
     uint32_t tag;
     uint32_t checksum; /* as on the wire: least significant byte first, read here as a number */
 };
