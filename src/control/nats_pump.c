@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/addr_watch.h"
+#include "base/boot_timer.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -34,7 +35,9 @@ struct pump {
     enum vn_control_state told;
     char told_url[VN_NATS_REASON_MAX]; /* with UP */
     uint64_t now_ms;
-    int addr_watch; /* -1: none */
+    int addr_watch;  /* -1: none */
+    int timer;       /* -1: poll waits without it, and longer after a sleep of the machine */
+    uint64_t set_ms; /* what it fires at, at next_deadline or before; UINT64_MAX: it does not */
 };
 
 static void tell(struct pump *p, enum vn_control_state state, const char *reason)
@@ -327,13 +330,29 @@ static void close_all(struct pump *p)
     p->current = p->old = NULL;
 }
 
+/* Milliseconds for poll: without end, where the timer knows. */
+static int set_timer(struct pump *p, uint64_t at_ms)
+{
+    if (at_ms == UINT64_MAX)
+        return -1;
+    const uint64_t after_ms = at_ms > p->now_ms ? at_ms - p->now_ms : 0;
+    if (p->timer < 0)
+        return (int)VN_MIN(after_ms, (uint64_t)3600000);
+    if (at_ms < p->set_ms) { /* what is due later than before costs a turn, and no call */
+        p->set_ms = at_ms;
+        vn_boot_timer_arm(p->timer, after_ms);
+    }
+    return -1;
+}
+
 /* Waits for something to do. */
 static void wait_turn(struct pump *p, bool idle)
 {
-    struct pollfd fds[4] = {{.fd = p->s->wake_pump, .events = POLLIN},
+    struct pollfd fds[5] = {{.fd = p->s->wake_pump, .events = POLLIN},
                             {.fd = -1},
                             {.fd = -1},
-                            {.fd = p->addr_watch, .events = POLLIN}};
+                            {.fd = p->addr_watch, .events = POLLIN},
+                            {.fd = p->timer, .events = POLLIN}};
     struct nats_link *links[3] = {NULL, p->current, p->old};
     for (size_t i = 1; i < VN_ARRAY_LEN(links); i++) {
         if (links[i] && links[i]->fd >= 0)
@@ -341,11 +360,7 @@ static void wait_turn(struct pump *p, bool idle)
                 (struct pollfd){.fd = links[i]->fd,
                                 .events = (short)(POLLIN | (links[i]->want_write ? POLLOUT : 0))};
     }
-    const uint64_t at = next_deadline(p, idle);
-    int timeout = -1;
-    if (at != UINT64_MAX)
-        timeout = at > p->now_ms ? (int)VN_MIN(at - p->now_ms, (uint64_t)3600000) : 0;
-    if (poll(fds, VN_ARRAY_LEN(fds), timeout) < 0)
+    if (poll(fds, VN_ARRAY_LEN(fds), set_timer(p, next_deadline(p, idle))) < 0)
         return;
     p->now_ms = vn_clock_boot_ms();
     if (fds[0].revents) {
@@ -358,6 +373,10 @@ static void wait_turn(struct pump *p, bool idle)
     }
     if (fds[3].revents)
         look_at_addresses(p);
+    if (fds[4].revents) {
+        vn_boot_timer_drain(p->timer);
+        p->set_ms = UINT64_MAX;
+    }
 }
 
 void *vn_nats_pump(void *arg)
@@ -367,6 +386,8 @@ void *vn_nats_pump(void *arg)
         .now_ms = vn_clock_boot_ms(),
         .told = VN_CONTROL_DOWN,
         .addr_watch = vn_addr_watch_open(),
+        .timer = vn_boot_timer_open(),
+        .set_ms = UINT64_MAX,
     };
     struct nats_shared *s = p.s;
     uint64_t seen_cred = 0;
@@ -409,6 +430,8 @@ void *vn_nats_pump(void *arg)
     close_all(&p);
     if (p.addr_watch >= 0)
         close(p.addr_watch);
+    if (p.timer >= 0)
+        close(p.timer);
     nats_ReleaseThreadMemory();
     vn_nats_shared_unref(s);
     return NULL;

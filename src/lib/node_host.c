@@ -11,6 +11,7 @@
 #include "host/networks.h"
 #include "lib/adapt.h"
 #include "lib/worker_host.h"
+#include "loop/boot_timer.h"
 #include "loop/io.h"
 #include "loop/loop.h"
 #include "loop/pool.h"
@@ -29,7 +30,7 @@ struct vn_instance {
     struct vn_host *host;
     struct vn_node_shell shell;
     struct vn_node *node;
-    struct vn_io_timer *timer;
+    struct vn_loop_boot_timer *timer;
     bool stopping;
     bool renewing, renew_now; /* Guardian commanded new keys; and the node has stopped for it */
 };
@@ -69,11 +70,7 @@ static void turn_end(void *arg)
     const uint64_t now = vn_loop_boot_ms(i->loop);
     if (vn_node_next_deadline(i->node) <= now)
         vn_node_tick(i->node, now);
-    const uint64_t at = vn_node_next_deadline(i->node);
-    if (at == UINT64_MAX)
-        vn_loop_timer_disarm(i->timer);
-    else
-        vn_loop_timer_arm(i->timer, at > now ? (at - now) * 1000 : 0);
+    vn_loop_boot_timer_set(i->timer, vn_node_next_deadline(i->node));
     vn_wipe_stack();
 }
 
@@ -228,7 +225,7 @@ static vn_status make_parts(struct vn_instance *i)
         return st;
     st = make_node(i);
     if (st == VN_OK)
-        st = vn_loop_timer_new(i->loop, on_deadline, i, &i->timer);
+        st = vn_loop_boot_timer_new(i->loop, on_deadline, i, &i->timer);
     return st;
 }
 
@@ -305,7 +302,7 @@ struct vn_instance *vn_instance_free(struct vn_instance *i)
     if (!i)
         return NULL;
     vn_loop_set_turn(i->loop, NULL);
-    vn_loop_timer_free(i->timer);
+    i->timer = vn_loop_boot_timer_free(i->timer);
     i->stopping = true;
     /* Answers of work under way still go to the node. */
     vn_pool_free(i->pool);

@@ -1,9 +1,14 @@
 #include "loop/loop.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/boot_timer.h"
+#include "loop/boot_timer.h"
 #include "loop/io.h"
 #include "loop/pool.h"
 #include "support/test.h"
@@ -68,6 +73,66 @@ static void timers_fire_in_order_of_time(void **state)
     for (int i = 0; i < 7; i++)
         vn_loop_timer_free(ones[i].t);
     vn_loop_timer_free(NULL);
+}
+
+/* ---- of CLOCK_BOOTTIME ---- */
+
+static void on_boot_timer(void *arg)
+{
+    uint64_t *at_ms = arg;
+    *at_ms = vn_loop_boot_ms(loop);
+}
+
+static void boot_timers_fire_when_they_should(void **state)
+{
+    (void)state;
+    struct vn_loop_boot_timer *t;
+    uint64_t at_ms = 0;
+    assert_ok(vn_loop_boot_timer_new(loop, on_boot_timer, &at_ms, &t));
+    vn_loop_run(loop); /* it waits for nothing */
+    const uint64_t began = vn_loop_boot_ms(loop);
+    vn_loop_boot_timer_set(t, began + 1);
+    vn_loop_boot_timer_set(t, began + 20); /* later: the descriptor fires before that */
+    assert_int_equal(0, at_ms);
+    vn_loop_run(loop);
+    assert_true(at_ms >= began + 20);
+    vn_loop_boot_timer_set(t, 1); /* long ago, as after a sleep */
+    at_ms = 0;
+    vn_loop_run(loop);
+    assert_true(at_ms > 0);
+    at_ms = 0;
+    vn_loop_boot_timer_set(t, vn_loop_boot_ms(loop) + 1);
+    vn_loop_boot_timer_set(t, UINT64_MAX);
+    vn_loop_run(loop);
+    assert_int_equal(0, at_ms);
+    vn_loop_boot_timer_set(t, UINT64_MAX - 1); /* for ever, and no overflow */
+    vn_loop_poll(loop);
+    assert_int_equal(0, at_ms);
+    assert_null(vn_loop_boot_timer_free(t));
+    assert_null(vn_loop_boot_timer_free(NULL));
+}
+
+/* The kernel lets such a timer go on while the machine sleeps (timerfd_create(2)). */
+static void boot_timers_are_of_the_clock_that_goes_on(void **state)
+{
+    (void)state;
+    char path[64], text[512] = "", clock[32];
+    const int fd = vn_boot_timer_open();
+    assert_true(fd >= 0);
+    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+    snprintf(clock, sizeof(clock), "clockid: %d\n", CLOCK_BOOTTIME);
+    FILE *f = fopen(path, "re");
+    assert_non_null(f);
+    assert_true(fread(text, 1, sizeof(text) - 1, f) > 0);
+    fclose(f);
+    assert_non_null(strstr(text, clock));
+    vn_boot_timer_arm(fd, 0);
+    uint64_t fired;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    assert_int_equal(1, poll(&p, 1, 10000));
+    vn_boot_timer_drain(fd);
+    assert_int_equal(-1, read(fd, &fired, sizeof(fired)));
+    close(fd);
 }
 
 static void disarmed_timers_do_not_fire(void **state)
@@ -390,12 +455,13 @@ static void freeing_answers_everything(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(timers_fire_in_order_of_time),    T(disarmed_timers_do_not_fire),
-        T(a_timer_may_arm_and_free_itself), T(timers_at_random),
-        T(watches_are_level_triggered),     T(rewatch_changes_what_is_reported),
-        T(a_watch_outlives_an_error),       T(hooks_surround_a_turn),
-        T(time_stands_still_in_a_turn),     T(signals_are_events),
-        T(work_is_answered_on_the_loop),    T(freeing_answers_everything),
+        T(timers_fire_in_order_of_time),      T(disarmed_timers_do_not_fire),
+        T(a_timer_may_arm_and_free_itself),   T(timers_at_random),
+        T(watches_are_level_triggered),       T(rewatch_changes_what_is_reported),
+        T(a_watch_outlives_an_error),         T(hooks_surround_a_turn),
+        T(time_stands_still_in_a_turn),       T(signals_are_events),
+        T(work_is_answered_on_the_loop),      T(freeing_answers_everything),
+        T(boot_timers_fire_when_they_should), T(boot_timers_are_of_the_clock_that_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
