@@ -11,7 +11,9 @@
 
 #define HEADER_BYTES_MAX 8192 /* of one request */
 #define KEEPALIVE_S 30
-#define CHUNK 16384
+#define CHUNK 16384            /* a whole TLS record */
+#define CHUNKS_AT_ONCE 16      /* then others get their turn */
+#define HEAD_MAX 512           /* of an answer */
 #define DISCARD_MAX (1u << 20) /* bytes of a refused body that are still read */
 
 /* SSL_OP_NO_TLSv1, _1 and _2 of OpenSSL's ABI: TLS 1.3 alone, because a login binds its exporter.
@@ -44,9 +46,9 @@ struct conn {
     /* the answer */
     unsigned status, retry_after_s;
     const char *type; /* constant text */
-    uint8_t *out;     /* LWS_PRE bytes of room before it */
-    size_t out_n, out_sent;
-    bool head_sent;
+    uint8_t *out; /* LWS_PRE bytes of room, HEAD_MAX of which the head takes the end, the body */
+    size_t body_n, out_sent;
+    bool head_made;
 };
 
 /* ---- answering ---- */
@@ -77,13 +79,13 @@ static void conn_answer(struct vn_web_conn *web, const struct vn_answer *take)
     c->type = take->type;
     c->retry_after_s = take->retry_after_s;
     c->receiving = false;
-    c->head_sent = false;
-    c->out_sent = c->out_n = 0;
+    c->head_made = false;
+    c->body_n = 0;
     free(c->out);
-    c->out = n ? malloc(LWS_PRE + n) : NULL;
+    c->out = n ? malloc(LWS_PRE + HEAD_MAX + n) : NULL;
     if (c->out) {
-        memcpy(c->out + LWS_PRE, text, n);
-        c->out_n = n;
+        memcpy(c->out + LWS_PRE + HEAD_MAX, text, n);
+        c->body_n = n;
     } else if (n && c->status < 300) {
         c->status = 503; /* without a word, but not "all is well" without what was asked for */
     }
@@ -114,66 +116,93 @@ static vn_status conn_peer(struct vn_web_conn *web, struct vn_ip *ret)
     return lws_get_peer_simple(c->wsi, text, sizeof(text)) ? vn_ip_parse(text, ret) : VN_ERR_IO;
 }
 
-/* Returns nonzero when the connection shall end. */
-static int conn_write(struct conn *c)
+/* Returns its length, or 0. */
+static size_t make_head(struct conn *c, uint8_t ret[HEAD_MAX])
 {
-    if (!c->status)
+    static const uint8_t NO_STORE[] = "no-store", CLOSE[] = "close";
+    uint8_t *p = ret, *end = ret + HEAD_MAX - 1;
+    char length[24], later[12], number[24];
+    int number_n = snprintf(number, sizeof(number), "%" PRIu64, c->web.number);
+    int length_n = snprintf(length, sizeof(length), "%zu", c->body_n);
+    int later_n = snprintf(later, sizeof(later), "%u", c->retry_after_s);
+    if (lws_add_http_header_status(c->wsi, c->status, &p, end) ||
+        lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CACHE_CONTROL, NO_STORE,
+                                     sizeof(NO_STORE) - 1, &p, end) ||
+        lws_add_http_header_by_name(
+            c->wsi, (const uint8_t *)"x-request-id:", (const uint8_t *)number, number_n, &p, end) ||
+        (c->close_after && lws_add_http_header_by_token(c->wsi, WSI_TOKEN_CONNECTION, CLOSE,
+                                                        sizeof(CLOSE) - 1, &p, end)) ||
+        (c->retry_after_s &&
+         lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_RETRY_AFTER, (const uint8_t *)later,
+                                      later_n, &p, end)) ||
+        /* RFC 9110 section 8.6: a 204 has no content-length */
+        (c->status != 204 &&
+         (lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CONTENT_TYPE,
+                                       (const uint8_t *)c->type, (int)strlen(c->type), &p, end) ||
+          lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH,
+                                       (const uint8_t *)length, length_n, &p, end))) ||
+        lws_finalize_http_header(c->wsi, &p, end))
         return 0;
-    if (!c->head_sent) {
-        uint8_t buf[LWS_PRE + 512], *start = buf + LWS_PRE, *p = start,
-                                    *end = buf + sizeof(buf) - 1;
-        static const uint8_t NO_STORE[] = "no-store", CLOSE[] = "close";
-        char length[24], later[12], number[24];
-        int number_n = snprintf(number, sizeof(number), "%" PRIu64, c->web.number);
-        int length_n = snprintf(length, sizeof(length), "%zu", c->out_n);
-        int later_n = snprintf(later, sizeof(later), "%u", c->retry_after_s);
-        if (lws_add_http_header_status(c->wsi, c->status, &p, end) ||
-            lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CACHE_CONTROL, NO_STORE,
-                                         sizeof(NO_STORE) - 1, &p, end) ||
-            lws_add_http_header_by_name(c->wsi, (const uint8_t *)"x-request-id:",
-                                        (const uint8_t *)number, number_n, &p, end) ||
-            (c->close_after && lws_add_http_header_by_token(c->wsi, WSI_TOKEN_CONNECTION, CLOSE,
-                                                            sizeof(CLOSE) - 1, &p, end)) ||
-            (c->retry_after_s &&
-             lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_RETRY_AFTER,
-                                          (const uint8_t *)later, later_n, &p, end)) ||
-            /* RFC 9110 section 8.6: a 204 has no content-length */
-            (c->status != 204 &&
-             (lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CONTENT_TYPE,
-                                           (const uint8_t *)c->type, (int)strlen(c->type), &p,
-                                           end) ||
-              lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH,
-                                           (const uint8_t *)length, length_n, &p, end))) ||
-            lws_finalize_write_http_header(c->wsi, start, &p, end))
-            return -1;
-        c->head_sent = true;
-        if (c->out_n) {
-            lws_callback_on_writable(c->wsi);
-            return 0;
-        }
-    } else {
-        if (!c->out)
-            return -1;
-        size_t n = VN_MIN(c->out_n - c->out_sent, (size_t)CHUNK);
-        bool last = c->out_sent + n == c->out_n;
-        /* lws may scribble on the LWS_PRE bytes before: those were sent already */
-        if (lws_write(c->wsi, c->out + LWS_PRE + c->out_sent, n,
-                      last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0)
-            return -1;
-        c->out_sent += n;
-        if (!last) {
-            lws_callback_on_writable(c->wsi);
-            return 0;
-        }
-    }
+    return (size_t)(p - ret);
+}
+
+/* Returns nonzero when the connection shall end. */
+static int conn_answered(struct conn *c)
+{
     c->status = 0;
     if (c->out)
-        vn_wipe(c->out + LWS_PRE, c->out_n);
+        vn_wipe(c->out + LWS_PRE + HEAD_MAX, c->body_n);
     free(c->out);
     c->out = NULL;
     if (c->close_after)
         return -1;
     return lws_http_transaction_completed(c->wsi) ? -1 : 0;
+}
+
+/* A head without a body. Returns nonzero when the connection shall end. */
+static int conn_write_head(struct conn *c)
+{
+    uint8_t buf[LWS_PRE + HEAD_MAX];
+    const size_t n = make_head(c, buf + LWS_PRE);
+    if (!n || lws_write(c->wsi, buf + LWS_PRE, n, LWS_WRITE_HTTP_FINAL) < 0)
+        return -1;
+    return conn_answered(c);
+}
+
+/*
+ * As few records as there can be: each is a system call and wakes who reads it, and each wait for
+ * room costs a turn of the loop and some more. Returns nonzero when the connection shall end.
+ */
+static int conn_write(struct conn *c)
+{
+    if (!c->status)
+        return 0;
+    if (!c->out)
+        return conn_write_head(c);
+    uint8_t *const whole = c->out + LWS_PRE; /* HEAD_MAX, then the body */
+    if (!c->head_made) {
+        uint8_t head[HEAD_MAX];
+        const size_t n = make_head(c, head);
+        if (!n)
+            return -1;
+        memcpy(whole + HEAD_MAX - n, head, n);
+        c->out_sent = HEAD_MAX - n;
+        c->head_made = true;
+    }
+    for (int i = 0; i < CHUNKS_AT_ONCE; i++) {
+        const size_t left = HEAD_MAX + c->body_n - c->out_sent, n = VN_MIN(left, (size_t)CHUNK);
+        /* lws may scribble on the LWS_PRE bytes before: those were sent already */
+        if (lws_write(c->wsi, whole + c->out_sent, n,
+                      n == left ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0)
+            return -1;
+        c->out_sent += n;
+        if (n == left)
+            return conn_answered(c);
+        if (lws_send_pipe_choked(c->wsi))
+            break;
+    }
+    lws_callback_on_writable(c->wsi);
+    return 0;
 }
 
 static void dispatch(struct conn *c, struct vn_web *h)
@@ -478,6 +507,7 @@ vn_status vn_web_open(struct vn_guardian *g, struct vn_web **ret)
         .alpn = "http/1.1",
         .server_string = "veilnet-guardian",
         .max_http_header_data = HEADER_BYTES_MAX,
+        .pt_serv_buf_size = CHUNK, /* what is read and written at once */
         .timeout_secs = VN_WEB_REQUEST_MS / 1000,
         .keepalive_timeout = KEEPALIVE_S,
         .pcontext = &h->context, /* NULL once it is really gone */

@@ -81,6 +81,37 @@ def http_shape():
     check(rig.get("/health")[0] == 200, "and it still answers")
 
 
+def records_of(path, receive_bytes=None):
+    """The pieces in which an answer was encrypted: one read of TLS has at most one record."""
+    with socket.socket() as raw:
+        if receive_bytes:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        raw.settimeout(30)
+        raw.connect(("127.0.0.1", rig.info["https_port"]))
+        with ssl._create_unverified_context().wrap_socket(raw) as s:
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            pieces, whole = [], None
+            while whole is None or sum(map(len, pieces)) < whole:
+                pieces.append(s.read(65536))
+                check(pieces[-1], f"{path}: the answer is whole")
+                head = pieces[0].partition(b"\r\n\r\n")[0]
+                length = re.search(rb"(?i)content-length: *(\d+)", head)
+                check(length, f"{path}: its length is in the first record")
+                whole = len(head) + 4 + int(length[1])
+            return pieces
+
+
+def records():
+    pieces = records_of("/health")
+    check(len(pieces) == 1, f"a short answer is one record with its head: {[len(p) for p in pieces]}")
+    for receive_bytes in (None, 2048):  # the second must wait for room
+        pieces = records_of("/openapi.json", receive_bytes)
+        lengths = [len(p) for p in pieces]
+        check(len(lengths) > 2 and set(lengths[:-1]) == {16384}, f"a long answer is full records: {lengths}")
+        document = json.loads(b"".join(pieces).partition(b"\r\n\r\n")[2])
+        check(document["openapi"] == "3.1.0", "and all of it is there")
+
+
 def tls():
     context = ssl._create_unverified_context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -422,6 +453,6 @@ def no_secrets_in_logs():
 
 
 start_slow()
-main(init_again, http_shape, tls, users, bad_jwts, registration, tokens, sessions, proofs, ephemeral_nodes, who_asks_too_often_waits,
+main(init_again, http_shape, records, tls, users, bad_jwts, registration, tokens, sessions, proofs, ephemeral_nodes, who_asks_too_often_waits,
      administration, dead_conflux_tokens, command_line,
      own_certificate, slow_clients, restart, no_secrets_in_logs)
