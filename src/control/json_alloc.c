@@ -93,11 +93,30 @@ static bool plain(unsigned char c)
     return c >= 0x20 && c != '"' && c != '\\';
 }
 
+/* Nonzero if one of eight bytes is below the limit, which is at most 128, or is none of ASCII. */
+static uint64_t any_below(uint64_t eight, uint8_t limit)
+{
+    const uint64_t ones = UINT64_MAX / 255;
+    return ((eight - ones * limit) | eight) & ones * 128;
+}
+
+/* All eight are plain. Certificates and keys are long texts, which need no look at each byte. */
+static bool plain_eight(const char *p)
+{
+    const uint64_t ones = UINT64_MAX / 255;
+    uint64_t eight;
+    memcpy(&eight, p, sizeof(eight));
+    return !(any_below(eight, 0x20) | any_below(eight ^ ones * '"', 1) |
+             any_below(eight ^ ones * '\\', 1));
+}
+
 static bool put_text(struct vn_buf *b, const char *p, size_t n)
 {
     if (!put(b, "\"", 1))
         return false;
     for (size_t i = 0, from = 0; i <= n; i++) {
+        while (n - i >= 8 && plain_eight(p + i))
+            i += 8;
         if (i < n && plain((unsigned char)p[i]))
             continue;
         if (!put(b, p + from, i - from) || (i < n && !put_escaped(b, (unsigned char)p[i])))

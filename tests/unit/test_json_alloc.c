@@ -30,6 +30,28 @@ static void texts(void **state)
     assert_as_jansson(json_pack("{s:s, s:s}", "a \"key\"\n", "x", "", "y"));
 }
 
+/* Eight bytes are looked at together: what must be escaped may be any of them. */
+static void each_byte_in_each_place(void **state)
+{
+    (void)state;
+    char text[20];
+    for (size_t at = 0; at < sizeof(text) - 1; at++) {
+        for (char c = 1; c < 127; c++) {
+            memset(text, 'x', sizeof(text) - 1);
+            text[sizeof(text) - 1] = 0;
+            text[at] = c;
+            assert_as_jansson(json_pack("[s]", text));
+            text[(at + 1) % (sizeof(text) - 1)] = c;
+            assert_as_jansson(json_pack("[s]", text));
+        }
+    }
+    for (size_t at = 0; at < sizeof(text) - 3; at++) {
+        memset(text, 'x', sizeof(text) - 1);
+        memcpy(text + at, "\xdf\xbf\"", 3);
+        assert_as_jansson(json_pack("[s]", text));
+    }
+}
+
 static void values(void **state)
 {
     (void)state;
@@ -82,7 +104,8 @@ static void trees(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(texts), cmocka_unit_test(values),
-                                       cmocka_unit_test(trees)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(texts),
+                                       cmocka_unit_test(each_byte_in_each_place),
+                                       cmocka_unit_test(values), cmocka_unit_test(trees)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
