@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/secret.h"
+#include "control/json_long.h"
 
 static _Thread_local bool exhausted;
 static _Thread_local unsigned failures;
@@ -47,10 +48,35 @@ unsigned vn_json_failures(void)
     return failures;
 }
 
+static json_t *load(struct vn_span text, json_error_t *ret_err)
+{
+    return json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, ret_err);
+}
+
+/* NULL: no JSON, or none that this is for, or exhausted. */
+static json_t *load_shortened(struct vn_span text)
+{
+    struct vn_json_long l;
+    const vn_status st = vn_json_long_take(text, &l);
+    if (st == VN_ERR_NOMEM)
+        note();
+    if (st != VN_OK)
+        return NULL;
+    json_t *j = load(VN_SPAN(l.text, l.text_n), NULL);
+    if (j && !vn_json_long_put(&l, j)) {
+        json_decref(j);
+        j = NULL;
+    }
+    vn_json_long_done(&l);
+    return j;
+}
+
 json_t *vn_json_load(struct vn_span text, json_error_t *ret_err)
 {
     vn_json_begin();
-    json_t *j = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, ret_err);
+    json_t *j = load_shortened(text);
+    if (!j && !exhausted)
+        j = load(text, ret_err); /* which says where it is none */
     if (!exhausted)
         return j;
     json_decref(j); /* texts in it may be cut */
@@ -93,30 +119,12 @@ static bool plain(unsigned char c)
     return c >= 0x20 && c != '"' && c != '\\';
 }
 
-/* Nonzero if one of eight bytes is below the limit, which is at most 128, or is none of ASCII. */
-static uint64_t any_below(uint64_t eight, uint8_t limit)
-{
-    const uint64_t ones = UINT64_MAX / 255;
-    return ((eight - ones * limit) | eight) & ones * 128;
-}
-
-/* All eight are plain. Certificates and keys are long texts, which need no look at each byte. */
-static bool plain_eight(const char *p)
-{
-    const uint64_t ones = UINT64_MAX / 255;
-    uint64_t eight;
-    memcpy(&eight, p, sizeof(eight));
-    return !(any_below(eight, 0x20) | any_below(eight ^ ones * '"', 1) |
-             any_below(eight ^ ones * '\\', 1));
-}
-
 static bool put_text(struct vn_buf *b, const char *p, size_t n)
 {
     if (!put(b, "\"", 1))
         return false;
     for (size_t i = 0, from = 0; i <= n; i++) {
-        while (n - i >= 8 && plain_eight(p + i))
-            i += 8;
+        i += vn_json_plain(p + i, n - i);
         if (i < n && plain((unsigned char)p[i]))
             continue;
         if (!put(b, p + from, i - from) || (i < n && !put_escaped(b, (unsigned char)p[i])))

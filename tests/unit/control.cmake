@@ -1,4 +1,4 @@
-foreach(name IN ITEMS join_token json_alloc login_answer)
+foreach(name IN ITEMS join_token json_alloc json_long login_answer)
     vn_unit_test(${name} SOURCES test_${name}.c LINKS vn_control vn_test_support)
 endforeach()
 vn_unit_test(nats SOURCES test_nats.c LINKS vn_control vn_loop TIMEOUT 120)
