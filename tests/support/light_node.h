@@ -22,6 +22,8 @@ struct light_node {
     char *tls_key;
     uint8_t *csr;
     size_t csr_n;
+    uint64_t signed_ns; /* of processor, which its ML-DSA signatures for logins took in all */
+    size_t signed_n;    /* so many */
 };
 
 /** Fresh keys in place of older ones, if any. */
