@@ -1,9 +1,5 @@
-#include "guardian/dispatch.h"
+#include "guardian/http_conn.h"
 
-#include <inttypes.h>
-#include <libwebsockets.h>
-
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -11,9 +7,6 @@
 
 #define HEADER_BYTES_MAX 8192 /* of one request */
 #define KEEPALIVE_S 30
-#define CHUNK 16384            /* a whole TLS record */
-#define CHUNKS_AT_ONCE 16      /* then others get their turn */
-#define HEAD_MAX 512           /* of an answer */
 #define DISCARD_MAX (1u << 20) /* bytes of a refused body that are still read */
 
 /* SSL_OP_NO_TLSv1, _1 and _2 of OpenSSL's ABI: TLS 1.3 alone, because a login binds its exporter.
@@ -28,184 +21,20 @@ struct vn_web {
     char cert_path[VN_PATH_MAX + 16], key_path[VN_PATH_MAX + 16];
 };
 
-/* Lives as long as the TLS connection, over all its requests. */
-struct conn {
-    struct vn_web_conn web;
-    struct lws *wsi;
-
-    /* the request at hand */
-    bool receiving;
-    bool close_after;
-    bool too_large; /* the body is read to its end, so that the refusal arrives, but not kept */
-    struct vn_buf body;
-    const struct vn_route *route; /* NULL: none of ours */
-    uint64_t began_us;            /* monotonic */
-    struct vn_id path_id[2];
-    char bearer[4096], query[VN_WEB_QUERY_MAX];
-
-    /* the answer */
-    unsigned status, retry_after_s;
-    const char *type; /* constant text */
-    uint8_t *out; /* LWS_PRE bytes of room, HEAD_MAX of which the head takes the end, the body */
-    size_t body_n, out_sent;
-    bool head_made;
-};
-
-/* ---- answering ---- */
-
-static struct vn_metrics *metrics_of(struct conn *c)
-{
-    struct vn_web *h = lws_context_user(lws_get_context(c->wsi));
-    return &h->g->metrics;
-}
-
-/* One line a request. The route, not the path: who asks writes that as they like. */
-static void log_request(const struct conn *c)
-{
-    static const char *const METHODS[] = {
-        [VN_WEB_GET] = "GET", [VN_WEB_POST] = "POST", [VN_WEB_DELETE] = "DELETE"};
-    vn_log(VN_LOG_DEBUG, "request", VN_KV_U64("request", c->web.number),
-           VN_KV_STR("method", c->route ? METHODS[c->route->method] : "other"),
-           VN_KV_STR("route", c->route ? c->route->path : "other"), VN_KV_U64("code", c->status),
-           VN_KV_U64("took_us", vn_clock_mono_us() - c->began_us));
-}
-
-static void conn_answer(struct vn_web_conn *web, const struct vn_answer *take)
-{
-    struct conn *c = VN_CONTAINER_OF(web, struct conn, web);
-    VN_CLEANUP(vn_secret_strp) char *text = take->text; /* may hold credentials */
-    size_t n = text ? strlen(text) : 0;
-    c->status = take->status;
-    c->type = take->type;
-    c->retry_after_s = take->retry_after_s;
-    c->receiving = false;
-    c->head_made = false;
-    c->body_n = 0;
-    free(c->out);
-    c->out = n ? malloc(LWS_PRE + HEAD_MAX + n) : NULL;
-    if (c->out) {
-        memcpy(c->out + LWS_PRE + HEAD_MAX, text, n);
-        c->body_n = n;
-    } else if (n && c->status < 300) {
-        c->status = 503; /* without a word, but not "all is well" without what was asked for */
-    }
-    metrics_of(c)->requests[VN_MIN(c->status / 100, 5u)]++;
-    log_request(c);
-    lws_set_timer_usecs(c->wsi, LWS_SET_TIMER_USEC_CANCEL);
-    lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, VN_WEB_ANSWER_S);
-    lws_callback_on_writable(c->wsi);
-}
-
-static void conn_error(struct conn *c, unsigned status, const char *detail)
-{
-    const struct vn_answer a = vn_web_problem(status, detail);
-    c->close_after = true;
-    conn_answer(&c->web, &a);
-}
-
 static vn_status conn_binding(struct vn_web_conn *web, uint8_t ret[32])
 {
-    struct conn *c = VN_CONTAINER_OF(web, struct conn, web);
+    struct vn_http_conn *c = VN_CONTAINER_OF(web, struct vn_http_conn, web);
     return vn_tls_binding(lws_get_ssl(c->wsi), ret);
 }
 
 static vn_status conn_peer(struct vn_web_conn *web, struct vn_ip *ret)
 {
-    struct conn *c = VN_CONTAINER_OF(web, struct conn, web);
+    struct vn_http_conn *c = VN_CONTAINER_OF(web, struct vn_http_conn, web);
     char text[VN_IP_TEXT];
     return lws_get_peer_simple(c->wsi, text, sizeof(text)) ? vn_ip_parse(text, ret) : VN_ERR_IO;
 }
 
-/* Returns its length, or 0. */
-static size_t make_head(struct conn *c, uint8_t ret[HEAD_MAX])
-{
-    static const uint8_t NO_STORE[] = "no-store", CLOSE[] = "close";
-    uint8_t *p = ret, *end = ret + HEAD_MAX - 1;
-    char length[24], later[12], number[24];
-    int number_n = snprintf(number, sizeof(number), "%" PRIu64, c->web.number);
-    int length_n = snprintf(length, sizeof(length), "%zu", c->body_n);
-    int later_n = snprintf(later, sizeof(later), "%u", c->retry_after_s);
-    if (lws_add_http_header_status(c->wsi, c->status, &p, end) ||
-        lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CACHE_CONTROL, NO_STORE,
-                                     sizeof(NO_STORE) - 1, &p, end) ||
-        lws_add_http_header_by_name(
-            c->wsi, (const uint8_t *)"x-request-id:", (const uint8_t *)number, number_n, &p, end) ||
-        (c->close_after && lws_add_http_header_by_token(c->wsi, WSI_TOKEN_CONNECTION, CLOSE,
-                                                        sizeof(CLOSE) - 1, &p, end)) ||
-        (c->retry_after_s &&
-         lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_RETRY_AFTER, (const uint8_t *)later,
-                                      later_n, &p, end)) ||
-        /* RFC 9110 section 8.6: a 204 has no content-length */
-        (c->status != 204 &&
-         (lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CONTENT_TYPE,
-                                       (const uint8_t *)c->type, (int)strlen(c->type), &p, end) ||
-          lws_add_http_header_by_token(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH,
-                                       (const uint8_t *)length, length_n, &p, end))) ||
-        lws_finalize_http_header(c->wsi, &p, end))
-        return 0;
-    return (size_t)(p - ret);
-}
-
-/* Returns nonzero when the connection shall end. */
-static int conn_answered(struct conn *c)
-{
-    c->status = 0;
-    if (c->out)
-        vn_wipe(c->out + LWS_PRE + HEAD_MAX, c->body_n);
-    free(c->out);
-    c->out = NULL;
-    if (c->close_after)
-        return -1;
-    return lws_http_transaction_completed(c->wsi) ? -1 : 0;
-}
-
-/* A head without a body. Returns nonzero when the connection shall end. */
-static int conn_write_head(struct conn *c)
-{
-    uint8_t buf[LWS_PRE + HEAD_MAX];
-    const size_t n = make_head(c, buf + LWS_PRE);
-    if (!n || lws_write(c->wsi, buf + LWS_PRE, n, LWS_WRITE_HTTP_FINAL) < 0)
-        return -1;
-    return conn_answered(c);
-}
-
-/*
- * As few records as there can be: each is a system call and wakes who reads it, and each wait for
- * room costs a turn of the loop and some more. Returns nonzero when the connection shall end.
- */
-static int conn_write(struct conn *c)
-{
-    if (!c->status)
-        return 0;
-    if (!c->out)
-        return conn_write_head(c);
-    uint8_t *const whole = c->out + LWS_PRE; /* HEAD_MAX, then the body */
-    if (!c->head_made) {
-        uint8_t head[HEAD_MAX];
-        const size_t n = make_head(c, head);
-        if (!n)
-            return -1;
-        memcpy(whole + HEAD_MAX - n, head, n);
-        c->out_sent = HEAD_MAX - n;
-        c->head_made = true;
-    }
-    for (int i = 0; i < CHUNKS_AT_ONCE; i++) {
-        const size_t left = HEAD_MAX + c->body_n - c->out_sent, n = VN_MIN(left, (size_t)CHUNK);
-        /* lws may scribble on the LWS_PRE bytes before: those were sent already */
-        if (lws_write(c->wsi, whole + c->out_sent, n,
-                      n == left ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0)
-            return -1;
-        c->out_sent += n;
-        if (n == left)
-            return conn_answered(c);
-        if (lws_send_pipe_choked(c->wsi))
-            break;
-    }
-    lws_callback_on_writable(c->wsi);
-    return 0;
-}
-
-static void dispatch(struct conn *c, struct vn_web *h)
+static void dispatch(struct vn_http_conn *c, struct vn_web *h)
 {
     c->receiving = false;
     lws_set_timer_usecs(c->wsi, LWS_SET_TIMER_USEC_CANCEL);
@@ -223,7 +52,7 @@ static void dispatch(struct conn *c, struct vn_web *h)
 
 /* ---- libwebsockets ---- */
 
-static void conn_reset(struct conn *c)
+static void conn_reset(struct vn_http_conn *c)
 {
     vn_web_forget(&c->web);
     vn_buf_done(&c->body);
@@ -235,15 +64,17 @@ static void conn_reset(struct conn *c)
     c->out = NULL;
 }
 
-static struct conn *conn_of(struct lws *wsi, bool make)
+static struct vn_http_conn *conn_of(struct lws *wsi, bool make)
 {
-    struct conn *c = lws_get_opaque_user_data(wsi);
+    struct vn_web *h = lws_context_user(lws_get_context(wsi));
+    struct vn_http_conn *c = lws_get_opaque_user_data(wsi);
     if (!c && make) {
         c = calloc(1, sizeof(*c));
         if (c) {
             c->web = (struct vn_web_conn){
-                .answer = conn_answer, .peer = conn_peer, .binding = conn_binding};
+                .answer = vn_http_answer, .peer = conn_peer, .binding = conn_binding};
             c->wsi = wsi;
+            c->metrics = &h->g->metrics;
             vn_buf_init(&c->body, VN_WEB_BODY_MAX);
             lws_set_opaque_user_data(wsi, c);
         }
@@ -280,14 +111,14 @@ static unsigned read_method(struct lws *wsi, enum vn_web_method *ret)
 }
 
 /* Finds the route. Returns false after answering. */
-static bool find_route(struct conn *c, const char *uri, size_t uri_n)
+static bool find_route(struct vn_http_conn *c, const char *uri, size_t uri_n)
 {
     char path[256];
     unsigned allowed = 0;
     enum vn_web_method method;
     c->route = NULL;
     if (read_method(c->wsi, &method) != 0) {
-        conn_error(c, 405, "use GET, POST or DELETE");
+        vn_http_refuse(c, 405, "use GET, POST or DELETE");
         return false;
     }
     if (uri_n < sizeof(path)) {
@@ -299,14 +130,14 @@ static bool find_route(struct conn *c, const char *uri, size_t uri_n)
     if (c->route)
         return true;
     if (allowed)
-        conn_error(c, 405, "this path exists, but not with this method: see /openapi.json");
+        vn_http_refuse(c, 405, "this path exists, but not with this method: see /openapi.json");
     else
-        conn_error(c, 404, "there is no such path: see /openapi.json");
+        vn_http_refuse(c, 404, "there is no such path: see /openapi.json");
     return false;
 }
 
 /* Returns false after answering. */
-static bool read_args(struct conn *c)
+static bool read_args(struct vn_http_conn *c)
 {
     size_t used = 0;
     memset(c->query, 0, sizeof(c->query));
@@ -319,7 +150,7 @@ static bool read_args(struct conn *c)
             return true; /* there is none */
         /* one NUL behind it, and one behind all of them */
         if (n < 0 || used + (size_t)n + 2 > sizeof(c->query) || strlen(arg) != (size_t)n) {
-            conn_error(c, 400, "what follows the ? is too long, or no text: correct it");
+            vn_http_refuse(c, 400, "what follows the ? is too long, or no text: correct it");
             return false;
         }
         memcpy(c->query + used, arg, (size_t)n);
@@ -328,19 +159,19 @@ static bool read_args(struct conn *c)
 }
 
 /* Of the body to come. Returns false after answering. */
-static bool read_length(struct conn *c, unsigned long *ret)
+static bool read_length(struct vn_http_conn *c, unsigned long *ret)
 {
     char value[32], *end;
     *ret = 0;
     if (lws_hdr_total_length(c->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING)) {
-        conn_error(c, 411, "send the body with a content-length, not in chunks");
+        vn_http_refuse(c, 411, "send the body with a content-length, not in chunks");
         return false;
     }
     if (!lws_hdr_total_length(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH))
         return true;
     if (!header(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, value, sizeof(value)) || !*value ||
         strspn(value, "0123456789") != strlen(value)) {
-        conn_error(c, 400, "the content-length is no number: correct it");
+        vn_http_refuse(c, 400, "the content-length is no number: correct it");
         return false;
     }
     *ret = strtoul(value, &end, 10);
@@ -348,7 +179,7 @@ static bool read_length(struct conn *c, unsigned long *ret)
 }
 
 /* Returns false after answering. */
-static bool read_bearer(struct conn *c)
+static bool read_bearer(struct vn_http_conn *c)
 {
     char auth[sizeof(c->bearer) + 8];
     c->bearer[0] = 0;
@@ -360,7 +191,7 @@ static bool read_bearer(struct conn *c)
     if (ok && n < sizeof(c->bearer)) /* no token of ours is longer */
         memcpy(c->bearer, auth + 7, n + 1);
     else if (!ok)
-        conn_error(c, 401, "the authorization header must be \"Bearer\" and a token");
+        vn_http_refuse(c, 401, "the authorization header must be \"Bearer\" and a token");
     vn_wipe(auth, sizeof(auth));
     return ok;
 }
@@ -370,18 +201,18 @@ static size_t body_max(const struct vn_route *route)
     return route->body_max ? route->body_max : VN_WEB_BODY_USUAL;
 }
 
-static void refuse_body(struct conn *c)
+static void refuse_body(struct vn_http_conn *c)
 {
     char detail[80];
     snprintf(detail, sizeof(detail), "the body may have %zu bytes at most: send less",
              body_max(c->route));
-    conn_error(c, 413, detail);
+    vn_http_refuse(c, 413, detail);
 }
 
 /* The head of a request is there. */
 static int on_head(struct vn_web *h, struct lws *wsi, const char *uri, size_t uri_n)
 {
-    struct conn *c = conn_of(wsi, true);
+    struct vn_http_conn *c = conn_of(wsi, true);
     unsigned long length;
     if (!c)
         return -1;
@@ -410,7 +241,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
                     size_t n)
 {
     struct vn_web *h = lws_context_user(lws_get_context(wsi));
-    struct conn *c;
+    struct vn_http_conn *c;
     switch (reason) {
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
         vn_tls_no_tickets(user);
@@ -433,7 +264,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         return 0;
     case LWS_CALLBACK_HTTP_WRITEABLE:
         c = conn_of(wsi, false);
-        return c ? conn_write(c) : 0;
+        return c ? vn_http_write(c) : 0;
     case LWS_CALLBACK_TIMER:
         c = conn_of(wsi, false);
         return c && c->receiving ? -1 : 0;
@@ -507,7 +338,7 @@ vn_status vn_web_open(struct vn_guardian *g, struct vn_web **ret)
         .alpn = "http/1.1",
         .server_string = "veilnet-guardian",
         .max_http_header_data = HEADER_BYTES_MAX,
-        .pt_serv_buf_size = CHUNK, /* what is read and written at once */
+        .pt_serv_buf_size = VN_HTTP_CHUNK, /* what is read and written at once */
         .timeout_secs = VN_WEB_REQUEST_MS / 1000,
         .keepalive_timeout = KEEPALIVE_S,
         .pcontext = &h->context, /* NULL once it is really gone */
