@@ -44,19 +44,20 @@ static void settle(void)
             vn_ccx_measured(&learner, k, k < 3 ? 20000 : 90000);
         vn_ccx_tick(&learner, &budget, t * VN_CCX_TICK_MS);
     }
-    vn_stripe_init(&stripe, 2);
-    vn_stripe_follow(&stripe, &learner, true);
+    struct vn_stripe_shares shares;
+    vn_stripe_follow(&shares, &learner, true);
+    vn_stripe_share(&stripe, &shares);
 }
 
-/* Packets of 1,000 flows, 10 us apart: each pauses for longer than a flowlet's gap, so that each
- * packet's path is drawn. */
+/* Packets of 1,000 flows, 20 us apart: each pauses for longer than a flowlet's gap, so that each
+ * packet's path is chosen. */
 static void decisions(void)
 {
     uint32_t taken[ARMS] = {0};
     uint64_t now_us = 1, key = 0;
     double begin = cpu_ns();
     for (uint32_t i = 0; i < PACKETS; i++) {
-        if (!vn_stripe_pick(&stripe, i % 1000 * 2654435761u, now_us += 10, &key))
+        if (!vn_stripe_pick(&stripe, i % 1000 * 2654435761u, false, now_us += 20, &key))
             break;
         taken[key]++;
     }

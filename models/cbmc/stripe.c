@@ -1,26 +1,16 @@
 /*
  * options: --unwind 4
  * proves: a packet's path is one of those that there are, whatever the shares; no overflow
- * bound: any state of the table, one packet, then one tick's change of paths; a learner of 3 arms
+ * bound: any state of the table, what paths are due within three times all shares
+ * (unit/router_stripe)
  */
 #include "harness.h"
 
-#include "router/stripe.h"
-#undef VN_STRIPE_SLOTS
 #define VN_STRIPE_SLOTS 2
 #include "router/stripe.c"
 
 static struct vn_ccx learner;
 static struct vn_ccx_arm others[VN_CCX_STANDBYS_MAX];
-
-uint64_t vn_dice_below(struct vn_dice *d, uint64_t n)
-{
-    (void)d;
-    uint64_t r = nondet_u64();
-    assert(n > 0);
-    __CPROVER_assume(r < n);
-    return r;
-}
 
 static struct vn_ccx_arm any_arm(void)
 {
@@ -52,17 +42,31 @@ size_t vn_ccx_standbys(const struct vn_ccx *c, const struct vn_ccx_arm *ret[VN_C
 int main(void)
 {
     static struct vn_stripe s;
-    vn_stripe_init(&s, nondet_u64());
     for (size_t i = 0; i < VN_STRIPE_SLOTS; i++) {
         s.slots[i].key = nondet_u8();
         s.slots[i].last_us = nondet_u64();
     }
     learner.arms[0] = any_arm();
-    vn_stripe_follow(&s, &learner, nondet_bool());
+    struct vn_stripe_shares shares;
+    vn_stripe_follow(&shares, &learner, nondet_bool());
+    vn_stripe_share(&s, &shares);
+    int32_t all = 0, sum = 0;
+    for (size_t i = 0; i < s.shares.count; i++) {
+        assert(s.shares.paths[i].share >= 1 && s.shares.paths[i].share <= VN_Q16);
+        s.shares.paths[i].share = nondet_u32(); /* any such, whatever the arms were */
+        __CPROVER_assume(s.shares.paths[i].share >= 1 && s.shares.paths[i].share <= VN_Q16);
+        all += (int32_t)s.shares.paths[i].share;
+    }
+    for (size_t i = 0; i < s.shares.count; i++) {
+        s.due[i] = (int32_t)nondet_u32();
+        __CPROVER_assume(s.due[i] > -all && s.due[i] < 3 * all);
+        sum += s.due[i];
+    }
+    __CPROVER_assume(sum == 0);
     uint64_t key, now_us = nondet_u64();
-    bool found = vn_stripe_pick(&s, nondet_u32(), now_us, &key);
-    assert(found == (s.count > 0));
-    assert(s.count <= VN_STRIPE_PATHS_MAX);
+    bool found = vn_stripe_pick(&s, nondet_u32(), nondet_bool(), now_us, &key);
+    assert(found == (s.shares.count > 0));
+    assert(s.shares.count <= VN_STRIPE_PATHS_MAX);
     if (found)
         assert(has(&s, key));
     return 0;

@@ -23,22 +23,29 @@ static int begin(void **state)
     for (uint64_t t = 1; t < 20; t++)
         vn_ccx_tick(&c, &budget, t * VN_CCX_TICK_MS);
     assert_int_equal(100, vn_ccx_current(&c)->key);
-    vn_stripe_init(&s, 9);
+    s = (struct vn_stripe){0};
     now_us = 1000000;
     return 0;
+}
+
+static void follow(bool several)
+{
+    struct vn_stripe_shares shares;
+    vn_stripe_follow(&shares, &c, several);
+    vn_stripe_share(&s, &shares);
 }
 
 static uint64_t pick(uint32_t flow)
 {
     uint64_t key;
-    assert_true(vn_stripe_pick(&s, flow, now_us, &key));
+    assert_true(vn_stripe_pick(&s, flow, false, now_us, &key));
     return key;
 }
 
 static void one_path_when_one_is_wanted(void **state)
 {
     (void)state;
-    vn_stripe_follow(&s, &c, false);
+    follow(false);
     for (uint32_t f = 0; f < 1000; f++)
         assert_int_equal(100, pick(f));
 }
@@ -47,10 +54,18 @@ static void shares_follow_weights(void **state)
 {
     (void)state;
     size_t taken[4] = {0};
-    vn_stripe_follow(&s, &c, true);
+    follow(true);
     for (uint32_t i = 0; i < 30000; i++) {
         now_us += 100000; /* each a flowlet of its own */
         taken[pick(i) - 100]++;
+        int32_t all = 0, sum = 0;
+        for (size_t k = 0; k < s.shares.count; k++)
+            all += (int32_t)s.shares.paths[k].share;
+        for (size_t k = 0; k < s.shares.count; k++) {
+            assert_in_range(s.due[k] + all, 0, 3 * all);
+            sum += s.due[k];
+        }
+        assert_int_equal(0, sum);
     }
     double total = 0;
     for (uint64_t k = 0; k < 3; k++)
@@ -67,7 +82,7 @@ static void shares_follow_headroom(void **state)
 {
     (void)state;
     vn_ccx_headroom(&c, 101, 0);
-    vn_stripe_follow(&s, &c, true);
+    follow(true);
     for (uint32_t i = 0; i < 3000; i++) {
         now_us += 100000;
         assert_int_not_equal(101, pick(i));
@@ -77,36 +92,67 @@ static void shares_follow_headroom(void **state)
 static void a_flowlet_stays(void **state)
 {
     (void)state;
-    vn_stripe_follow(&s, &c, true);
-    assert_int_equal(2000 + 5000, s.gap_us); /* what the slowest is later by, and queues */
+    follow(true);
+    assert_int_equal(2000 + 5000, s.shares.gap_us); /* what the slowest is later by, and queues */
     bool moved = false;
     for (uint32_t f = 0; f < 200; f++) {
         uint64_t first = pick(f);
         for (int i = 0; i < 20; i++) {
-            now_us += s.gap_us;
+            now_us += s.shares.gap_us;
             assert_int_equal(first, pick(f));
         }
-        now_us += s.gap_us + 1;
+        now_us += s.shares.gap_us + 1;
         moved |= pick(f) != first;
     }
     assert_true(moved);
 }
 
+/* What waits here yet would be overtaken by what goes elsewhere. */
+static void a_flow_that_waits_stays(void **state)
+{
+    (void)state;
+    uint64_t key;
+    follow(true);
+    for (uint32_t f = 0; f < VN_STRIPE_SLOTS; f++) {
+        const uint64_t first = pick(f);
+        for (int i = 0; i < 20; i++) {
+            now_us += 2 * s.shares.gap_us;
+            assert_true(vn_stripe_pick(&s, f, true, now_us, &key));
+            assert_int_equal(first, key);
+        }
+    }
+}
+
+/* However few flows there are: paths get them in turn. */
+static void few_flows_take_all_paths(void **state)
+{
+    (void)state;
+    for (uint32_t start = 0; start < 50; start++) {
+        size_t taken[4] = {0};
+        follow(true);
+        for (uint32_t f = 0; f < 4; f++) {
+            now_us += 100000;
+            taken[pick(start + f) - 100]++;
+        }
+        assert_true(taken[0] >= 1 && taken[1] >= 1 && taken[2] >= 1);
+    }
+}
+
 static void a_path_that_ended_is_left_at_once(void **state)
 {
     (void)state;
-    vn_stripe_follow(&s, &c, true);
-    for (uint32_t f = 0; f < 256; f++)
+    follow(true);
+    for (uint32_t f = 0; f < VN_STRIPE_SLOTS; f++)
         pick(f);
     vn_ccx_died(&c, 100);
-    vn_stripe_follow(&s, &c, true);
-    for (uint32_t f = 0; f < 256; f++)
+    follow(true);
+    for (uint32_t f = 0; f < VN_STRIPE_SLOTS; f++)
         assert_int_not_equal(100, pick(f));
     for (uint64_t k = 100; k < 104; k++)
         vn_ccx_exclude(&c, k, true);
-    vn_stripe_follow(&s, &c, true);
+    follow(true);
     uint64_t key;
-    assert_false(vn_stripe_pick(&s, 1, now_us, &key));
+    assert_false(vn_stripe_pick(&s, 1, false, now_us, &key));
 }
 
 /* ---- explain ---- */
@@ -172,6 +218,8 @@ int main(void)
         cmocka_unit_test_setup(shares_follow_weights, begin),
         cmocka_unit_test_setup(shares_follow_headroom, begin),
         cmocka_unit_test_setup(a_flowlet_stays, begin),
+        cmocka_unit_test_setup(a_flow_that_waits_stays, begin),
+        cmocka_unit_test_setup(few_flows_take_all_paths, begin),
         cmocka_unit_test_setup(a_path_that_ended_is_left_at_once, begin),
         cmocka_unit_test_setup(each_arm_has_its_reason, begin),
         cmocka_unit_test_setup(a_report_has_the_figures, begin),
