@@ -17,7 +17,8 @@
 #include "wire/frame.h"
 #include "wire/rekey.h"
 
-#define VN_CLASSES 2 /* of frames: VN_TETHER_BULK, VN_TETHER_REALTIME */
+#define VN_CLASSES 2  /* of frames: VN_TETHER_BULK, VN_TETHER_REALTIME */
+#define VN_WAYS_MAX 3 /* of a stream's bulk frames at a time; way 0 is that of all others, too */
 
 enum vn_cmd_type {
     VN_CMD_LOCAL = 1,        /* struct vn_cmd_local */
@@ -35,6 +36,7 @@ enum vn_cmd_type {
     VN_CMD_RX_CLOSE,         /* struct vn_cmd_handle */
     VN_CMD_TX_WATCH,         /* struct vn_cmd_watch */
     VN_CMD_TX_ASIDE,         /* struct vn_cmd_tx_aside */
+    VN_CMD_TX_SPREAD,        /* struct vn_cmd_tx_spread */
     VN_CMD_LABEL_CLOSE,      /* struct vn_cmd_label: its circuit is gone */
     VN_CMD_TX_KEM,           /* struct vn_cmd_kem: the answer to VN_EV_TX_KEM_DUE */
     VN_CMD_RX_KEM,           /* struct vn_cmd_kem: a KEM step that the source may take */
@@ -176,6 +178,18 @@ struct vn_cmd_tx_aside {
     uint32_t tx;
     uint32_t tether, label; /* 0: nowhere */
 };
+/** Flows of bulk packets are spread over these ways from now on, each in proportion to its share;
+ * TX_OPEN ends that. Those that are not among them any more are left. */
+struct vn_cmd_tx_spread {
+    struct vn_post_msg msg;
+    uint32_t tx;
+    uint32_t gap_us; /* a flow that paused for longer may go another way */
+    struct {
+        uint32_t tether, label, rev; /* as in TX_OPEN; 0: none. Not of way 0, which is that one's */
+        uint32_t share;              /* 1 at least */
+    } ways[VN_WAYS_MAX];
+    bool again; /* on those that are left nothing arrives any more */
+};
 struct vn_cmd_label {
     struct vn_post_msg msg;
     uint32_t tether, label;
@@ -256,7 +270,13 @@ struct vn_ev_sent {
                                            lost; since the event before */
     uint64_t tallied, tallied_lost;     /* of those that word came of through relays, and that did
                                            not arrive by this path; likewise */
-    uint64_t arrived, missed;           /* bulk frames, as reported: see core/retain.h; likewise */
+    uint64_t delivered;                 /* bytes of bulk frames that arrived; likewise */
+    struct {
+        uint64_t arrived, missed; /* bulk frames, as reported: see core/retain.h; likewise */
+        uint32_t overdue_ms;      /* as above, of ways 1 and 2 */
+    } ways[VN_WAYS_MAX];
+    uint32_t flows; /* of bulk packets that wait just now, or have just left */
+    bool waits;     /* bulk packets do */
 };
 struct vn_ev_epoch {
     struct vn_post_msg msg;

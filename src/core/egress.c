@@ -35,17 +35,19 @@ static void set_state(struct vn_egresser *e, enum vn_egress_state state)
 static size_t clear(struct vn_egresser *e)
 {
     size_t n = queued(e);
-    for (size_t cls = 0; cls < VN_CLASSES; cls++) {
+    for (size_t cls = 0; cls < VN_CLASSES; cls++)
         vn_fq_clear(&e->queue[cls]);
-        vn_list_remove(&e->ready[cls]);
-    }
+    for (size_t i = 0; i < VN_OUTLETS; i++)
+        vn_list_remove(&e->ready[i]);
     return n;
 }
 
 static void detach(struct vn_egresser *e)
 {
-    for (size_t cls = 0; cls < VN_CLASSES; cls++)
-        vn_list_remove(&e->ready[cls]);
+    for (size_t i = 0; i < VN_OUTLETS; i++)
+        vn_list_remove(&e->ready[i]);
+    for (size_t way = 1; way < VN_WAYS_MAX; way++)
+        vn_fq_leave(&e->queue[VN_TETHER_BULK], way);
     vn_list_remove(&e->of_tx);
     e->tx = NULL;
 }
@@ -56,7 +58,7 @@ static void attach(struct vn_egresser *e, struct vn_tx *tx)
     vn_list_append(&tx->egressers, &e->of_tx);
     for (enum vn_tether_class cls = 0; cls < VN_CLASSES; cls++)
         if (e->queue[cls].count)
-            vn_tx_ready(tx, e, cls);
+            vn_tx_ready(tx, e, vn_outlet(cls, 0));
 }
 
 static void egresser_free(struct vn_worker *w, struct vn_egresser *e, enum vn_worker_drop why)
@@ -87,10 +89,10 @@ static struct vn_egresser *create(struct vn_worker *w, const struct vn_ip *ip)
         return NULL;
     e->ip = *ip;
     vn_list_init(&e->of_tx);
-    for (size_t cls = 0; cls < VN_CLASSES; cls++) {
-        vn_list_init(&e->ready[cls]);
+    for (size_t i = 0; i < VN_OUTLETS; i++)
+        vn_list_init(&e->ready[i]);
+    for (size_t cls = 0; cls < VN_CLASSES; cls++)
         vn_fq_init(&e->queue[cls]);
-    }
     e->active_us = w->now_us;
     if (vn_map_put(w->egresser_by_ip, e->ip.b, e) != VN_OK) {
         free(e);
@@ -179,7 +181,10 @@ static bool admit(struct vn_worker *w, struct vn_egresser *e, const struct vn_pa
     }
     enum vn_tether_class cls = vn_packet_class(p);
     uint32_t flow = vn_packet_flow(p, vn_pktbuf_span(b), w->flow_key);
-    if (vn_fq_push(&e->queue[cls], flow, b, w->now_us) != VN_OK) {
+    const size_t way = cls == VN_TETHER_BULK && e->tx && e->tx->spread
+                           ? vn_spread_way(e->tx->spread, &e->queue[cls], flow, w->now_us)
+                           : 0;
+    if (vn_fq_push(&e->queue[cls], way, flow, b, w->now_us) != VN_OK) {
         *ret_why = VN_DROP_QUEUE_FULL;
         return false;
     }
@@ -189,7 +194,7 @@ static bool admit(struct vn_worker *w, struct vn_egresser *e, const struct vn_pa
     }
     e->active_us = w->now_us;
     if (e->state == VN_EGRESS_USE)
-        vn_tx_ready(e->tx, e, cls);
+        vn_tx_ready(e->tx, e, vn_outlet(cls, way));
     return true;
 }
 

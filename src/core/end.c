@@ -111,6 +111,10 @@ static void end_gone(struct vn_end *end)
     {
         vn_tx_detach(VN_LIST_ENTRY(it, struct vn_tx, of_end));
     }
+    VN_LIST_EACH(it, &end->sides)
+    {
+        vn_side_detach(VN_LIST_ENTRY(it, struct vn_side, of_end));
+    }
     VN_LIST_EACH(it, &end->asides)
     {
         vn_aside_detach(VN_LIST_ENTRY(it, struct vn_aside, of_end));
@@ -293,6 +297,7 @@ static struct vn_end *end_new(struct vn_worker *w, uint32_t handle)
     end->handle = handle;
     vn_list_init(&end->txs);
     vn_list_init(&end->asides);
+    vn_list_init(&end->sides);
     vn_list_init(&end->labels);
     vn_list_init(&end->grants);
     vn_list_init(&end->link);

@@ -143,7 +143,8 @@ void vn_learn_event_sent(struct vn_node *n, const struct vn_ev_sent *ev)
         l->sent_kbps =
             (uint32_t)VN_MIN(ev->bytes * 8 / (n->now_ms - l->watch_ms), (uint64_t)UINT32_MAX);
     vn_learn_lost(l, ev);
-    if (does_not_deliver(l, ev->overdue_ms) || drops_some(l, ev->arrived, ev->missed))
+    if (does_not_deliver(l, ev->overdue_ms) ||
+        drops_some(l, ev->ways[0].arrived, ev->ways[0].missed))
         vn_learn_fail_over(l);
     count_out(l, &out, &oldest_ms);
     if (out < BEATS_OUT_MAX || n->now_ms - l->beat_ms >= BEAT_SLOW_MS)

@@ -143,6 +143,7 @@ void vn_retain_acked(struct vn_retain *r)
     while (r->head < r->again && !vn_pktbuf_is_shared(slot(r, r->head)->frame)) {
         if (r->mark.set && slot(r, r->head)->seq >= r->mark.seq)
             mark_arrived(r);
+        r->delivered += slot(r, r->head)->frame->len;
         let_oldest_go(r);
     }
 }
@@ -167,6 +168,7 @@ void vn_retain_report(struct vn_retain *r, const struct vn_delivery *d, uint64_t
         const bool is_known = s->seq >= d->known;
         if (is_known && arrived(d, s->seq)) {
             r->arrived += s->missed_us != COUNTED;
+            r->delivered += s->frame->len;
             r->news = true;
             let_go(r, s);
         } else {
@@ -196,6 +198,13 @@ void vn_retain_move(struct vn_retain *r, uint64_t now_us)
     r->mark.set = false; /* how long it takes now is no measure */
     r->waited_us = 0;
     r->last_us = now_us;
+}
+
+void vn_retain_unsent(struct vn_retain *r, const struct vn_pktbuf *frame)
+{
+    for (uint64_t at = r->head; at < r->again; at++)
+        if (slot(r, at)->frame == frame)
+            r->again = at;
 }
 
 struct vn_pktbuf *vn_retain_next(struct vn_retain *r)

@@ -27,6 +27,7 @@ struct vn_retain {
     } mark;
     uint64_t arrived, missed;    /* frames of the present path that were reported; or others were,
                                     and they were not for VN_MISSED_US. The owner takes them */
+    uint64_t delivered;          /* bytes of frames that arrived; the owner takes them */
     bool news;                   /* something has arrived since the last frame */
     uint64_t last_us, waited_us; /* the last frame; and see vn_retain_overdue_us */
 };
@@ -46,6 +47,8 @@ void vn_retain_report(struct vn_retain *r, const struct vn_delivery *d, uint64_t
 uint64_t vn_retain_overdue_us(const struct vn_retain *r);
 /** Another path: all that is here goes again, but what nobody waits for by now. */
 void vn_retain_move(struct vn_retain *r, uint64_t now_us);
+/** The tether has not taken this one, nor those behind it that went again: they do. */
+void vn_retain_unsent(struct vn_retain *r, const struct vn_pktbuf *frame);
 static inline bool vn_retain_waits(const struct vn_retain *r)
 {
     return r->again < r->tail;

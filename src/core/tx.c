@@ -4,13 +4,9 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "core/crew.h"
 #include "core/end.h"
 #include "core/rx.h"
-
-/* What stands before the first packet's own header, and after the last packet. */
-#define FRAME_HEAD (VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN + 2)
-#define PLAIN_MAX (VN_FRAME_MAX - VN_FRAME_OVERHEAD)
+#include "core/tx_i.h"
 
 /* An event that found no room is tried again. */
 #define TELL_AGAIN_US 1000000
@@ -20,22 +16,11 @@ static struct vn_tx *tx_of(const struct vn_turn *t)
     return VN_CONTAINER_OF(t, struct vn_tx, turn);
 }
 
-/* Its own, and those of hands. */
-static size_t lane_count(const struct vn_tx *tx)
-{
-    return 1 + tx->worker->cfg.hand_count;
-}
-
-static struct vn_retain *retain_of(struct vn_tx *tx, size_t lane)
-{
-    return lane == 0 ? &tx->retain : &tx->hands[lane - 1].retain;
-}
-
 static bool waits_again(const struct vn_tx *tx)
 {
-    bool any = vn_retain_waits(&tx->retain);
-    for (size_t i = 0; i + 1 < lane_count(tx); i++)
-        any |= vn_retain_waits(&tx->hands[i].retain);
+    bool any = false;
+    for (size_t i = 0; i < vn_tx_retains(tx); i++)
+        any |= vn_retain_waits(vn_tx_retain_at(tx, i));
     return any;
 }
 
@@ -46,24 +31,14 @@ static bool waits(const struct vn_turn *t, enum vn_tether_class cls)
            (cls == VN_TETHER_BULK && waits_again(tx));
 }
 
-static void tell_sent(struct vn_tx *tx);
-
 /* Bulk frames wait for credit. Who grants none is told of as who passes nothing on: nothing is sent
  * then, so this tells. */
 static void look_dry(struct vn_tx *tx)
 {
-    const struct vn_purse *p = &tx->turn.purse;
     const uint64_t now_us = tx->worker->now_us;
-    if (!vn_purse_is_empty(p)) {
-        tx->dry_us = 0;
-        return;
-    }
-    if (!tx->dry_us || tx->dry_limit != p->limit) {
-        tx->dry_us = now_us;
-        tx->dry_limit = p->limit;
-    }
-    if (tx->watch_us && now_us >= tx->watch_us)
-        tell_sent(tx);
+    vn_dry_look(&tx->dry, &tx->turn.purse, now_us);
+    if (tx->dry.since_us && tx->watch_us && now_us >= tx->watch_us)
+        vn_tx_tell_sent(tx);
 }
 
 void vn_tx_active(struct vn_tx *tx, enum vn_tether_class cls)
@@ -75,11 +50,15 @@ void vn_tx_active(struct vn_tx *tx, enum vn_tether_class cls)
     vn_turn_queue(&tx->turn, cls);
 }
 
-void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, enum vn_tether_class cls)
+void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, size_t outlet)
 {
-    if (vn_list_empty(&e->ready[cls]))
-        vn_list_append(&tx->ready[cls], &e->ready[cls]);
-    vn_tx_active(tx, cls);
+    const size_t way = vn_outlet_way(outlet);
+    if (vn_list_empty(&e->ready[outlet]))
+        vn_list_append(&tx->ready[outlet], &e->ready[outlet]);
+    if (way == 0)
+        vn_tx_active(tx, vn_outlet_class(outlet));
+    else
+        vn_side_active(&tx->spread->sides[way - 1]);
 }
 
 void vn_tx_detach(struct vn_tx *tx)
@@ -90,37 +69,41 @@ void vn_tx_detach(struct vn_tx *tx)
     vn_turn_move(&tx->turn, NULL, false);
 }
 
-/* It may come back to the circuit: both ends count its credit from SETUP on. */
-static void keep_credit(struct vn_tx *tx)
+void vn_label_keep(struct vn_label **owner, const struct vn_turn *turn)
 {
-    struct vn_label *l = VN_TAKE(tx->rev);
+    struct vn_label *l = VN_TAKE(*owner);
     if (!l)
         return;
     l->owner = NULL;
     l->turn = NULL;
     l->kept = true;
-    l->purse = tx->turn.purse;
+    l->purse = turn->purse;
 }
 
-/* rev: where credit comes on; 0: none is needed. */
-static void attach(struct vn_tx *tx, struct vn_end *end, uint32_t rev)
+void vn_label_credit(struct vn_label **owner, struct vn_turn *turn, struct vn_end *end,
+                     uint32_t fwd, uint32_t rev)
 {
     struct vn_label *l = rev ? vn_label_find(end, rev) : NULL;
     bool back = l && l->kept;
     if (rev && !back)
         l = vn_label_claim(end, rev);
-    vn_list_append(&end->txs, &tx->of_end);
     if (l) {
-        tx->rev = l;
-        l->fwd = tx->label;
-        l->turn = &tx->turn;
-        l->owner = &tx->rev;
+        *owner = l;
+        l->fwd = fwd;
+        l->turn = turn;
+        l->owner = owner;
         l->kept = false;
     }
     if (back)
-        vn_turn_return(&tx->turn, end, &l->purse);
+        vn_turn_return(turn, end, &l->purse);
     else
-        vn_turn_move(&tx->turn, end, rev != 0);
+        vn_turn_move(turn, end, rev != 0);
+}
+
+static void attach(struct vn_tx *tx, struct vn_end *end, uint32_t rev)
+{
+    vn_list_append(&end->txs, &tx->of_end);
+    vn_label_credit(&tx->rev, &tx->turn, end, tx->label, rev);
 }
 
 static void tx_free(struct vn_tx *tx)
@@ -128,6 +111,7 @@ static void tx_free(struct vn_tx *tx)
     vn_tx_detach(tx);
     vn_turn_done(&tx->turn);
     vn_aside_free(tx->aside);
+    vn_spread_free(tx->spread);
     vn_tx_keys_done(&tx->keys);
     vn_tx_tally_free(tx);
     vn_crew_tx_done(tx);
@@ -150,8 +134,8 @@ static struct vn_tx *tx_alloc(struct vn_worker *w, uint32_t handle)
     vn_retain_init(&tx->retain, &w->retained);
     vn_list_init(&tx->of_end);
     vn_list_init(&tx->egressers);
-    for (size_t cls = 0; cls < VN_CLASSES; cls++)
-        vn_list_init(&tx->ready[cls]);
+    for (size_t i = 0; i < VN_OUTLETS; i++)
+        vn_list_init(&tx->ready[i]);
     tx->active_us = w->now_us;
     if (vn_crew_tx_init(tx) == VN_OK)
         return tx;
@@ -203,13 +187,6 @@ void vn_tx_follow(struct vn_worker *w, struct vn_end *end, const struct vn_crew_
         attach(tx, end, 0);
 }
 
-/* The hop header is not under the seal. */
-static void put_label(const struct vn_tx *tx, struct vn_pktbuf *f)
-{
-    struct vn_writer w = vn_writer_of(f->data, VN_HOP_HEADER_LEN);
-    vn_hop_encode(&w, &(struct vn_hop_header){.type = VN_HOP_FRAME, .label = tx->label});
-}
-
 /* What waits, sealed, goes by the new circuit; and what may not have arrived by the old one. */
 static void change_path(struct vn_tx *tx)
 {
@@ -219,12 +196,14 @@ static void change_path(struct vn_tx *tx)
         if (vn_pktbuf_is_shared(tx->sealed[cls])) /* it is among those */
             tx->sealed[cls] = vn_pktbuf_free(tx->sealed[cls]);
         else
-            put_label(tx, tx->sealed[cls]);
+            vn_tx_put_label(tx->label, tx->sealed[cls]);
     }
-    for (size_t lane = 0; lane < lane_count(tx); lane++)
-        vn_retain_move(retain_of(tx, lane), tx->worker->now_us);
+    if (tx->spread)
+        vn_spread_end(tx->spread);
+    for (size_t i = 0; i < vn_tx_retains(tx); i++)
+        vn_retain_move(vn_tx_retain_at(tx, i), tx->worker->now_us);
     vn_tx_tally_move(tx);
-    tx->dry_us = 0;
+    tx->dry.since_us = 0;
 }
 
 void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
@@ -234,18 +213,18 @@ void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd)
         return;
     tx->label = cmd->label;
     change_path(tx);
-    keep_credit(tx);
+    vn_label_keep(&tx->rev, &tx->turn);
     vn_tx_detach(tx);
     struct vn_end *end = vn_worker_end(w, cmd->tether);
     if (end)
         attach(tx, end, cmd->rev);
 }
 
-void vn_tx_report(struct vn_worker *w, const struct vn_delivery_msg *cmd)
+void vn_tx_spread(struct vn_worker *w, const struct vn_cmd_tx_spread *cmd)
 {
-    struct vn_tx *tx = vn_map_get(w->tx_by_handle, &cmd->handle);
-    if (tx && cmd->delivery.lane < lane_count(tx))
-        vn_retain_report(retain_of(tx, cmd->delivery.lane), &cmd->delivery, w->now_us);
+    struct vn_tx *tx = vn_map_get(w->tx_by_handle, &cmd->tx);
+    if (tx && (tx->spread || (tx->spread = vn_spread_new(tx))))
+        vn_spread_set(tx->spread, cmd);
 }
 
 void vn_tx_aside(struct vn_worker *w, const struct vn_cmd_tx_aside *cmd)
@@ -267,279 +246,23 @@ void vn_tx_close(struct vn_worker *w, struct vn_tx *tx)
     tx_free(tx);
 }
 
-void vn_tx_watch(struct vn_worker *w, const struct vn_cmd_watch *cmd)
-{
-    struct vn_tx *tx = vn_map_get(w->tx_by_handle, &cmd->tx);
-    if (!tx)
-        return;
-    tx->watch_us = w->now_us + cmd->after_ms * UINT64_C(1000);
-    tx->watch_frames = tx->frames;
-    tx->watch_bytes = tx->bytes;
-}
+/* ---- the next frame ---- */
 
-static void tell_sent(struct vn_tx *tx)
-{
-    struct vn_ev_sent *ev;
-    if (vn_post_msg_new(VN_EV_TX_SENT, sizeof(*ev), &ev) != VN_OK)
-        return;
-    ev->handle = tx->handle;
-    ev->frames = (uint32_t)VN_MIN(tx->frames - tx->watch_frames, (uint64_t)UINT32_MAX);
-    ev->bytes = tx->bytes - tx->watch_bytes;
-    ev->real_time = tx->real_time;
-    ev->real_time_lost = tx->real_time_lost;
-    const bool dry =
-        tx->dry_us && vn_purse_is_empty(&tx->turn.purse) && tx->dry_limit == tx->turn.purse.limit;
-    uint64_t overdue_us = dry ? tx->worker->now_us - tx->dry_us : 0;
-    for (size_t lane = 0; lane < lane_count(tx); lane++) {
-        const struct vn_retain *r = retain_of(tx, lane);
-        overdue_us = VN_MAX(overdue_us, vn_retain_overdue_us(r));
-        ev->arrived += r->arrived;
-        ev->missed += r->missed;
-    }
-    ev->overdue_ms = (uint32_t)VN_MIN(overdue_us / 1000, (uint64_t)UINT32_MAX);
-    vn_tx_tally_tell(tx, ev);
-    if (!vn_worker_tell(tx->worker, &ev->msg))
-        return;
-    vn_tx_tally_told(tx);
-    tx->watch_us = tx->real_time = tx->real_time_lost = 0;
-    for (size_t lane = 0; lane < lane_count(tx); lane++)
-        retain_of(tx, lane)->arrived = retain_of(tx, lane)->missed = 0;
-}
-
-/* ---- building ---- */
-
-static size_t overhead_of(const struct vn_pktbuf *b)
-{
-    return VN_FRAME_PACKET_OVERHEAD + (b->kind == VN_PKT_NONE ? 0 : VN_FRAME_OFFLOAD_OVERHEAD);
-}
-
-/* The packets of the next frame, in order. */
-struct batch {
-    size_t count, bytes; /* packets, and plaintext bytes after the count */
-    struct vn_pktbuf *packet[VN_FRAME_PACKETS_MAX];
-};
-
-static struct vn_pktbuf *next_packet(struct vn_tx *tx, struct vn_fq *q, size_t room)
-{
-    const size_t overhead = VN_FRAME_PACKET_OVERHEAD + VN_FRAME_OFFLOAD_OVERHEAD;
-    struct vn_worker_counters *c = &tx->worker->counters;
-    struct vn_fq_counters did = {0};
-    struct vn_pktbuf *b = room <= overhead ? NULL
-                                           : vn_fq_pop(q, &vn_end_path(tx->turn.end)->codel,
-                                                       room - overhead, tx->worker->now_us, &did);
-    c->drops[VN_DROP_CODEL] += did.dropped;
-    c->ecn_marked += did.marked;
-    return b;
-}
-
-/* Room for one packet more: a first one goes alone if it must, others keep to what the path carries
- * soon. */
-static size_t room(const struct vn_tx *tx, const struct batch *b)
-{
-    const size_t most = VN_MIN(vn_end_path(tx->turn.end)->frame_bytes, (size_t)PLAIN_MAX);
-    return b->count == 0 ? PLAIN_MAX : most - VN_MIN(most, b->bytes);
-}
-
-/* As much as goes in a frame: of the egresser in turn, then of others. The next frame begins with
- * another. */
-static void collect(struct vn_tx *tx, enum vn_tether_class cls, struct batch *ret)
-{
-    ret->count = ret->bytes = 0;
-    while (!vn_list_empty(&tx->ready[cls])) {
-        struct vn_list *first = tx->ready[cls].next;
-        struct vn_egresser *e = VN_CONTAINER_OF(first, struct vn_egresser, ready[cls]);
-        struct vn_pktbuf *b;
-        while (ret->count < VN_FRAME_PACKETS_MAX &&
-               (b = next_packet(tx, &e->queue[cls], room(tx, ret)))) {
-            ret->packet[ret->count++] = b;
-            ret->bytes += overhead_of(b) + b->len;
-            tx->packets++;
-            tx->bytes += b->len;
-        }
-        vn_list_remove(first);
-        if (e->queue[cls].count > 0) {
-            vn_list_append(&tx->ready[cls], first);
-            return;
-        }
-    }
-}
-
-static struct vn_frame_packet describe(const struct vn_pktbuf *b)
-{
-    return (struct vn_frame_packet){.kind = (enum vn_packet_kind)b->kind,
-                                    .gso_size = b->gso_size,
-                                    .l4_offset = (uint8_t)b->l4_offset,
-                                    .packet = vn_pktbuf_span(b)};
-}
-
-/* The packet's own buffer becomes the frame. */
-static void build_single(struct vn_pktbuf *b)
-{
-    struct vn_frame_packet p = describe(b);
-    size_t head = 2 + overhead_of(b);
-    vn_pktbuf_push(b, VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN + head);
-    struct vn_writer w =
-        vn_writer_of(b->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN, head + p.packet.n);
-    vn_write_u16(&w, 1);
-    vn_frame_put_header(&w, &p);
-    assert(vn_writer_ok(&w) && w.len == head);
-}
-
-static struct vn_pktbuf *build_bundle(const struct batch *batch)
-{
-    struct vn_pktbuf *f;
-    if (vn_pktbuf_new(FRAME_HEAD + batch->bytes, &f) != VN_OK)
-        return NULL;
-    vn_pktbuf_put(f, FRAME_HEAD + batch->bytes);
-    struct vn_writer w =
-        vn_writer_of(f->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN, 2 + batch->bytes);
-    vn_write_u16(&w, (uint16_t)batch->count);
-    for (size_t i = 0; i < batch->count; i++) {
-        struct vn_frame_packet p = describe(batch->packet[i]);
-        vn_frame_put_packet(&w, &p);
-    }
-    assert(vn_writer_ok(&w) && w.len == w.cap);
-    return f;
-}
-
-static bool fits_in_place(const struct vn_pktbuf *b)
-{
-    return vn_pktbuf_headroom(b) >= FRAME_HEAD + overhead_of(b) &&
-           vn_pktbuf_tailroom(b) >= VN_AEAD_TAG_LEN;
-}
-
-/* Takes the packets. */
-static struct vn_pktbuf *build(struct batch *batch)
-{
-    if (batch->count == 1 && fits_in_place(batch->packet[0])) {
-        build_single(batch->packet[0]);
-        return batch->packet[0];
-    }
-    struct vn_pktbuf *f = build_bundle(batch);
-    for (size_t i = 0; i < batch->count; i++)
-        vn_pktbuf_free(batch->packet[i]);
-    return f;
-}
-
-static void log_epoch(const struct vn_tx *tx, const char *step)
-{
-    vn_log(VN_LOG_DEBUG, "epoch_began", VN_KV_U64("handle", tx->handle), VN_KV_STR("step", step),
-           VN_KV_U64("epoch", tx->keys.epoch));
-}
-
-/* Keys that may seal one more frame. */
-static bool ready_keys(struct vn_tx *tx)
-{
-    struct vn_worker *w = tx->worker;
-    uint32_t before = tx->keys.epoch;
-    vn_status st = vn_tx_keys_ready(&tx->keys, w->now_us);
-    if (st != VN_OK) {
-        vn_log(VN_LOG_ERROR, "tx_failed", VN_KV_STATUS(st));
-        return false;
-    }
-    if (tx->keys.epoch != before) {
-        log_epoch(tx, "symmetric");
-        vn_crew_lanes(tx);
-    }
-    if (vn_tx_keys_kem_due(&tx->keys, w->now_us) &&
-        !vn_worker_tell_epoch(w, VN_EV_TX_KEM_DUE, tx->handle, tx->keys.epoch + 1))
-        vn_tx_keys_kem_failed(&tx->keys, w->now_us);
-    return true;
-}
-
-void vn_tx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd)
-{
-    struct vn_tx *tx = vn_map_get(w->tx_by_handle, &cmd->handle);
-    if (!tx)
-        return;
-    struct vn_ev_kem *ev;
-    if (!cmd->answered || vn_post_msg_new(VN_EV_TX_KEM, sizeof(*ev), &ev) != VN_OK) {
-        vn_tx_keys_kem_failed(&tx->keys, w->now_us);
-        return;
-    }
-    ev->handle = cmd->handle;
-    ev->epoch = cmd->epoch;
-    vn_status st = vn_tx_keys_kem(&tx->keys, cmd->epoch, &cmd->step, w->now_us, &ev->ctl);
-    if (st != VN_OK) {
-        vn_log(VN_LOG_DEBUG, "rekey_failed", VN_KV_STATUS(st));
-        vn_tx_keys_kem_failed(&tx->keys, w->now_us);
-        vn_post_msg_free(&ev->msg);
-        return;
-    }
-    log_epoch(tx, "kem");
-    vn_crew_lanes(tx);
-    vn_worker_tell(w, &ev->msg);
-}
-
-static vn_status seal(struct vn_tx *tx, enum vn_tether_class cls, struct vn_pktbuf *f)
-{
-    put_label(tx, f);
-    uint8_t *text = f->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN;
-    size_t n = f->len - VN_HOP_HEADER_LEN - VN_E2E_HEADER_LEN;
-    return vn_tx_keys_seal(&tx->keys, (uint8_t)cls, f->data + VN_HOP_HEADER_LEN, text, n,
-                           vn_pktbuf_put(f, VN_AEAD_TAG_LEN));
-}
-
-/* Until it has arrived. Without relays between, and so without credit, what the tether's other end
- * has acknowledged has. */
-static void keep(struct vn_tx *tx, size_t lane, uint64_t seq, struct vn_pktbuf *f)
-{
-    struct vn_worker *w = tx->worker;
-    struct vn_retain *r = retain_of(tx, lane);
-    if (!tx->turn.purse.on)
-        vn_retain_acked(r);
-    w->counters.frames_let_go += vn_retain_add(r, f, seq, w->now_us);
-}
-
+/* By its own way: also what went others, that were left. */
 static struct vn_pktbuf *next_again(struct vn_tx *tx)
 {
     struct vn_pktbuf *f = NULL;
-    for (size_t lane = 0; lane < lane_count(tx) && !f; lane++)
-        f = vn_retain_next(retain_of(tx, lane));
-    if (!f)
-        return NULL;
-    put_label(tx, f);
-    tx->worker->counters.frames_resent++;
-    return vn_pktbuf_share(f);
-}
-
-/* A frame of what waits here, or NULL. */
-static struct vn_pktbuf *build_sealed(struct vn_tx *tx, enum vn_tether_class cls)
-{
-    struct vn_worker *w = tx->worker;
-    struct batch batch;
-    collect(tx, cls, &batch);
-    if (batch.count == 0)
-        return NULL; /* CoDel took all */
-    struct vn_pktbuf *f = build(&batch);
-    vn_status st = f ? seal(tx, cls, f) : VN_ERR_NOMEM;
-    if (st != VN_OK) {
-        vn_log(VN_LOG_ERROR, "seal_failed", VN_KV_STATUS(st));
-        vn_worker_drop_n(w, VN_DROP_EGRESS_GONE, batch.count);
-        vn_pktbuf_free(f);
-        return NULL;
-    }
-    w->counters.frames_sealed++;
-    /* What a hand has sealed, the first worker keeps: with the tether it shares the buffer. */
-    if (cls == VN_TETHER_BULK && !vn_worker_is_hand(w))
-        keep(tx, 0, tx->keys.seq - 1, f);
+    for (size_t i = 0; i < vn_tx_retains(tx) && !f; i++)
+        f = vn_tx_again(tx, vn_tx_retain_at(tx, i), tx->label);
     return f;
 }
 
-/* One that a hand has sealed, or NULL. */
-static struct vn_pktbuf *take_sealed(struct vn_tx *tx, size_t number, enum vn_tether_class cls)
+static void count_frame(struct vn_tx *tx)
 {
-    struct vn_pktbuf *f = vn_crew_next(tx, number, cls);
-    if (!f)
-        return NULL;
-    put_label(tx, f);
-    tx->keys.kem_bytes += f->len;
-    struct vn_e2e_header h;
-    struct vn_reader r =
-        vn_reader_of(VN_SPAN(f->data + VN_HOP_HEADER_LEN, f->len - VN_HOP_HEADER_LEN));
-    if (cls == VN_TETHER_BULK && vn_e2e_decode(&r, &h))
-        keep(tx, number, h.seq, f);
-    return f;
+    tx->active_us = tx->worker->now_us;
+    tx->frames++;
+    if (tx->watch_us && tx->worker->now_us >= tx->watch_us)
+        vn_tx_tell_sent(tx);
 }
 
 /* The next sealed frame of that class, or NULL. Lanes take turns. */
@@ -551,14 +274,14 @@ static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
     struct vn_pktbuf *f = cls == VN_TETHER_BULK ? next_again(tx) : NULL;
     if (f)
         return f;
-    if (!waits(t, cls) || !ready_keys(tx))
+    if (!waits(t, cls) || !vn_tx_ready_keys(tx))
         return NULL;
-    const size_t lanes = lane_count(tx);
+    const size_t lanes = vn_tx_lanes(tx);
     size_t lane = 0;
     for (size_t i = 0; i < lanes && !f; i++) {
         lane = tx->lane_in_turn[cls];
         tx->lane_in_turn[cls] = (lane + 1) % lanes;
-        f = lane == 0 ? build_sealed(tx, cls) : take_sealed(tx, lane, cls);
+        f = lane == 0 ? vn_tx_seal_next(tx, vn_outlet(cls, 0)) : vn_tx_take_sealed(tx, lane, cls);
     }
     if (!f)
         return NULL;
@@ -569,10 +292,15 @@ static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
         if (tx->aside)
             vn_aside_copy(tx->aside, f);
     }
-    tx->active_us = tx->worker->now_us;
-    tx->frames++;
-    if (tx->watch_us && tx->worker->now_us >= tx->watch_us)
-        tell_sent(tx);
+    count_frame(tx);
+    return f;
+}
+
+struct vn_pktbuf *vn_tx_build(struct vn_tx *tx, size_t outlet)
+{
+    struct vn_pktbuf *f = vn_tx_ready_keys(tx) ? vn_tx_seal_next(tx, outlet) : NULL;
+    if (f)
+        count_frame(tx);
     return f;
 }
 

@@ -8,6 +8,7 @@
 #include "core/egress.h"
 #include "core/retain.h"
 #include "core/tally.h"
+#include "core/spread.h"
 #include "core/tx_keys.h"
 #include "core/turn.h"
 #include "core/worker_i.h"
@@ -21,12 +22,13 @@ struct vn_tx {
     struct vn_worker *worker;
     uint32_t handle;
     uint32_t label;
-    struct vn_turn turn;    /* on its tether; without one packets wait */
-    struct vn_list of_end;  /* end.txs */
-    struct vn_label *rev;   /* where credit comes on; NULL: none does */
-    struct vn_aside *aside; /* NULL: there is none */
+    struct vn_turn turn;      /* on its tether; without one packets wait */
+    struct vn_list of_end;    /* end.txs */
+    struct vn_label *rev;     /* where credit comes on; NULL: none does */
+    struct vn_aside *aside;   /* NULL: there is none */
+    struct vn_spread *spread; /* NULL: it was never spread over several ways */
     struct vn_list egressers;
-    struct vn_list ready[VN_CLASSES]; /* egressers with packets, next in turn first */
+    struct vn_list ready[VN_OUTLETS]; /* egressers with packets, next in turn first */
 
     struct vn_tx_keys keys;
     struct vn_pktbuf *sealed[VN_CLASSES]; /* refused by the tether: the very next to go */
@@ -43,12 +45,12 @@ struct vn_tx {
     bool idle_told;
     uint64_t watch_us;                  /* when to tell of the next frame; 0: not asked */
     uint64_t watch_frames, watch_bytes; /* `frames` and `bytes` when that was asked */
-    uint64_t dry_us, dry_limit;         /* bulk waits since then for more credit than that; 0: none
-                                           does */
+    struct vn_dry dry;
 };
 
 void vn_tx_open(struct vn_worker *w, const struct vn_cmd_tx_open *cmd);
 void vn_tx_aside(struct vn_worker *w, const struct vn_cmd_tx_aside *cmd);
+void vn_tx_spread(struct vn_worker *w, const struct vn_cmd_tx_spread *cmd);
 void vn_tx_watch(struct vn_worker *w, const struct vn_cmd_watch *cmd);
 /** The answer to VN_EV_TX_KEM_DUE. */
 void vn_tx_kem(struct vn_worker *w, const struct vn_cmd_kem *cmd);
@@ -61,8 +63,18 @@ void vn_tx_on_tally(struct vn_worker *w, const struct vn_tally_msg *cmd);
 void vn_tx_follow(struct vn_worker *w, struct vn_end *end, const struct vn_crew_lane *cmd);
 /** It has something to send of that class. */
 void vn_tx_active(struct vn_tx *tx, enum vn_tether_class cls);
-/** e, one of tx's, has packets of that class now. */
-void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, enum vn_tether_class cls);
+/** e, one of tx's, has packets for that outlet now. */
+void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, size_t outlet);
+/** A sealed frame of what waits for that outlet; NULL: there is none just now. */
+struct vn_pktbuf *vn_tx_build(struct vn_tx *tx, size_t outlet);
+/** The next of those that go again, with that label; NULL: none does. */
+struct vn_pktbuf *vn_tx_again(struct vn_tx *tx, struct vn_retain *r, uint32_t label);
+/** From now on that turn sends there, with the credit that comes on rev; 0: none is needed. What it
+ * had there before it has again. */
+void vn_label_credit(struct vn_label **owner, struct vn_turn *turn, struct vn_end *end,
+                     uint32_t fwd, uint32_t rev);
+/** The turn leaves a circuit and may come back: both ends count its credit from SETUP on. */
+void vn_label_keep(struct vn_label **owner, const struct vn_turn *turn);
 /** The tether is gone. */
 void vn_tx_detach(struct vn_tx *tx);
 /** Tells of idle ones; returns when to look again. */

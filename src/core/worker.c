@@ -288,6 +288,9 @@ void vn_worker_command(struct vn_worker *w, struct vn_post_msg *m, uint64_t now_
     case VN_CMD_TX_ASIDE:
         vn_tx_aside(w, (const struct vn_cmd_tx_aside *)m);
         break;
+    case VN_CMD_TX_SPREAD:
+        vn_tx_spread(w, (const struct vn_cmd_tx_spread *)m);
+        break;
     case VN_CMD_TX_WATCH:
         vn_tx_watch(w, (const struct vn_cmd_watch *)m);
         break;

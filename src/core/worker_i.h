@@ -40,6 +40,7 @@ struct vn_end {
     struct vn_list link;              /* worker.ends */
     struct vn_list txs;               /* all that go through it */
     struct vn_list asides;            /* likewise: struct vn_aside */
+    struct vn_list sides;             /* likewise: struct vn_side */
     struct vn_list labels;            /* all that come through it, held frames too */
     size_t early_bytes, early_labels;
     struct vn_path_time path;

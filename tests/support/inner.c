@@ -63,7 +63,7 @@ size_t vn_inner_build(const struct vn_inner *i, uint8_t *out, size_t cap)
     put_ip(&w, &p, proto, i->dscp, n);
     size_t l4 = w.len;
     if (udp) {
-        vn_write_u16(&w, 4000);
+        vn_write_u16(&w, (uint16_t)(4000 + i->flow));
         vn_write_u16(&w, 5000);
         vn_write_u16(&w, (uint16_t)n);
         vn_write_u16(&w, 0);

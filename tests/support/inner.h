@@ -8,6 +8,7 @@ struct vn_inner {
     const char *src, *dst; /* as text, both of one family */
     uint8_t proto;         /* 0: UDP */
     uint8_t dscp;
+    uint16_t flow;      /* UDP: which of those between the two */
     size_t payload_len; /* after the transport header (UDP: 8 bytes, else none) */
     uint32_t number;    /* the payload's first four bytes, if it has so many */
 };

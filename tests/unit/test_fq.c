@@ -35,12 +35,12 @@ static void push_one(uint32_t flow, size_t n, uint32_t number, uint8_t ecn)
         .src = "10.66.0.1", .dst = "10.66.0.2", .payload_len = n - 28, .number = number});
     b->data[1] |= ecn;
     assert_int_equal(n, b->len);
-    assert_ok(vn_fq_push(&q, flow, b, now));
+    assert_ok(vn_fq_push(&q, 0, flow, b, now));
 }
 
 static struct vn_pktbuf *pop(void)
 {
-    return vn_fq_pop(&q, &params, VN_FRAME_MAX, now, &did);
+    return vn_fq_pop(&q, 0, &params, VN_FRAME_MAX, now, &did);
 }
 
 /* The number of the next packet; UINT32_MAX: none. */
@@ -103,7 +103,7 @@ static void what_does_not_fit_stays_next(void **state)
     (void)state;
     push_one(1, 1000, 7, 0);
     push_one(1, 100, 8, 0);
-    assert_null(vn_fq_pop(&q, &params, 999, now, &did));
+    assert_null(vn_fq_pop(&q, 0, &params, 999, now, &did));
     assert_int_equal(2, q.count);
     assert_int_equal(7, pop_number());
     assert_int_equal(8, pop_number());
@@ -224,7 +224,7 @@ static void push_super(uint8_t ecn)
     b->kind = VN_PKT_TCP4;
     b->gso_size = 1000;
     b->l4_offset = 20;
-    assert_ok(vn_fq_push(&q, 1, b, now));
+    assert_ok(vn_fq_push(&q, 0, 1, b, now));
 }
 
 static void of_a_super_packet_the_first_segment_is_hit(void **state)
@@ -252,6 +252,65 @@ static void of_a_super_packet_the_first_segment_is_hit(void **state)
     }
 }
 
+/* ---- several ways ---- */
+
+static void push_by(size_t way, uint32_t flow, uint32_t number)
+{
+    struct vn_pktbuf *b = vn_inner_new(&(struct vn_inner){
+        .src = "10.66.0.1", .dst = "10.66.0.2", .payload_len = 100, .number = number});
+    assert_ok(vn_fq_push(&q, way, flow, b, now));
+}
+
+static uint32_t pop_by(size_t way)
+{
+    struct vn_pktbuf *b = vn_fq_pop(&q, way, &params, VN_FRAME_MAX, now, &did);
+    const uint32_t number = b ? vn_inner_number(vn_pktbuf_span(b)) : UINT32_MAX;
+    vn_pktbuf_free(b);
+    return number;
+}
+
+static void each_way_has_its_flows(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 30; i++)
+        push_by(i % 3, i % 3, i);
+    assert_int_equal(3, q.flows);
+    for (size_t way = 0; way < VN_FQ_WAYS; way++) {
+        assert_int_equal(10, q.way[way].count);
+        for (uint32_t i = 0; i < 10; i++)
+            assert_int_equal(3 * i + way, pop_by(way));
+        assert_int_equal(UINT32_MAX, pop_by(way));
+        assert_int_equal(0, q.way[way].count);
+    }
+}
+
+/* With all that waits of it, so in its order. */
+static void a_flow_takes_another_way(void **state)
+{
+    (void)state;
+    push_by(0, 7, 1);
+    push_by(0, 7, 2);
+    assert_true(vn_fq_waits(&q, 7) && !vn_fq_waits(&q, 8));
+    push_by(2, 7, 3);
+    assert_int_equal(UINT32_MAX, pop_by(0));
+    for (uint32_t i = 1; i <= 3; i++)
+        assert_int_equal(i, pop_by(2));
+    assert_false(vn_fq_waits(&q, 7));
+}
+
+static void a_way_that_is_left_is_empty(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 20; i++)
+        push_by(i % 2, i, i);
+    vn_fq_leave(&q, 1);
+    assert_int_equal(0, q.way[1].count);
+    assert_int_equal(20, q.way[0].count);
+    assert_int_equal(UINT32_MAX, pop_by(1));
+    for (uint32_t i = 0; i < 20; i++)
+        assert_int_not_equal(UINT32_MAX, pop_by(0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +326,9 @@ int main(void)
         cmocka_unit_test(a_long_path_has_a_longer_interval),
         cmocka_unit_test_setup_teardown(of_a_super_packet_the_first_segment_is_hit, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(each_way_has_its_flows, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_flow_takes_another_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_way_that_is_left_is_empty, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

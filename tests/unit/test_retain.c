@@ -218,6 +218,29 @@ static void a_copy_goes_where_another_has_it(void **state)
     assert_ptr_equal(again, vn_retain_next(&retain));
 }
 
+/* Where a tether refuses a frame and the way is left at that moment. */
+static void what_was_not_sent_goes_again(void **state)
+{
+    (void)state;
+    struct vn_pktbuf *last;
+    add(0, 1000, 0);
+    add(1, 1000, 0);
+    assert_ok(vn_pktbuf_new(10, &last));
+    memset(vn_pktbuf_put(last, 10), 2, 10);
+    assert_int_equal(0, vn_retain_add(&retain, last, 2, 0));
+    vn_retain_unsent(&retain, last);
+    vn_pktbuf_free(last);
+    assert_goes_again(2);
+    assert_null(vn_retain_next(&retain));
+    vn_retain_move(&retain, 0);
+    assert_goes_again(0);
+    struct vn_pktbuf *refused = vn_retain_next(&retain);
+    vn_retain_unsent(&retain, refused);
+    assert_goes_again(1);
+    assert_goes_again(2);
+    assert_null(vn_retain_next(&retain));
+}
+
 static void memory_is_bounded(void **state)
 {
     (void)state;
@@ -296,6 +319,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_not_known_did_not_arrive, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pause_is_no_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(a_copy_goes_where_another_has_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_not_sent_goes_again, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(frames_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(old_ones_do_not_go_again, setup, teardown),
