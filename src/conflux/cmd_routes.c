@@ -15,16 +15,17 @@ static json_t *ways_json(const Vn__Local__Link *l)
     for (size_t i = 0; i < l->n_ways; i++) {
         const Vn__Local__Way *w = l->ways[i];
         json_array_append_new(
-            list, json_pack("{s:b, s:s, s:s, s:s, s:b, s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:I, "
-                            "s:s?, s:s?, s:s?}",
-                            "direct", w->direct, "relay", w->relay, "tag", w->tag, "why", w->why,
-                            "copies", w->copies, "rtt_us", (json_int_t)w->rtt_us, "cost_us",
-                            (json_int_t)w->cost_us, "weight", w->weight_permille / 1000.0, "age_ms",
-                            (json_int_t)w->age_ms, "delay_us", (json_int_t)w->delay_us, "jitter_us",
-                            (json_int_t)w->jitter_us, "loss", w->loss_permille / 1000.0,
-                            "room_kbps", (json_int_t)w->room_kbps, "bottleneck",
-                            w->bottleneck[0] ? w->bottleneck : NULL, "wish",
-                            w->wish[0] ? w->wish : NULL, "rule", w->rule[0] ? w->rule : NULL));
+            list,
+            json_pack("{s:b, s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:I, "
+                      "s:s?, s:s?, s:s?}",
+                      "direct", w->direct, "relay", w->relay, "tag", w->tag, "why", w->why,
+                      "copies", w->copies, "flows", w->flows, "rtt_us", (json_int_t)w->rtt_us,
+                      "cost_us", (json_int_t)w->cost_us, "weight", w->weight_permille / 1000.0,
+                      "age_ms", (json_int_t)w->age_ms, "delay_us", (json_int_t)w->delay_us,
+                      "jitter_us", (json_int_t)w->jitter_us, "loss", w->loss_permille / 1000.0,
+                      "room_kbps", (json_int_t)w->room_kbps, "bottleneck",
+                      w->bottleneck[0] ? w->bottleneck : NULL, "wish", w->wish[0] ? w->wish : NULL,
+                      "rule", w->rule[0] ? w->rule : NULL));
     }
     return list;
 }
@@ -85,6 +86,8 @@ static void print_route(const Vn__Local__Link *l)
     for (size_t i = 0; i < l->n_ways; i++) {
         if (l->ways[i]->copies)
             printf("; real-time packets also by %s", way_name(l->ways[i]));
+        if (l->ways[i]->flows)
+            printf("; some flows by %s", way_name(l->ways[i]));
     }
     putchar('\n');
 }
@@ -201,8 +204,9 @@ static int explain_link(const struct vn_cli *c, const Vn__Local__Link *l)
     print_route(l);
     for (size_t i = 0; i < l->n_ways; i++) {
         const Vn__Local__Way *w = l->ways[i];
-        printf("  %-14s %s%s", way_name(w), in_words(w->why),
-               w->copies ? "; real-time packets go there too" : "");
+        printf("  %-14s %s%s%s", way_name(w), in_words(w->why),
+               w->copies ? "; real-time packets go there too" : "",
+               w->flows ? "; some flows go there" : "");
         if (w->rule[0])
             printf(" [%s %s]", w->wish, w->rule);
         print_cost(w);

@@ -78,6 +78,7 @@ static void add_ways(struct vn_arena *a, struct vn_node *node, Vn__Local__Link *
         w->tag = vn_arena_text(a, ways[i].tag);
         w->why = vn_arena_text(a, ways[i].why);
         w->copies = ways[i].copies;
+        w->flows = ways[i].flows;
         w->rtt_us = rtt_of(stats, ways[i].tether);
         w->cost_us = ways[i].cost_us;
         w->weight_permille = ways[i].weight_permille;

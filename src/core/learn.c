@@ -26,7 +26,7 @@ struct vn_arm *vn_learn_arm(struct vn_learner *l, uint64_t key)
     return NULL;
 }
 
-static struct vn_arm *by_circuit(struct vn_learner *l, const struct vn_circuit *c)
+struct vn_arm *vn_learn_arm_of(struct vn_learner *l, const struct vn_circuit *c)
 {
     for (size_t i = 0; c && i < l->count; i++) {
         if (l->arms[i].circuit == c)
@@ -134,6 +134,7 @@ static void use(struct vn_learner *l, struct vn_arm *a)
 
 static void move_to(struct vn_learner *l, struct vn_arm *a, const char *why)
 {
+    vn_learn_spread_over(l);
     struct vn_node *n = l->node;
     struct vn_stream *s = l->stream;
     vn_log(VN_LOG_DEBUG, "route_moved", VN_KV_ID("peer", &s->peer->id),
@@ -150,7 +151,7 @@ static void follow(struct vn_learner *l)
 {
     const struct vn_ccx_arm *want = vn_ccx_current(&l->ccx);
     struct vn_arm *a = want ? vn_learn_arm(l, want->key) : NULL;
-    if (!a || a->circuit == l->stream->circuit)
+    if (!a || a->circuit == l->stream->circuit || vn_learn_spread_keeps(l, a))
         return;
     if (vn_arm_is_ready(a))
         move_to(l, a, "cheaper");
@@ -209,7 +210,7 @@ bool vn_learn_rescue(struct vn_node *n, struct vn_stream *s)
 
 void vn_learn_fail_over(struct vn_learner *l)
 {
-    const struct vn_arm *now = by_circuit(l, l->stream->circuit);
+    const struct vn_arm *now = vn_learn_arm_of(l, l->stream->circuit);
     if (!now)
         return;
     vn_ccx_died(&l->ccx, now->key);
@@ -222,15 +223,17 @@ void vn_learn_fail_over(struct vn_learner *l)
 
 void vn_learn_renewed(struct vn_stream *s, const struct vn_circuit *from, struct vn_circuit *to)
 {
-    struct vn_arm *a = s->learner ? by_circuit(s->learner, from) : NULL;
-    if (a)
-        a->circuit = to;
+    struct vn_arm *a = s->learner ? vn_learn_arm_of(s->learner, from) : NULL;
+    if (!a)
+        return;
+    a->circuit = to;
+    vn_learn_spread_renewed(s->learner, from, to);
 }
 
 void vn_learn_loses(struct vn_stream *s, const struct vn_circuit *c, bool failed)
 {
     struct vn_learner *l = s->learner;
-    struct vn_arm *a = l ? by_circuit(l, c) : NULL;
+    struct vn_arm *a = l ? vn_learn_arm_of(l, c) : NULL;
     if (!a)
         return;
     a->circuit = NULL;
@@ -242,7 +245,7 @@ void vn_learn_answered(struct vn_node *n, struct vn_stream *s, struct vn_circuit
                        uint64_t sent_ms)
 {
     struct vn_learner *l = s->learner;
-    struct vn_arm *a = l ? by_circuit(l, c) : NULL;
+    struct vn_arm *a = l ? vn_learn_arm_of(l, c) : NULL;
     if (!a)
         return;
     uint32_t rtt_us = (uint32_t)VN_MIN((n->now_ms - sent_ms) * 1000, (uint64_t)60000000);
@@ -285,7 +288,7 @@ static bool make_room(struct vn_learner *l, enum vn_relay_grade grade)
     for (size_t i = 0; i < l->count; i++) {
         struct vn_arm *a = &l->arms[i];
         if (a->key == VN_ARM_DIRECT || vn_ccx_is_kept(&l->ccx, a->key) ||
-            a->circuit == l->stream->circuit ||
+            a->circuit == l->stream->circuit || vn_learn_spread_has(l, a->circuit) ||
             vn_relay_grade(l->node, vn_peer_get(l->node, &a->relay), NULL) >= grade)
             continue;
         if (!worst ||
@@ -409,6 +412,7 @@ static void on_tick(void *arg)
             set_up(l, a);
     }
     vn_learn_choose_aside(l);
+    vn_learn_spread_tick(l);
 }
 
 /* ---- life ---- */
@@ -427,6 +431,7 @@ static struct vn_learner *learner_new(struct vn_node *n, struct vn_stream *s)
     (void)arm_get(l, NULL);
     vn_timer_init(&l->tick, on_tick, l);
     vn_timer_init(&l->check, vn_live_on_check, l);
+    vn_learn_spread_init(l);
     vn_timer_arm(&n->timers, &l->tick, n->now_ms + vn_jitter(n, VN_CCX_TICK_MS));
     return l;
 }
@@ -452,6 +457,7 @@ struct vn_learner *vn_learn_free(struct vn_node *n, struct vn_learner *l)
     set_active(l, false);
     vn_timer_disarm(&n->timers, &l->tick);
     vn_timer_disarm(&n->timers, &l->check);
+    vn_learn_spread_done(l);
     free(l);
     return NULL;
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "core/arm.h"
+#include "core/learn_spread.h"
 #include "core/timer.h"
 #include "router/ccx.h"
 #include "router/liveness.h"
@@ -20,7 +21,7 @@ struct vn_circuit;
 struct vn_ev_sent;
 struct vn_node_way;
 
-/** Real-time frames, and how many of them were lost; the recent ones more. */
+/** Frames, and how many of them were lost; the recent ones more. */
 struct vn_lossy {
     uint64_t frames, lost;
 };
@@ -47,13 +48,13 @@ struct vn_learner {
     /* of the circuit in use */
     struct vn_liveness live;
     struct vn_timer check;
-    uint64_t beat_ms;      /* the last heartbeat */
-    uint64_t suspect_ms;   /* silence began to be looked into; 0: none */
-    bool answered;         /* a standby, since then: the peer is well */
-    bool silent;           /* the window is over */
-    uint64_t overdue_ms;   /* from when on it has to deliver */
-    uint64_t told, missed; /* bulk frames that word came of, and that did not arrive; the recent
-                              ones more */
+    uint64_t beat_ms;                  /* the last heartbeat */
+    uint64_t suspect_ms;               /* silence began to be looked into; 0: none */
+    bool answered;                     /* a standby, since then: the peer is well */
+    bool silent;                       /* the window is over */
+    uint64_t overdue_ms;               /* from when on it has to deliver */
+    struct vn_lossy bulk[VN_WAYS_MAX]; /* of each way, as the destination tells */
+    struct vn_learn_spread spread;
 };
 
 /** s is open on s->circuit. Does nothing for streams whose relays the settings name. */
@@ -78,6 +79,8 @@ void vn_learn_lost(struct vn_learner *l, const struct vn_ev_sent *ev);
 /** Whether a second path is worth its bytes at present, and which: tells the worker what changed.
  */
 void vn_learn_choose_aside(struct vn_learner *l);
+/** What does not go by the stream's own way may go there. a may be NULL. */
+bool vn_learn_may_carry(struct vn_learner *l, const struct vn_arm *a);
 /** c leaves s. */
 void vn_learn_detached(const struct vn_stream *s, const struct vn_circuit *c);
 
@@ -90,6 +93,8 @@ uint64_t vn_live_slow_ms(const struct vn_learner *l);
 void vn_live_begin(struct vn_learner *l, const struct vn_arm *a);
 void vn_live_heard(struct vn_learner *l, uint32_t rtt_us);
 void vn_live_on_check(void *learner);
+/** So many frames more arrived of a way through relays, so many did not: it keeps too many. */
+bool vn_live_drops_some(struct vn_lossy *t, uint64_t arrived, uint64_t missed);
 
 /* learn_cost.c */
 /** Of a packet of the usual size, microseconds: delay, jitter, loss and room (router/ccx.h). */
@@ -102,6 +107,8 @@ void vn_learn_describe(const struct vn_stream *s, struct vn_node_way *way);
 /* learn.c, for the others */
 /** NULL: there is none. */
 struct vn_arm *vn_learn_arm(struct vn_learner *l, uint64_t key);
+/** NULL: none has that circuit. */
+struct vn_arm *vn_learn_arm_of(struct vn_learner *l, const struct vn_circuit *c);
 /** The stream may go there with the next frame. a may be NULL. */
 bool vn_arm_is_ready(const struct vn_arm *a);
 /** Asks on that arm's circuit, or sets one up. */

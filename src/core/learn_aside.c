@@ -7,7 +7,7 @@
 #include "core/node_i.h"
 
 /* Where a rule pins relays, others carry nothing. */
-static bool may_carry(struct vn_learner *l, const struct vn_arm *a)
+bool vn_learn_may_carry(struct vn_learner *l, const struct vn_arm *a)
 {
     if (!vn_arm_is_ready(a) || a->circuit == l->stream->circuit)
         return false;
@@ -23,7 +23,7 @@ static struct vn_circuit *best(struct vn_learner *l)
     struct vn_circuit *found = NULL;
     for (size_t i = 0; i < count; i++) {
         const struct vn_arm *a = vn_learn_arm(l, standbys[i]->key);
-        if (!may_carry(l, a))
+        if (!vn_learn_may_carry(l, a))
             continue;
         if (a->circuit == l->aside)
             return a->circuit;
@@ -83,6 +83,9 @@ void vn_learn_choose_aside(struct vn_learner *l)
 
 void vn_learn_detached(const struct vn_stream *s, const struct vn_circuit *c)
 {
-    if (s->learner && s->learner->aside == c)
+    if (!s->learner)
+        return;
+    vn_learn_spread_loses(s->learner, c);
+    if (s->learner->aside == c)
         take(s->learner, NULL);
 }

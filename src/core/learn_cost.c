@@ -120,6 +120,7 @@ void vn_learn_describe(const struct vn_stream *s, struct vn_node_way *way)
     if (!a)
         return;
     way->copies = l->aside && a->circuit == l->aside;
+    way->flows = vn_learn_spread_has(l, a->circuit);
     if (way->cost_us)
         describe_measured(l, a, way);
 }

@@ -80,7 +80,7 @@ void vn_live_begin(struct vn_learner *l, const struct vn_arm *a)
     l->live = (struct vn_liveness){0};
     l->suspect_ms = 0;
     l->silent = false;
-    l->told = l->missed = 0;
+    l->bulk[0] = (struct vn_lossy){0};
     l->overdue_ms = l->node->now_ms;
     for (unsigned i = VN_MIN(a->answers.count, (unsigned)VN_ANSWERS_FASTEST); i-- > 0;)
         vn_liveness_rtt(&l->live, vn_answers_nth(&a->answers, i));
@@ -113,20 +113,24 @@ static bool does_not_deliver(struct vn_learner *l, uint32_t overdue_ms)
 
 /* A relay that keeps some of the frames. Tethers repeat what they lose, so where they live it is
  * none of the network's doing. */
-static bool drops_some(struct vn_learner *l, uint64_t arrived, uint64_t missed)
+bool vn_live_drops_some(struct vn_lossy *t, uint64_t arrived, uint64_t missed)
 {
-    if (!l->stream->circuit->path)
-        return false;
-    l->told += arrived + missed;
-    l->missed += missed;
-    while (l->told >= 2 * VN_MISSED_FRAMES) {
-        l->told /= 2;
-        l->missed /= 2;
+    t->frames += arrived + missed;
+    t->lost += missed;
+    while (t->frames >= 2 * VN_MISSED_FRAMES) {
+        t->frames /= 2;
+        t->lost /= 2;
     }
-    if (l->missed < VN_MISSED_LEAST || l->missed * 1000 <= l->told * VN_MISSED_PERMILLE)
+    if (t->lost < VN_MISSED_LEAST || t->lost * 1000 <= t->frames * VN_MISSED_PERMILLE)
         return false;
-    l->told = l->missed = 0;
+    *t = (struct vn_lossy){0};
     return true;
+}
+
+static bool drops_some(struct vn_learner *l, const struct vn_ev_sent *ev)
+{
+    return l->stream->circuit->path &&
+           vn_live_drops_some(&l->bulk[0], ev->ways[0].arrived, ev->ways[0].missed);
 }
 
 void vn_learn_event_sent(struct vn_node *n, const struct vn_ev_sent *ev)
@@ -143,8 +147,8 @@ void vn_learn_event_sent(struct vn_node *n, const struct vn_ev_sent *ev)
         l->sent_kbps =
             (uint32_t)VN_MIN(ev->bytes * 8 / (n->now_ms - l->watch_ms), (uint64_t)UINT32_MAX);
     vn_learn_lost(l, ev);
-    if (does_not_deliver(l, ev->overdue_ms) ||
-        drops_some(l, ev->ways[0].arrived, ev->ways[0].missed))
+    vn_learn_spread_sent(l, ev);
+    if (does_not_deliver(l, ev->overdue_ms) || drops_some(l, ev))
         vn_learn_fail_over(l);
     count_out(l, &out, &oldest_ms);
     if (out < BEATS_OUT_MAX || n->now_ms - l->beat_ms >= BEAT_SLOW_MS)

@@ -188,6 +188,7 @@ struct vn_node_way {
     uint32_t tether; /* to its first node; 0: none */
     const char *why; /* what it is: see vn_node_ways */
     bool copies;     /* real-time frames go there too, besides the way in use */
+    bool flows;      /* some of the bulk flows go there, besides the way in use */
     /* while the stream's learner knows it; else 0 */
     uint32_t cost_us; /* of a packet; 0: not measured */
     uint32_t weight_permille;

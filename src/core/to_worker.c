@@ -211,6 +211,28 @@ void vn_tell_tx_aside(struct vn_node *n, uint32_t tx, const struct vn_circuit *c
     tell(n, &m->msg);
 }
 
+void vn_tell_tx_spread(struct vn_node *n, uint32_t tx, const struct vn_tell_ways *ways, bool again)
+{
+    struct vn_cmd_tx_spread *m = message(VN_CMD_TX_SPREAD, sizeof(*m));
+    if (!m)
+        return;
+    m->tx = tx;
+    m->gap_us = ways->gap_us;
+    m->again = again;
+    m->ways[0].share = ways->share[0];
+    for (size_t i = 1; i < VN_WAYS_MAX; i++) {
+        struct vn_circuit *c = ways->circuit[i];
+        if (!c)
+            continue;
+        m->ways[i].tether = c->hop->handle;
+        m->ways[i].label = c->fwd;
+        m->ways[i].rev = c->sealed ? c->rev : 0;
+        m->ways[i].share = ways->share[i];
+        c->at_worker = true;
+    }
+    tell(n, &m->msg);
+}
+
 void vn_tell_label_close(struct vn_node *n, uint32_t tether, uint32_t label)
 {
     struct vn_cmd_label *m = message(VN_CMD_LABEL_CLOSE, sizeof(*m));

@@ -33,6 +33,14 @@ void vn_tell_tx_open(struct vn_node *n, struct vn_stream *s);
 void vn_tell_rx_open(struct vn_node *n, struct vn_stream *s, struct vn_circuit *c);
 /** c: NULL for none. */
 void vn_tell_tx_aside(struct vn_node *n, uint32_t tx, const struct vn_circuit *c);
+/** Ways of bulk flows: circuits beside the stream's own, which is way 0; NULL: none. */
+struct vn_tell_ways {
+    uint32_t gap_us;
+    struct vn_circuit *circuit[VN_WAYS_MAX]; /* of 0: NULL */
+    uint32_t share[VN_WAYS_MAX];
+};
+/** again: see struct vn_cmd_tx_spread. */
+void vn_tell_tx_spread(struct vn_node *n, uint32_t tx, const struct vn_tell_ways *ways, bool again);
 void vn_tell_tx_watch(struct vn_node *n, uint32_t tx, uint32_t after_ms);
 void vn_tell_label_close(struct vn_node *n, uint32_t tether, uint32_t label);
 /** in: the half towards the source; both have their labels. */
