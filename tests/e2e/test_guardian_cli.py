@@ -63,7 +63,7 @@ init --session-lifetime {duration} | init --session-lifetime {life} | init --tls
 init --public :: HOST | init --tls-cert /nonexistent --tls-key /nonexistent: cannot read
 run --stun {addresses} | run --geo {file} | run --audit-age {duration} | run --audit-entries {number}
 run --turn x: at most 4 | run --turn turn:192.0.2.1: --turn-secret-file | run --turn-secret-file {file}
-run --cluster-port {number} | run --cluster-port 0: 1 to 65535 | run --cluster-port {master}: another
+run --cluster-port {port} | run --cluster-port 0: 1 to 65535 | run --cluster-port {master}: another
 run --provider-networks x: at most 8 | run --provider-ca {file}
 stop now: argument now
 token create --taints {taints} | token create --allow-taints {taints} | token create --uses {number} | token create --uses 0: 1 or more
