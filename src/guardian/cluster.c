@@ -29,20 +29,31 @@ static vn_status make_authority(struct vn_store *s, uint64_t now_ms)
     return st == VN_OK ? put(s, "route_ca_cert", cert) : st; /* when its key is there */
 }
 
-vn_status vn_cluster_set(struct vn_store *s, uint16_t port, uint64_t now_ms)
+static vn_status put_port(struct vn_store *s, const char *name, const uint16_t *port)
 {
     char text[8];
-    snprintf(text, sizeof(text), "%u", port);
-    vn_status st = port ? make_authority(s, now_ms) : VN_OK;
-    return st == VN_OK ? put(s, "cluster_port", text) : st;
+    if (!port)
+        return VN_OK;
+    snprintf(text, sizeof(text), "%u", *port);
+    return put(s, name, text);
 }
 
-/* Installations older than the setting have none. */
-static vn_status load_port(struct vn_store *s, uint16_t *ret)
+vn_status vn_cluster_set(struct vn_store *s, const uint16_t *port, const uint16_t *gateway_port,
+                         uint64_t now_ms)
+{
+    const bool some = (port && *port) || (gateway_port && *gateway_port);
+    vn_status st = some ? make_authority(s, now_ms) : VN_OK;
+    if (st == VN_OK)
+        st = put_port(s, "cluster_port", port);
+    return st == VN_OK ? put_port(s, "gateway_port", gateway_port) : st;
+}
+
+/* Installations older than the settings have none. */
+static vn_status load_port(struct vn_store *s, const char *name, uint16_t *ret)
 {
     VN_CLEANUP(vn_secret_strp) char *text = NULL;
     *ret = 0;
-    vn_status st = vn_store_get(s, "cluster_port", &text, NULL);
+    vn_status st = vn_store_get(s, name, &text, NULL);
     if (st != VN_OK)
         return st == VN_ERR_NOTFOUND ? VN_OK : st;
     char *end;
@@ -56,8 +67,10 @@ static vn_status load_port(struct vn_store *s, uint16_t *ret)
 vn_status vn_cluster_load(struct vn_store *s, struct vn_cluster_config *ret)
 {
     VN_CLEANUP(vn_secret_strp) char *key = NULL;
-    vn_status st = load_port(s, &ret->port);
-    if (st != VN_OK || !ret->port)
+    vn_status st = load_port(s, "cluster_port", &ret->port);
+    if (st == VN_OK)
+        st = load_port(s, "gateway_port", &ret->gateway_port);
+    if (st != VN_OK || (!ret->port && !ret->gateway_port))
         return st;
     st = vn_store_get(s, "route_ca_key", &key, NULL);
     if (st == VN_OK)

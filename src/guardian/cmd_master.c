@@ -16,13 +16,15 @@
 
 /* As the command line has it, and read. */
 struct words {
-    const char *name, *address, *port, *cluster_port, *peers, *listen, *to, *at;
+    const char *name, *address, *port, *cluster_port, *peers, *region, *gateway_port, *listen, *to,
+        *at;
 };
 struct wanted {
     struct vn_master_folder folder;
     struct vn_master_peer peers[PEERS_MAX + 1]; /* the first is the embedded server */
     char names[VN_MASTER_NAMES_MAX][VN_HOST_MAX];
     char to[VN_PATH_MAX / 2], at[VN_PATH_MAX / 2];
+    bool far; /* of another region than the embedded server */
 };
 
 static int read_port(const char *option, const char *text, uint16_t usual, uint16_t *ret)
@@ -84,7 +86,7 @@ static int read_peers(const char *list, struct wanted *w)
             break;
         n++;
     }
-    w->folder.server.peers = w->peers;
+    w->folder.server.peers = w->peers; /* of another region the embedded one is none of them */
     w->folder.server.peer_count = n;
     if (st == VN_ERR_NOTFOUND)
         return 0;
@@ -106,13 +108,18 @@ static int read_listen(const char *listen, struct wanted *w)
     return 0;
 }
 
-static int read_name(const char *name, struct wanted *w)
+static bool is_name(const char *name)
 {
     static const char LETTERS[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-    const size_t n = name ? strlen(name) : 0;
+    const size_t n = strlen(name);
+    return n && n <= NAME_MAX_BYTES && strspn(name, LETTERS) == n;
+}
+
+static int read_name(const char *name, struct wanted *w)
+{
     w->folder.server.name = name;
-    if (n && n <= NAME_MAX_BYTES && strspn(name, LETTERS) == n && strcmp(name, VN_MASTER_NAME) != 0)
+    if (name && is_name(name) && strcmp(name, VN_MASTER_NAME) != 0)
         return 0;
     return vn_admin_usage("give the server a name that no other one has: master config NAME, of at "
                           "most 63 characters a-z A-Z 0-9 . - _, not " VN_MASTER_NAME);
@@ -139,6 +146,24 @@ static int read_paths(const struct words *o, struct wanted *w)
     return 0;
 }
 
+/* Without --region it stands in that of the embedded server, which is the first of its peers. */
+static int read_region(const struct words *o, struct wanted *w)
+{
+    struct vn_master_server *s = &w->folder.server;
+    w->far = o->region != NULL;
+    s->region = w->far ? o->region : VN_REGION_HERE;
+    if (w->far && (!is_name(o->region) || strcmp(o->region, VN_REGION_HERE) == 0))
+        return vn_admin_usage(
+            "--region is a name of at most 63 characters a-z A-Z 0-9 . - _, not " VN_REGION_HERE);
+    int code =
+        read_port("--gateway-port", o->gateway_port, VN_GATEWAY_PORT_USUAL, &s->gateway.port);
+    if (!code && (s->gateway.port == s->port || s->gateway.port == s->cluster.port))
+        code = vn_admin_usage("--port, --cluster-port and --gateway-port are three ports");
+    s->peers += w->far;
+    s->peer_count -= w->far;
+    return code;
+}
+
 static int read_words(const struct words *o, struct wanted *w)
 {
     struct vn_master_server *s = &w->folder.server;
@@ -155,23 +180,31 @@ static int read_words(const struct words *o, struct wanted *w)
     if (!code)
         code = read_peers(o->peers, w);
     if (!code)
+        code = read_region(o, w);
+    if (!code)
         code = read_listen(o->listen, w);
     if (!code)
         code = read_paths(o, w);
     if (!code)
         snprintf(s->cluster.host, sizeof(s->cluster.host), "%s", w->names[0]);
+    if (!code)
+        snprintf(s->gateway.host, sizeof(s->gateway.host), "%s", w->names[0]);
     return code;
 }
 
 static int write_folder(struct vn_admin *c, struct wanted *w)
 {
     const struct vn_guardian_config *cfg = &c->g.cfg;
-    if (!cfg->cluster.port)
-        return vn_die("Master takes no other servers yet: let it with veilnet-guardian run "
-                      "--cluster-port %d",
-                      VN_CLUSTER_PORT_USUAL);
-    snprintf(w->peers[0].host, sizeof(w->peers[0].host), "%s", cfg->public_host);
-    w->peers[0].port = cfg->cluster.port;
+    struct vn_master_server *s = &w->folder.server;
+    if (w->far ? !cfg->cluster.gateway_port : !cfg->cluster.port)
+        return vn_die("Master takes no other %s yet: let it with veilnet-guardian run --%s-port %d",
+                      w->far ? "regions" : "servers", w->far ? "gateway" : "cluster",
+                      w->far ? VN_GATEWAY_PORT_USUAL : VN_CLUSTER_PORT_USUAL);
+    struct vn_master_peer *embedded = w->far ? &s->here : &w->peers[0];
+    snprintf(embedded->host, sizeof(embedded->host), "%s", cfg->public_host);
+    embedded->port = w->far ? cfg->cluster.gateway_port : cfg->cluster.port;
+    if (!cfg->cluster.gateway_port) /* there is one region */
+        s->gateway.port = 0;
     vn_status st = vn_master_folder_write(&c->g, &w->folder, w->to);
     if (st == VN_ERR_EXISTS)
         return vn_die("%s exists: name a folder that does not with --to", w->to);
@@ -212,6 +245,8 @@ static int master_config(int argc, char **argv)
                                         {"--port", &o.port, NULL},
                                         {"--cluster-port", &o.cluster_port, NULL},
                                         {"--peers", &o.peers, NULL},
+                                        {"--region", &o.region, NULL},
+                                        {"--gateway-port", &o.gateway_port, NULL},
                                         {"--listen", &o.listen, NULL},
                                         {"--to", &o.to, NULL},
                                         {"--at", &o.at, NULL},

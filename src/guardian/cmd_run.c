@@ -217,36 +217,62 @@ static int set_audit(const struct vn_statedir *dir, const char *age, const char 
     return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
 }
 
-/* The embedded server may listen there already. */
-static int check_cluster(const struct vn_guardian_config *c, uint16_t port)
+/* For other servers; NULL: as it was. The embedded one may listen there already. */
+static int check_port(const struct vn_guardian_config *c, const char *option,
+                      const uint16_t *wanted, uint16_t is)
 {
+    uint16_t port = wanted ? *wanted : is;
+    if (!port)
+        return 0;
     if (port == c->listen_port || port == c->master_port)
-        return vn_die("--cluster-port %u is a port of Guardian or of nodes: choose another", port);
-    if (port && port != c->cluster.port && vn_port_check(c->listen_host, &port) != VN_OK)
-        return vn_die("port %u/tcp cannot be had: choose another with --cluster-port, or stop the "
-                      "program that holds it (ss -ltnp shows it)",
-                      port);
+        return vn_die("%s %u is a port of Guardian or of nodes: choose another", option, port);
+    if (port != is && vn_port_check(c->listen_host, &port) != VN_OK)
+        return vn_die("port %u/tcp cannot be had: choose another with %s, or stop the program that "
+                      "holds it (ss -ltnp shows it)",
+                      port, option);
     return 0;
 }
 
-static int set_cluster(const struct vn_statedir *dir, const char *word)
+static int read_port(const char *option, const char *word, int usual, uint16_t *room,
+                     const uint16_t **ret)
 {
-    VN_CLEANUP(vn_store_closep) struct vn_store *s = NULL;
-    VN_CLEANUP(vn_config_done) struct vn_guardian_config cfg = {0};
     char *end = "";
+    if (!word)
+        return 0;
     const bool none = strcmp(word, "none") == 0;
     const unsigned long port = none ? 0 : strtoul(word, &end, 10);
     if (*end || word[0] == '-' || word[0] == '+' || port > UINT16_MAX || (!none && !port))
-        return vn_die("--cluster-port is a port, 1 to 65535 (usually %d), or none",
-                      VN_CLUSTER_PORT_USUAL);
+        return vn_die("%s is a port, 1 to 65535 (usually %d), or none", option, usual);
+    *room = (uint16_t)port;
+    *ret = room;
+    return 0;
+}
+
+static int set_cluster(const struct vn_statedir *dir, const char *cluster, const char *gateway)
+{
+    VN_CLEANUP(vn_store_closep) struct vn_store *s = NULL;
+    VN_CLEANUP(vn_config_done) struct vn_guardian_config cfg = {0};
+    uint16_t room[2];
+    const uint16_t *port = NULL, *gateway_port = NULL;
+    int code = read_port("--cluster-port", cluster, VN_CLUSTER_PORT_USUAL, &room[0], &port);
+    if (!code)
+        code = read_port("--gateway-port", gateway, VN_GATEWAY_PORT_USUAL, &room[1], &gateway_port);
+    if (code)
+        return code;
     vn_status st = vn_store_open(dir->db, false, &s);
     if (st == VN_OK)
         st = vn_config_load(s, &cfg);
-    int code = st == VN_OK ? check_cluster(&cfg, (uint16_t)port) : 0;
+    const uint16_t c = port ? *port : cfg.cluster.port;
+    if (st == VN_OK && c && c == (gateway_port ? *gateway_port : cfg.cluster.gateway_port))
+        return vn_die("--cluster-port and --gateway-port are two ports: choose another");
+    if (st == VN_OK)
+        code = check_port(&cfg, "--cluster-port", port, cfg.cluster.port);
+    if (st == VN_OK && !code)
+        code = check_port(&cfg, "--gateway-port", gateway_port, cfg.cluster.gateway_port);
     if (code)
         return code;
     if (st == VN_OK)
-        st = vn_cluster_set(s, (uint16_t)port, vn_clock_wall_ms());
+        st = vn_cluster_set(s, port, gateway_port, vn_clock_wall_ms());
     return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
 }
 
@@ -317,7 +343,7 @@ static int set_providers(const struct vn_statedir *dir, const char *networks, co
 int vn_cmd_run(int argc, char **argv)
 {
     const char *dir_option = NULL, *stun = NULL, *networks = NULL, *provider_ca = NULL;
-    const char *geo = NULL, *age = NULL, *entries = NULL, *cluster = NULL;
+    const char *geo = NULL, *age = NULL, *entries = NULL, *cluster = NULL, *gateway = NULL;
     struct turn_words turn = {0};
     bool debug = false;
     const struct vn_option options[] = {
@@ -325,6 +351,7 @@ int vn_cmd_run(int argc, char **argv)
         {"--stun", &stun, NULL},
         {"--geo", &geo, NULL},
         {"--cluster-port", &cluster, NULL},
+        {"--gateway-port", &gateway, NULL},
         {"--audit-age", &age, NULL},
         {"--audit-entries", &entries, NULL},
         {"--turn", &turn.urls, NULL},
@@ -363,8 +390,8 @@ int vn_cmd_run(int argc, char **argv)
         turn.urls || turn.user || turn.password_file || turn.secret_file || turn.cert_file;
     if (!code && (age || entries))
         code = set_audit(&dir, age, entries);
-    if (!code && cluster)
-        code = set_cluster(&dir, cluster);
+    if (!code && (cluster || gateway))
+        code = set_cluster(&dir, cluster, gateway);
     if (!code && geo)
         code = set_geo(&dir, geo);
     if (!code && has_turn)

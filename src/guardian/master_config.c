@@ -107,8 +107,8 @@ static vn_status write_route_tls(const struct vn_guardian_config *c,
                                  const struct vn_master_paths *p)
 {
     const char *names[] = {c->public_host};
-    if (!c->cluster.port || (access(p->route_cert, F_OK) == 0 && access(p->route_key, F_OK) == 0 &&
-                             access(p->route_ca, F_OK) == 0))
+    if (!c->cluster.ca || (access(p->route_cert, F_OK) == 0 && access(p->route_key, F_OK) == 0 &&
+                           access(p->route_ca, F_OK) == 0))
         return VN_OK;
     return vn_master_tls_route(c, p, names, VN_ARRAY_LEN(names));
 }
@@ -125,9 +125,12 @@ static vn_status render(struct vn_guardian *g, const struct vn_master_paths *p,
         .name = VN_MASTER_NAME,
         .host = vn_master_listen_host(g->cfg.listen_host),
         .port = g->cfg.master_port,
+        .region = VN_REGION_HERE,
         .cluster.port = g->cfg.cluster.port,
+        .gateway.port = g->cfg.cluster.gateway_port,
     };
     snprintf(s.cluster.host, sizeof(s.cluster.host), "%s", g->cfg.public_host);
+    snprintf(s.gateway.host, sizeof(s.gateway.host), "%s", g->cfg.public_host);
     vn_conf_add(t, "# Written by veilnet-guardian at every start: changes are lost.\n");
     vn_conf_path(t, "pid_file", p->pid);
     vn_conf_path(t, "ports_file_dir", p->dir);
@@ -141,8 +144,8 @@ static enum vn_master_change change(const struct vn_buf *old, const struct vn_bu
 {
     if (vn_span_equal(vn_buf_span(old), vn_buf_span(new)))
         return VN_MASTER_SAME;
-    const char *was = old->len ? strstr((const char *)old->p, VN_CONF_CLUSTER) : NULL;
-    const char *is = strstr((const char *)new->p, VN_CONF_CLUSTER);
+    const char *was = old->len ? strstr((const char *)old->p, VN_CONF_OTHERS) : NULL;
+    const char *is = strstr((const char *)new->p, VN_CONF_OTHERS);
     return strcmp(was ? was : "", is ? is : "") == 0 ? VN_MASTER_RELOAD : VN_MASTER_RESTART;
 }
 

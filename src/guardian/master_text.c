@@ -7,7 +7,6 @@
 #include "guardian/json.h"
 
 #define CONFIG_MAX (64u << 20) /* account JWTs of 4,096 realms and more */
-#define CLUSTER_NAME "veilnet"
 /* Newest ones, in an account JWT: as many as a message carries. Above VN_BROKER_REVOCATIONS_MAX the
  * signing key is changed. */
 #define REVOKED_USERS_MAX 10000
@@ -140,15 +139,22 @@ static vn_status add_accounts(struct vn_guardian *g, struct vn_conf_text *t)
     return st;
 }
 
+static void add_port(struct vn_conf_text *t, const struct vn_master_server *s,
+                     const struct vn_master_peer *own)
+{
+    char host[VN_HOST_MAX + 2];
+    vn_host_format(own->host, host);
+    vn_conf_add(t, "host: \"%s\"\nport: %u\nadvertise: \"%s:%u\"\n", s->host, own->port, host,
+                own->port);
+}
+
 /* Nodes know the servers by Guardian's entry points, and hear of no others. */
 static void add_cluster(struct vn_conf_text *t, const struct vn_master_paths *p,
                         const struct vn_master_server *s)
 {
     char host[VN_HOST_MAX + 2];
-    vn_host_format(s->cluster.host, host);
-    vn_conf_add(t, VN_CONF_CLUSTER "name: \"" CLUSTER_NAME "\"\nno_advertise: true\n");
-    vn_conf_add(t, "host: \"%s\"\nport: %u\nadvertise: \"%s:%u\"\n", s->host, s->cluster.port, host,
-                s->cluster.port);
+    vn_conf_add(t, "cluster {\nname: \"%s\"\nno_advertise: true\n", s->region);
+    add_port(t, s, &s->cluster);
     vn_conf_add(t, "routes: [\n");
     for (size_t i = 0; i < s->peer_count; i++) {
         vn_host_format(s->peers[i].host, host);
@@ -159,10 +165,27 @@ static void add_cluster(struct vn_conf_text *t, const struct vn_master_paths *p,
     vn_conf_add(t, "}\n");
 }
 
+/* Regions that know one of them hear of the rest. */
+static void add_gateway(struct vn_conf_text *t, const struct vn_master_paths *p,
+                        const struct vn_master_server *s)
+{
+    char host[VN_HOST_MAX + 2];
+    vn_conf_add(t, "gateway {\nname: \"%s\"\n", s->region);
+    add_port(t, s, &s->gateway);
+    if (s->here.port) {
+        vn_host_format(s->here.host, host);
+        vn_conf_add(t, "gateways: [ {name: \"" VN_REGION_HERE "\", url: \"nats://%s:%u\"} ]\n",
+                    host, s->here.port);
+    }
+    add_tls(t, p, p->route_cert, p->route_key, p->route_ca);
+    vn_conf_add(t, "}\n");
+}
+
 vn_status vn_master_text(struct vn_guardian *g, const struct vn_master_paths *p,
                          const struct vn_master_server *s, struct vn_conf_text *t)
 {
     const struct vn_guardian_config *c = &g->cfg;
+    const bool alone = !s->cluster.port && !s->gateway.port;
     VN_CLEANUP(vn_json_strp) char *operator_jwt = NULL;
     vn_status st = vn_natsjwt_operator(&c->nats_operator, "veilnet", c->nats_system.public, 1000,
                                        &operator_jwt);
@@ -182,9 +205,14 @@ vn_status vn_master_text(struct vn_guardian *g, const struct vn_master_paths *p,
     vn_conf_add(t, "resolver {\n  type: full\n");
     vn_conf_path(t, "  dir", p->jwt);
     /* So often it asks other servers whether theirs are newer: what it missed while cut off. */
-    vn_conf_add(t, "  allow_delete: true\n  interval: \"%s\"\n}\n", s->cluster.port ? "10s" : "2m");
+    vn_conf_add(t, "  allow_delete: true\n  interval: \"%s\"\n}\n", alone ? "2m" : "10s");
     st = add_accounts(g, t);
+    if (alone)
+        return st == VN_OK ? t->st : st;
+    vn_conf_add(t, VN_CONF_OTHERS);
     if (s->cluster.port)
         add_cluster(t, p, s);
+    if (s->gateway.port)
+        add_gateway(t, p, s);
     return st == VN_OK ? t->st : st;
 }

@@ -17,7 +17,7 @@ void vn_conf_add(struct vn_conf_text *t, const char *fmt, ...) VN_PRINTF(2, 3);
 /** name: path, as a quoted string of the configuration language. */
 void vn_conf_path(struct vn_conf_text *t, const char *name, const char *path);
 
-/** Where a server of the cluster takes routes. */
+/** Where a server takes others. */
 struct vn_master_peer {
     char host[VN_HOST_MAX];
     uint16_t port;
@@ -26,13 +26,16 @@ struct vn_master_server {
     const char *name;              /* unique in the cluster */
     const char *host;              /* where it listens */
     uint16_t port;                 /* for nodes */
-    struct vn_master_peer cluster; /* as others find it; port 0: it is alone */
+    const char *region;            /* a cluster */
+    struct vn_master_peer cluster; /* as others of its region find it; port 0: they do not */
     const struct vn_master_peer *peers;
-    size_t peer_count; /* it connects to */
+    size_t peer_count;             /* of its region, it connects to */
+    struct vn_master_peer gateway; /* as those of other regions find it; port 0: they do not */
+    struct vn_master_peer here;    /* the gateway of the embedded server; port 0: it is this one */
 };
 /** What the part about other servers begins with; it is the last one. nats-server changes it at a
  * start only. */
-#define VN_CONF_CLUSTER "\ncluster {\n"
+#define VN_CONF_OTHERS "\n# Other servers:\n"
 /** Adds all but where it logs, with the files at these paths. */
 VN_MUST_CHECK vn_status vn_master_text(struct vn_guardian *g, const struct vn_master_paths *p,
                                        const struct vn_master_server *s, struct vn_conf_text *t);

@@ -50,7 +50,7 @@ WRONG = {
     "region": ([CLEAR, RAW, LONG, "A B", "../x"], "characters|at most|UTF-8"),
     "no entry": (["none", "", CLEAR, RAW, LONG, ID], "veil list"),
     "nothing": ([""], ""),
-    "server": (["", "a b", "../x", "veilnet-master", CLEAR, RAW, LONG], ""),
+    "server": (["", "a b", "../x", CLEAR, RAW, LONG], ""),
     "machine": (["", "x y", "10.0.0.9:1", CLEAR, RAW, LONG], "address of its machine"),
     "machines": ([",", "10.0.0.9,", "http://x", "0.0.0.0", "[fe80::1]", "*", "x y", "::1:x:y", "x:0", CLEAR, RAW, LONG], ""),
     "folder": (["west", "./west", RAW], ""),
@@ -64,6 +64,7 @@ init --public :: HOST | init --tls-cert /nonexistent --tls-key /nonexistent: can
 run --stun {addresses} | run --geo {file} | run --audit-age {duration} | run --audit-entries {number}
 run --turn x: at most 4 | run --turn turn:192.0.2.1: --turn-secret-file | run --turn-secret-file {file}
 run --cluster-port {port} | run --cluster-port 0: 1 to 65535 | run --cluster-port {master}: another
+run --gateway-port {port} | run --gateway-port {master}: another | run --cluster-port 9999 --gateway-port 9999: two ports
 run --provider-networks x: at most 8 | run --provider-ca {file}
 stop now: argument now
 token create --taints {taints} | token create --allow-taints {taints} | token create --uses {number} | token create --uses 0: 1 or more
@@ -126,14 +127,18 @@ veil create 127.0.0.1:{master}: there is an entry point | veil list x: no name |
 veil change 127.0.0.1:{master}: --enabled | veil change 127.0.0.1:{master} --url {entry} | veil change 127.0.0.1:{master} --region {region}
 veil change 127.0.0.1:{master} --enabled off: enable another | veil delete {no entry} | veil delete 127.0.0.1:{master}: enable another
 veil delete: URL
-master config {server} --address 10.0.0.9 --to /tmp/west: no other one | master config --address 10.0.0.9 --to /tmp/west: config NAME
+master config {server} --address 10.0.0.9 --to /tmp/west: no other one | master config veilnet-master --address 10.0.0.9 --to /tmp/west: not veilnet-master | master config --address 10.0.0.9 --to /tmp/west: config NAME
 master config west --address {machines} --to /tmp/west: without ports | master config west --to /tmp/west: --address
 master config west --address 10.0.0.9 --to {nothing}: --to FOLDER | master config west --address 10.0.0.9: --to FOLDER
 master config west --address 10.0.0.9 --to /tmp/west --at {folder}: whole path
 master config west --address 10.0.0.9 --to /tmp/west --port {port} | master config west --address 10.0.0.9 --to /tmp/west --cluster-port {port}
 master config west --address 10.0.0.9 --to /tmp/west --cluster-port 4222: two ports
 master config west --address 10.0.0.9 --to /tmp/west --peers {machines}: HOST | master config west --address 10.0.0.9 --to /tmp/west --listen {machine}
+master config west --address 10.0.0.9 --to /tmp/west --region {server}: --region
+master config west --address 10.0.0.9 --to /tmp/west --region east --gateway-port {port}
+master config west --address 10.0.0.9 --to /tmp/west --region east --gateway-port 6222: three ports
 master config west --address 10.0.0.9 --to /tmp/west: run --cluster-port
+master config west --address 10.0.0.9 --to /tmp/west --region east: run --gateway-port
 login: --oidc | login --oidc none: provider | login --oidc idp --guardian {url} | login --oidc idp --guardian https://[::1]:1 --pin {key}
 login --oidc idp --guardian https://127.0.0.1:1: reach | login --oidc idp --link: belong together
 login --oidc idp --link --user ann --password-file {file}

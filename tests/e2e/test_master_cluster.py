@@ -1,6 +1,6 @@
-"""Master as two nats-servers on two machines: nodes at different ones talk, one ends and its nodes go to the other, who is
-revoked is cut off at both; and nobody but a server comes in where servers do."""
-# timeout: 180
+"""Master as three nats-servers on three machines, two in one region: nodes at different ones talk, one ends and its nodes go
+to the other, who is revoked is cut off at all; and nobody but a server comes in where servers do."""
+# timeout: 240
 import json
 import stat
 
@@ -9,8 +9,8 @@ from veil import Guardian, Node, Traffic
 
 need("nft", "nats-server", "openssl", "sqlite3")
 net = Net()
-srv, two, a, b, c = (net.machine(n) for n in ("srv", "two", "a", "b", "c"))
-address = net.switch([srv, two, a, b, c], "10.9.0")
+srv, two, far, a, b, c, d = (net.machine(n) for n in ("srv", "two", "far", "a", "b", "c", "d"))
+address = net.switch([srv, two, far, a, b, c, d], "10.9.0")
 g = Guardian(srv, "10.9.0.1")
 folder = two.dir / "west"
 second = None
@@ -29,8 +29,9 @@ def not_without_being_told():
     for wrong, says in (("8443", "port of Guardian"), ("4222", "port of Guardian"), ("0", "1 to 65535"), ("x", "1 to 65535")):
         done = g.cli("run", "--cluster-port", wrong, ok=False)
         check(done.returncode == 1 and says in done.stdout, f"{wrong}: {done.stdout.strip()}")
-    g.start("--cluster-port", "6222")
-    srv.wait_listening(6222)
+    g.start("--cluster-port", "6222", "--gateway-port", "7222")
+    for port in (6222, 7222):
+        srv.wait_listening(port)
     check("master_replaced" in g.daemon.log_text() and (g.dir / "master/nats-server.pid").read_text() != pid,
           "told so, it was started anew")
     replaced = g.daemon.log_text().count("master_replaced")
@@ -66,7 +67,7 @@ def start_second():
 
 def only(node, *hosts):
     """This machine reaches Master at these alone."""
-    refuse = "".join(f"ip daddr {h} tcp dport 4222 reject with tcp reset;" for h in ("10.9.0.1", "10.9.0.2") if h not in hosts)
+    refuse = "".join(f"ip daddr {h} tcp dport 4222 reject with tcp reset;" for h in ("10.9.0.1", "10.9.0.2", "10.9.0.3") if h not in hosts)
     rules = node.dir / "away.nft"
     rules.write_text("table ip away\ndelete table ip away\n"
                      f"table ip away {{ chain out {{ type filter hook output priority filter; {refuse} }}\n}}\n")
@@ -105,8 +106,8 @@ def stays_when_one_ends():
     traffic = Traffic(a, nb.ip4)
     traffic.steady()
     second.kill()
-    only(b, "10.9.0.1", "10.9.0.2")
-    only(c, "10.9.0.1", "10.9.0.2")
+    for m in (b, c):
+        only(m, "10.9.0.1", "10.9.0.2")
     for m, n in ((b, nb), (c, nc)):
         wait_until(lambda m=m: master(m) == {"10.9.0.1:4222"}, 30, f"{n.tag} goes to the other")
         wait_until(lambda n=n: n.status()["control"] == "up", 10, "and is well there")
@@ -149,6 +150,30 @@ def who_is_revoked_is_cut_off_at_both():
     wait_until(lambda: not two.out(["ss", "-Htn", "state", "established", "sport = :4222", "and", "dst", address["c"]]).strip(), 5,
                "and the second server ends its connection")
     na.reaches(nb.ip4)
+
+
+def another_region():
+    there = far.dir / "far"
+    g.cli("master", "config", "far", "--region", "far", "--address", "10.9.0.3", "--to", str(there))
+    third = far.daemon(["nats-server", "-c", str(there / "nats-server.conf")], name="third")
+    far.wait_listening(4222)
+    g.cli("veil", "create", "tls://10.9.0.3:4222", "--region", "far")
+    for known in (third, second):
+        wait_until(lambda known=known: "gateway connection" in known.log_text().lower(), 20, f"{known.name} knows the other region")
+    only(d, "10.9.0.3")
+    nd = Node(d, g)
+    check(master(d) == {"10.9.0.3:4222"}, "a node is at the server of another region")
+    for n in (na, nb):
+        nd.reaches(n.ip4, within=20)
+        n.reaches(nd.ip4)
+    check(master(a) == {"10.9.0.1:4222"} and master(b) == {"10.9.0.2:4222"}, "and talks with those at both of the first")
+    g.cli("node", "taint", "d", "--add", "far")
+    check("far" in nd.json("taint", "list")["taints"], "Guardian's commands reach it")
+    d.ip("route", "add", "blackhole", "10.9.0.1/32")
+    g.cli("node", "revoke", "d")
+    wait_until(lambda: not far.out(["ss", "-Htn", "state", "established", "sport = :4222", "and", "dst", address["d"]]).strip(), 5,
+               "revoked, its connection ends there too")
+    third.stop()
 
 
 def accounts(folder):
@@ -200,4 +225,4 @@ except (ssl.SSLError, ConnectionError) as e:
 
 
 main(not_without_being_told, a_folder_for_it, nodes_at_both_talk, a_new_realm, stays_when_one_ends,
-     who_is_revoked_is_cut_off_at_both, what_changed_meanwhile, only_servers_come_in)
+     who_is_revoked_is_cut_off_at_both, another_region, what_changed_meanwhile, only_servers_come_in)

@@ -41,7 +41,7 @@ static int teardown(void **state)
 static void let_others(uint16_t port)
 {
     vn_cluster_done(&w.g.cfg.cluster);
-    assert_ok(vn_cluster_set(w.g.store, port, NOW_MS));
+    assert_ok(vn_cluster_set(w.g.store, &port, NULL, NOW_MS));
     assert_ok(vn_cluster_load(w.g.store, &w.g.cfg.cluster));
 }
 
@@ -97,21 +97,29 @@ static void test_a_restart_is_for_routes_alone(void **state)
     static struct vn_master_paths p;
     vn_master_paths_init(&p, dir);
     (void)write_embedded(&p); /* of nothing */
-    assert_false(holds(p.conf, VN_CONF_CLUSTER));
+    assert_false(holds(p.conf, VN_CONF_OTHERS));
     assert_int_equal(access(p.route_key, F_OK), -1);
     assert_int_equal(write_embedded(&p), VN_MASTER_SAME);
     let_others(6222);
     assert_int_equal(write_embedded(&p), VN_MASTER_RESTART);
-    assert_true(holds(p.conf, VN_CONF_CLUSTER "name: \"veilnet\"\n"));
+    assert_true(holds(p.conf, VN_CONF_OTHERS "cluster {\nname: \"veilnet\"\n"));
     assert_true(holds(p.conf, "port: 6222\n"));
     assert_int_equal(write_embedded(&p), VN_MASTER_SAME);
     assert_int_equal(unlink(p.cert), 0);
     assert_int_equal(write_embedded(&p), VN_MASTER_RELOAD);
     let_others(6333);
     assert_int_equal(write_embedded(&p), VN_MASTER_RESTART);
-    let_others(0);
+    const uint16_t none = 0, gateway = 7222;
+    vn_cluster_done(&w.g.cfg.cluster);
+    assert_ok(vn_cluster_set(w.g.store, &none, &gateway, NOW_MS));
+    assert_ok(vn_cluster_load(w.g.store, &w.g.cfg.cluster));
     assert_int_equal(write_embedded(&p), VN_MASTER_RESTART);
-    assert_false(holds(p.conf, VN_CONF_CLUSTER));
+    assert_true(holds(p.conf, VN_CONF_OTHERS "gateway {\nname: \"veilnet\"\n"));
+    vn_cluster_done(&w.g.cfg.cluster);
+    assert_ok(vn_cluster_set(w.g.store, NULL, &none, NOW_MS));
+    assert_ok(vn_cluster_load(w.g.store, &w.g.cfg.cluster));
+    assert_int_equal(write_embedded(&p), VN_MASTER_RESTART);
+    assert_false(holds(p.conf, VN_CONF_OTHERS));
 }
 
 static struct vn_master_folder one_more(const struct vn_master_peer *peers, size_t n)
@@ -120,6 +128,9 @@ static struct vn_master_folder one_more(const struct vn_master_peer *peers, size
         .server = {.name = "west",
                    .host = "0.0.0.0",
                    .port = 4223,
+                   .region = "west",
+                   .gateway = {.host = "192.0.2.7", .port = 7223},
+                   .here = {.host = "192.0.2.1", .port = 7222},
                    .cluster = {.host = "192.0.2.7", .port = 6223},
                    .peers = peers,
                    .peer_count = n},
@@ -152,6 +163,9 @@ static void test_a_folder_is_whole(void **state)
         "server_name: \"west\"\nhost: \"0.0.0.0\"\nport: 4223\n",
         "advertise: \"192.0.2.7:6223\"\n",
         "  \"nats-route://192.0.2.1:6222\"\n  \"nats-route://[2001:db8::1]:6224\"\n",
+        "gateway {\nname: \"west\"\nhost: \"0.0.0.0\"\nport: 7223\n",
+        "advertise: \"192.0.2.7:7223\"\n",
+        "gateways: [ {name: \"veilnet\", url: \"nats://192.0.2.1:7222\"} ]\n",
         "  dir: \"/srv/a \\\"quoted\\\" path/jwt\"\n",
         "  key_file: \"/srv/a \\\"quoted\\\" path/route.key\"\n",
         "  min_version: \"1.3\"\n",
