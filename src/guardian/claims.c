@@ -23,9 +23,8 @@ static const char *refuse(size_t kind, const char *rule)
 {
     if (strlen(rule) > VN_CLAIM_RULE_MAX)
         return "at most 200 bytes long";
-    for (const char *p = rule; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            return "without control characters";
+    if (!vn_json_text_plain(rule))
+        return "without control characters";
     if (kind == 0)
         return is_condition(rule) ? NULL : "CLAIM or CLAIM=VALUE";
     if (kind == 1)
@@ -134,14 +133,6 @@ const char *vn_claims_lack(const json_t *rules, const json_t *claims)
 
 /* ---- what they give ---- */
 
-static bool is_plain(const char *text)
-{
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-        if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0))
-            return false;
-    return true;
-}
-
 /* "issuer/claim=value", or its hash where that is no label. */
 static vn_status add_scope(struct vn_grant *g, const char *issuer, const char *name,
                            const json_t *v)
@@ -151,7 +142,7 @@ static vn_status add_scope(struct vn_grant *g, const char *issuer, const char *n
     if (!value || !value[0])
         return VN_OK;
     const int n = snprintf(label, sizeof(label), "%s/%s=%s", issuer, name, value);
-    if ((size_t)n >= sizeof(label) || !is_plain(value)) {
+    if ((size_t)n >= sizeof(label) || !vn_json_text_plain(value)) {
         struct vn_hash h;
         vn_status st = vn_hash(
             VN_SHA256, VN_PARTS(VN_SPAN_STR(name), VN_SPAN_LIT("="), VN_SPAN_STR(value)), &h);

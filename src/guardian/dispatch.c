@@ -127,6 +127,7 @@ void vn_request_error(struct vn_request *r, unsigned status, const char *fmt, ..
     va_start(ap, fmt);
     vsnprintf(detail, sizeof(detail), fmt, ap);
     va_end(ap);
+    vn_json_text_whole(detail); /* what it quotes may have been cut */
     answer_problem(r, status, detail, 0);
 }
 

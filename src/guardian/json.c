@@ -40,6 +40,35 @@ json_t *vn_json_ip(const struct vn_ip *ip)
     return json_string(text);
 }
 
+bool vn_json_text_plain(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0))
+            return false;
+    return true;
+}
+
+void vn_json_text_whole(char *text)
+{
+    char *to = text;
+    for (const char *p = text; *p;) {
+        const unsigned char lead = (unsigned char)*p;
+        const size_t want = lead < 0xc2 || lead > 0xf4 ? 1
+                            : lead >= 0xf0             ? 4
+                            : lead >= 0xe0             ? 3
+                                                       : 2;
+        size_t n = 1;
+        while (n < want && ((unsigned char)p[n] & 0xc0) == 0x80)
+            n++;
+        if (n == want) {
+            memmove(to, p, n);
+            to += n;
+        }
+        p += n;
+    }
+    *to = 0;
+}
+
 vn_status vn_json_get_bytes(const json_t *o, const char *name, uint8_t *ret, size_t cap,
                             size_t *ret_n)
 {

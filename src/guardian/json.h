@@ -16,6 +16,10 @@ void vn_json_strp(char **s);
 json_t *vn_json_b64(struct vn_span bytes);
 json_t *vn_json_id(const struct vn_id *id);
 json_t *vn_json_ip(const struct vn_ip *ip);
+/** Without control characters, those of C1 in UTF-8 among them: nothing that moves a cursor. */
+bool vn_json_text_plain(const char *text);
+/** Takes characters that lost their end out of UTF-8 text of which parts were cut to a length. */
+void vn_json_text_whole(char *text);
 /** Decodes a string member to at most cap bytes. VN_ERR_NOTFOUND when absent, VN_ERR_MALFORMED. */
 VN_MUST_CHECK vn_status vn_json_get_bytes(const json_t *o, const char *name, uint8_t *ret,
                                           size_t cap, size_t *ret_n);

@@ -18,8 +18,10 @@ bool vn_public_node_wanted(struct vn_request *r, struct vn_addr *ret)
     const json_t *port = json_object_get(r->body, "public_port");
     const char *ip = json_string_value(json_object_get(r->body, "public_ip"));
     *ret = (struct vn_addr){.port = 0};
+    if (!port && ip)
+        vn_request_error(r, 400, "an address of a public node needs its public_port as well");
     if (!port)
-        return true;
+        return !ip;
     const json_int_t number = json_integer_value(port);
     if (number < 1 || number > UINT16_MAX - 1) {
         vn_request_error(r, 400, "the public port must be 1 to 65534: correct --public");

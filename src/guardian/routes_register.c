@@ -4,6 +4,7 @@
 #include "crypto/rng.h"
 #include "guardian/admission.h"
 #include "guardian/http.h"
+#include "guardian/json.h"
 #include "guardian/keychange.h"
 #include "guardian/oauth.h"
 #include "guardian/public_node.h"
@@ -212,19 +213,23 @@ static bool choose_teams(struct vn_request *r, const json_t *list, struct vn_tea
         struct vn_team_record team;
         struct vn_id id;
         bool is_id = vn_id_parse(VN_SPAN_STR(name), &id) == VN_OK;
+        if (!vn_json_text_plain(name)) { /* it would be shown */
+            vn_request_error(r, 400, "no team's name has control characters: correct --teams");
+            return false;
+        }
         vn_status st =
             vn_store_realm_team_of_user(r->g->store, &r->registration.realm, &r->registration.owner,
                                         is_id ? &id : NULL, name, &team);
         if (st == VN_OK)
             st = vn_team_set_add(ret, &team.id);
         if (st == VN_ERR_NOTFOUND || st == VN_ERR_LIMIT) {
-            json_array_append_new(
-                warnings,
-                json_sprintf(st == VN_ERR_LIMIT
-                                 ? "team %.63s was ignored: a node has at most 8"
-                                 : "team %.63s was ignored: it is no team of this realm that the "
-                                   "node's owner is in",
-                             name));
+            char text[160];
+            snprintf(text, sizeof(text), "team %.63s was ignored: %s", name,
+                     st == VN_ERR_LIMIT
+                         ? "a node has at most 8"
+                         : "it is no team of this realm that the node's owner is in");
+            vn_json_text_whole(text);
+            json_array_append_new(warnings, json_string(text));
         } else if (st != VN_OK) {
             vn_request_fail(r, st, "teams");
             return false;

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "crypto/rng.h"
+#include "guardian/json.h"
 #include "guardian/routes.h"
 
 #define ACCESS_TOKEN_LIFE_S 3600
@@ -25,12 +26,7 @@ bool vn_user_name_valid(const char *name)
 
 bool vn_display_name_valid(const char *name)
 {
-    if (strlen(name) > VN_DISPLAY_NAME_MAX)
-        return false;
-    for (const unsigned char *p = (const unsigned char *)name; *p; p++)
-        if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0))
-            return false; /* nothing that moves a cursor, in UTF-8 either */
-    return true;
+    return strlen(name) <= VN_DISPLAY_NAME_MAX && vn_json_text_plain(name);
 }
 
 json_t *vn_user_json(const struct vn_user_record *u)

@@ -2,6 +2,7 @@
  * realms. */
 #include "guardian/address.h"
 #include "guardian/http.h"
+#include "guardian/json.h"
 #include "guardian/options.h"
 #include "guardian/password.h"
 #include "guardian/policy.h"
@@ -310,14 +311,43 @@ static void labels(void **state)
     assert_false(vn_label_valid(text));
 }
 
+static void text_that_is_shown(void **state)
+{
+    (void)state;
+    static const char *const moves[] = {"a\nb", "\x1b[2J", "a\x7f", "a\xc2\x9b"};
+    for (size_t i = 0; i < VN_ARRAY_LEN(moves); i++)
+        assert_false(vn_json_text_plain(moves[i]));
+    assert_true(vn_json_text_plain("") && vn_json_text_plain("gr\xc3\xbc\xc3\x9f, \xc2\xa0x"));
+    /* what was cut is gone, what is whole or no UTF-8 at all stays */
+    static const char *const cases[][2] = {{"", ""},
+                                           {"plain", "plain"},
+                                           {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+                                           {"\"gr\xc3\" of", "\"gr\" of"},
+                                           {"\xe2\x82", ""},
+                                           {"\xe2\x82\xac\xf0\x9f\x98 x", "\xe2\x82\xac x"},
+                                           {"\xff\x80", "\xff\x80"}};
+    for (size_t i = 0; i < VN_ARRAY_LEN(cases); i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "%s", cases[i][0]);
+        vn_json_text_whole(text);
+        assert_string_equal(cases[i][1], text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(taint_labels),    cmocka_unit_test(taint_sets),
-        cmocka_unit_test(hosts_and_ports), cmocka_unit_test(ranges),
-        cmocka_unit_test(durations),       cmocka_unit_test(routes),
-        cmocka_unit_test(policy),          cmocka_unit_test(passwords),
-        cmocka_unit_test(labels),          cmocka_unit_test(document),
+        cmocka_unit_test(text_that_is_shown),
+        cmocka_unit_test(taint_labels),
+        cmocka_unit_test(taint_sets),
+        cmocka_unit_test(hosts_and_ports),
+        cmocka_unit_test(ranges),
+        cmocka_unit_test(durations),
+        cmocka_unit_test(routes),
+        cmocka_unit_test(policy),
+        cmocka_unit_test(passwords),
+        cmocka_unit_test(labels),
+        cmocka_unit_test(document),
         cmocka_unit_test(rates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
