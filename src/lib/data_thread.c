@@ -96,10 +96,10 @@ static void turn_end(void *arg)
     d->wrote = false;
     const uint64_t now = vn_loop_now_us(d->loop);
     vn_worker_flush(d->worker, now);
-    if (d->turn_end)
-        d->turn_end(d->arg);
     if (vn_worker_next_deadline(d->worker) <= now)
         vn_worker_tick(d->worker, now);
+    if (d->turn_end)
+        d->turn_end(d->arg);
     const uint64_t at = vn_worker_next_deadline(d->worker);
     if (at == UINT64_MAX)
         vn_loop_timer_disarm(d->timer);

@@ -79,15 +79,21 @@ static void on_hand(void *arg, size_t number, struct vn_post_msg *m)
 
 /* After the last tether: what bulk traffic needed goes back to the system, or an idle node would
  * keep it. */
-static void give_back(void *arg)
+static void give_back(struct vn_worker_host *w)
 {
-    struct vn_worker_host *w = arg;
     struct vn_transport_counters c;
     vn_transport_counters(w->transport, &c);
     if (c.tethers_closed == w->given_back || c.tethers_closed != c.tethers_opened)
         return;
     w->given_back = c.tethers_closed;
     malloc_trim(0);
+}
+
+static void on_turn_end(void *arg)
+{
+    struct vn_worker_host *w = arg;
+    vn_transport_end_turn(w->transport);
+    give_back(w);
 }
 
 static void thread_done(void *arg)
@@ -126,6 +132,7 @@ static vn_status thread_init(void *arg, struct vn_loop *loop)
         .exclude_ifname = w->cfg.ifname,
         .filter = w->cfg.candidates,
         .public_port = w->cfg.public_port,
+        .by_turns = true,
     };
     vn_status st = vn_transport_new(&tc, &w->transport);
     if (st == VN_OK)
@@ -137,7 +144,7 @@ static vn_status thread_init(void *arg, struct vn_loop *loop)
             .hands = w->post_hands,
             .hand_count = w->hand_count,
         };
-        w->data.turn_end = give_back;
+        w->data.turn_end = on_turn_end;
         w->data.arg = w;
         st = vn_data_thread_init(&w->data, loop, &wc);
     }

@@ -6,6 +6,7 @@
 void vn_pc_release(struct vn_pc *pc)
 {
     struct vn_transport *tp = pc->transport;
+    vn_list_remove(&pc->of_waiting);
     pc->next = vn_pc_close(pc->next);
     pc->sctp = vn_sctp_free(pc->sctp); /* sends ABORT, */
     if (pc->dtls)
@@ -47,6 +48,7 @@ vn_status vn_pc_open(struct vn_transport *tp, const struct vn_pc_config *cfg,
     pc->due_us = pc->better_us = UINT64_MAX;
     pc->started_us = vn_pc_now(pc);
     vn_list_append(&tp->pcs, &pc->link);
+    vn_list_init(&pc->of_waiting);
     const struct vn_ice_config ice = {.local = cfg->local,
                                       .controlling = cfg->controlling,
                                       .than = cfg->than,
@@ -84,6 +86,8 @@ struct vn_pc *vn_pc_close(struct vn_pc *pc)
     struct vn_transport *tp = pc->transport;
     vn_transport_enter(tp);
     pc->closed = true;
+    if (!vn_list_empty(&pc->of_waiting))
+        vn_pc_end_turn(pc); /* the last words */
     if (pc->state != VN_PC_DOWN)
         vn_pc_release(pc);
     free(pc->channels);

@@ -1,5 +1,8 @@
 #include "transport/peer_conn_i.h"
 
+/* Less than this waits for more of the same turn: small messages share packets, packets a call. */
+#define JOIN_BYTES ((size_t)8192)
+
 static const struct vn_sctp_how reliable_ordered = {0};
 
 static struct vn_sctp_how how_of(const struct vn_pc_channel_config *cfg)
@@ -331,6 +334,28 @@ void vn_pc_report_writable(struct vn_pc *pc)
     }
 }
 
+static void wait_for_end(struct vn_pc *pc)
+{
+    if (vn_list_empty(&pc->of_waiting))
+        vn_list_append(&pc->transport->waiting, &pc->of_waiting);
+}
+
+void vn_pc_wait_for_end(struct vn_pc *pc)
+{
+    if (pc->sctp && vn_sctp_waits_for_end(pc->sctp))
+        wait_for_end(pc);
+}
+
+void vn_pc_end_turn(struct vn_pc *pc)
+{
+    if (pc->state == VN_PC_DOWN || !pc->sctp)
+        return;
+    vn_pc_pump(pc);
+    vn_sctp_end_turn(pc->sctp, vn_pc_now(pc));
+    vn_pc_flush(pc);
+    vn_pc_arm(pc);
+}
+
 vn_status vn_pc_send(struct vn_pc *pc, uint16_t stream, struct vn_pktbuf **bufs, size_t n,
                      size_t *ret_taken)
 {
@@ -352,9 +377,14 @@ vn_status vn_pc_send(struct vn_pc *pc, uint16_t stream, struct vn_pktbuf **bufs,
         vn_pktqueue_push(&c->queue, bufs[taken]);
     }
     *ret_taken = taken;
-    vn_pc_pump(pc);
-    vn_pc_flush(pc);
-    vn_pc_arm(pc);
+    if (pc->transport->by_turns && !c->blocked && c->queue.bytes < VN_MIN(JOIN_BYTES, most / 2)) {
+        wait_for_end(pc);
+    } else {
+        vn_pc_pump(pc);
+        vn_pc_flush(pc);
+        vn_pc_wait_for_end(pc);
+        vn_pc_arm(pc);
+    }
     return taken < n && !c->blocked ? VN_ERR_ARG : VN_OK;
 }
 

@@ -60,6 +60,7 @@ struct vn_pc_channel {
 
 struct vn_pc {
     struct vn_list link;
+    struct vn_list of_waiting; /* transport.waiting */
     struct vn_grave grave;
     struct vn_transport *transport;
     struct vn_pc *next;   /* of an ICE restart; see peer_conn_restart.c */
@@ -236,6 +237,10 @@ void vn_pc_receive(struct vn_pc *pc);
 /** Gives SCTP what it takes. */
 void vn_pc_pump(struct vn_pc *pc);
 void vn_pc_report_writable(struct vn_pc *pc);
+/** Waits for vn_transport_end_turn, if SCTP does. */
+void vn_pc_wait_for_end(struct vn_pc *pc);
+/** Sends what waited. May call the user. */
+void vn_pc_end_turn(struct vn_pc *pc);
 /** Messages that wait for SCTP, of all channels. */
 size_t vn_pc_queued(const struct vn_pc *pc);
 /** Ends what both ends have closed. */

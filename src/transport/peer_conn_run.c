@@ -113,7 +113,8 @@ static void make_sctp(struct vn_pc *pc)
                                        .mtu_max = pc->cfg.foreign ? 0 : longest,
                                        .message_max = pc->cfg.message_max,
                                        .streams = pc->cfg.streams,
-                                       .foreign = pc->cfg.foreign};
+                                       .foreign = pc->cfg.foreign,
+                                       .by_turns = pc->transport->by_turns};
     uint64_t now_us = vn_pc_now(pc);
     if (vn_sctp_new(&cfg, now_us, &pc->sctp) != VN_OK)
         vn_pc_fail(pc, VN_TETHER_DOWN_INTERNAL);
@@ -248,6 +249,7 @@ void vn_pc_progress(struct vn_pc *pc)
     if (!vn_pc_is_live(pc))
         return;
     vn_pc_flush(pc);
+    vn_pc_wait_for_end(pc);
     vn_pc_arm(pc);
 }
 

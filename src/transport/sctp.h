@@ -55,6 +55,9 @@ struct vn_sctp_config {
     uint16_t streams;   /* each way, to VN_SCTP_STREAMS_MAX; 0: VN_SCTP_STREAMS */
     /** The peer may be another implementation: wait as long for its SACKs as RFC 9260 lets it. */
     bool foreign;
+    /** vn_sctp_end_turn is called when the owner has done all that came at once: acknowledgements
+     * wait for it, or for data to ride on. */
+    bool by_turns;
 };
 
 /** A received message; or, without a buffer, that the peer has started the stream anew. */
@@ -117,6 +120,10 @@ VN_MUST_CHECK vn_status vn_sctp_send(struct vn_sctp *s, uint16_t stream, uint32_
                                      uint64_t now_us);
 /** Sends what the windows and the pacing allow now. */
 void vn_sctp_flush(struct vn_sctp *s, uint64_t now_us);
+/** Sends what was held back until now. */
+void vn_sctp_end_turn(struct vn_sctp *s, uint64_t now_us);
+/** Something is held back. */
+bool vn_sctp_waits_for_end(const struct vn_sctp *s);
 /** Bytes per second that the path takes; 0: not known yet. */
 uint64_t vn_sctp_rate(const struct vn_sctp *s);
 /** Bytes sent or waiting, not acknowledged. */

@@ -77,12 +77,14 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
     tp->random = cfg->random;
     tp->so_mark = cfg->so_mark;
     tp->allow_loopback = cfg->allow_loopback;
+    tp->by_turns = cfg->by_turns;
     tp->key_bytes = cfg->key_bytes;
     tp->filter = cfg->filter;
     tp->addr_fd = -1;
     if (cfg->exclude_ifname)
         memcpy(tp->exclude_ifname, cfg->exclude_ifname, strlen(cfg->exclude_ifname));
     vn_list_init(&tp->pcs);
+    vn_list_init(&tp->waiting);
     vn_list_init(&tp->graves);
     vn_status st = vn_dtls_ctx_new(&tp->dtls);
     if (st == VN_OK && cfg->public_port)
@@ -194,6 +196,17 @@ void vn_transport_each(struct vn_transport *tp, void (*fn)(struct vn_pc *pc))
         vn_list_append(&tp->pcs, l);
         fn(VN_LIST_ENTRY(l, struct vn_pc, link));
     }
+}
+
+void vn_transport_end_turn(struct vn_transport *tp)
+{
+    vn_transport_enter(tp);
+    while (!vn_list_empty(&tp->waiting)) {
+        struct vn_pc *pc = VN_LIST_ENTRY(tp->waiting.next, struct vn_pc, of_waiting);
+        vn_list_remove(&pc->of_waiting);
+        vn_pc_end_turn(pc);
+    }
+    vn_transport_leave(tp);
 }
 
 struct vn_netif_filter vn_transport_filter(const struct vn_transport *tp)

@@ -16,6 +16,7 @@ struct vn_transport_config {
     enum vn_candidate_filter filter;
     uint16_t public_port; /* answer members' STUN questions there; 0: no */
     bool allow_loopback;  /* loopback addresses are candidates beside others (tests) */
+    bool by_turns;        /* vn_transport_end_turn is called: what is small waits for it */
     uint64_t key_bytes;   /* sealed under one DTLS key; 0: VN_DTLS_BYTES_MAX (tests have less) */
 };
 
@@ -52,4 +53,7 @@ const struct vn_tether_port *vn_transport_port(struct vn_transport *t);
  */
 VN_MUST_CHECK vn_status vn_transport_exclude(struct vn_transport *t,
                                              const struct vn_prefix *prefixes, size_t count);
+/** The loop's turn is over: sends what waited for more, and acknowledgements that nothing carried.
+ */
+void vn_transport_end_turn(struct vn_transport *t);
 void vn_transport_counters(const struct vn_transport *t, struct vn_transport_counters *ret);

@@ -26,6 +26,7 @@ struct vn_transport {
     const struct vn_random *random;
     uint32_t so_mark;
     bool allow_loopback;
+    bool by_turns;
     uint64_t key_bytes;
     enum vn_candidate_filter filter;
     char exclude_ifname[IF_NAMESIZE];
@@ -51,6 +52,7 @@ struct vn_transport {
     struct vn_addr here[VN_ICE_CANDIDATES_MAX]; /* when one did: those that may be used */
     size_t here_count;
     struct vn_list pcs;
+    struct vn_list waiting; /* peer connections, for the end of the turn */
     struct vn_list graves;
     unsigned busy; /* callbacks of ours running, nested */
     struct vn_transport_counters counters;

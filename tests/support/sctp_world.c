@@ -173,6 +173,7 @@ void sctp_world_init(struct sctp_world *w, const struct sctp_world_config *cfg)
                                            .mtu = mtu,
                                            .mtu_base = cfg->mtu_base,
                                            .mtu_max = cfg->mtu_max,
+                                           .by_turns = cfg->by_turns,
                                            .message_max = message_max,
                                            .streams = cfg->streams,
                                            .foreign = cfg->foreign[!i]};

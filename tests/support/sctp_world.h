@@ -52,6 +52,7 @@ struct sctp_world_config {
     size_t mtu, message_max; /* 0: the usual ones */
     size_t mtu_base, mtu_max;
     uint16_t streams; /* likewise */
+    bool by_turns;    /* nobody says when a turn ends but the test */
 };
 
 void sctp_world_init(struct sctp_world *w, const struct sctp_world_config *cfg);

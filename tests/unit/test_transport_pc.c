@@ -464,6 +464,63 @@ static void strings_are_told_from_bytes(void **state)
     assert_false(send_one(&s->b, 0, 11, 1));
 }
 
+/* ---- turns of the loop, of which only the test says when they end ---- */
+
+static uint64_t datagrams_of_b(const struct state *s)
+{
+    struct vn_transport_counters c;
+    vn_transport_counters(s->b.transport, &c);
+    return c.tx_datagrams;
+}
+
+/* Up, and nothing is under way. */
+static void connect_by_turns(struct state *s)
+{
+    s->b.transport->by_turns = true;
+    connect_ends(s);
+    assert_ok(vn_pc_open_channel(s->b.pc, 0, &plain));
+    assert_true(send_one(&s->b, 0, 1, 0));
+    vn_transport_end_turn(s->b.transport);
+    a_gets(s, 1);
+    vn_transport_end_turn(s->b.transport);
+}
+
+static void what_is_small_shares_a_datagram(void **state)
+{
+    struct state *s = *state;
+    connect_by_turns(s);
+    const uint64_t before = datagrams_of_b(s);
+    for (unsigned i = 1; i <= 5; i++)
+        assert_true(send_one(&s->b, 0, 100, (uint8_t)i));
+    assert_int_equal(datagrams_of_b(s), before);
+    vn_transport_end_turn(s->b.transport);
+    assert_int_equal(datagrams_of_b(s), before + 1);
+    a_gets(s, 6);
+    for (unsigned i = 1; i <= 5; i++)
+        assert_int_equal(s->a.msgs[i]->data[0], i);
+}
+
+static void what_is_long_waits_for_nothing(void **state)
+{
+    struct state *s = *state;
+    connect_by_turns(s);
+    const uint64_t before = datagrams_of_b(s);
+    assert_true(send_one(&s->b, 0, 4096, 1));
+    assert_int_equal(datagrams_of_b(s), before);
+    assert_true(send_one(&s->b, 0, 4096, 2));
+    assert_true(datagrams_of_b(s) > before);
+    a_gets(s, 3);
+}
+
+static void the_last_words_are_sent(void **state)
+{
+    struct state *s = *state;
+    connect_by_turns(s);
+    assert_true(send_one(&s->b, 0, 100, 1));
+    s->b.pc = vn_pc_close(s->b.pc);
+    a_gets(s, 2);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -479,6 +536,9 @@ int main(void)
         TEST(a_closed_channel_leaves_its_stream_free),
         TEST(a_channel_is_not_closed_unheard),
         TEST(strings_are_told_from_bytes),
+        TEST(what_is_small_shares_a_datagram),
+        TEST(what_is_long_waits_for_nothing),
+        TEST(the_last_words_are_sent),
     };
     vn_log_setup(VN_LOG_WARN, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -177,6 +177,7 @@ struct vn_sctp {
     uint8_t key[32]; /* of our cookies */
     struct vn_sctp_peer peer;
     bool zero_checksum; /* ours to the peer */
+    bool waits_for_end; /* of the turn: SACK or FORWARD-TSN */
 
     uint8_t *cookie; /* to echo; while it may have to be sent again */
     size_t cookie_len;
@@ -296,7 +297,8 @@ void vn_sctp_chunks_append(struct vn_sctp_tx *tx, struct vn_sctp_chunks *l, uint
 void vn_sctp_chunks_remove(struct vn_sctp_tx *tx, struct vn_sctp_chunks *l, uint64_t tsn);
 /** Gives the next fragment a TSN; 0: none waits, or there is no memory. room: bytes of data. */
 uint64_t vn_sctp_cut(struct vn_sctp *s, size_t room, uint64_t now_us);
-bool vn_sctp_can_cut(const struct vn_sctp *s);
+/** Bytes of that fragment, room or not; 0: none waits. */
+size_t vn_sctp_next_len(const struct vn_sctp *s);
 /** One chunk of it has left the ring; the last one of a message that is all cut frees it. */
 void vn_sctp_msg_drop_chunk(struct vn_sctp *s, struct vn_sctp_out_msg *m);
 /** Frees a message of which no chunk is in the ring, and no stream knows. */

@@ -1,6 +1,7 @@
 /*
  * Packets out: what the peer's window, the congestion window and the pacing allow, in bursts that
- * stay whole on their way to the socket, SACK and FORWARD-TSN in front.
+ * stay whole on their way to the socket: SACK and FORWARD-TSN go in the first packet that has room
+ * beside its data, or behind them.
  */
 #include "transport/sctp/assoc.h"
 
@@ -116,15 +117,19 @@ static uint64_t pick(struct vn_sctp *s, size_t room, uint64_t now_us)
 
 static bool has_data(const struct vn_sctp *s)
 {
-    return s->tx.lost.head || (vn_sctp_can_cut(s) && (s->tx.rwnd > 0 || s->tx.in_flight == 0));
+    return s->tx.lost.head || (vn_sctp_next_len(s) > 0 && (s->tx.rwnd > 0 || s->tx.in_flight == 0));
+}
+
+static bool control_is_due(const struct vn_sctp *s, uint64_t now_us)
+{
+    return vn_sctp_sack_is_due(s, now_us) || s->tx.forward_now || now_us >= s->tx.forward_due_us;
 }
 
 /* ---- packets ---- */
 
 static void write_control(struct vn_sctp *s, struct vn_writer *w, uint64_t now_us)
 {
-    const bool ride = s->rx.unsacked > 0 && has_data(s) && s->tx.in_flight < s->tx.bbr.cwnd;
-    if (vn_sctp_sack_is_due(s, now_us) || ride)
+    if (vn_sctp_sack_is_due(s, now_us) || s->rx.unsacked > 0)
         vn_sctp_write_sack(s, w, w->cap - w->len - VN_SCTP_FORWARD_MAX);
     if (s->tx.forward_now || now_us >= s->tx.forward_due_us)
         vn_sctp_write_forward_tsn(s, w, now_us);
@@ -135,22 +140,37 @@ static size_t room_for_data(const struct vn_writer *w)
     return w->cap - w->len > VN_SCTP_DATA_LEN ? w->cap - w->len - VN_SCTP_DATA_LEN : 0;
 }
 
+/* Whether a SACK fits beside the chunk that is next, or there is none. */
+static bool has_room_for_control(struct vn_sctp *s, const struct vn_writer *w)
+{
+    const uint64_t lost = s->tx.lost.head;
+    const size_t next = lost ? vn_sctp_chunk(&s->tx, lost)->len : vn_sctp_next_len(s);
+    return next + VN_SCTP_SACK_LEN <= room_for_data(w);
+}
+
 /* One packet more; false: there was nothing for it. */
-static bool fill(struct batch *b, bool control, bool data, uint64_t now_us)
+static bool fill(struct batch *b, bool *control, bool data, uint64_t now_us)
 {
     struct vn_sctp *s = b->s;
     if (b->n == BATCH)
         emit(b);
     struct vn_writer w = vn_writer_of(b->buf[b->n], s->cfg.mtu);
     vn_sctp_write_header(&w, s->peer.tag);
-    if (control)
+    data = data && s->tx.in_flight < s->tx.bbr.cwnd;
+    if (*control && (!data || has_room_for_control(s, &w))) {
         write_control(s, &w, now_us);
+        *control = false;
+    }
     while (data && s->tx.in_flight < s->tx.bbr.cwnd) {
         const uint64_t tsn = pick(s, room_for_data(&w), now_us);
         if (!tsn)
             break;
         stamp(s, tsn, now_us);
         b->flags = write_data(s, &w, tsn);
+    }
+    if (w.len == VN_SCTP_HEADER_LEN && *control) {
+        write_control(s, &w, now_us);
+        *control = false;
     }
     if (w.len == VN_SCTP_HEADER_LEN)
         return false;
@@ -163,7 +183,15 @@ static uint64_t cost_ns(const struct vn_sctp *s, size_t n)
     return n * 1000000000ull / s->tx.bbr.pacing_rate;
 }
 
-void vn_sctp_output(struct vn_sctp *s, uint64_t now_us)
+/* Whether SACK and FORWARD-TSN go now: with data that goes, or by themselves. */
+static bool takes_control(struct vn_sctp *s, bool data, bool end, uint64_t now_us)
+{
+    const bool due = control_is_due(s, now_us);
+    s->waits_for_end = due && !data && !end && s->cfg.by_turns;
+    return data ? due || s->rx.unsacked > 0 : due && !s->waits_for_end;
+}
+
+static void output(struct vn_sctp *s, uint64_t now_us, bool end)
 {
     struct vn_sctp_tx *tx = &s->tx;
     struct batch b;
@@ -174,16 +202,16 @@ void vn_sctp_output(struct vn_sctp *s, uint64_t now_us)
         return;
     const uint64_t now_ns = now_us * 1000, before = tx->seq;
     const bool may_begin = tx->next_send_ns <= now_ns;
-    bool control = true, paced = !may_begin;
+    const bool data = may_begin && has_data(s) && tx->in_flight < tx->bbr.cwnd;
+    bool control = takes_control(s, data, end, now_us), paced = !may_begin;
     size_t sent = 0;
     if (may_begin && now_ns > CATCH_UP_NS)
         tx->next_send_ns = VN_MAX(tx->next_send_ns, now_ns - CATCH_UP_NS);
     for (;;) {
         paced = !may_begin || (tx->next_send_ns > now_ns && sent >= tx->bbr.quantum);
         const uint64_t seq = tx->seq;
-        if ((paced && !control) || !fill(&b, control, !paced, now_us))
+        if ((paced && !control) || !fill(&b, &control, !paced, now_us))
             break;
-        control = false;
         if (tx->seq != seq) {
             sent += b.d[b.n - 1].n;
             tx->next_send_ns += cost_ns(s, b.d[b.n - 1].n);
@@ -203,9 +231,25 @@ void vn_sctp_output(struct vn_sctp *s, uint64_t now_us)
         vn_sctp_arm_timeouts(s, now_us, false);
 }
 
+void vn_sctp_output(struct vn_sctp *s, uint64_t now_us)
+{
+    output(s, now_us, false);
+}
+
 void vn_sctp_flush(struct vn_sctp *s, uint64_t now_us)
 {
-    vn_sctp_output(s, now_us);
+    output(s, now_us, false);
+}
+
+void vn_sctp_end_turn(struct vn_sctp *s, uint64_t now_us)
+{
+    if (s->waits_for_end)
+        output(s, now_us, true);
+}
+
+bool vn_sctp_waits_for_end(const struct vn_sctp *s)
+{
+    return s->waits_for_end;
 }
 
 void vn_sctp_send_probe(struct vn_sctp *s, uint64_t now_us)

@@ -222,9 +222,16 @@ static struct vn_sctp_out_stream *stream_to_serve(const struct vn_sctp *s)
     return NULL;
 }
 
-bool vn_sctp_can_cut(const struct vn_sctp *s)
+static size_t fragment_len(const struct vn_sctp *s, const struct vn_sctp_out_msg *m)
 {
-    return s->tx.waiting > 0 && stream_to_serve(s);
+    const size_t full = s->cfg.mtu - VN_SCTP_HEADER_LEN - VN_SCTP_DATA_LEN;
+    return VN_MIN(m->buf->len - m->cut, full);
+}
+
+size_t vn_sctp_next_len(const struct vn_sctp *s)
+{
+    const struct vn_sctp_out_stream *st = s->tx.waiting > 0 ? stream_to_serve(s) : NULL;
+    return st ? fragment_len(s, st->head) : 0;
 }
 
 uint64_t vn_sctp_cut(struct vn_sctp *s, size_t room, uint64_t now_us)
@@ -240,8 +247,7 @@ uint64_t vn_sctp_cut(struct vn_sctp *s, size_t room, uint64_t now_us)
     if (!st)
         return 0;
     struct vn_sctp_out_msg *m = st->head;
-    const size_t full = s->cfg.mtu - VN_SCTP_HEADER_LEN - VN_SCTP_DATA_LEN;
-    const size_t left = m->buf->len - m->cut, n = VN_MIN(left, full);
+    const size_t n = fragment_len(s, m);
     /* Fragments are as long as can be, so that bursts stay of one size; what is the end of a
      * message, or one by itself, may follow another in its packet. */
     if (n > room || !have_room(tx, 2)) /* one to spare for vn_sctp_abandon */
