@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
+
 /*
- * Freed buffers of the two common sizes (a packet of the usual MTU, a whole frame) wait for the
- * next use. Without that malloc gives the memory of large ones back to the kernel each time, and a
- * fifth of a bulk transfer is page faults. Not with AddressSanitizer, which finds more in fresh
- * memory.
+ * Freed buffers of the common sizes (a packet of the usual MTU, the longest that our kernel makes,
+ * a whole frame) wait for the next use. Without that malloc gives the memory of large ones back to
+ * the kernel each time, and a fifth of a bulk transfer is page faults. Not with AddressSanitizer,
+ * which finds more in fresh memory.
  */
 #if defined(__SANITIZE_ADDRESS__)
 #define KEEP 0
@@ -21,6 +23,8 @@
 #define KEEP 1
 #endif
 
+#define SUPER_CAP (VN_PKTBUF_HEAD + VN_SUPER_PACKET_OURS + VN_PKTBUF_TAIL)
+
 struct kept {
     size_t min, cap; /* storage of buffers that need min < n <= cap bytes */
     size_t max;      /* buffers kept at most */
@@ -30,7 +34,8 @@ struct kept {
 
 static _Thread_local struct kept kept[] = {
     {.min = 512, .cap = VN_PKTBUF_HEAD + 2048 + VN_PKTBUF_TAIL, .max = 128},
-    {.min = 16384, .cap = VN_PKTBUF_HEAD + 66560 + VN_PKTBUF_TAIL, .max = 24},
+    {.min = 16384, .cap = SUPER_CAP, .max = 24},
+    {.min = SUPER_CAP, .cap = VN_PKTBUF_HEAD + 66560 + VN_PKTBUF_TAIL, .max = 24},
 };
 
 static struct kept *kept_for(size_t cap)

@@ -22,7 +22,7 @@
 
 struct queue {
     int fd;
-    struct vn_pktbuf *spare; /* for the next read: room for a super-packet */
+    struct vn_pktbuf *spare; /* for the next read: room for what our kernel makes */
     struct vn_tun_port port;
 };
 
@@ -239,6 +239,19 @@ static bool describe(struct vn_pktbuf *b, const struct virtio_net_hdr *h)
     return h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;
 }
 
+/* Of a packet that does not fit into `spare` the rest is elsewhere. False: no memory. */
+static bool append(struct queue *q, struct vn_span rest)
+{
+    struct vn_pktbuf *b;
+    if (vn_pktbuf_new(q->spare->len + rest.n, &b) != VN_OK)
+        return false;
+    memcpy(vn_pktbuf_put(b, q->spare->len), q->spare->data, q->spare->len);
+    memcpy(vn_pktbuf_put(b, rest.n), rest.p, rest.n);
+    vn_pktbuf_free(q->spare);
+    q->spare = b;
+    return true;
+}
+
 /* Hands the packet in `spare` over, or a copy of its own size. NULL without memory. */
 static struct vn_pktbuf *take(struct queue *q)
 {
@@ -259,15 +272,17 @@ vn_status vn_tun_read(struct vn_tun *t, size_t queue, struct vn_pktbuf **ret, si
 {
     assert(queue < t->count);
     struct queue *q = &t->queues[queue];
+    uint8_t rest[VN_SUPER_PACKET_MAX - VN_SUPER_PACKET_OURS];
     size_t n = 0, bytes = 0;
     vn_status st = VN_OK;
     cap = VN_MIN(cap, (size_t)VN_HOST_TUN_BURST);
     while (n < cap && bytes < VN_HOST_TUN_BYTES) {
-        if (!q->spare && (st = vn_pktbuf_new(VN_SUPER_PACKET_MAX, &q->spare)) != VN_OK)
+        if (!q->spare && (st = vn_pktbuf_new(VN_SUPER_PACKET_OURS, &q->spare)) != VN_OK)
             break;
         struct virtio_net_hdr h;
-        struct iovec iov[2] = {{&h, sizeof(h)}, {q->spare->data, VN_SUPER_PACKET_MAX}};
-        ssize_t got = readv(q->fd, iov, 2);
+        struct iovec iov[] = {
+            {&h, sizeof(h)}, {q->spare->data, VN_SUPER_PACKET_OURS}, {rest, sizeof(rest)}};
+        ssize_t got = readv(q->fd, iov, VN_ARRAY_LEN(iov));
         if (got < 0) {
             if (errno == EINTR)
                 continue;
@@ -277,8 +292,11 @@ vn_status vn_tun_read(struct vn_tun *t, size_t queue, struct vn_pktbuf **ret, si
         }
         if ((size_t)got <= sizeof(h))
             continue;
-        q->spare->len = (size_t)got - sizeof(h);
-        bytes += q->spare->len;
+        const size_t len = (size_t)got - sizeof(h);
+        q->spare->len = VN_MIN(len, (size_t)VN_SUPER_PACKET_OURS);
+        if (len > VN_SUPER_PACKET_OURS && !append(q, VN_SPAN(rest, len - VN_SUPER_PACKET_OURS)))
+            continue;
+        bytes += len;
         struct vn_pktbuf *b = describe(q->spare, &h) ? take(q) : NULL;
         if (b)
             ret[n++] = b;

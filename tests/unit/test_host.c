@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -414,6 +415,37 @@ static void a_burst_has_few_bytes(void **state)
     vn_host_down(h);
 }
 
+/* The interface's limit is ours, but anyone may raise it. */
+static void a_longer_packet_comes_whole(void **state)
+{
+    (void)state;
+    enum { HEADERS = 28, PAYLOAD = 64000 };
+    const int segment = 1000;
+    static uint8_t payload[PAYLOAD];
+    vn_test_fill(payload, sizeof(payload));
+    struct vn_host_config c = config();
+    struct vn_host *h = up(&c);
+    assert_int_equal(0, udp_send("10.66.3.9", 0)); /* once it is in force */
+    assert_ok(vn_netlink_link_gso(nl, ifindex_of(VN_HOST_IFNAME), 65536, 64));
+    assert_int_equal(1, tun_packets(h, "10.66.3.9", NULL));
+    struct sockaddr_any to = to_sockaddr("10.66.3.9", 5000);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const bool cuts = setsockopt(fd, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)) == 0;
+    if (cuts && vn_host_tun_port(h, 0)->cuts_udp) {
+        assert_int_equal(PAYLOAD, sendto(fd, payload, PAYLOAD, 0, &to.sa, to.len));
+        struct vn_pktbuf *b;
+        size_t n;
+        assert_ok(vn_host_tun_read(h, 0, &b, 1, &n));
+        assert_int_equal(1, n);
+        assert_int_equal(HEADERS + PAYLOAD, b->len);
+        assert_memory_equal(payload, b->data + HEADERS, PAYLOAD);
+        assert_int_equal(segment, b->gso_size);
+        vn_pktbuf_free(b);
+    }
+    close(fd);
+    vn_host_down(h);
+}
+
 static void update_moves_to_other_addresses(void **state)
 {
     (void)state;
@@ -709,6 +741,7 @@ int main(void)
         T(packets_written_arrive),
         T(a_burst_is_bounded),
         T(a_burst_has_few_bytes),
+        T(a_longer_packet_comes_whole),
         T(flows_are_spread_over_queues),
         T(nobody_becomes_a_queue_of_another),
         T(fewer_queues_will_do),

@@ -1,5 +1,6 @@
 #include "base/pktbuf.h"
 
+#include "base/limits.h"
 #include "support/test.h"
 
 static void has_room_on_both_sides(void **state)
@@ -57,7 +58,9 @@ static void shares_end_one_by_one(void **state)
 static void used_buffers_are_as_new(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {10, 400, 1500, 2048, 2049, 16384, 65000, 66560, 66561};
+    static const size_t sizes[] = {
+        10,    400,   1500, 2048, 2049, 16384, VN_SUPER_PACKET_OURS, VN_SUPER_PACKET_OURS + 1,
+        65000, 66560, 66561};
     for (int round = 0; round < 3; round++) {
         struct vn_pktbuf *b[VN_ARRAY_LEN(sizes)][40];
         for (size_t i = 0; i < VN_ARRAY_LEN(sizes); i++) {
