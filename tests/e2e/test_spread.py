@@ -1,6 +1,6 @@
 """B sends four downloads to a through relays whose links carry 20 Mbit/s each: together they carry more. Where all ways
 have one link in common, b tries once, sees that nothing is gained, and goes one way."""
-# timeout: 240
+# timeout: 480
 import os
 
 from lib import *
@@ -60,7 +60,8 @@ def flows_share_two_relays():
         wires[n].set(*NARROW)
     curls = downloads()
     wait_until(lambda: nb.relay("a", (nc, nd)) and len(route(nb, "a")["standbys"]) == 1, 60, "one relay carries them, one stands by")
-    wait_until(lambda: mbit(4) > 21 and told("kept"), 100, "together they carry more than one")
+    # A trial on a machine that is busy may gain nothing: then the next one comes two minutes later.
+    wait_until(lambda: mbit(4) > 21 and told("kept"), 220, "together they carry more than one")
     log(f"together: {mbit(8):.1f} Mbit/s")
     check(spread() == {"c", "d"} - {nb.relay("a", (nc, nd)).tag}, "by both")
     check("some flows by " in nb.cli("routes").stdout, "routes says so")
