@@ -308,7 +308,7 @@ def folders():
         return
     for verb in ("run", "stop", "user list", "token list"):
         refused(verb.split(), "run as root, or as its owner", 1, user=65534)
-    refused(["init"], "run as root, or choose another folder", 1, user=65534)
+    refused(["init", "--public", "127.0.0.1"], "run as root, or choose another folder", 1, user=65534)
 
 
 def away():
