@@ -6,8 +6,8 @@
 #include "support/test.h"
 
 #define DESTS 16
-#define WARM_UP_S 60
-#define SECONDS 50 /* no stream makes a step of its KEM meanwhile */
+#define WARM_UP_S 130 /* ways are set up, the last ones after a minute and more */
+#define SECONDS 50    /* no stream makes a step of its KEM meanwhile */
 
 struct scene {
     struct vn_world w;
