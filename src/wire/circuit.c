@@ -78,9 +78,9 @@ vn_status vn_circuit_decode(struct vn_span bytes, struct vn_circuit_msg *ret)
 {
     struct vn_reader r = vn_reader_of(bytes);
     struct vn_circuit_msg m = {0};
-    uint8_t type;
+    uint8_t type = 0; /* of no message */
     bool ok = vn_read_u8(&r, &type);
-    switch (ok ? type : 0) {
+    switch (type) {
     case VN_CIRCUIT_SETUP:
         ok = vn_read_u8(&r, &m.hops) && vn_read_u32(&r, &m.request) &&
              read_label(&r, &m.reverse_label) && vn_read_span16(&r, &m.blob);

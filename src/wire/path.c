@@ -95,9 +95,9 @@ vn_status vn_path_decode(struct vn_span bytes, struct vn_path_msg *ret)
 {
     struct vn_reader r = vn_reader_of(bytes);
     struct vn_path_msg m = {0};
-    uint8_t type;
+    uint8_t type = 0; /* of no message */
     bool ok = vn_read_u8(&r, &type);
-    switch (ok ? type : 0) {
+    switch (type) {
     case VN_PATH_QUERY:
         ok = vn_read_u32(&r, &m.request) && vn_read_u8(&r, &m.flags) &&
              (m.flags & ~VN_PATH_STATEMENT) == 0 && vn_read_copy(&r, m.of.b, VN_ID_LEN) &&
