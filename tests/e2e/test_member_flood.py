@@ -8,7 +8,7 @@ from veil import Guardian, Node, Traffic
 
 if not PROBE.exists():
     skip("guardian_probe is not built")
-MEMBERS, RATE, SECONDS = 10, 80, 6  # each is allowed 50 a second
+MEMBERS, RATE, SECONDS = 4, 100, 10  # each is allowed 50 a second, and signs what it sends here: 2 ms on a slow machine
 
 net = Net()
 srv, a, b, c = (net.machine(n) for n in ("srv", "a", "b", "c"))
@@ -50,7 +50,7 @@ def who_is_honest_gets_through():
     for d in flooders:
         d.process.stdin.write("\n")
         d.process.stdin.flush()
-    wait_until(lambda: nb.drops().get("control_rate", 0) > drops.get("control_rate", 0), 5, "b drops what is above their rates")
+    wait_until(lambda: nb.drops().get("control_rate", 0) > drops.get("control_rate", 0), 8, "b drops what is above their rates")
     times = c.ping(nb.ip4, wait=5)
     check(not any('"ended"' in d.log_text() for d in flooders), "the flood is not over yet")
     check(len(times) == 1 and times[0] < 2000, f"who never spoke to b reaches it: {times} ms")
