@@ -43,9 +43,23 @@ def sleep(what, between, limit=1):
     return created == [n.daemon.log_text().count("tether_created") for n in (na, nb)]
 
 
+def at_rest(*nodes, seconds=6):
+    """A condition: their core threads, the programs' first, have made no turn for so long. /proc says it, and wakes nobody."""
+    seen = {"turns": None, "since": 0}
+
+    def look():
+        turns = [pathlib.Path(f"/proc/{n.daemon.pid}/task/{n.daemon.pid}/status").read_text()
+                 .partition("voluntary_ctxt_switches:")[2].split()[0] for n in nodes]
+        if turns != seen["turns"]:
+            seen.update(turns=turns, since=time.monotonic())
+        return time.monotonic() - seen["since"] >= seconds
+
+    return look
+
+
 def nobody_talks():
     """Nothing comes and nobody sends: what came due while they slept is done by a clock that went on, or hours late."""
-    time.sleep(10)  # what a start leaves to do is done by then; to look would wake them
+    wait_until(at_rest(na, nb), 60, "what a start leaves to do is done")
     clock_says(8 * 3600)  # and no SIGSTOP: SIGCONT interrupts a wait, which a suspend does not
     for n in (na, nb):
         wait_until(lambda: "session_renewed" in n.daemon.log_text(), 5, f"{n.tag} renews its certificate")
