@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool port_of(const char *text, uint16_t *ret)
+bool vn_port_parse(const char *text, uint16_t *ret)
 {
     char *end;
     errno = 0;
@@ -37,7 +37,7 @@ vn_status vn_host_port_parse(const char *text, char ret_host[VN_HOST_MAX], uint1
         strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:*") < host_n)
         return VN_ERR_MALFORMED;
     uint16_t value = 0;
-    if (port && !port_of(port, &value))
+    if (port && !vn_port_parse(port, &value))
         return VN_ERR_MALFORMED;
     memcpy(ret_host, host, host_n);
     ret_host[host_n] = 0;

@@ -12,3 +12,5 @@
  * there is none. */
 VN_MUST_CHECK vn_status vn_host_port_parse(const char *text, char ret_host[VN_HOST_MAX],
                                            uint16_t *ret_port);
+/** A port by itself, 0 to 65535: digits alone. False: it is none. */
+VN_MUST_CHECK bool vn_port_parse(const char *text, uint16_t *ret);

@@ -1,8 +1,8 @@
 #include "guardian/cluster.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "base/host_port.h"
 #include "base/secret.h"
 
 #define YEAR_MS (365ull * 86400000)
@@ -56,12 +56,7 @@ static vn_status load_port(struct vn_store *s, const char *name, uint16_t *ret)
     vn_status st = vn_store_get(s, name, &text, NULL);
     if (st != VN_OK)
         return st == VN_ERR_NOTFOUND ? VN_OK : st;
-    char *end;
-    const unsigned long v = strtoul(text, &end, 10);
-    if (*end || end == text || v > UINT16_MAX)
-        return VN_ERR_MALFORMED;
-    *ret = (uint16_t)v;
-    return VN_OK;
+    return vn_port_parse(text, ret) ? VN_OK : VN_ERR_MALFORMED;
 }
 
 vn_status vn_cluster_load(struct vn_store *s, struct vn_cluster_config *ret)

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "guardian/cmd_ask.h"
@@ -29,14 +28,11 @@ struct wanted {
 
 static int read_port(const char *option, const char *text, uint16_t usual, uint16_t *ret)
 {
-    char *end = "";
-    const unsigned long v = text ? strtoul(text, &end, 10) : usual;
-    if (*end || v == 0 || v > UINT16_MAX || (text && (text[0] == '-' || text[0] == '+'))) {
-        vn_die("%s is a port, 1 to 65535; see veilnet-guardian help", option);
-        return 2;
-    }
-    *ret = (uint16_t)v;
-    return 0;
+    *ret = usual;
+    if (!text || (vn_port_parse(text, ret) && *ret != 0))
+        return 0;
+    vn_die("%s is a port, 1 to 65535; see veilnet-guardian help", option);
+    return 2;
 }
 
 /* One more of a comma list, into one. VN_ERR_NOTFOUND: that was all. */

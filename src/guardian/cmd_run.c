@@ -236,14 +236,11 @@ static int check_port(const struct vn_guardian_config *c, const char *option,
 static int read_port(const char *option, const char *word, int usual, uint16_t *room,
                      const uint16_t **ret)
 {
-    char *end = "";
     if (!word)
         return 0;
-    const bool none = strcmp(word, "none") == 0;
-    const unsigned long port = none ? 0 : strtoul(word, &end, 10);
-    if (*end || word[0] == '-' || word[0] == '+' || port > UINT16_MAX || (!none && !port))
+    *room = 0;
+    if (strcmp(word, "none") != 0 && (!vn_port_parse(word, room) || *room == 0))
         return vn_die("%s is a port, 1 to 65535 (usually %d), or none", option, usual);
-    *room = (uint16_t)port;
     *ret = room;
     return 0;
 }
