@@ -102,11 +102,18 @@ void vn_hop_event_worn(struct vn_node *n, uint32_t handle);
 void vn_hop_event_restarted(struct vn_node *n, uint32_t handle);
 void vn_hop_event_message(struct vn_node *n, uint32_t handle, struct vn_span bytes);
 
-/* hop.c, for hop_signal.c */
+/* hop.c, for the others */
+/** Takes h out of everything; its circuits are gone. */
+void vn_hop_free(struct vn_node *n, struct vn_hop *h);
 VN_MUST_CHECK vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer,
                                    const struct vn_id *tether, struct vn_hop **ret);
 /* Fresh parameters for each peer connection. */
 VN_MUST_CHECK vn_status vn_hop_make_ice(struct vn_node *n, struct vn_ice_params ret[VN_HOP_PCS]);
+/* hop_end.c */
+/** The tether is gone at the worker, or about to be. Streams learn it after the hop is forgotten,
+ * so that they may make a new one. */
+void vn_hop_gone(struct vn_node *n, struct vn_hop *h, bool tell_peer);
+void vn_hop_on_idle(void *hop);
 /* hop_restart.c */
 /** Begins a restart, as the one of that generation; one under way is given up. better: for none but
  * a better pair. */

@@ -12,8 +12,6 @@
 
 #define PROBE_WAIT_MS 2000   /* an arm that has not answered then is dead */
 #define SETUP_AGAIN_MS 10000 /* doubles with each SETUP that comes to nothing, six times */
-#define DISCOVER_MS 5000     /* likewise */
-#define DOUBLINGS_MAX 6u
 
 /* ---- arms ---- */
 
@@ -35,8 +33,7 @@ struct vn_arm *vn_learn_arm_of(struct vn_learner *l, const struct vn_circuit *c)
     return NULL;
 }
 
-/* relay: NULL for the direct path. NULL: no room. */
-static struct vn_arm *arm_get(struct vn_learner *l, const struct vn_id *relay)
+struct vn_arm *vn_learn_add_arm(struct vn_learner *l, const struct vn_id *relay)
 {
     uint64_t key = relay ? vn_place_key(relay) : VN_ARM_DIRECT;
     struct vn_arm *a = vn_learn_arm(l, key);
@@ -49,7 +46,7 @@ static struct vn_arm *arm_get(struct vn_learner *l, const struct vn_id *relay)
     return a;
 }
 
-static void drop_circuit(struct vn_node *n, struct vn_arm *a)
+void vn_arm_drop_circuit(struct vn_node *n, struct vn_arm *a)
 {
     struct vn_circuit *c = VN_TAKE(a->circuit);
     if (c)
@@ -86,7 +83,8 @@ static void set_up(struct vn_learner *l, struct vn_arm *a)
     bool direct = a->key == VN_ARM_DIRECT;
     if (a->circuit || (direct && !direct_up(s)) || (!direct && n->now_ms < a->again_ms))
         return;
-    a->again_ms = n->now_ms + ((uint64_t)SETUP_AGAIN_MS << VN_MIN(a->fails, DOUBLINGS_MAX));
+    a->again_ms =
+        n->now_ms + ((uint64_t)SETUP_AGAIN_MS << VN_MIN(a->fails, VN_LEARN_DOUBLINGS_MAX));
     a->fails++;
     vn_status st =
         direct ? vn_circuit_open(n, s->peer->hop, s, &a->circuit) : open_relayed(n, s, a);
@@ -159,26 +157,10 @@ static void follow(struct vn_learner *l)
         probe(l, a);
 }
 
-static bool is_relay(struct vn_node *n, const struct vn_id *relay)
-{
-    const struct vn_peer *r = vn_peer_get(n, relay);
-    return r && vn_relaying_may(n, r->cert) && vn_relay_grade(n, r, NULL) >= VN_RELAY_ANY &&
-           !vn_quarantine_refuses(n, r->cert);
-}
-
-static void exclude_unwanted(struct vn_learner *l)
-{
-    for (size_t i = 0; i < l->count; i++) {
-        const struct vn_arm *a = &l->arms[i];
-        if (a->key != VN_ARM_DIRECT)
-            vn_ccx_exclude(&l->ccx, a->key, !is_relay(l->node, &a->relay));
-    }
-}
-
 /* The one that the router drew, or another that is set up; NULL: none is. */
 static struct vn_arm *rescuer(struct vn_learner *l)
 {
-    exclude_unwanted(l);
+    vn_learn_exclude_unwanted(l);
     const struct vn_ccx_arm *want = vn_ccx_current(&l->ccx);
     struct vn_arm *best = want ? vn_learn_arm(l, want->key) : NULL;
     if (vn_arm_is_ready(best) && best->circuit != l->stream->circuit)
@@ -264,94 +246,6 @@ void vn_learn_answered(struct vn_node *n, struct vn_stream *s, struct vn_circuit
 
 /* ---- a tick ---- */
 
-static size_t live_relays(const struct vn_learner *l)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < l->ccx.count; i++)
-        count += l->ccx.arms[i].key != VN_ARM_DIRECT && l->ccx.arms[i].state == VN_CCX_LIVE;
-    return count;
-}
-
-static void drop_arm(struct vn_learner *l, struct vn_arm *a)
-{
-    drop_circuit(l->node, a);
-    vn_ccx_remove(&l->ccx, a->key);
-    *a = l->arms[--l->count];
-}
-
-/* For a relay that the settings prefer: one that they do not, and nobody needs just now. */
-static bool make_room(struct vn_learner *l, enum vn_relay_grade grade)
-{
-    struct vn_arm *worst = NULL;
-    if (l->count <= VN_LEARN_RELAYS_MAX)
-        return true;
-    for (size_t i = 0; i < l->count; i++) {
-        struct vn_arm *a = &l->arms[i];
-        if (a->key == VN_ARM_DIRECT || vn_ccx_is_kept(&l->ccx, a->key) ||
-            a->circuit == l->stream->circuit || vn_learn_spread_has(l, a->circuit) ||
-            vn_relay_grade(l->node, vn_peer_get(l->node, &a->relay), NULL) >= grade)
-            continue;
-        if (!worst ||
-            vn_ccx_find(&l->ccx, a->key)->loss_q16 > vn_ccx_find(&l->ccx, worst->key)->loss_q16)
-            worst = a;
-    }
-    if (worst)
-        drop_arm(l, worst);
-    return worst != NULL;
-}
-
-/* Those that may not relay any more go, new ones come. */
-static void look_for_relays(struct vn_learner *l)
-{
-    struct vn_node *n = l->node;
-    exclude_unwanted(l);
-    for (size_t i = l->count; i-- > 0;) {
-        struct vn_arm *a = &l->arms[i];
-        if (!vn_ccx_find(&l->ccx, a->key)->excluded)
-            continue;
-        if (!a->circuit || a->circuit != l->stream->circuit) /* follow() leaves that first */
-            drop_arm(l, a);
-    }
-    struct vn_place_candidate list[VN_CANDIDATES_MAX];
-    size_t count = vn_places_candidates(n, l->stream->peer, list, VN_ARRAY_LEN(list));
-    for (size_t i = 0; i < count; i++) {
-        if (!vn_learn_arm(l, list[i].key) && !make_room(l, list[i].grade))
-            continue;
-        if (list[i].ready)
-            (void)arm_get(l, &list[i].node);
-        if (!list[i].ready || list[i].unproven)
-            vn_places_want(n, &list[i].node);
-    }
-    if (live_relays(l) >= VN_CCX_STANDBYS_MAX || n->now_ms < l->discover_ms)
-        return;
-    l->discover_ms = n->now_ms + ((uint64_t)DISCOVER_MS << VN_MIN(l->discoveries++, DOUBLINGS_MAX));
-    vn_places_sought(n);
-}
-
-/* The cheapest of those that the settings pin; the present one while that is about as cheap. */
-static void follow_rules(struct vn_learner *l)
-{
-    const struct vn_ccx_arm *best = NULL, *now = NULL;
-    for (size_t i = 0; i < l->count; i++) {
-        const struct vn_arm *a = &l->arms[i];
-        const struct vn_ccx_arm *seen = vn_ccx_find(&l->ccx, a->key);
-        const struct vn_peer *r = a->key == VN_ARM_DIRECT ? NULL : vn_peer_get(l->node, &a->relay);
-        if (!r || seen->excluded || seen->state != VN_CCX_LIVE ||
-            vn_relay_grade(l->node, r, NULL) != VN_RELAY_PINNED)
-            continue;
-        if (l->ccx.is_pinned && l->ccx.pinned == a->key)
-            now = seen;
-        if (!best || seen->cost_us < best->cost_us)
-            best = seen;
-    }
-    if (now && !vn_ccx_is_worth_it(now->cost_us, best->cost_us))
-        best = now;
-    if (best)
-        vn_ccx_pin(&l->ccx, best->key);
-    else
-        vn_ccx_unpin(&l->ccx);
-}
-
 /* Who did not answer in time is dead; the path in use has liveness for that. */
 static void bury_silent(struct vn_learner *l)
 {
@@ -365,7 +259,7 @@ static void bury_silent(struct vn_learner *l)
         if (!silent || c == l->stream->circuit)
             continue;
         vn_ccx_died(&l->ccx, a->key);
-        drop_circuit(l->node, a);
+        vn_arm_drop_circuit(l->node, a);
     }
 }
 
@@ -390,10 +284,10 @@ static void on_tick(void *arg)
     set_active(l, l->sents > 1); /* one packet is worth no search */
     bury_silent(l);
     if (l->active)
-        look_for_relays(l);
+        vn_learn_look_for_relays(l);
     for (size_t i = 0; i < l->count; i++)
         vn_ccx_headroom(&l->ccx, l->arms[i].key, vn_arm_headroom(n, &l->arms[i]));
-    follow_rules(l);
+    vn_learn_follow_rules(l);
     struct vn_ccx_plan plan =
         vn_ccx_tick(&l->ccx, l->active ? &n->routes.budget : &none, n->now_ms);
     uint64_t wanted[VN_CCX_PROBES_MAX]; /* follow() may move arms */
@@ -428,7 +322,7 @@ static struct vn_learner *learner_new(struct vn_node *n, struct vn_stream *s)
     l->stream = s;
     vn_ccx_init(&l->ccx, seed);
     vn_ccx_set_home(&l->ccx, VN_ARM_DIRECT);
-    (void)arm_get(l, NULL);
+    (void)vn_learn_add_arm(l, NULL);
     vn_timer_init(&l->tick, on_tick, l);
     vn_timer_init(&l->check, vn_live_on_check, l);
     vn_learn_spread_init(l);
@@ -441,11 +335,11 @@ void vn_learn_took(struct vn_node *n, struct vn_stream *s)
     if (!s->learner && !(s->learner = learner_new(n, s)))
         return;
     struct vn_learner *l = s->learner;
-    struct vn_arm *a = arm_get(l, s->circuit->path ? &s->circuit->path->nodes[0] : NULL);
+    struct vn_arm *a = vn_learn_add_arm(l, s->circuit->path ? &s->circuit->path->nodes[0] : NULL);
     if (!a)
         return;
     if (a->circuit != s->circuit)
-        drop_circuit(n, a);
+        vn_arm_drop_circuit(n, a);
     a->circuit = s->circuit;
     use(l, a);
 }

@@ -21,6 +21,8 @@ struct vn_circuit;
 struct vn_ev_sent;
 struct vn_node_way;
 
+#define VN_LEARN_DOUBLINGS_MAX 6u /* of times until something is tried again */
+
 /** Frames, and how many of them were lost; the recent ones more. */
 struct vn_lossy {
     uint64_t frames, lost;
@@ -104,7 +106,19 @@ uint32_t vn_arm_headroom(struct vn_node *n, const struct vn_arm *a);
 /** What the learner of s, which may be NULL, thinks of a way: adds it. */
 void vn_learn_describe(const struct vn_stream *s, struct vn_node_way *way);
 
+/* learn_relays.c */
+/** Relays that may not be used now are left out. */
+void vn_learn_exclude_unwanted(struct vn_learner *l);
+/** Those that may not relay any more go, new ones come. */
+void vn_learn_look_for_relays(struct vn_learner *l);
+/** The cheapest of those that the settings pin; the present one while that is about as cheap. */
+void vn_learn_follow_rules(struct vn_learner *l);
+
 /* learn.c, for the others */
+/** relay: NULL for the direct path. NULL: no room. */
+struct vn_arm *vn_learn_add_arm(struct vn_learner *l, const struct vn_id *relay);
+/** May be without one. */
+void vn_arm_drop_circuit(struct vn_node *n, struct vn_arm *a);
 /** NULL: there is none. */
 struct vn_arm *vn_learn_arm(struct vn_learner *l, uint64_t key);
 /** NULL: none has that circuit. */
