@@ -7,6 +7,7 @@
 #include "any_hour.h"
 
 #include "wire/handshake.c"
+#include "wire/handshake_m1.c"
 
 int main(void)
 {

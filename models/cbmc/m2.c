@@ -7,6 +7,7 @@
 #include "harness.h"
 
 #include "wire/handshake.c"
+#include "wire/handshake_m2.c"
 
 int main(void)
 {
@@ -21,9 +22,9 @@ int main(void)
         return 0;
 
     assert(peeked && in.n <= VN_CONTROL_PAYLOAD_MAX);
-    assert(stands_at(v.ct, in, SHORT_HEAD_LEN) && v.ct.n == suite.ct_len);
-    assert(stands_at(v.sealed, in, SHORT_HEAD_LEN + suite.ct_len) &&
-           SHORT_HEAD_LEN + suite.ct_len + v.sealed.n == in.n);
+    assert(stands_at(v.ct, in, VN_HS_SHORT_HEAD_LEN) && v.ct.n == suite.ct_len);
+    assert(stands_at(v.sealed, in, VN_HS_SHORT_HEAD_LEN + suite.ct_len) &&
+           VN_HS_SHORT_HEAD_LEN + suite.ct_len + v.sealed.n == in.n);
 
     char some;
     struct vn_hs_state s = {.suite = &suite, .sid = nondet_id()};

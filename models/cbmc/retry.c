@@ -7,6 +7,7 @@
 #include "any_hour.h"
 
 #include "wire/handshake.c"
+#include "wire/handshake_retry.c"
 
 int main(void)
 {
