@@ -4,46 +4,10 @@
  *   - refresh: 60 s before the allocation's end, or half of a shorter life
  *   - each permission and channel: every 4 minutes while wanted
  */
-#include "transport/turn.h"
-
 #include <stdlib.h>
 
-#include "base/reader.h"
-#include "transport/stun.h"
-#include "transport/turn_auth.h"
+#include "transport/turn_i.h"
 #include "transport/udp.h"
-
-struct request {
-    bool active;
-    uint16_t method;
-    struct vn_stun_txid txid;
-    unsigned sent;  /* transmissions */
-    unsigned stale; /* nonces in a row that were */
-    uint64_t next_us;
-};
-
-/* What an allocation asks of its server, each thing with one request at a time. */
-struct item {
-    struct request rq;
-    uint64_t renew_us; /* UINT64_MAX: not again */
-    struct vn_addr peer;
-    uint16_t channel; /* 0: a permission */
-    bool done;        /* the server agreed */
-};
-
-struct vn_turn {
-    struct vn_turn_auth auth;
-    struct vn_turn_config cfg; /* without the credentials */
-    enum vn_turn_state state;
-    unsigned error;
-    struct vn_addr relayed, mapped;
-    struct item allocation;
-    struct item permissions[VN_TURN_PERMISSIONS_MAX];
-    size_t permission_count;
-    struct item channels[VN_TURN_CHANNELS_MAX];
-    size_t channel_count;
-    bool settled; /* a channel was asked for */
-};
 
 vn_status vn_turn_new(const struct vn_turn_config *cfg, uint64_t now_us, struct vn_turn **ret)
 {
@@ -72,17 +36,17 @@ static void fail(struct vn_turn *t, unsigned error)
 
 /* ---- requests ---- */
 
-static bool is_allocation(const struct vn_turn *t, const struct item *it)
+static bool is_allocation(const struct vn_turn *t, const struct vn_turn_item *it)
 {
     return it == &t->allocation;
 }
 
-static void transmit(struct vn_turn *t, const struct item *it, uint32_t lifetime_s)
+static void transmit(struct vn_turn *t, const struct vn_turn_item *it, uint32_t lifetime_s)
 {
     uint8_t buf[VN_STUN_BYTES_MAX + 2 * VN_STUN_TEXT_MAX];
     struct vn_writer w = vn_writer_of(buf, sizeof(buf));
     struct vn_span out;
-    const struct request *rq = &it->rq;
+    const struct vn_turn_request *rq = &it->rq;
     vn_stun_begin(&w, VN_STUN_REQUEST, rq->method, &rq->txid);
     switch (rq->method) {
     case VN_TURN_ALLOCATE:
@@ -105,9 +69,9 @@ static void transmit(struct vn_turn *t, const struct item *it, uint32_t lifetime
         t->cfg.send(t->cfg.arg, out);
 }
 
-static void retransmit(struct vn_turn *t, struct item *it, uint64_t now_us)
+static void retransmit(struct vn_turn *t, struct vn_turn_item *it, uint64_t now_us)
 {
-    struct request *rq = &it->rq;
+    struct vn_turn_request *rq = &it->rq;
     /* A stream carries it surely, so there only the waiting is the same. */
     const bool once = t->cfg.stream && rq->sent > 0;
     rq->next_us = now_us + ((uint64_t)VN_ICE_RTO_US << rq->sent);
@@ -116,10 +80,10 @@ static void retransmit(struct vn_turn *t, struct item *it, uint64_t now_us)
         transmit(t, it, UINT32_MAX);
 }
 
-static void ask(struct vn_turn *t, struct item *it, uint16_t method, uint64_t now_us)
+static void ask(struct vn_turn *t, struct vn_turn_item *it, uint16_t method, uint64_t now_us)
 {
     const unsigned stale = it->rq.stale;
-    it->rq = (struct request){.active = true, .method = method, .stale = stale};
+    it->rq = (struct vn_turn_request){.active = true, .method = method, .stale = stale};
     it->renew_us = UINT64_MAX;
     if (t->cfg.random->fill(t->cfg.random->self, it->rq.txid.b, VN_STUN_TXID_LEN) == VN_OK)
         retransmit(t, it, now_us);
@@ -127,7 +91,7 @@ static void ask(struct vn_turn *t, struct item *it, uint16_t method, uint64_t no
         it->rq.next_us = now_us + VN_ICE_RTO_US; /* with the next one */
 }
 
-static void begin(struct vn_turn *t, struct item *it, uint64_t now_us)
+static void begin(struct vn_turn *t, struct vn_turn_item *it, uint64_t now_us)
 {
     it->rq.stale = 0;
     ask(t, it,
@@ -147,20 +111,15 @@ static bool has_channel(const struct vn_turn *t, const struct vn_ip *ip)
     return false;
 }
 
-static bool is_family(const struct vn_turn *t, const struct vn_addr *peer)
-{
-    return vn_ip_is_v4(&peer->ip) != t->cfg.v6;
-}
-
 void vn_turn_permit(struct vn_turn *t, const struct vn_addr *peer, uint64_t now_us)
 {
-    if (!is_family(t, peer) || t->permission_count == VN_TURN_PERMISSIONS_MAX)
+    if (!vn_turn_is_family(t, peer) || t->permission_count == VN_TURN_PERMISSIONS_MAX)
         return;
     for (size_t i = 0; i < t->permission_count; i++)
         if (vn_ip_equal(&t->permissions[i].peer.ip, &peer->ip))
             return;
-    struct item *it = &t->permissions[t->permission_count++];
-    *it = (struct item){.peer = *peer, .renew_us = now_us};
+    struct vn_turn_item *it = &t->permissions[t->permission_count++];
+    *it = (struct vn_turn_item){.peer = *peer, .renew_us = now_us};
     if (t->state == VN_TURN_ALLOCATED)
         begin(t, it, now_us);
 }
@@ -170,83 +129,21 @@ void vn_turn_bind(struct vn_turn *t, const struct vn_addr *peer, uint64_t now_us
     for (size_t i = 0; i < t->channel_count; i++)
         if (vn_addr_equal(&t->channels[i].peer, peer))
             return;
-    if (!is_family(t, peer) || t->channel_count == VN_TURN_CHANNELS_MAX)
+    if (!vn_turn_is_family(t, peer) || t->channel_count == VN_TURN_CHANNELS_MAX)
         return;
     t->settled = true;
-    struct item *it = &t->channels[t->channel_count];
-    *it = (struct item){.peer = *peer,
-                        .channel = (uint16_t)(VN_TURN_CHANNEL_FIRST + t->channel_count),
-                        .renew_us = now_us};
+    struct vn_turn_item *it = &t->channels[t->channel_count];
+    *it = (struct vn_turn_item){.peer = *peer,
+                                .channel = (uint16_t)(VN_TURN_CHANNEL_FIRST + t->channel_count),
+                                .renew_us = now_us};
     t->channel_count++;
     if (t->state == VN_TURN_ALLOCATED)
         begin(t, it, now_us);
 }
 
-uint16_t vn_turn_channel(const struct vn_turn *t, const struct vn_addr *peer)
-{
-    for (size_t i = 0; i < t->channel_count; i++)
-        if (t->channels[i].done && vn_addr_equal(&t->channels[i].peer, peer))
-            return t->channels[i].channel;
-    return 0;
-}
-
-/* ---- sending ---- */
-
-void vn_turn_put_channel_header(uint8_t ret[VN_TURN_CHANNEL_HEADER], uint16_t channel, size_t n)
-{
-    ret[0] = (uint8_t)(channel >> 8);
-    ret[1] = (uint8_t)channel;
-    ret[2] = (uint8_t)(n >> 8);
-    ret[3] = (uint8_t)n;
-}
-
-void vn_turn_send(struct vn_turn *t, const struct vn_addr *peer, struct vn_span datagram)
-{
-    uint8_t buf[VN_STUN_BYTES_MAX];
-    struct vn_writer w = vn_writer_of(buf, sizeof(buf));
-    struct vn_span out;
-    if (t->state != VN_TURN_ALLOCATED || !is_family(t, peer))
-        return;
-    const uint16_t channel = vn_turn_channel(t, peer);
-    if (channel) {
-        static const uint8_t zeros[3];
-        vn_write_u16(&w, channel);
-        vn_write_u16(&w, (uint16_t)datagram.n);
-        vn_write_span(&w, datagram);
-        vn_write_bytes(&w, zeros, t->cfg.stream ? (4 - datagram.n % 4) % 4 : 0);
-        out = vn_writer_span(&w);
-        if (out.n > 0)
-            t->cfg.send(t->cfg.arg, out);
-        return;
-    }
-    struct vn_stun_txid txid;
-    if (t->cfg.random->fill(t->cfg.random->self, txid.b, sizeof(txid.b)) != VN_OK)
-        return;
-    vn_stun_begin(&w, VN_STUN_INDICATION, VN_TURN_SEND, &txid);
-    vn_stun_put_peer(&w, peer, &txid);
-    vn_stun_put_data(&w, datagram);
-    if (vn_stun_end_bare(&w, &out) == VN_OK)
-        t->cfg.send(t->cfg.arg, out);
-}
-
-struct vn_turn *vn_turn_free(struct vn_turn *t)
-{
-    if (!t)
-        return NULL;
-    struct request *rq = &t->allocation.rq;
-    if (t->state == VN_TURN_ALLOCATED &&
-        t->cfg.random->fill(t->cfg.random->self, rq->txid.b, VN_STUN_TXID_LEN) == VN_OK) {
-        rq->method = VN_TURN_REFRESH;
-        transmit(t, &t->allocation, 0);
-    }
-    vn_turn_auth_done(&t->auth);
-    free(t);
-    return NULL;
-}
-
 /* ---- answers ---- */
 
-static struct item *next_item(struct vn_turn *t, size_t *at)
+static struct vn_turn_item *next_item(struct vn_turn *t, size_t *at)
 {
     const size_t i = (*at)++;
     if (i == 0)
@@ -257,9 +154,9 @@ static struct item *next_item(struct vn_turn *t, size_t *at)
     return c < t->channel_count ? &t->channels[c] : NULL;
 }
 
-static struct item *item_of(struct vn_turn *t, const struct vn_stun_msg *m)
+static struct vn_turn_item *item_of(struct vn_turn *t, const struct vn_stun_msg *m)
 {
-    struct item *it;
+    struct vn_turn_item *it;
     for (size_t at = 0; (it = next_item(t, &at));)
         if (it->rq.active && it->rq.method == m->method &&
             memcmp(it->rq.txid.b, m->txid.b, VN_STUN_TXID_LEN) == 0)
@@ -268,7 +165,7 @@ static struct item *item_of(struct vn_turn *t, const struct vn_stun_msg *m)
 }
 
 /* The request came to nothing. */
-static void give_up(struct vn_turn *t, struct item *it, unsigned error)
+static void give_up(struct vn_turn *t, struct vn_turn_item *it, unsigned error)
 {
     it->rq.active = false;
     /* 437: the server knows no allocation here, whatever it was asked. */
@@ -295,8 +192,8 @@ static void take_lifetime(struct vn_turn *t, const struct vn_stun_msg *m, uint64
 
 static void take_allocation(struct vn_turn *t, const struct vn_stun_msg *m, uint64_t now_us)
 {
-    struct item *it;
-    if (!m->has_relayed || m->relayed.port == 0 || !is_family(t, &m->relayed)) {
+    struct vn_turn_item *it;
+    if (!m->has_relayed || m->relayed.port == 0 || !vn_turn_is_family(t, &m->relayed)) {
         fail(t, 0);
         return;
     }
@@ -308,7 +205,7 @@ static void take_allocation(struct vn_turn *t, const struct vn_stun_msg *m, uint
         begin(t, it, now_us);
 }
 
-static void take_success(struct vn_turn *t, struct item *it, const struct vn_stun_msg *m,
+static void take_success(struct vn_turn *t, struct vn_turn_item *it, const struct vn_stun_msg *m,
                          uint64_t now_us)
 {
     it->rq.active = false;
@@ -321,7 +218,7 @@ static void take_success(struct vn_turn *t, struct item *it, const struct vn_stu
         it->renew_us = now_us + VN_TURN_RENEW_US;
 }
 
-static void take_error(struct vn_turn *t, struct item *it, const struct vn_stun_msg *m,
+static void take_error(struct vn_turn *t, struct vn_turn_item *it, const struct vn_stun_msg *m,
                        uint64_t now_us)
 {
     /* RFC 8489 section 9.2.5: once with credentials; a second 401 says that they are wrong. */
@@ -349,14 +246,14 @@ static bool is_authentic(const struct vn_turn *t, const struct vn_stun_msg *m)
     return vn_turn_auth_verify(&t->auth, m) == VN_OK;
 }
 
-static enum vn_turn_input take_stun(struct vn_turn *t, struct vn_dgram in, uint64_t now_us,
-                                    struct vn_addr *ret_from, struct vn_dgram *ret_data)
+enum vn_turn_input vn_turn_take_stun(struct vn_turn *t, struct vn_dgram in, uint64_t now_us,
+                                     struct vn_addr *ret_from, struct vn_dgram *ret_data)
 {
     struct vn_stun_msg m;
     if (vn_stun_decode(VN_SPAN(in.p, in.n), &m) != VN_OK)
         return VN_TURN_IN_MALFORMED;
     if (m.cls == VN_STUN_INDICATION && m.method == VN_TURN_DATA) {
-        if (!m.has_peer || !m.has_data || m.data.n == 0 || !is_family(t, &m.peer))
+        if (!m.has_peer || !m.has_data || m.data.n == 0 || !vn_turn_is_family(t, &m.peer))
             return VN_TURN_IN_MALFORMED;
         *ret_from = m.peer;
         *ret_data = (struct vn_dgram){in.p + (m.data.p - in.p), m.data.n};
@@ -364,7 +261,7 @@ static enum vn_turn_input take_stun(struct vn_turn *t, struct vn_dgram in, uint6
     }
     if (m.cls != VN_STUN_SUCCESS && m.cls != VN_STUN_ERROR)
         return VN_TURN_IN_UNKNOWN;
-    struct item *it = item_of(t, &m);
+    struct vn_turn_item *it = item_of(t, &m);
     if (!it)
         return VN_TURN_IN_UNKNOWN;
     if (m.cls == VN_STUN_ERROR && m.error == 0)
@@ -378,46 +275,16 @@ static enum vn_turn_input take_stun(struct vn_turn *t, struct vn_dgram in, uint6
     return VN_TURN_IN_CONTROL;
 }
 
-static enum vn_turn_input take_channel_data(const struct vn_turn *t, struct vn_dgram in,
-                                            struct vn_addr *ret_from, struct vn_dgram *ret_data)
-{
-    struct vn_reader r = vn_reader_of(VN_SPAN(in.p, in.n));
-    uint16_t channel, n;
-    if (!vn_read_u16(&r, &channel) || !vn_read_u16(&r, &n) || n == 0 || n > r.left)
-        return VN_TURN_IN_MALFORMED;
-    for (size_t i = 0; i < t->channel_count; i++)
-        if (t->channels[i].channel == channel) {
-            *ret_from = t->channels[i].peer;
-            *ret_data = (struct vn_dgram){in.p + VN_TURN_CHANNEL_HEADER, n};
-            return VN_TURN_IN_DATA;
-        }
-    return VN_TURN_IN_UNKNOWN;
-}
-
-static bool is_channel(uint8_t first)
-{
-    return first >= VN_TURN_CHANNEL_FIRST >> 8 && first <= VN_TURN_CHANNEL_LAST >> 8;
-}
-
-enum vn_turn_input vn_turn_input(struct vn_turn *t, struct vn_dgram in, uint64_t now_us,
-                                 struct vn_addr *ret_from, struct vn_dgram *ret_data)
-{
-    if (t->state == VN_TURN_FAILED)
-        return VN_TURN_IN_UNKNOWN;
-    return in.n > 0 && is_channel(in.p[0]) ? take_channel_data(t, in, ret_from, ret_data)
-                                           : take_stun(t, in, now_us, ret_from, ret_data);
-}
-
 /* ---- time ---- */
 
-static bool wants(const struct vn_turn *t, const struct item *it)
+static bool wants(const struct vn_turn *t, const struct vn_turn_item *it)
 {
     return t->state == VN_TURN_ALLOCATED || is_allocation(t, it);
 }
 
 void vn_turn_tick(struct vn_turn *t, uint64_t now_us)
 {
-    struct item *it;
+    struct vn_turn_item *it;
     for (size_t at = 0; t->state != VN_TURN_FAILED && (it = next_item(t, &at));) {
         if (it->rq.active && now_us >= it->rq.next_us) {
             if (it->rq.sent < VN_TURN_TRANSMISSIONS)
@@ -433,28 +300,28 @@ void vn_turn_tick(struct vn_turn *t, uint64_t now_us)
 uint64_t vn_turn_deadline(const struct vn_turn *t)
 {
     uint64_t due = UINT64_MAX;
-    const struct item *it;
+    const struct vn_turn_item *it;
     for (size_t at = 0; t->state != VN_TURN_FAILED && (it = next_item((struct vn_turn *)t, &at));)
         if (it->rq.active || wants(t, it))
             due = VN_MIN(due, it->rq.active ? it->rq.next_us : it->renew_us);
     return due;
 }
 
-/* ---- streams ---- */
+/* ---- the end ---- */
 
-vn_status vn_turn_frame_len(struct vn_span in, size_t *ret)
+struct vn_turn *vn_turn_free(struct vn_turn *t)
 {
-    struct vn_reader r = vn_reader_of(in);
-    uint16_t first, n;
-    if (!vn_read_u16(&r, &first) || !vn_read_u16(&r, &n))
-        return VN_ERR_AGAIN;
-    if (is_channel((uint8_t)(first >> 8)))
-        *ret = VN_TURN_CHANNEL_HEADER + ((size_t)n + 3) / 4 * 4;
-    else if (first < 0x4000 && n % 4 == 0)
-        *ret = 20 + (size_t)n;
-    else
-        return VN_ERR_MALFORMED;
-    return VN_OK;
+    if (!t)
+        return NULL;
+    struct vn_turn_request *rq = &t->allocation.rq;
+    if (t->state == VN_TURN_ALLOCATED &&
+        t->cfg.random->fill(t->cfg.random->self, rq->txid.b, VN_STUN_TXID_LEN) == VN_OK) {
+        rq->method = VN_TURN_REFRESH;
+        transmit(t, &t->allocation, 0);
+    }
+    vn_turn_auth_done(&t->auth);
+    free(t);
+    return NULL;
 }
 
 /* ---- what the caller asks ---- */
