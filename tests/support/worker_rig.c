@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/worker_i.h"
 #include "support/test.h"
 
 static vn_status rig_write(void *self, struct vn_span packet)
@@ -346,6 +347,12 @@ void vn_rig_connect(struct vn_rig *r, size_t a, size_t b, uint32_t tether)
     assert_int_equal(1, vn_rig_events(&r->side[b], VN_EV_TETHER_UP));
 }
 
+void vn_rig_cut(struct vn_rig *r, size_t a, size_t b, uint32_t tether)
+{
+    vn_rig_handle(&r->side[a], VN_CMD_TETHER_CLOSE, tether);
+    vn_rig_handle(&r->side[b], VN_CMD_TETHER_CLOSE, tether);
+}
+
 static struct vn_secret32 chain_key(uint32_t epoch)
 {
     struct vn_secret32 ck;
@@ -390,6 +397,16 @@ void vn_rig_rx_open(struct vn_rig_side *s, uint32_t rx, uint32_t tether, uint32_
     vn_rig_command(s, c);
 }
 
+struct vn_tx *vn_rig_tx(const struct vn_rig_side *s, uint32_t tx)
+{
+    return vn_map_get(s->worker->tx_by_handle, &tx);
+}
+
+struct vn_rx *vn_rig_rx(const struct vn_rig_side *s, uint32_t rx)
+{
+    return vn_map_get(s->worker->rx_by_handle, &rx);
+}
+
 void vn_rig_handle(struct vn_rig_side *s, unsigned type, uint32_t handle)
 {
     struct vn_cmd_handle *c = cmd_new(type, sizeof(*c));
@@ -422,6 +439,21 @@ void vn_rig_packet(struct vn_rig_side *s, const struct vn_inner *i)
 void vn_rig_flush(struct vn_rig_side *s)
 {
     vn_worker_flush(s->worker, s->rig->now_us);
+}
+
+void vn_rig_all_came_once(const struct vn_rig_side *s, size_t count)
+{
+    uint8_t *seen = calloc(count, 1);
+    assert_non_null(seen);
+    assert_int_equal(count, s->written_count);
+    for (const struct vn_pktbuf *b = s->written.head; b; b = b->next) {
+        const uint32_t number = vn_inner_number(vn_pktbuf_span(b));
+        assert_in_range(number, 0, count - 1);
+        seen[number]++;
+    }
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(1, seen[i]);
+    free(seen);
 }
 
 struct vn_ev_stats *vn_rig_stats(struct vn_rig_side *s)

@@ -74,11 +74,16 @@ void vn_rig_command(struct vn_rig_side *s, void *cmd);
 /** A tether of this handle at both ends, up; its id is the handle repeated. */
 void vn_rig_connect(struct vn_rig *r, size_t a, size_t b, uint32_t tether);
 struct vn_id vn_rig_tether_id(uint32_t tether);
+/** Closed at both ends at once. */
+void vn_rig_cut(struct vn_rig *r, size_t a, size_t b, uint32_t tether);
 void vn_rig_tx_open(struct vn_rig_side *s, uint32_t tx, uint32_t tether, uint32_t label,
                     uint32_t epoch);
 /** A stream from the addresses of side `from`; its source calls the circuit by the label. */
 void vn_rig_rx_open(struct vn_rig_side *s, uint32_t rx, uint32_t tether, uint32_t label,
                     uint32_t epoch, size_t from);
+/** NULL: it has none with that handle. */
+struct vn_tx *vn_rig_tx(const struct vn_rig_side *s, uint32_t tx);
+struct vn_rx *vn_rig_rx(const struct vn_rig_side *s, uint32_t rx);
 void vn_rig_handle(struct vn_rig_side *s, unsigned type, uint32_t handle);
 void vn_rig_dest(struct vn_rig_side *s, const char *ip, enum vn_dest_verdict verdict, uint32_t tx,
                  uint32_t for_ms);
@@ -87,6 +92,8 @@ void vn_rig_packet(struct vn_rig_side *s, const struct vn_inner *i);
 /** From the queue of that worker. */
 void vn_rig_packet_at(struct vn_rig_side *s, size_t number, const struct vn_inner *i);
 void vn_rig_flush(struct vn_rig_side *s);
+/** Packets 0 to count - 1 came from its TUN, each once, and no others. */
+void vn_rig_all_came_once(const struct vn_rig_side *s, size_t count);
 /** Of all workers, and of each. The caller frees it. */
 struct vn_ev_stats *vn_rig_stats(struct vn_rig_side *s);
 struct vn_worker_counters vn_rig_counters(struct vn_rig_side *s);

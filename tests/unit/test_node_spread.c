@@ -109,6 +109,14 @@ static void begin(struct scene *s)
     fail_msg("no standbys");
 }
 
+/* Several ways bring twice as much, and so it is spread over three. */
+static void begin_spread(struct scene *s)
+{
+    begin(s);
+    s->more_kbps = 20000;
+    until(s, 2, 20000);
+}
+
 static void test_what_gains_is_kept(void **state)
 {
     (void)state;
@@ -152,9 +160,7 @@ static void test_gain_that_goes(void **state)
 {
     (void)state;
     struct scene s;
-    begin(&s);
-    s.more_kbps = 20000;
-    until(&s, 2, 20000);
+    begin_spread(&s);
     run(&s, 20000);
     s.more_kbps = 10000;
     until(&s, 0, 20000);
@@ -184,9 +190,7 @@ static void test_a_way_goes_silent(void **state)
 {
     (void)state;
     struct scene s;
-    begin(&s);
-    s.more_kbps = 20000;
-    until(&s, 2, 20000);
+    begin_spread(&s);
     run(&s, 20000);
     const uint64_t moves = s.a->node->routes.moves;
     assert_null(world_relay(s.a, s.b));
@@ -203,9 +207,7 @@ static void test_a_way_ends(void **state)
 {
     (void)state;
     struct scene s;
-    begin(&s);
-    s.more_kbps = 20000;
-    until(&s, 2, 20000);
+    begin_spread(&s);
     assert_null(world_relay(s.a, s.b));
     vn_node_stop(s.c->node, s.w.now_us / 1000);
     assert_in_range(until(&s, 1, 5000), 0, 300);
@@ -217,9 +219,7 @@ static void test_the_own_way_ends(void **state)
 {
     (void)state;
     struct scene s;
-    begin(&s);
-    s.more_kbps = 20000;
-    until(&s, 2, 20000);
+    begin_spread(&s);
     run(&s, 20000);
     assert_null(world_relay(s.a, s.b));
     vn_world_cut(s.a, s.b, true);
@@ -234,9 +234,7 @@ static void test_a_rule_ends_it(void **state)
 {
     (void)state;
     struct scene s;
-    begin(&s);
-    s.more_kbps = 20000;
-    until(&s, 2, 20000);
+    begin_spread(&s);
     struct vn_route_rules rules = {0};
     struct vn_route_rule pin;
     assert_ok(vn_route_rule_parse(VN_RELAY_PIN, "carol", &pin));
@@ -254,9 +252,7 @@ static void test_a_way_that_drops_is_left(void **state)
 {
     (void)state;
     struct scene s;
-    begin(&s);
-    s.more_kbps = 20000;
-    until(&s, 2, 20000);
+    begin_spread(&s);
     struct vn_ev_sent ev = {.handle = world_tx(s.a, s.b)->handle, .frames = 1};
     ev.ways[0].arrived = ev.ways[1].arrived = ev.ways[2].arrived = 1000;
     ev.ways[1].missed = ev.ways[2].missed = 5;

@@ -53,6 +53,21 @@ static void open_world(struct sctp_world *w, bool by_turns, struct seen *seen)
     w->path[1].drops_arg = seen;
 }
 
+/* From the one that is not looked at, and until the other has it. */
+static void deliver(struct sctp_world *w, size_t n)
+{
+    assert_true(sctp_end_send(&w->end[0], 0, &ordered, n, 1));
+    vn_sctp_flush(w->end[0].own, w->now_us);
+    assert_true(sctp_world_until(w, peer_has_it, w, SECOND));
+}
+
+/* Back, in one burst. */
+static void answer(struct sctp_world *w, size_t n)
+{
+    assert_true(sctp_end_send(&w->end[1], 0, &ordered, n, 2));
+    vn_sctp_flush(w->end[1].own, w->now_us);
+}
+
 /* Packets of a burst stay of one size: the SACK goes with the last one, which is short. */
 static void a_sack_rides_where_there_is_room(void **state)
 {
@@ -60,12 +75,9 @@ static void a_sack_rides_where_there_is_room(void **state)
     struct seen seen;
     (void)state;
     open_world(&w, false, &seen);
-    assert_true(sctp_end_send(&w.end[0], 0, &ordered, 100, 1));
-    vn_sctp_flush(w.end[0].own, w.now_us);
-    assert_true(sctp_world_until(&w, peer_has_it, &w, SECOND));
+    deliver(&w, 100);
     assert_int_equal(seen.packets, 0); /* one packet is not worth one yet */
-    assert_true(sctp_end_send(&w.end[1], 0, &ordered, 3 * FULL + 100, 2));
-    vn_sctp_flush(w.end[1].own, w.now_us);
+    answer(&w, 3 * FULL + 100);
     assert_int_equal(seen.packets, 4);
     assert_int_equal(seen.sacks, 1);
     assert_int_equal(seen.sacks_alone, 0);
@@ -80,11 +92,8 @@ static void a_sack_follows_full_packets(void **state)
     struct seen seen;
     (void)state;
     open_world(&w, false, &seen);
-    assert_true(sctp_end_send(&w.end[0], 0, &ordered, 100, 1));
-    vn_sctp_flush(w.end[0].own, w.now_us);
-    assert_true(sctp_world_until(&w, peer_has_it, &w, SECOND));
-    assert_true(sctp_end_send(&w.end[1], 0, &ordered, 3 * FULL, 2));
-    vn_sctp_flush(w.end[1].own, w.now_us);
+    deliver(&w, 100);
+    answer(&w, 3 * FULL);
     assert_int_equal(seen.packets, 4);
     assert_int_equal(seen.sacks_alone, 1);
     assert_true(seen.last_has_sack);
@@ -99,9 +108,7 @@ static void what_is_acknowledged_waits_for_the_end(void **state)
     open_world(&w, true, &seen);
     assert_false(vn_sctp_waits_for_end(w.end[1].own));
     /* So many that a SACK is due at once. */
-    assert_true(sctp_end_send(&w.end[0], 0, &ordered, VN_SCTP_SACK_PACKETS * FULL, 1));
-    vn_sctp_flush(w.end[0].own, w.now_us);
-    assert_true(sctp_world_until(&w, peer_has_it, &w, SECOND));
+    deliver(&w, VN_SCTP_SACK_PACKETS * FULL);
     assert_int_equal(seen.packets, 0);
     assert_true(vn_sctp_waits_for_end(w.end[1].own));
     vn_sctp_end_turn(w.end[1].own, w.now_us);

@@ -217,8 +217,8 @@ static void epochs_pass_unnoticed(void **state)
     struct vn_worker_counters c = vn_rig_counters(&rig.side[1]);
     for (size_t i = 0; i < VN_DROP_COUNT; i++)
         assert_int_equal(0, c.drops[i]);
-    const struct vn_tx *tx = vn_map_get(rig.side[0].worker->tx_by_handle, &(uint32_t){11});
-    struct vn_rx *rx = vn_map_get(rig.side[1].worker->rx_by_handle, &(uint32_t){12});
+    const struct vn_tx *tx = vn_rig_tx(&rig.side[0], 11);
+    struct vn_rx *rx = vn_rig_rx(&rig.side[1], 12);
     assert_int_equal(6, tx->keys.epoch);
     assert_int_equal(6, vn_rx_keys_epoch(&rx->keys));
     assert_int_equal(6500, tx->keys.seq);
@@ -241,8 +241,8 @@ static void a_stream_is_not_opened_without_keys(void **state)
     t->label = r->label = 21;
     vn_rig_command(&rig.side[0], t);
     vn_rig_command(&rig.side[0], r);
-    assert_null(vn_map_get(rig.side[0].worker->tx_by_handle, &(uint32_t){11}));
-    assert_null(vn_map_get(rig.side[0].worker->rx_by_handle, &(uint32_t){11}));
+    assert_null(vn_rig_tx(&rig.side[0], 11));
+    assert_null(vn_rig_rx(&rig.side[0], 11));
 }
 
 static void closed_streams_are_silent(void **state)

@@ -20,8 +20,7 @@ static void setup(struct vn_rig *r, const struct vn_mem_net_config *net, bool re
 
 static const struct vn_retain *retained(const struct vn_rig *r)
 {
-    const struct vn_tx *tx = vn_map_get(r->side[0].worker->tx_by_handle, &(uint32_t){11});
-    return &tx->retain;
+    return &vn_rig_tx(&r->side[0], 11)->retain;
 }
 
 static void send(struct vn_rig *r, uint32_t number, uint8_t dscp)
@@ -39,22 +38,6 @@ static void move(struct vn_rig *r, uint32_t tether)
     vn_rig_connect(r, 0, 1, tether);
     vn_rig_rx_open(&r->side[1], 12, tether, 70 + tether, 0, 0);
     vn_rig_tx_open(&r->side[0], 11, tether, 70 + tether, 0);
-}
-
-/* Each of so many once, in any order. */
-static void assert_came_once(struct vn_rig *r, size_t count)
-{
-    uint8_t seen[MANY] = {0};
-    assert_int_equal(count, r->side[1].written_count);
-    for (const struct vn_pktbuf *b = r->side[1].written.head; b; b = b->next)
-        seen[vn_inner_number(vn_pktbuf_span(b))]++;
-    for (size_t i = 0; i < count; i++)
-        assert_int_equal(1, seen[i]);
-}
-
-static void assert_all_came_once(struct vn_rig *r)
-{
-    assert_came_once(r, PACKETS);
 }
 
 static void nothing_is_kept_that_arrived(void **state)
@@ -98,7 +81,7 @@ static void a_tether_that_dies_takes_nothing_along(void **state)
         assert_true(r.side[1].written_count < PACKETS / 2);
         move(&r, 2);
         vn_rig_run(&r, 1000000);
-        assert_all_came_once(&r);
+        vn_rig_all_came_once(&r.side[1], PACKETS);
         assert_in_range(vn_rig_counters(&r.side[0]).frames_resent, 5, 40);
         assert_int_equal(0, vn_rig_counters(&r.side[1]).drops[VN_DROP_REPLAY]);
         vn_rig_done(&r);
@@ -120,7 +103,7 @@ static void a_move_without_need(void **state)
         }
         move(&r, 2);
         vn_rig_run(&r, 1000000);
-        assert_all_came_once(&r);
+        vn_rig_all_came_once(&r.side[1], PACKETS);
         const uint64_t again = vn_rig_counters(&r.side[0]).frames_resent;
         assert_in_range(again, 10, PACKETS);
         assert_int_equal(again, vn_rig_counters(&r.side[1]).drops[VN_DROP_REPLAY]);
@@ -196,7 +179,7 @@ static void what_is_dropped_goes_again(void **state)
     assert_int_equal(MANY - d.dropped, retained(&r)->arrived);
     move(&r, 2);
     vn_rig_run(&r, 1000000);
-    assert_came_once(&r, MANY);
+    vn_rig_all_came_once(&r.side[1], MANY);
     assert_int_equal(d.dropped, vn_rig_counters(&r.side[0]).frames_resent);
     vn_rig_done(&r);
 }

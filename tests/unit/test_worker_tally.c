@@ -217,7 +217,7 @@ static void counts_are_bounded(void **state)
         send_at(&s, 0, 10, expedited);
     }
     vn_rig_run(&s.r, 3 * VN_TALLY_US);
-    const struct vn_rx *rx = vn_map_get(s.r.side[1].worker->rx_by_handle, &(uint32_t){12});
+    const struct vn_rx *rx = vn_rig_rx(&s.r.side[1], 12);
     assert_int_equal(VN_TALLIES_MAX, rx->tally_count);
     assert_int_equal(1, told(&s, 100 + 2 * VN_TALLIES_MAX - 1, 0, &t));
     assert_int_equal(10, t.frames);
@@ -252,7 +252,7 @@ static void directly_nothing_is_counted(void **state)
     send_at(&s, 0, 100, expedited);
     vn_rig_run(&s.r, 3 * VN_TALLY_US);
     assert_int_equal(0, vn_rig_events(&s.r.side[1], VN_EV_RX_TALLY));
-    const struct vn_tx *tx = vn_map_get(s.r.side[0].worker->tx_by_handle, &(uint32_t){11});
+    const struct vn_tx *tx = vn_rig_tx(&s.r.side[0], 11);
     assert_null(tx->tallies);
     done(&s);
 }
