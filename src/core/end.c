@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "core/forward.h"
 #include "core/rx.h"
+#include "core/rx_label.h"
 #include "core/tx.h"
 #include "wire/circuit.h"
 

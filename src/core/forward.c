@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "core/end.h"
-#include "core/rx.h"
+#include "core/rx_label.h"
 #include "wire/frame.h"
 
 #define REALTIME_WAIT_MAX 64 /* frames; the oldest goes */

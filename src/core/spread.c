@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "core/end.h"
-#include "core/rx.h"
+#include "core/rx_label.h"
 #include "core/tx.h"
 
 _Static_assert(VN_ARRAY_LEN(((struct vn_fq *)0)->way) == VN_WAYS_MAX, "as many ways");

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "core/end.h"
-#include "core/rx.h"
+#include "core/rx_label.h"
 #include "core/tx_i.h"
 
 /* An event that found no room is tried again. */
@@ -67,37 +67,6 @@ void vn_tx_detach(struct vn_tx *tx)
         vn_label_release(tx->rev);
     vn_list_remove(&tx->of_end);
     vn_turn_move(&tx->turn, NULL, false);
-}
-
-void vn_label_keep(struct vn_label **owner, const struct vn_turn *turn)
-{
-    struct vn_label *l = VN_TAKE(*owner);
-    if (!l)
-        return;
-    l->owner = NULL;
-    l->turn = NULL;
-    l->kept = true;
-    l->purse = turn->purse;
-}
-
-void vn_label_credit(struct vn_label **owner, struct vn_turn *turn, struct vn_end *end,
-                     uint32_t fwd, uint32_t rev)
-{
-    struct vn_label *l = rev ? vn_label_find(end, rev) : NULL;
-    bool back = l && l->kept;
-    if (rev && !back)
-        l = vn_label_claim(end, rev);
-    if (l) {
-        *owner = l;
-        l->fwd = fwd;
-        l->turn = turn;
-        l->owner = owner;
-        l->kept = false;
-    }
-    if (back)
-        vn_turn_return(turn, end, &l->purse);
-    else
-        vn_turn_move(turn, end, rev != 0);
 }
 
 static void attach(struct vn_tx *tx, struct vn_end *end, uint32_t rev)

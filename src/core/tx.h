@@ -69,12 +69,6 @@ void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, size_t outlet);
 struct vn_pktbuf *vn_tx_build(struct vn_tx *tx, size_t outlet);
 /** The next of those that go again, with that label; NULL: none does. */
 struct vn_pktbuf *vn_tx_again(struct vn_tx *tx, struct vn_retain *r, uint32_t label);
-/** From now on that turn sends there, with the credit that comes on rev; 0: none is needed. What it
- * had there before it has again. */
-void vn_label_credit(struct vn_label **owner, struct vn_turn *turn, struct vn_end *end,
-                     uint32_t fwd, uint32_t rev);
-/** The turn leaves a circuit and may come back: both ends count its credit from SETUP on. */
-void vn_label_keep(struct vn_label **owner, const struct vn_turn *turn);
 /** The tether is gone. */
 void vn_tx_detach(struct vn_tx *tx);
 /** Tells of idle ones; returns when to look again. */

@@ -8,6 +8,7 @@
 #include "core/end.h"
 #include "core/forward.h"
 #include "core/rx.h"
+#include "core/rx_label.h"
 #include "core/tx.h"
 #include "core/worker_i.h"
 
