@@ -6,7 +6,7 @@
 #include "guardian/keychange.h"
 #include "guardian/revoke.h"
 
-#define SWEEP_MS 10000
+#define SWEEP_MS VN_PACED_MS(10000, 1000)
 #define AT_ONCE 64
 
 struct vn_ephemerals {

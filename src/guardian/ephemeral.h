@@ -7,8 +7,9 @@
 
 #include "guardian/guardian.h"
 
-#define VN_EPHEMERAL_SESSION_MS 600000
-#define VN_EPHEMERAL_GRACE_MS 600000 /* from registration to the first login */
+#define VN_EPHEMERAL_SESSION_MS VN_PACED_MS(600000, 15000)
+/* From registration to the first login. */
+#define VN_EPHEMERAL_GRACE_MS VN_PACED_MS(600000, 15000)
 
 /** Of the node's session, in a realm whose sessions last so long. */
 uint64_t vn_ephemeral_lifetime_ms(const struct vn_conflux_record *c, uint64_t realm_ms);
