@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/route_rule.h"
 #include "conflux/cli.h"
+
+#define PEERS_WAIT_MS 5000 /* Guardian's list; without it nobody is missed */
 
 static json_t *rules_json(const Vn__Local__Relays *l)
 {
@@ -66,6 +69,87 @@ static void done(Vn__Local__RelayChange *change)
     free(change->put);
 }
 
+/* ---- names that nobody has ---- */
+
+static bool is_text(const char *name, char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_relay(const Vn__Local__Relays *l, const char *name)
+{
+    for (size_t i = 0; i < l->n_relays; i++)
+        if (strcmp(l->relays[i]->tag, name) == 0 || strcmp(l->relays[i]->node, name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_peer(const Vn__Local__Peers *l, const char *name)
+{
+    for (size_t i = 0; i < l->n_peers; i++) {
+        const Vn__Local__Peer *p = l->peers[i];
+        if (strcmp(p->tag, name) == 0 || strcmp(p->id, name) == 0 ||
+            is_text(name, p->addrs, p->n_addrs))
+            return true;
+    }
+    return false;
+}
+
+/* NULL when the daemon cannot say: then nobody is missed. */
+static Vn__Local__Response *ask_peers(const struct vn_cli *c)
+{
+    Vn__Local__Nothing nothing = VN__LOCAL__NOTHING__INIT;
+    Vn__Local__Request rq = VN__LOCAL__REQUEST__INIT;
+    Vn__Local__Response *r = NULL;
+    struct vn_client_error err;
+    rq.kind_case = VN__LOCAL__REQUEST__KIND_PEERS;
+    rq.peers = &nothing;
+    if (vn_client_ask(c->state_dir, &rq, PEERS_WAIT_MS, &r, &err) != VN_OK)
+        return NULL;
+    if (r->kind_case == VN__LOCAL__RESPONSE__KIND_PEERS &&
+        strcmp(r->peers->source, "guardian") == 0)
+        return r;
+    vn__local__response__free_unpacked(r, NULL);
+    return NULL;
+}
+
+/* Of what was just put, the names of nodes that are nobody's now: a node may come later, so they
+ * are told and not refused. */
+static json_t *nobodys(const struct vn_cli *c, const Vn__Local__Relays *l)
+{
+    Vn__Local__Response *peers = NULL;
+    json_t *list = json_array();
+    for (size_t i = 1; i < c->o.word_count; i++) {
+        struct vn_route_rule r;
+        if (vn_route_rule_parse(VN_RELAY_PIN, c->o.words[i], &r) != VN_OK ||
+            r.kind != VN_RULE_NODE || is_relay(l, r.name))
+            continue;
+        if (!peers && !(peers = ask_peers(c)))
+            break;
+        if (!is_peer(peers->peers, r.name))
+            json_array_append_new(list, json_string(r.name));
+    }
+    if (peers)
+        vn__local__response__free_unpacked(peers, NULL);
+    return list;
+}
+
+static void warn(const json_t *list)
+{
+    size_t i;
+    const json_t *name;
+    json_array_foreach(list, i, name)
+    {
+        fprintf(stderr,
+                "veilnet-conflux: this node knows nobody called '%s': the rule is kept, and counts "
+                "when somebody is ('veilnet-conflux peers' lists whom it may reach)\n",
+                json_string_value(name));
+    }
+}
+
 int vn_cmd_relays(struct vn_cli *c)
 {
     Vn__Local__RelayChange change = VN__LOCAL__RELAY_CHANGE__INIT;
@@ -98,11 +182,16 @@ int vn_cmd_relays(struct vn_cli *c)
     done(&change);
     if (!r)
         return code;
-    if (c->o.json)
-        vn_cli_print(json_pack("{s:o, s:o}", "rules", rules_json(r->relays), "relays",
-                               vn_cli_relays(r->relays->relays, r->relays->n_relays)));
-    else
+    json_t *unknown = put ? nobodys(c, r->relays) : NULL;
+    if (c->o.json) {
+        vn_cli_print(json_pack("{s:o, s:o, s:o*}", "rules", rules_json(r->relays), "relays",
+                               vn_cli_relays(r->relays->relays, r->relays->n_relays), "unknown",
+                               unknown));
+    } else {
         print_all(r->relays);
+        warn(unknown);
+        json_decref(unknown);
+    }
     vn__local__response__free_unpacked(r, NULL);
     return VN_EXIT_OK;
 }

@@ -99,6 +99,11 @@ def rules_choose_the_relay():
     wait_until(lambda: relay(na, "b") is nc, 20, "the pinned relay carries the stream, though it could go directly")
     kept = json.loads((na.dir / "conflux.json").read_text())["settings"]
     check(kept["relays"] == {"pin": ["c"]}, f"the settings keep it: {kept}")
+    said = na.cli("relays", "prefer", "e.g", nb.ip4, "taint:none").stdout
+    check("knows nobody called 'e.g'" in said and said.count("nobody called") == 1, "a name that nobody has is told")
+    unknown = na.json("relays", "pin", "c", "e.g")["unknown"]
+    check(unknown == ["e.g"], f"and kept: {unknown}")
+    na.json("relays", "forget", "e.g", nb.ip4, "taint:none")
     na.json("relays", "exclude", "c")
     wait_until(lambda: na.via("b") is not None and relay(na, "b") is not nc, 5, "what is excluded is left")
     why = {w["tag"]: (w["why"], w["rule"]) for w in na.json("explain", "b")["ways"] if not w["direct"]}
