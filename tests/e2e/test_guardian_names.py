@@ -3,6 +3,7 @@ folders, ends a statement of SQL or a line of a log. It is refused, or is text l
 # timeout: 120
 import itertools
 import re
+import socket
 import sqlite3
 import urllib.parse
 
@@ -152,6 +153,22 @@ def every_id_and_query():
     check(seen > 300, f"{seen} ids and queries are refused, or find nothing")
 
 
+def what_is_no_request():
+    """libwebsockets ends it before Guardian hears of it, with 403 or without a word: nobody else notices."""
+    other = rig.connection()
+    for bad in (b"/%00", b"/a%00b", b"/%zz", b"/%", b"realms", b"http://x/health", b"/" + b"x" * 20000):
+        with contextlib.closing(ssl._create_unverified_context().wrap_socket(
+                socket.create_connection(("127.0.0.1", rig.info["https_port"]), timeout=10))) as s:
+            s.sendall(b"GET " + bad + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = b""
+            with contextlib.suppress(ConnectionError):
+                while part := s.recv(4096):
+                    answer += part
+        check_quietly(not answer or b" 403 " in answer.split(b"\r\n")[0], f"{bad[:20]}: {answer[:200]}")
+        check_quietly(rig.request("GET", "/health", None, None, other)[0] == 200, "a connection beside it lives")
+    check(True, "what is no request ends, and nothing else")
+
+
 def check_quietly(condition, text):
     if not condition:
         raise Failed(text)
@@ -174,4 +191,4 @@ def all_is_as_it_was():
     check("\x1b" not in text and "\x9b" not in text, "nothing moves an administrator's cursor")
 
 
-main(every_member_of_every_body, names_that_nobody_knows, every_id_and_query, all_is_as_it_was)
+main(every_member_of_every_body, names_that_nobody_knows, every_id_and_query, what_is_no_request, all_is_as_it_was)
