@@ -267,6 +267,14 @@
 #define VN_SETUP_RATE 50        /* SETUP per second and neighbour */
 #define VN_SETUP_BURST 100
 #define VN_SETUP_RESEND_MS 500
+/* A relay is tried that does not answer: another one beside it after some round trips of its way,
+ * or so long where they are not known. */
+#define VN_RACE_TRIPS 8
+#define VN_RACE_LEAST_MS 1000
+#define VN_RACE_WAIT_MS 2000
+#define VN_RACE_MAX 3  /* relays at a time, for one stream */
+#define VN_RACE_RATE 5 /* per second, of all streams: those that are tried beside another */
+#define VN_RACE_BURST 20
 #define VN_SETUP_WAIT_MS 3000
 /* Through relays, which may have to make a tether: again after 1 s and 2 s more, lost 3 s later. */
 #define VN_SETUP_SEALED_RESEND_MS 1000

@@ -66,7 +66,10 @@ void vn_tx_advance(struct vn_node *n, struct vn_stream *s)
         vn_learn_advance(n, s);
         return;
     }
-    if (s->state != VN_TX_EXPECT_CIRCUIT || !s->circuit || s->circuit->state != VN_CIRCUIT_UP)
+    if (s->state != VN_TX_EXPECT_CIRCUIT)
+        return;
+    vn_race_advance(n, s);
+    if (!s->circuit || s->circuit->state != VN_CIRCUIT_UP)
         return;
     s->sends = 0;
     vn_stream_set_state(s, VN_TX_EXPECT_BOUND);
@@ -98,7 +101,7 @@ void vn_tx_park(struct vn_node *n, struct vn_stream *s)
 void vn_tx_circuit_lost(struct vn_node *n, struct vn_stream *s)
 {
     struct vn_peer *p = s->peer;
-    if (vn_learn_rescue(n, s))
+    if (vn_learn_rescue(n, s) || vn_race_goes_on(n, s))
         return;
     bool refused = s->state == VN_TX_EXPECT_BOUND;
     /* The tether to it may come up yet, or another relay carry it: each that fails is left out for

@@ -76,6 +76,7 @@ struct vn_circuit {
     bool bound;                      /* source: the end has bound the stream to it */
     struct vn_circuit *successor;    /* source: what is set up to take its place; */
     struct vn_circuit *replaces;     /* and whose place this one is to take */
+    bool racing;                     /* source: the first to answer is the stream's way (race.h) */
     bool retired;                    /* source: of no use any more, and closed soon */
     uint64_t renewed_ms;             /* made, told to be renewed, or tried that */
     struct vn_circuit *link;         /* relay: the other half */

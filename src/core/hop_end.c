@@ -88,7 +88,7 @@ void vn_hop_replace(struct vn_node *n, struct vn_hop *h)
     while (!vn_list_empty(&lost)) {
         struct vn_stream *s = VN_LIST_ENTRY(lost.next, struct vn_stream, lost);
         vn_list_remove(&s->lost);
-        if (vn_learn_rescue(n, s))
+        if (vn_learn_rescue(n, s) || vn_race_goes_on(n, s))
             continue;
         vn_tx_park(n, s);
         if (!s->circuit)

@@ -140,6 +140,7 @@ void vn_circuit_succeed(struct vn_node *n, struct vn_circuit *c)
     struct vn_circuit *old = c->replaces;
     old->successor = c->replaces = NULL;
     vn_learn_renewed(s, old, c);
+    c->racing = old->racing;
     if (s->circuit == old) {
         s->circuit = c;
         if (s->state == VN_TX_OPEN)

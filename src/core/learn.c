@@ -76,6 +76,13 @@ static vn_status open_relayed(struct vn_node *n, struct vn_stream *s, struct vn_
     return st;
 }
 
+static void tries(const struct vn_node *n, struct vn_arm *a)
+{
+    a->again_ms =
+        n->now_ms + ((uint64_t)SETUP_AGAIN_MS << VN_MIN(a->fails, VN_LEARN_DOUBLINGS_MAX));
+    a->fails++;
+}
+
 static void set_up(struct vn_learner *l, struct vn_arm *a)
 {
     struct vn_node *n = l->node;
@@ -83,13 +90,22 @@ static void set_up(struct vn_learner *l, struct vn_arm *a)
     bool direct = a->key == VN_ARM_DIRECT;
     if (a->circuit || (direct && !direct_up(s)) || (!direct && n->now_ms < a->again_ms))
         return;
-    a->again_ms =
-        n->now_ms + ((uint64_t)SETUP_AGAIN_MS << VN_MIN(a->fails, VN_LEARN_DOUBLINGS_MAX));
-    a->fails++;
+    tries(n, a);
     vn_status st =
         direct ? vn_circuit_open(n, s->peer->hop, s, &a->circuit) : open_relayed(n, s, a);
     if (st != VN_OK)
         vn_log(VN_LOG_DEBUG, "route_failed", VN_KV_STATUS(st));
+}
+
+bool vn_learn_adopts(struct vn_stream *s, struct vn_circuit *c)
+{
+    struct vn_learner *l = s->learner;
+    struct vn_arm *a = l ? vn_learn_add_arm(l, c->path ? &c->path->nodes[0] : NULL) : NULL;
+    if (!a || a->circuit)
+        return false;
+    a->circuit = c;
+    tries(l->node, a);
+    return true;
 }
 
 static void probe(struct vn_learner *l, struct vn_arm *a)

@@ -70,6 +70,8 @@ void vn_learn_answered(struct vn_node *n, struct vn_stream *s, struct vn_circuit
 void vn_learn_loses(struct vn_stream *s, const struct vn_circuit *c, bool failed);
 /** `to`, of the same path, takes the place of `from`. */
 void vn_learn_renewed(struct vn_stream *s, const struct vn_circuit *from, struct vn_circuit *to);
+/** c of s, which is open, is its arm's from now on. False: there is no room, or it has another. */
+bool vn_learn_adopts(struct vn_stream *s, struct vn_circuit *c);
 /** s lost its circuit. True: it goes on, on a standby. */
 bool vn_learn_rescue(struct vn_node *n, struct vn_stream *s);
 /** Returns NULL. */

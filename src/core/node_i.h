@@ -35,6 +35,7 @@
 #include "core/places.h"
 #include "core/quarantine.h"
 #include "core/query.h"
+#include "core/race.h"
 #include "core/realm_rule.h"
 #include "core/relay.h"
 #include "core/relay_policy.h"

@@ -2,6 +2,7 @@
  * timer           armed by                               disarmed by        fires
  * stream.route    no circuit and no tether (1 s)         another circuit    a relay is tried, and
  *                                                                           again
+ *                 a relay is tried (2 s, or less)        its answer         another one beside it
  *                 open through a relay (5 s, doubling)   direct, end        the direct tether is
  *                                                                           tried
  * stream.no_way   its last way is lost (4 s)             it is open, end    what waits is refused;
@@ -16,6 +17,7 @@ void vn_routes_init(struct vn_node *n)
     struct vn_routes *r = &n->routes;
     vn_ccx_budget_init(&r->budget, n->now_ms);
     r->budget.sharers = 0;
+    vn_bucket_init(&r->races, VN_RACE_BURST, n->now_ms);
     r->pin_count = VN_MIN(n->cfg.via_count, VN_ARRAY_LEN(r->pins));
     for (size_t i = 0; i < r->pin_count; i++) {
         r->pins[i].node = n;
@@ -108,44 +110,12 @@ void vn_route_lost(struct vn_node *n, struct vn_stream *s)
 
 /* ---- a relay, where the direct tether does not come up ---- */
 
-#define WANTED_MAX 4 /* descriptors asked for at a time */
-
 void vn_route_failed(struct vn_node *n, const struct vn_id *relay)
 {
     struct vn_peer *p = vn_peer_get(n, relay);
     if (p)
         p->relay_failed_ms = n->now_ms;
     vn_places_failed(n, relay);
-}
-
-/* Of one that is ready. What the settings say counts for more than whether there is a tether. */
-static unsigned rank(const struct vn_place_candidate *c)
-{
-    return (unsigned)c->grade * 2 + c->tethered;
-}
-
-/* One by lot, of the highest rank there is: so not all choose the same. The descriptors of some
- * others are asked for meanwhile. */
-static struct vn_peer *choose(struct vn_node *n, const struct vn_peer *to)
-{
-    struct vn_place_candidate list[VN_CANDIDATES_MAX];
-    size_t all = vn_places_candidates(n, to, list, VN_ARRAY_LEN(list)), count = 0, wanted = 0;
-    const struct vn_place_candidate *best = NULL;
-    uint8_t first = 0, lot = 0;
-    (void)!vn_random_fill(n, &first, 1); /* nobody who says that he is near is asked first */
-    for (size_t i = 0; i < all; i++) {
-        const struct vn_place_candidate *c = &list[(first + i) % all];
-        if (!c->ready && wanted++ < WANTED_MAX)
-            vn_places_want(n, &c->node);
-        if (!c->ready || (best && rank(c) < rank(best)))
-            continue;
-        if (best && rank(c) > rank(best))
-            count = 0;
-        count++;
-        if (vn_random_fill(n, &lot, 1) != VN_OK || lot % count == 0)
-            best = c;
-    }
-    return best ? vn_peer_get(n, &best->node) : NULL;
 }
 
 bool vn_route_may_go_on(struct vn_node *n, const struct vn_peer *to)
@@ -158,16 +128,22 @@ bool vn_route_may_go_on(struct vn_node *n, const struct vn_peer *to)
     return any && !vn_route_pinned(n, &to->id);
 }
 
+bool vn_route_wants(struct vn_node *n, const struct vn_circuit *c)
+{
+    const struct vn_peer *r = vn_peer_get(n, &c->path->nodes[0]);
+    return r && r->cert && vn_relay_grade(n, r, NULL) != VN_RELAY_UNWANTED;
+}
+
 void vn_routes_leave_unwanted(struct vn_node *n)
 {
     VN_LIST_EACH(it, &n->peers.lru)
     {
         const struct vn_peer *p = VN_LIST_ENTRY(it, struct vn_peer, lru);
-        struct vn_circuit *c = p->tx ? p->tx->circuit : NULL;
-        if (!c || !c->path || vn_route_pinned(n, &p->id))
+        if (!p->tx || vn_route_pinned(n, &p->id))
             continue;
-        const struct vn_peer *r = vn_peer_get(n, &c->path->nodes[0]);
-        if (r && r->cert && vn_relay_grade(n, r, NULL) != VN_RELAY_UNWANTED)
+        vn_race_leave_unwanted(n, p->tx);
+        struct vn_circuit *c = p->tx->circuit;
+        if (!c || !c->path || vn_route_wants(n, c))
             continue;
         /* It has not failed: when the settings allow it again, it may be used at once. */
         vn_circuit_detach(c);
@@ -184,30 +160,9 @@ void vn_route_relay_known(struct vn_node *n)
     VN_LIST_EACH(it, &n->peers.lru)
     {
         struct vn_stream *s = VN_LIST_ENTRY(it, struct vn_peer, lru)->tx;
-        if (s && s->relay_wanted && !s->circuit)
+        if (s && s->relay_wanted)
             vn_timer_arm(&n->timers, &s->route, n->now_ms);
     }
-}
-
-static void begin_relayed(struct vn_node *n, struct vn_stream *s)
-{
-    struct vn_peer *r = choose(n, s->peer);
-    struct vn_id missing;
-    s->relay_wanted = !r;
-    if (!r) {
-        vn_places_sought(n);
-        return;
-    }
-    const struct vn_id nodes[2] = {r->id, s->peer->id};
-    vn_status st = vn_circuit_open_path(n, s, &s->circuit, nodes, 2, &missing);
-    s->relayed = true;
-    if (st == VN_ERR_NOTFOUND && !vn_list_empty(&s->peer->dests))
-        vn_dests_refresh(n, s->peer);
-    else if (st != VN_OK)
-        vn_route_failed(n, &r->id);
-    else
-        vn_log(VN_LOG_DEBUG, "relay_tried", VN_KV_ID("peer", &s->peer->id),
-               VN_KV_ID("relay", &r->id));
 }
 
 static bool direct_up(const struct vn_stream *s)
@@ -223,11 +178,15 @@ void vn_route_on_timer(void *arg)
     if (!s->circuit) {
         vn_timer_arm(&n->timers, &s->route, n->now_ms + VN_DIRECT_WAIT_MS / 2);
         if (s->keyed && !direct_up(s))
-            begin_relayed(n, s);
+            vn_race_join(n, s);
         return;
     }
     if (!s->circuit->path)
         return;
+    if (s->state == VN_TX_EXPECT_CIRCUIT) {
+        vn_race_on_timer(n, s);
+        return;
+    }
     if (!s->peer->hop)
         (void)!vn_hop_offer(n, s->peer);
     uint64_t wait_ms = (uint64_t)VN_DIRECT_AGAIN_MS << VN_MIN(++s->direct_tries, 6u);
@@ -238,14 +197,17 @@ void vn_route_on_timer(void *arg)
 void vn_route_took(struct vn_node *n, struct vn_stream *s)
 {
     vn_timer_disarm(&n->timers, &s->route);
-    if (vn_route_pinned(n, &s->peer->id))
+    if (vn_route_pinned(n, &s->peer->id)) {
+        vn_race_over(n, s);
         return;
+    }
     s->relayed = s->circuit->path != NULL;
     if (s->relayed)
         vn_timer_arm(&n->timers, &s->route, n->now_ms + vn_jitter(n, VN_DIRECT_AGAIN_MS));
     else
         s->direct_tries = 0;
     vn_learn_took(n, s);
+    vn_race_over(n, s);
     vn_learn_advance(n, s);
 }
 

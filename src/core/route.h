@@ -6,11 +6,13 @@
 
 #include "base/id.h"
 #include "base/limits.h"
+#include "core/bucket.h"
 #include "core/node.h"
 #include "router/ccx.h"
 
 struct vn_stream;
 struct vn_peer;
+struct vn_circuit;
 
 struct vn_route_pin {
     struct vn_node *node;
@@ -25,6 +27,7 @@ struct vn_routes {
     struct vn_route_pin pins[VN_CIRCUIT_RELAYS_MAX]; /* in the order of the path */
     size_t pin_count;
     struct vn_ccx_budget budget; /* of probes, for all learners; sharers: those that are active */
+    struct vn_bucket races;      /* relays that are tried beside another */
     uint64_t probes, heartbeats, moves, failovers; /* ever */
 };
 
@@ -44,6 +47,8 @@ void vn_route_relay_known(struct vn_node *n);
 bool vn_route_may_go_on(struct vn_node *n, const struct vn_peer *to);
 /** A circuit of ours through this relay was lost or refused. */
 void vn_route_failed(struct vn_node *n, const struct vn_id *relay);
+/** The settings allow the first relay of c's path. */
+bool vn_route_wants(struct vn_node *n, const struct vn_circuit *c);
 /** Streams of ours whose relay the settings do not want any more go elsewhere, now. */
 void vn_routes_leave_unwanted(struct vn_node *n);
 void vn_route_on_timer(void *stream);

@@ -223,6 +223,8 @@ bool vn_stream_loses(struct vn_node *n, struct vn_stream *s, struct vn_circuit *
     vn_learn_loses(s, c, failed || carried);
     if (carried)
         s->circuit = NULL;
+    else
+        vn_race_lost(n, s, c);
     return carried;
 }
 

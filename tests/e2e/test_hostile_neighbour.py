@@ -11,8 +11,8 @@ net = Net()
 srv, a, b, c, d, e, h, i = (net.machine(n) for n in ("srv", "a", "b", "c", "d", "e", "h", "i"))
 underlay = net.switch([srv, a, b, c, d, e, h, i], "10.9.0")
 g = Guardian(srv, "10.9.0.1")
-# c and d relay; the others, parted from each other in part, would be drawn by lot and lead nowhere.
-na, nb, nc, nd, ne = (Node(m, g, run_words=["--idle", "60", *["--no-relay"] * (m not in (c, d))]) for m in (a, b, c, d, e))
+# All of them relay, also b and e, which do not reach a.
+na, nb, nc, nd, ne = (Node(m, g, run_words=["--idle", "60"]) for m in (a, b, c, d, e))
 CIRCUITS = 1000
 
 
@@ -106,14 +106,19 @@ def labels_that_are_guessed():
 
 
 def floods():
-    """More than a neighbour may send; who was there goes on, and who comes now gets through."""
+    """More than a neighbour may send; who was there goes on, and who comes now gets through, though e asks b first, which does
+    not reach a."""
     since, memory, rate = time.time(), memory_kib(nc), count("control_rate")
     began = cpu_seconds(nc.daemon.pid)
+    ne.json("relays", "prefer", "b")
+    wait_until(lambda: any(r["tag"] == "b" for r in ne.status()["relays"]), 10, "e knows b")
     flood = threading.Thread(target=nh.does, args=("nowhere", 4000, 500))
     flood.start()
     wait_until(lambda: count("control_rate") > rate, 10, "c refuses what is too much")
     times = a.ping(ne.ip4, wait=8)
     check(len(times) == 1 and na.relay("e", (nc, nd)), f"a new stream, also through a relay, after {times} ms")
+    # Each of its two streams waits 1 s for a tether, and that of e 2 s for b. b alone would take 6 s.
+    check(times[0] < 6500 and ne.relay("a", (nc, nd)), "since e tried another one beside b")
     check(flood.is_alive(), "while the flood goes on")
     flood.join()
     log(f"figure: c took {cpu_seconds(nc.daemon.pid) - began:.2f} s of processor for 8 s of it")

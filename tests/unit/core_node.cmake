@@ -1,4 +1,4 @@
-foreach(name bytes relay_dies inband restart renew admin member_stun pair relay relay_hostile route learn aside spread places access life recovery forget hostile flood turns query generation inside
+foreach(name bytes relay_dies inband restart renew admin member_stun pair relay relay_hostile route race learn aside spread places access life recovery forget hostile flood turns query generation inside
              rekey revocation)
     vn_unit_test(node_${name} SOURCES test_node_${name}.c LINKS vn_test_node)
 endforeach()
