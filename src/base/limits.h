@@ -280,9 +280,11 @@
 #define VN_SETUP_SEALED_RESEND_MS 1000
 #define VN_SETUP_SEALED_SENDS 3
 #define VN_SETUP_SEALED_WAIT_MS 6000
-/* SETUPs to one neighbour, a little less than it takes; what waits longer looks again then. */
+/* SETUPs to one neighbour, a little less than it takes; those that wait are of its other
+ * neighbours, so many of each at most, and of this node. */
 #define VN_SETUP_PACE_RATE 40
 #define VN_SETUP_PACE_BURST 80
+#define VN_SETUP_QUEUE_MAX 240  /* VN_SETUP_PACE_RATE in VN_SETUP_SEALED_WAIT_MS */
 #define VN_CIRCUIT_RELAYS_MAX 3 /* on one path: two for speed, a third to get there at all */
 #define VN_SETUP_OPEN_RATE 500  /* sealed SETUPs opened per second, of all neighbours */
 #define VN_SETUP_OPEN_BURST 1000

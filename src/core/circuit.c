@@ -2,7 +2,8 @@
  * timer            armed by                                disarmed by    fires
  * circuit.timer    out: SETUP sent (500 ms; with a blob    ACCEPT         SETUP again; after 3 s,
  *                  1 s, 2 s, 3 s)                                         with a blob 6 s, failed
- *                  out: too many SETUPs just now           its end        SETUP
+ *                  out: its SETUP waits for its turn (6 s) its turn       waits on; relay: the
+ *                                                                         circuit failed
  *                  out, source, sealed: no tether (3 s)    it is up       the circuit failed
  *                  in: accepted (30 s)                     BIND           closes: nobody bound a
  *                                                                         stream
@@ -36,17 +37,22 @@ static unsigned setups_max(const struct vn_circuit *c)
     return c->sealed ? VN_SETUP_SEALED_SENDS : VN_SETUP_WAIT_MS / VN_SETUP_RESEND_MS;
 }
 
-static void send_setup(struct vn_node *n, struct vn_circuit *c)
+/* The half is of no use any more. tell: its neighbour does not know yet. */
+static void circuit_lost(struct vn_node *n, struct vn_circuit *c, bool tell, enum vn_relay_end why,
+                         enum vn_circuit_reason reason)
 {
-    const uint64_t most_ms = VN_SETUP_SEALED_WAIT_MS;
-    const uint64_t wait_ms = c->its_turn ? 0
-                                         : vn_pace_take(&c->hop->setups_out, VN_SETUP_PACE_RATE,
-                                                        VN_SETUP_PACE_BURST, most_ms, n->now_ms);
-    c->its_turn = wait_ms > 0 && wait_ms <= most_ms;
-    if (wait_ms > 0) {
-        vn_timer_arm(&n->timers, &c->timer, n->now_ms + VN_MIN(wait_ms, most_ms));
-        return;
-    }
+    struct vn_stream *s = c->stream;
+    bool carried = s && vn_stream_loses(n, s, c, why != VN_RELAY_TORN);
+    vn_relay_half_gone(n, c, why, reason);
+    vn_circuit_close(n, c, tell);
+    if (carried && s->is_tx)
+        vn_tx_circuit_lost(n, s);
+    else if (carried)
+        vn_rx_circuit_lost(n, s);
+}
+
+void vn_circuit_its_turn(struct vn_node *n, struct vn_circuit *c)
+{
     c->state = VN_CIRCUIT_EXPECT_ACCEPT;
     vn_circuit_send(n, c->hop,
                     &(struct vn_circuit_msg){.type = VN_CIRCUIT_SETUP,
@@ -58,6 +64,22 @@ static void send_setup(struct vn_node *n, struct vn_circuit *c)
     vn_timer_arm(&n->timers, &c->timer,
                  n->now_ms + (c->sealed ? (uint64_t)c->sends * VN_SETUP_SEALED_RESEND_MS
                                         : VN_SETUP_RESEND_MS));
+}
+
+/* Now, or at its turn; in vain, if that does not come while its source waits. */
+static void send_setup(struct vn_node *n, struct vn_circuit *c)
+{
+    switch (vn_setup_queue_ask(n, c)) {
+    case VN_SETUP_GOES:
+        vn_circuit_its_turn(n, c);
+        break;
+    case VN_SETUP_WAITS:
+        vn_timer_arm(&n->timers, &c->timer, n->now_ms + VN_SETUP_SEALED_WAIT_MS);
+        break;
+    case VN_SETUP_NO_ROOM:
+        circuit_lost(n, c, false, VN_RELAY_REFUSED, VN_REFUSE_LIMIT);
+        break;
+    }
 }
 
 void vn_circuit_begin(struct vn_node *n, struct vn_circuit *c)
@@ -76,20 +98,6 @@ void vn_circuits_tether_up(struct vn_node *n, struct vn_hop *h)
         if (c->state == VN_CIRCUIT_EXPECT_TETHER)
             send_setup(n, c);
     }
-}
-
-/* The half is of no use any more. tell: its neighbour does not know yet. */
-static void circuit_lost(struct vn_node *n, struct vn_circuit *c, bool tell, enum vn_relay_end why,
-                         enum vn_circuit_reason reason)
-{
-    struct vn_stream *s = c->stream;
-    bool carried = s && vn_stream_loses(n, s, c, why != VN_RELAY_TORN);
-    vn_relay_half_gone(n, c, why, reason);
-    vn_circuit_close(n, c, tell);
-    if (carried && s->is_tx)
-        vn_tx_circuit_lost(n, s);
-    else if (carried)
-        vn_rx_circuit_lost(n, s);
 }
 
 void vn_circuit_attach(struct vn_circuit *c, struct vn_stream *s)
@@ -122,6 +130,13 @@ void vn_circuit_detach(struct vn_circuit *c)
     vn_list_remove(&c->of_stream);
 }
 
+static bool may_send(const struct vn_circuit *c)
+{
+    return c->state == VN_CIRCUIT_EXPECT_TETHER
+               ? c->hop->state == VN_HOP_UP
+               : c->state == VN_CIRCUIT_EXPECT_ACCEPT && c->sends < setups_max(c);
+}
+
 static void on_timer(void *arg)
 {
     struct vn_circuit *c = arg;
@@ -130,8 +145,11 @@ static void on_timer(void *arg)
         vn_circuit_close(n, c, true);
         return;
     }
-    if ((c->state == VN_CIRCUIT_EXPECT_ACCEPT && c->sends < setups_max(c)) ||
-        (c->state == VN_CIRCUIT_EXPECT_TETHER && c->hop->state == VN_HOP_UP)) {
+    if (vn_setup_queue_has(c) && !c->link) { /* ours: nobody has given it up */
+        vn_timer_arm(&n->timers, &c->timer, n->now_ms + VN_SETUP_SEALED_WAIT_MS);
+        return;
+    }
+    if (!vn_setup_queue_has(c) && may_send(c)) {
         send_setup(n, c);
         return;
     }
@@ -170,6 +188,7 @@ struct vn_circuit *vn_circuit_make(struct vn_node *n, struct vn_hop *h, bool out
     vn_timer_init(&c->timer, on_timer, c);
     vn_list_init(&c->of_hop);
     vn_list_init(&c->of_stream);
+    vn_list_init(&c->of_queue);
     vn_buf_init(&c->blob, VN_SETUP_BLOB_MAX);
     c->request = out ? vn_next_handle(n) : request;
     uint8_t key[VN_CIRCUIT_KEY_LEN];
@@ -232,6 +251,7 @@ void vn_circuit_close(struct vn_node *n, struct vn_circuit *c, bool tell)
     (void)vn_map_take(n->hops.requests, key);
     vn_timer_disarm(&n->timers, &c->timer);
     vn_list_remove(&c->of_hop);
+    vn_setup_queue_leave(c);
     h->circuit_count--;
     vn_buf_done(&c->blob);
     c->path = vn_path_free(c->path);
@@ -319,6 +339,7 @@ static void on_accept(struct vn_node *n, struct vn_hop *h, const struct vn_circu
     if (c->state != VN_CIRCUIT_EXPECT_ACCEPT)
         return;
     vn_timer_disarm(&n->timers, &c->timer);
+    vn_setup_queue_leave(c);
     vn_buf_done(&c->blob);
     c->fwd = m->label;
     c->state = VN_CIRCUIT_UP;

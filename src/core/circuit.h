@@ -85,7 +85,8 @@ struct vn_circuit {
     struct vn_onward *onward;        /* relay, in, until there is a link */
     struct vn_path *path;            /* source, with a blob */
     unsigned sends;
-    bool its_turn; /* out: SETUP goes when the timer fires, others wait behind it */
+    struct vn_list of_queue; /* out: its SETUP waits for its turn (setup_queue.h), */
+    uint64_t round;          /* in that round */
     struct vn_timer timer;
 };
 
@@ -114,6 +115,8 @@ void vn_circuit_refuse(struct vn_node *n, struct vn_hop *h, uint32_t label);
 void vn_circuit_bound(struct vn_node *n, struct vn_circuit *c);
 /** A circuit message of the neighbour. */
 void vn_circuit_input(struct vn_node *n, struct vn_hop *h, struct vn_span bytes);
+/** Its SETUP waited, and goes now. */
+void vn_circuit_its_turn(struct vn_node *n, struct vn_circuit *c);
 /** Its tether is up: circuits that waited for that are set up. */
 void vn_circuits_tether_up(struct vn_node *n, struct vn_hop *h);
 
@@ -139,7 +142,7 @@ uint8_t vn_circuit_random_hops(struct vn_node *n);
 void vn_circuit_send(struct vn_node *n, const struct vn_hop *h, const struct vn_circuit_msg *m);
 /** request: in: that of its SETUP, which no other circuit of h has. NULL without memory. */
 struct vn_circuit *vn_circuit_make(struct vn_node *n, struct vn_hop *h, bool out, uint32_t request);
-/** Sends SETUP now, or when the tether is up. */
+/** Sends SETUP when the tether is up, and at its turn. */
 void vn_circuit_begin(struct vn_node *n, struct vn_circuit *c);
 void vn_circuit_refuse_setup(struct vn_node *n, const struct vn_hop *h, uint32_t request,
                              enum vn_circuit_reason why);

@@ -11,6 +11,7 @@
  * hop.report   a circuit failed (at once, or 10 ms after  the tether's    one message with all
  *              the last report)                           end             their labels
  * hop.renew    see hop_renew.c
+ * hop.setups   see setup_queue.c
  */
 #include "core/hop.h"
 
@@ -90,6 +91,7 @@ void vn_hop_free(struct vn_node *n, struct vn_hop *h)
     vn_timer_disarm(&n->timers, &h->idle);
     vn_timer_disarm(&n->timers, &h->report);
     vn_timer_disarm(&n->timers, &h->renew);
+    vn_setup_queue_done(h);
     (void)vn_map_take(n->hops.by_handle, &h->handle);
     vn_list_remove(&h->all);
     leave_peer(h);
@@ -120,6 +122,7 @@ vn_status vn_hop_new(struct vn_node *n, struct vn_peer *p, bool offerer, const s
     vn_timer_init(&h->idle, vn_hop_on_idle, h);
     vn_timer_init(&h->report, vn_hop_on_report, h);
     vn_timer_init(&h->renew, vn_hop_on_renew, h);
+    vn_setup_queue_init(h);
     vn_buf_init(&h->ct, VN_CT_MAX);
     vn_buf_init(&h->failed, VN_LABELS_PER_NEIGHBOUR_MAX * sizeof(uint32_t));
     vn_bucket_init(&h->setups, VN_SETUP_BURST, n->now_ms);

@@ -9,6 +9,7 @@
 
 #include "core/bucket.h"
 #include "core/inbox.h"
+#include "core/setup_queue.h"
 #include "core/timer.h"
 #include "ports/tether.h"
 
@@ -50,7 +51,7 @@ struct vn_hop {
     struct vn_timer renew;
     uint64_t renew_gap_ms; /* worn: until it is tried again */
     struct vn_bucket setups, paths;
-    struct vn_pace setups_out;
+    struct vn_setup_queue setups_out;
     struct vn_bucket signals, passes; /* messages in-band from the peer; to be passed on */
     uint64_t kept_until_ms;           /* the peer wants it so long, though nothing uses it */
     uint64_t digest_ms, measured_ms;  /* last one sent; its round trip counts again from then */

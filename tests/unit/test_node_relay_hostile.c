@@ -189,12 +189,101 @@ static void test_swapped_ends(void **state)
     vn_world_done(&s.w);
 }
 
+/* Circuits to b through c, without the pace that others keep to. */
+static void crowd(struct scene *s, struct vn_world_node *n, size_t count, struct vn_circuit **ret)
+{
+    const struct vn_id nodes[] = {vn_world_id(s->c), vn_world_id(s->b)};
+    struct vn_id missing;
+    struct vn_hop *at_c = vn_world_peer(s->c, n)->hop;
+    vn_bucket_init(&at_c->setups, VN_SETUP_BURST, at_c->node->now_ms);
+    for (size_t i = 0; i < count; i++) {
+        vn_world_peer(n, s->c)->hop->setups_out.pace = (struct vn_pace){0};
+        ret[i] = NULL;
+        assert_ok(
+            vn_circuit_open_path(n->node, vn_world_peer(n, s->b)->tx, &ret[i], nodes, 2, &missing));
+    }
+}
+
+static size_t count_up(struct vn_circuit *const *list, size_t count)
+{
+    size_t up = 0;
+    for (size_t i = 0; i < count; i++)
+        up += list[i]->state == VN_CIRCUIT_UP;
+    return up;
+}
+
+/* Two neighbours set up as much as c lets them, to the same end: more than goes there at once. Who
+ * comes now has his turn after one of each. */
+static void test_who_floods_waits_alone(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct vn_circuit *of[2][VN_SETUP_BURST], *mine;
+    setup(&s);
+    struct vn_world_node *const crowds[] = {vn_world_add_via(&s.w, "heidi", "home,relays", via_c),
+                                            vn_world_add_via(&s.w, "ivan", "home,relays", via_c)};
+    for (size_t i = 0; i < 2; i++)
+        assert_true(vn_world_ping(crowds[i], s.b, false, 5000) < 1000);
+    for (size_t i = 0; i < 2; i++)
+        crowd(&s, crowds[i], VN_SETUP_BURST, of[i]);
+    vn_world_run(&s.w, 200);
+    const size_t before = count_up(of[0], VN_SETUP_BURST);
+    assert_in_range(before + count_up(of[1], VN_SETUP_BURST), VN_SETUP_PACE_BURST,
+                    VN_SETUP_PACE_BURST + VN_SETUP_PACE_RATE / 4);
+    crowd(&s, s.a, 1, &mine);
+    vn_world_run(&s.w, 4 * 1000 / VN_SETUP_PACE_RATE);
+    assert_int_equal(VN_CIRCUIT_UP, mine->state);
+    /* Of the two neither is behind the other. */
+    vn_world_run(&s.w, 1000);
+    const size_t up[] = {count_up(of[0], VN_SETUP_BURST), count_up(of[1], VN_SETUP_BURST)};
+    assert_in_range(up[1], VN_SETUP_PACE_RATE / 2 - 5, VN_SETUP_BURST - 1);
+    vn_world_run(&s.w, 3000);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(VN_SETUP_BURST, count_up(of[i], VN_SETUP_BURST));
+    vn_world_done(&s.w);
+}
+
+/* What can not go before its source gives it up is refused, or forgotten then. */
+static void test_setups_that_wait_are_bounded(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct vn_circuit *unused[VN_SETUP_BURST], *mine;
+    setup(&s);
+    struct vn_world_node *heidi = vn_world_add_via(&s.w, "heidi", "home,relays", via_c);
+    assert_true(vn_world_ping(heidi, s.b, false, 5000) < 1000);
+    const struct vn_list *waiting = &vn_world_peer(s.c, s.b)->hop->setups_out.waiting;
+    const size_t all = VN_SETUP_PACE_BURST + VN_SETUP_QUEUE_MAX + VN_SETUP_BURST;
+    for (size_t sent = 0; sent < all; sent += VN_SETUP_BURST) {
+        crowd(&s, heidi, VN_SETUP_BURST, unused);
+        vn_world_run(&s.w, 5);
+    }
+    size_t count = 0;
+    VN_LIST_EACH(it, waiting)
+    count++;
+    assert_in_range(count, VN_SETUP_QUEUE_MAX - 1, VN_SETUP_QUEUE_MAX);
+    assert_true(vn_world_drops_of(s.c, VN_NDROP_CIRCUIT) > 0);
+    crowd(&s, s.a, 1, &mine);
+    vn_world_run(&s.w, 4 * 1000 / VN_SETUP_PACE_RATE);
+    assert_int_equal(VN_CIRCUIT_UP, mine->state);
+    for (uint64_t ms = 0; ms < VN_SETUP_SEALED_WAIT_MS; ms += 500) {
+        assert_true(vn_world_ping(heidi, s.b, false, 1000) < 20); /* none ends for idleness */
+        vn_world_run(&s.w, 500);
+    }
+    assert_true(vn_list_empty(waiting));
+    vn_world_done(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_replayed_and_forged), cmocka_unit_test(test_loops),
-        cmocka_unit_test(test_to_nowhere),          cmocka_unit_test(test_floods),
+        cmocka_unit_test(test_replayed_and_forged),
+        cmocka_unit_test(test_loops),
+        cmocka_unit_test(test_to_nowhere),
+        cmocka_unit_test(test_floods),
         cmocka_unit_test(test_swapped_ends),
+        cmocka_unit_test(test_who_floods_waits_alone),
+        cmocka_unit_test(test_setups_that_wait_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
