@@ -183,6 +183,9 @@
  * stream there are so many counts, each of one circuit and lane; the source remembers that many
  * frames of a lane. */
 #define VN_TALLY_US 1000000
+/* The first of a circuit sooner: the source holds later ones against the first that it gets. */
+#define VN_TALLY_EARLY_US 250000
+#define VN_TALLY_EARLY 4
 #define VN_TALLY_FRAMES 1024
 #define VN_TALLIES_MAX 16
 #define VN_TALLY_SENT 4096

@@ -14,6 +14,7 @@ struct vn_rx_tally {
     uint64_t mark;           /* below: came, or had time to; */
     uint64_t below, above;   /* so many did, of these and of others */
     uint64_t told;           /* of below */
+    unsigned looks;          /* since the circuit was silent for long */
     uint64_t due_us;         /* UINT64_MAX: there is nothing to tell */
     uint64_t last_us;
 };
@@ -55,12 +56,18 @@ static struct vn_rx_tally *make(struct vn_rx *rx, uint32_t bind, uint8_t lane)
     return t;
 }
 
+static uint64_t wait_us(const struct vn_rx_tally *t)
+{
+    return t->looks < VN_TALLY_EARLY ? VN_TALLY_EARLY_US : VN_TALLY_US;
+}
+
 /* What came below the mark, which then moves on: frames that others overtake have from one time to
  * the next to come. */
 static void look(struct vn_rx *rx, struct vn_rx_tally *t)
 {
     struct vn_tally_msg *ev;
-    t->due_us = rx->worker->now_us + VN_TALLY_US;
+    t->looks++;
+    t->due_us = rx->worker->now_us + wait_us(t);
     if (t->below != t->told) {
         if (vn_post_msg_new(VN_EV_RX_TALLY, sizeof(*ev), &ev) != VN_OK)
             return;
@@ -96,6 +103,8 @@ void vn_rx_tally(struct vn_rx *rx, const struct vn_rx_way *way, const struct vn_
     if (!t && !(t = make(rx, way->bind, head->lane)))
         return;
     vn_replay_commit(&t->window, head->seq, now_us);
+    if (now_us - t->last_us > 2 * VN_TALLY_US)
+        t->looks = 0;
     t->last_us = now_us;
     if (head->seq < t->mark)
         t->below++;
@@ -104,7 +113,7 @@ void vn_rx_tally(struct vn_rx *rx, const struct vn_rx_way *way, const struct vn_
     if (t->above >= VN_TALLY_FRAMES)
         look(rx, t);
     else if (t->due_us == UINT64_MAX)
-        t->due_us = now_us + VN_TALLY_US;
+        t->due_us = now_us + wait_us(t);
     else
         return; /* it is seen to */
     vn_rx_report_at(rx, t->due_us);

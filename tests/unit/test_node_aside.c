@@ -187,6 +187,24 @@ static void test_loss_behind_the_relay(void **state)
     vn_world_done(&s.w);
 }
 
+/* The same where the path is new to such frames: what came is told of soon, twice, and the second
+ * word shows what did not. */
+static void test_copies_begin_soon(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct vn_id relay;
+    setup(&s, 0);
+    vn_world_cut(s.a, s.b, true);
+    s.a->dscp = 0;
+    send_until_bound(&s, 2);
+    lose(&s, 19, 23);
+    s.a->dscp = DSCP_EF;
+    stream(&s, 4 * VN_TALLY_EARLY_US / 1000 + 300, 10, 5);
+    assert_int_equal(1, asides(&s, &relay));
+    vn_world_done(&s.w);
+}
+
 /* A relay that answers, passes bulk on and keeps real-time frames to itself is left as one that
  * keeps all. */
 static void test_relay_keeps_real_time(void **state)
@@ -262,9 +280,9 @@ static void test_second_path_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_loss_is_made_up_for),   cmocka_unit_test(test_loss_behind_the_relay),
-        cmocka_unit_test(test_relay_keeps_real_time), cmocka_unit_test(test_copies_are_bounded),
-        cmocka_unit_test(test_second_path_ends),
+        cmocka_unit_test(test_loss_is_made_up_for), cmocka_unit_test(test_loss_behind_the_relay),
+        cmocka_unit_test(test_copies_begin_soon),   cmocka_unit_test(test_relay_keeps_real_time),
+        cmocka_unit_test(test_copies_are_bounded),  cmocka_unit_test(test_second_path_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,10 +126,10 @@ static void each_circuit_has_its_own(void **state)
     assert_int_equal(3000, s.sent[0]);
     assert_int_equal(300, s.lost);
     assert_int_equal(3000, s.r.side[1].written_count);
-    assert_in_range(told(&s, FIRST, 0, &t), 3, 6);
+    assert_in_range(told(&s, FIRST, 0, &t), 5, 9);
     assert_int_equal(2999, t.next); /* the very last was lost there */
     assert_int_equal(t.next - lost_below(&s, t.next), t.frames);
-    assert_in_range(told(&s, SECOND, 0, &t), 3, 6);
+    assert_in_range(told(&s, SECOND, 0, &t), 5, 9);
     assert_int_equal(3000, t.next);
     assert_int_equal(s.sent[1], t.frames); /* all copies: they have a share */
     /* Nothing comes: nothing is told. */
@@ -153,7 +153,7 @@ static void each_lane_has_its_own(void **state)
         send_at(&s, lane, 1000, expedited);
     vn_rig_run(&s.r, 3 * VN_TALLY_US);
     for (uint8_t lane = 0; lane < 3; lane++) {
-        assert_in_range(told(&s, FIRST, lane, &t), 1, 3);
+        assert_in_range(told(&s, FIRST, lane, &t), 1, 5);
         assert_int_equal(1000, t.next);
         assert_int_equal(1000, t.frames);
     }
