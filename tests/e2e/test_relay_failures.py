@@ -81,13 +81,26 @@ def relay(node, tag):
 
 
 def a_connection_through_a_relay():
+    """Each end chooses for itself: by their rules it goes there by d and comes back by e."""
     global client
+    wanted = {na: nodes["d"], nb: nodes["e"]}
+    for node, other in wanted.items():
+        node.json("relays", "prefer", other.tag)
+        node.reaches(other.ip4)
     cut(underlay, True, (a, b))
     b.daemon(["python3", "-c", SERVER], name="server")
     b.wait_listening(7000)
     wait_until(lambda: a.ping(nb.ip4, wait=2), 20, "a reaches b")
+    wait_until(lambda: na.relay("b", relays) is wanted[na] and nb.relay("a", relays) is wanted[nb], 60,
+               "through the relays that they prefer")
     client = a.daemon(["python3", "-c", CLIENT, nb.ip4], name="client")
     wait_until(lambda: len(answers()) > 20, 20, "the connection is used")
+    used = [n.status()["counters"]["frames_relayed"] for n in relays]
+    wait_until(lambda: len(answers()) > 40, 20, "and goes on")
+    more = [n.status()["counters"]["frames_relayed"] - u for n, u in zip(relays, used)]
+    check(min(more[1:]) >= 15 and more[0] < 5, f"one carries what goes there, the other what comes back: {more}")
+    for node, other in wanted.items():
+        node.json("relays", "forget", other.tag)
 
 
 def a_relay_delays():
