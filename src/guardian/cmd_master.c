@@ -8,6 +8,7 @@
 #include "guardian/commands.h"
 #include "guardian/entry_points.h"
 #include "guardian/master_folder.h"
+#include "guardian/master_leaf.h"
 #include "guardian/options.h"
 
 #define NAME_MAX_BYTES 63
@@ -15,15 +16,17 @@
 
 /* As the command line has it, and read. */
 struct words {
-    const char *name, *address, *port, *cluster_port, *peers, *region, *gateway_port, *listen, *to,
-        *at;
+    const char *name, *address, *port, *cluster_port, *peers, *region, *gateway_port, *leaf,
+        *leaf_port, *listen, *to, *at;
 };
 struct wanted {
     struct vn_master_folder folder;
     struct vn_master_peer peers[PEERS_MAX + 1]; /* the first is the embedded server */
     char names[VN_MASTER_NAMES_MAX][VN_HOST_MAX];
     char to[VN_PATH_MAX / 2], at[VN_PATH_MAX / 2];
-    bool far; /* of another region than the embedded server */
+    bool far;  /* of another region than the embedded server */
+    bool leaf; /* of none */
+    struct vn_id realms[VN_LEAF_REALMS_MAX];
 };
 
 static int read_port(const char *option, const char *text, uint16_t usual, uint16_t *ret)
@@ -74,10 +77,11 @@ static int read_names(const char *list, struct wanted *w)
 static int read_peers(const char *list, struct wanted *w)
 {
     char one[VN_HOST_MAX + 8];
+    const uint16_t usual = w->leaf ? VN_LEAF_PORT_USUAL : VN_CLUSTER_PORT_USUAL;
     vn_status st;
     size_t n = 1;
     while ((st = next_word(&list, one)) == VN_OK && n <= PEERS_MAX) {
-        w->peers[n].port = VN_CLUSTER_PORT_USUAL;
+        w->peers[n].port = usual;
         if (vn_machine_parse(one, w->peers[n].host, &w->peers[n].port) != VN_OK)
             break;
         n++;
@@ -86,9 +90,9 @@ static int read_peers(const char *list, struct wanted *w)
     w->folder.server.peer_count = n;
     if (st == VN_ERR_NOTFOUND)
         return 0;
-    vn_die("--peers is a comma list of at most %d HOST[:PORT], where other servers take routes "
-           "(port %d unless it says another)",
-           PEERS_MAX, VN_CLUSTER_PORT_USUAL);
+    vn_die("--peers is a comma list of at most %d HOST[:PORT], where other servers take %s (port "
+           "%d unless it says another)",
+           PEERS_MAX, w->leaf ? "leaves" : "routes", usual);
     return 2;
 }
 
@@ -153,16 +157,33 @@ static int read_region(const struct words *o, struct wanted *w)
             "--region is a name of at most 63 characters a-z A-Z 0-9 . - _, not " VN_REGION_HERE);
     int code =
         read_port("--gateway-port", o->gateway_port, VN_GATEWAY_PORT_USUAL, &s->gateway.port);
-    if (!code && (s->gateway.port == s->port || s->gateway.port == s->cluster.port))
-        code = vn_admin_usage("--port, --cluster-port and --gateway-port are three ports");
+    if (!code)
+        code = read_port("--leaf-port", o->leaf_port, VN_LEAF_PORT_USUAL, &s->leaf.port);
+    const uint16_t ports[] = {s->port, s->cluster.port, s->gateway.port, s->leaf.port};
+    for (size_t i = 0; !code && i < VN_ARRAY_LEN(ports); i++)
+        for (size_t k = 0; !code && k < i; k++)
+            if (ports[i] == ports[k])
+                code = vn_admin_usage("--port, --cluster-port, --gateway-port and --leaf-port are "
+                                      "four ports");
     s->peers += w->far;
     s->peer_count -= w->far;
     return code;
 }
 
+/* It stands in no region, and nobody connects to it but nodes. */
+static int read_leaf(const struct words *o, struct wanted *w)
+{
+    if (o->region || o->cluster_port || o->gateway_port || o->leaf_port)
+        return vn_admin_usage("a --leaf has neither --region nor --cluster-port, --gateway-port or "
+                              "--leaf-port: only nodes connect to it");
+    w->folder.server.cluster.port = 0;
+    return 0;
+}
+
 static int read_words(const struct words *o, struct wanted *w)
 {
     struct vn_master_server *s = &w->folder.server;
+    w->leaf = o->leaf != NULL;
     int code = read_name(o->name, w);
     if (!code)
         code = read_names(o->address ? o->address : "", w);
@@ -176,7 +197,7 @@ static int read_words(const struct words *o, struct wanted *w)
     if (!code)
         code = read_peers(o->peers, w);
     if (!code)
-        code = read_region(o, w);
+        code = w->leaf ? read_leaf(o, w) : read_region(o, w);
     if (!code)
         code = read_listen(o->listen, w);
     if (!code)
@@ -185,22 +206,61 @@ static int read_words(const struct words *o, struct wanted *w)
         snprintf(s->cluster.host, sizeof(s->cluster.host), "%s", w->names[0]);
     if (!code)
         snprintf(s->gateway.host, sizeof(s->gateway.host), "%s", w->names[0]);
+    if (!code)
+        snprintf(s->leaf.host, sizeof(s->leaf.host), "%s", w->names[0]);
     return code;
+}
+
+/* Where the embedded server takes one like it. */
+static int join_embedded(const struct vn_guardian_config *cfg, struct wanted *w)
+{
+    struct vn_master_server *s = &w->folder.server;
+    const struct {
+        const char *what, *option;
+        uint16_t port, usual;
+    } ways[] = {{"servers", "cluster", cfg->cluster.port, VN_CLUSTER_PORT_USUAL},
+                {"regions", "gateway", cfg->cluster.gateway_port, VN_GATEWAY_PORT_USUAL},
+                {"servers as leaves", "leaf", cfg->cluster.leaf_port, VN_LEAF_PORT_USUAL}},
+      *way = &ways[w->leaf  ? 2
+                   : w->far ? 1
+                            : 0];
+    if (!way->port)
+        return vn_die("Master takes no other %s yet: let it with veilnet-guardian run --%s-port %u",
+                      way->what, way->option, way->usual);
+    struct vn_master_peer *embedded = w->far ? &s->here : &w->peers[0];
+    snprintf(embedded->host, sizeof(embedded->host), "%s", cfg->public_host);
+    embedded->port = way->port;
+    if (!cfg->cluster.gateway_port) /* there is one region */
+        s->gateway.port = 0;
+    if (!cfg->cluster.leaf_port) /* there are none */
+        s->leaf.port = 0;
+    return 0;
+}
+
+/* Only now, because they are in the store. */
+static int find_realms(struct vn_admin *c, const char *list, struct wanted *w)
+{
+    struct vn_master_server *s = &w->folder.server;
+    char one[VN_HOST_MAX + 8];
+    vn_status st;
+    s->realms = w->realms;
+    while ((st = next_word(&list, one)) == VN_OK && s->realm_count < VN_LEAF_REALMS_MAX) {
+        struct vn_id *realm = &w->realms[s->realm_count++];
+        if (vn_store_realm_by_name(c->g.store, one, realm) != VN_OK)
+            return vn_die("there is no realm %s (veilnet-guardian realm list shows them)", one);
+        for (const struct vn_id *before = w->realms; before < realm; before++)
+            if (vn_id_equal(before, realm))
+                return vn_die("--leaf names the realm %s twice", one);
+    }
+    return st == VN_ERR_NOTFOUND ? 0
+                                 : vn_admin_usage("--leaf is a comma list of at most 16 realms");
 }
 
 static int write_folder(struct vn_admin *c, struct wanted *w)
 {
-    const struct vn_guardian_config *cfg = &c->g.cfg;
-    struct vn_master_server *s = &w->folder.server;
-    if (w->far ? !cfg->cluster.gateway_port : !cfg->cluster.port)
-        return vn_die("Master takes no other %s yet: let it with veilnet-guardian run --%s-port %d",
-                      w->far ? "regions" : "servers", w->far ? "gateway" : "cluster",
-                      w->far ? VN_GATEWAY_PORT_USUAL : VN_CLUSTER_PORT_USUAL);
-    struct vn_master_peer *embedded = w->far ? &s->here : &w->peers[0];
-    snprintf(embedded->host, sizeof(embedded->host), "%s", cfg->public_host);
-    embedded->port = w->far ? cfg->cluster.gateway_port : cfg->cluster.port;
-    if (!cfg->cluster.gateway_port) /* there is one region */
-        s->gateway.port = 0;
+    const int code = join_embedded(&c->g.cfg, w);
+    if (code)
+        return code;
     vn_status st = vn_master_folder_write(&c->g, &w->folder, w->to);
     if (st == VN_ERR_EXISTS)
         return vn_die("%s exists: name a folder that does not with --to", w->to);
@@ -243,6 +303,8 @@ static int master_config(int argc, char **argv)
                                         {"--peers", &o.peers, NULL},
                                         {"--region", &o.region, NULL},
                                         {"--gateway-port", &o.gateway_port, NULL},
+                                        {"--leaf", &o.leaf, NULL},
+                                        {"--leaf-port", &o.leaf_port, NULL},
                                         {"--listen", &o.listen, NULL},
                                         {"--to", &o.to, NULL},
                                         {"--at", &o.at, NULL},
@@ -255,6 +317,8 @@ static int master_config(int argc, char **argv)
     if (code)
         return code;
     code = vn_admin_begin(&c, false);
+    if (!code && w.leaf)
+        code = find_realms(&c, o.leaf, &w);
     if (!code)
         code = write_folder(&c, &w);
     if (!code) {

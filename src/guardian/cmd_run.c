@@ -233,43 +233,64 @@ static int check_port(const struct vn_guardian_config *c, const char *option,
     return 0;
 }
 
-static int read_port(const char *option, const char *word, int usual, uint16_t *room,
-                     const uint16_t **ret)
+/* A port for other servers: as the command line has it (NULL: not there), and as it is. */
+struct others_port {
+    const char *option, *word;
+    uint16_t usual, is, room;
+    const uint16_t *wanted; /* NULL: as it is; else room */
+};
+
+static int read_port(struct others_port *p)
 {
-    if (!word)
+    if (!p->word)
         return 0;
-    *room = 0;
-    if (strcmp(word, "none") != 0 && (!vn_port_parse(word, room) || *room == 0))
-        return vn_die("%s is a port, 1 to 65535 (usually %d), or none", option, usual);
-    *ret = room;
+    if (strcmp(p->word, "none") != 0 && (!vn_port_parse(p->word, &p->room) || p->room == 0))
+        return vn_die("%s is a port, 1 to 65535 (usually %u), or none", p->option, p->usual);
+    p->wanted = &p->room;
     return 0;
 }
 
-static int set_cluster(const struct vn_statedir *dir, const char *cluster, const char *gateway)
+static int check_others(const struct vn_guardian_config *c, const struct others_port *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < i; k++) {
+            const uint16_t a = p[k].wanted ? *p[k].wanted : p[k].is;
+            if (a && a == (p[i].wanted ? *p[i].wanted : p[i].is))
+                return vn_die("%s and %s are two ports: choose another", p[k].option, p[i].option);
+        }
+    int code = 0;
+    for (size_t i = 0; !code && i < n; i++)
+        code = check_port(c, p[i].option, p[i].wanted, p[i].is);
+    return code;
+}
+
+static int set_cluster(const struct vn_statedir *dir, const char *cluster, const char *gateway,
+                       const char *leaf)
 {
     VN_CLEANUP(vn_store_closep) struct vn_store *s = NULL;
     VN_CLEANUP(vn_config_done) struct vn_guardian_config cfg = {0};
-    uint16_t room[2];
-    const uint16_t *port = NULL, *gateway_port = NULL;
-    int code = read_port("--cluster-port", cluster, VN_CLUSTER_PORT_USUAL, &room[0], &port);
-    if (!code)
-        code = read_port("--gateway-port", gateway, VN_GATEWAY_PORT_USUAL, &room[1], &gateway_port);
+    struct others_port p[] = {
+        {.option = "--cluster-port", .word = cluster, .usual = VN_CLUSTER_PORT_USUAL},
+        {.option = "--gateway-port", .word = gateway, .usual = VN_GATEWAY_PORT_USUAL},
+        {.option = "--leaf-port", .word = leaf, .usual = VN_LEAF_PORT_USUAL}};
+    int code = 0;
+    for (size_t i = 0; !code && i < VN_ARRAY_LEN(p); i++)
+        code = read_port(&p[i]);
     if (code)
         return code;
     vn_status st = vn_store_open(dir->db, false, &s);
     if (st == VN_OK)
         st = vn_config_load(s, &cfg);
-    const uint16_t c = port ? *port : cfg.cluster.port;
-    if (st == VN_OK && c && c == (gateway_port ? *gateway_port : cfg.cluster.gateway_port))
-        return vn_die("--cluster-port and --gateway-port are two ports: choose another");
+    p[0].is = cfg.cluster.port;
+    p[1].is = cfg.cluster.gateway_port;
+    p[2].is = cfg.cluster.leaf_port;
     if (st == VN_OK)
-        code = check_port(&cfg, "--cluster-port", port, cfg.cluster.port);
-    if (st == VN_OK && !code)
-        code = check_port(&cfg, "--gateway-port", gateway_port, cfg.cluster.gateway_port);
+        code = check_others(&cfg, p, VN_ARRAY_LEN(p));
     if (code)
         return code;
+    const struct vn_cluster_ports ports = {p[0].wanted, p[1].wanted, p[2].wanted};
     if (st == VN_OK)
-        st = vn_cluster_set(s, port, gateway_port, vn_clock_wall_ms());
+        st = vn_cluster_set(s, &ports, vn_clock_wall_ms());
     return st == VN_OK ? 0 : vn_die("cannot write %s (%s)", dir->db, vn_status_name(st));
 }
 
@@ -341,6 +362,7 @@ int vn_cmd_run(int argc, char **argv)
 {
     const char *dir_option = NULL, *stun = NULL, *networks = NULL, *provider_ca = NULL;
     const char *geo = NULL, *age = NULL, *entries = NULL, *cluster = NULL, *gateway = NULL;
+    const char *leaf = NULL;
     struct turn_words turn = {0};
     bool debug = false;
     const struct vn_option options[] = {
@@ -349,6 +371,7 @@ int vn_cmd_run(int argc, char **argv)
         {"--geo", &geo, NULL},
         {"--cluster-port", &cluster, NULL},
         {"--gateway-port", &gateway, NULL},
+        {"--leaf-port", &leaf, NULL},
         {"--audit-age", &age, NULL},
         {"--audit-entries", &entries, NULL},
         {"--turn", &turn.urls, NULL},
@@ -387,8 +410,8 @@ int vn_cmd_run(int argc, char **argv)
         turn.urls || turn.user || turn.password_file || turn.secret_file || turn.cert_file;
     if (!code && (age || entries))
         code = set_audit(&dir, age, entries);
-    if (!code && (cluster || gateway))
-        code = set_cluster(&dir, cluster, gateway);
+    if (!code && (cluster || gateway || leaf))
+        code = set_cluster(&dir, cluster, gateway, leaf);
     if (!code && geo)
         code = set_geo(&dir, geo);
     if (!code && has_turn)

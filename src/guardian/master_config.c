@@ -23,6 +23,9 @@ void vn_master_paths_init(struct vn_master_paths *p, const char *dir)
     snprintf(p->route_cert, sizeof(p->route_cert), "%s/route.crt", dir);
     snprintf(p->route_key, sizeof(p->route_key), "%s/route.key", dir);
     snprintf(p->route_ca, sizeof(p->route_ca), "%s/route-ca.crt", dir);
+    snprintf(p->leaf_cert, sizeof(p->leaf_cert), "%s/leaf.crt", dir);
+    snprintf(p->leaf_key, sizeof(p->leaf_key), "%s/leaf.key", dir);
+    snprintf(p->leaf_ca, sizeof(p->leaf_ca), "%s/leaf-ca.crt", dir);
 }
 
 /* ---- TLS ---- */
@@ -73,12 +76,16 @@ static vn_status names_text(const struct names *l, struct vn_buf *ret)
     return st;
 }
 
+static bool are_there(const char *cert, const char *key, const char *ca)
+{
+    return access(cert, F_OK) == 0 && access(key, F_OK) == 0 && access(ca, F_OK) == 0;
+}
+
 static bool has_tls(const struct vn_master_paths *p, struct vn_span names)
 {
     struct vn_buf made;
     vn_buf_init(&made, NAMES_MAX * (VN_HOST_MAX + 1));
-    const bool has = access(p->cert, F_OK) == 0 && access(p->key, F_OK) == 0 &&
-                     access(p->ca, F_OK) == 0 && vn_file_read(p->names, &made) == VN_OK &&
+    const bool has = are_there(p->cert, p->key, p->ca) && vn_file_read(p->names, &made) == VN_OK &&
                      vn_span_equal(vn_buf_span(&made), names);
     vn_buf_done(&made);
     return has;
@@ -102,15 +109,17 @@ static vn_status write_tls(struct vn_guardian *g, const struct vn_master_paths *
     return st;
 }
 
-/* Likewise for routes: once, for the name does not change. */
-static vn_status write_route_tls(const struct vn_guardian_config *c,
+/* Likewise for routes and leaves: once, for the name does not change. */
+static vn_status write_other_tls(const struct vn_guardian_config *c,
                                  const struct vn_master_paths *p)
 {
     const char *names[] = {c->public_host};
-    if (!c->cluster.ca || (access(p->route_cert, F_OK) == 0 && access(p->route_key, F_OK) == 0 &&
-                           access(p->route_ca, F_OK) == 0))
-        return VN_OK;
-    return vn_master_tls_route(c, p, names, VN_ARRAY_LEN(names));
+    vn_status st = VN_OK;
+    if (c->cluster.ca && !are_there(p->route_cert, p->route_key, p->route_ca))
+        st = vn_master_tls_route(c, p, names, VN_ARRAY_LEN(names));
+    if (st == VN_OK && c->cluster.leaf_ca && !are_there(p->leaf_cert, p->leaf_key, p->leaf_ca))
+        st = vn_master_tls_leaves(c, p, names, VN_ARRAY_LEN(names));
+    return st;
 }
 
 const char *vn_master_listen_host(const char *listen_host)
@@ -128,9 +137,11 @@ static vn_status render(struct vn_guardian *g, const struct vn_master_paths *p,
         .region = VN_REGION_HERE,
         .cluster.port = g->cfg.cluster.port,
         .gateway.port = g->cfg.cluster.gateway_port,
+        .leaf.port = g->cfg.cluster.leaf_port,
     };
     snprintf(s.cluster.host, sizeof(s.cluster.host), "%s", g->cfg.public_host);
     snprintf(s.gateway.host, sizeof(s.gateway.host), "%s", g->cfg.public_host);
+    snprintf(s.leaf.host, sizeof(s.leaf.host), "%s", g->cfg.public_host);
     vn_conf_add(t, "# Written by veilnet-guardian at every start: changes are lost.\n");
     vn_conf_path(t, "pid_file", p->pid);
     vn_conf_path(t, "ports_file_dir", p->dir);
@@ -175,7 +186,7 @@ vn_status vn_master_config_write(struct vn_guardian *g, const struct vn_master_p
     if (st == VN_OK)
         st = write_tls(g, p, &made);
     if (st == VN_OK)
-        st = write_route_tls(&g->cfg, p);
+        st = write_other_tls(&g->cfg, p);
     if (st != VN_OK)
         return st;
     struct vn_conf_text t;

@@ -13,6 +13,7 @@ struct vn_master_paths {
     char cert[VN_PATH_MAX + 32], key[VN_PATH_MAX + 32], ca[VN_PATH_MAX + 32], jwt[VN_PATH_MAX + 32];
     char names[VN_PATH_MAX + 32]; /* those in cert */
     char route_cert[VN_PATH_MAX + 32], route_key[VN_PATH_MAX + 32], route_ca[VN_PATH_MAX + 32];
+    char leaf_cert[VN_PATH_MAX + 32], leaf_key[VN_PATH_MAX + 32], leaf_ca[VN_PATH_MAX + 32];
 };
 void vn_master_paths_init(struct vn_master_paths *p, const char *dir);
 

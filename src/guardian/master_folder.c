@@ -1,5 +1,6 @@
 #include "guardian/master_folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "guardian/master_leaf.h"
 #include "guardian/master_tls.h"
 
 static vn_status write_config(struct vn_guardian *g, const struct vn_master_folder *f,
@@ -27,20 +29,28 @@ static vn_status write_config(struct vn_guardian *g, const struct vn_master_fold
 static vn_status fill(struct vn_guardian *g, const struct vn_master_folder *f,
                       const struct vn_master_paths *p)
 {
+    const struct vn_master_server *s = &f->server;
     vn_status st = vn_master_tls_node(&g->cfg, p, f->names, f->name_count);
-    if (st == VN_OK)
+    if (st == VN_OK && s->realm_count)
+        st = vn_master_leaf_files(g, s, p);
+    else if (st == VN_OK && (s->cluster.port || s->gateway.port))
         st = vn_master_tls_route(&g->cfg, p, f->names, f->name_count);
+    if (st == VN_OK && s->leaf.port)
+        st = vn_master_tls_leaves(&g->cfg, p, f->names, f->name_count);
     return st == VN_OK ? write_config(g, f, p->conf) : st;
 }
 
-static void clear(const struct vn_master_paths *p)
+/* Whatever is in it: we made it. */
+static void clear(const char *path)
 {
     const int saved = errno;
-    const char *files[] = {p->cert,      p->key,      p->ca,  p->route_cert,
-                           p->route_key, p->route_ca, p->conf};
-    for (size_t i = 0; i < VN_ARRAY_LEN(files); i++)
-        (void)unlink(files[i]);
-    (void)rmdir(p->dir);
+    DIR *dir = opendir(path);
+    const struct dirent *e;
+    while (dir && (e = readdir(dir)))
+        (void)unlinkat(dirfd(dir), e->d_name, 0);
+    if (dir)
+        closedir(dir);
+    (void)rmdir(path);
     errno = saved;
 }
 
@@ -68,6 +78,6 @@ vn_status vn_master_folder_write(struct vn_guardian *g, const struct vn_master_f
     if (st == VN_OK)
         st = put(dir, path);
     if (st != VN_OK)
-        clear(&p);
+        clear(dir);
     return st;
 }

@@ -5,11 +5,15 @@
 #include "base/clock.h"
 #include "guardian/address.h"
 #include "guardian/json.h"
+#include "guardian/master_leaf.h"
 
 #define CONFIG_MAX (64u << 20) /* account JWTs of 4,096 realms and more */
 /* Newest ones, in an account JWT: as many as a message carries. Above VN_BROKER_REVOCATIONS_MAX the
  * signing key is changed. */
 #define REVOKED_USERS_MAX 10000
+/* Added to the date of every account JWT. One more when the same account is written otherwise, so
+ * that servers that have it from before take the new one. */
+#define ACCOUNT_FORM 1
 
 void vn_conf_init(struct vn_conf_text *t)
 {
@@ -92,7 +96,7 @@ vn_status vn_master_account_jwt(struct vn_guardian *g, const struct vn_realm *r,
     if (r->r.nats_before[0])
         signing[n++] = r->r.nats_before;
     return st == VN_OK ? vn_natsjwt_account(&g->cfg.nats_operator, r->account.public, signing, n,
-                                            r->r.name, revoked, made_ms, ret)
+                                            r->r.name, revoked, made_ms + ACCOUNT_FORM, ret)
                        : st;
 }
 
@@ -111,8 +115,8 @@ static bool add_realm(void *arg, const struct vn_id *id)
     return st == VN_OK;
 }
 
-static void add_tls(struct vn_conf_text *t, const struct vn_master_paths *p, const char *cert,
-                    const char *key, const char *ca)
+void vn_conf_tls(struct vn_conf_text *t, const struct vn_master_paths *p, const char *cert,
+                 const char *key, const char *ca)
 {
     vn_conf_add(t, "tls {\n");
     vn_conf_path(t, "  cert_file", cert);
@@ -124,19 +128,44 @@ static void add_tls(struct vn_conf_text *t, const struct vn_master_paths *p, con
     vn_conf_add(t, "}\n");
 }
 
-static vn_status add_accounts(struct vn_guardian *g, struct vn_conf_text *t)
+/* Of a leaf: nodes of other realms are refused, whatever it hears of them. They would be among
+ * themselves. */
+static vn_status pin_accounts(struct accounts *a, const struct vn_master_server *s)
+{
+    vn_status st = VN_OK;
+    vn_conf_add(a->t, "resolver_pinned_accounts: [\n");
+    for (size_t i = 0; st == VN_OK && i < s->realm_count; i++) {
+        VN_CLEANUP(vn_realm_unrefp) struct vn_realm *r = NULL;
+        st = vn_guardian_realm(a->g, &s->realms[i], &r);
+        if (st == VN_OK)
+            vn_conf_add(a->t, "  \"%s\"\n", r->account.public);
+    }
+    vn_conf_add(a->t, "]\n");
+    return st;
+}
+
+static vn_status add_accounts(struct vn_guardian *g, const struct vn_master_server *s,
+                              struct vn_conf_text *t)
 {
     const struct vn_guardian_config *c = &g->cfg;
     struct accounts a = {g, t};
     VN_CLEANUP(vn_json_strp) char *system_jwt = NULL;
-    vn_status st = vn_natsjwt_account(&c->nats_operator, c->nats_system.public, NULL, 0, "SYS",
-                                      NULL, 1000, &system_jwt);
+    vn_status st = vn_master_system_jwt(c, &system_jwt);
     if (st != VN_OK)
         return st;
-    vn_conf_add(t, "resolver_preload {\n  %s: \"%s\"\n", c->nats_system.public, system_jwt);
-    st = vn_store_realm_list(g->store, NULL, add_realm, &a);
+    vn_conf_add(t, "resolver_preload {\n");
+    if (s->realm_count == 0)
+        vn_conf_add(t, "  %s: \"%s\"\n", c->nats_system.public, system_jwt);
+    if (c->cluster.leaf_ca)
+        st = vn_master_leaf_accounts(c, s->realm_count > 0, t);
+    if (st != VN_OK)
+        return st;
+    if (s->realm_count == 0)
+        st = vn_store_realm_list(g->store, NULL, add_realm, &a);
+    for (size_t i = 0; i < s->realm_count && add_realm(&a, &s->realms[i]); i++)
+        ;
     vn_conf_add(t, "}\n");
-    return st;
+    return st == VN_OK && s->realm_count ? pin_accounts(&a, s) : st;
 }
 
 static void add_port(struct vn_conf_text *t, const struct vn_master_server *s,
@@ -161,7 +190,7 @@ static void add_cluster(struct vn_conf_text *t, const struct vn_master_paths *p,
         vn_conf_add(t, "  \"nats-route://%s:%u\"\n", host, s->peers[i].port);
     }
     vn_conf_add(t, "]\n");
-    add_tls(t, p, p->route_cert, p->route_key, p->route_ca);
+    vn_conf_tls(t, p, p->route_cert, p->route_key, p->route_ca);
     vn_conf_add(t, "}\n");
 }
 
@@ -177,18 +206,42 @@ static void add_gateway(struct vn_conf_text *t, const struct vn_master_paths *p,
         vn_conf_add(t, "gateways: [ {name: \"" VN_REGION_HERE "\", url: \"nats://%s:%u\"} ]\n",
                     host, s->here.port);
     }
-    add_tls(t, p, p->route_cert, p->route_key, p->route_ca);
+    vn_conf_tls(t, p, p->route_cert, p->route_key, p->route_ca);
     vn_conf_add(t, "}\n");
+}
+
+static void add_leaves(struct vn_conf_text *t, const struct vn_master_paths *p,
+                       const struct vn_master_server *s)
+{
+    vn_conf_add(t, "leafnodes {\nno_advertise: true\n");
+    add_port(t, s, &s->leaf);
+    vn_conf_tls(t, p, p->leaf_cert, p->leaf_key, p->leaf_ca);
+    vn_conf_add(t, "}\n");
+}
+
+static vn_status add_others(struct vn_guardian *g, const struct vn_master_paths *p,
+                            const struct vn_master_server *s, struct vn_conf_text *t)
+{
+    vn_conf_add(t, VN_CONF_OTHERS);
+    if (s->realm_count)
+        return vn_master_leaf_text(g, p, s, t);
+    if (s->cluster.port)
+        add_cluster(t, p, s);
+    if (s->gateway.port)
+        add_gateway(t, p, s);
+    if (s->leaf.port)
+        add_leaves(t, p, s);
+    return VN_OK;
 }
 
 vn_status vn_master_text(struct vn_guardian *g, const struct vn_master_paths *p,
                          const struct vn_master_server *s, struct vn_conf_text *t)
 {
     const struct vn_guardian_config *c = &g->cfg;
-    const bool alone = !s->cluster.port && !s->gateway.port;
+    const bool alone = !s->cluster.port && !s->gateway.port && !s->leaf.port && !s->realm_count;
     VN_CLEANUP(vn_json_strp) char *operator_jwt = NULL;
-    vn_status st = vn_natsjwt_operator(&c->nats_operator, "veilnet", c->nats_system.public, 1000,
-                                       &operator_jwt);
+    const char *system = s->realm_count ? c->cluster.leaf_system.public : c->nats_system.public;
+    vn_status st = vn_natsjwt_operator(&c->nats_operator, "veilnet", system, 1000, &operator_jwt);
     if (st != VN_OK)
         return st;
     vn_conf_add(t, "server_name: \"%s\"\n", s->name);
@@ -199,20 +252,14 @@ vn_status vn_master_text(struct vn_guardian *g, const struct vn_master_paths *p,
     vn_conf_add(t, "max_payload: %u\n", VN_MASTER_PAYLOAD_MAX);
     /* It would remember the last 10,000 that ended, with their JWTs: tens of MB for nobody. */
     vn_conf_add(t, "max_closed_clients: 256\n");
-    add_tls(t, p, p->cert, p->key, p->ca);
-    vn_conf_add(t, "operator: \"%s\"\nsystem_account: \"%s\"\n", operator_jwt,
-                c->nats_system.public);
+    vn_conf_tls(t, p, p->cert, p->key, p->ca);
+    vn_conf_add(t, "operator: \"%s\"\nsystem_account: \"%s\"\n", operator_jwt, system);
     vn_conf_add(t, "resolver {\n  type: full\n");
     vn_conf_path(t, "  dir", p->jwt);
     /* So often it asks other servers whether theirs are newer: what it missed while cut off. */
     vn_conf_add(t, "  allow_delete: true\n  interval: \"%s\"\n}\n", alone ? "2m" : "10s");
-    st = add_accounts(g, t);
-    if (alone)
-        return st == VN_OK ? t->st : st;
-    vn_conf_add(t, VN_CONF_OTHERS);
-    if (s->cluster.port)
-        add_cluster(t, p, s);
-    if (s->gateway.port)
-        add_gateway(t, p, s);
+    st = add_accounts(g, s, t);
+    if (st == VN_OK && !alone)
+        st = add_others(g, p, s, t);
     return st == VN_OK ? t->st : st;
 }

@@ -16,6 +16,9 @@ void vn_conf_done(struct vn_conf_text *t); /* for VN_CLEANUP too */
 void vn_conf_add(struct vn_conf_text *t, const char *fmt, ...) VN_PRINTF(2, 3);
 /** name: path, as a quoted string of the configuration language. */
 void vn_conf_path(struct vn_conf_text *t, const char *name, const char *path);
+/** Both ends show a certificate of this authority. */
+void vn_conf_tls(struct vn_conf_text *t, const struct vn_master_paths *p, const char *cert,
+                 const char *key, const char *ca);
 
 /** Where a server takes others. */
 struct vn_master_peer {
@@ -29,9 +32,12 @@ struct vn_master_server {
     const char *region;            /* a cluster */
     struct vn_master_peer cluster; /* as others of its region find it; port 0: they do not */
     const struct vn_master_peer *peers;
-    size_t peer_count;             /* of its region, it connects to */
+    size_t peer_count;             /* of its region, it connects to; of a leaf: wherever */
     struct vn_master_peer gateway; /* as those of other regions find it; port 0: they do not */
     struct vn_master_peer here;    /* the gateway of the embedded server; port 0: it is this one */
+    struct vn_master_peer leaf;    /* as leaves find it; port 0: they do not */
+    const struct vn_id *realms;    /* that a leaf is for */
+    size_t realm_count;            /* 0: it is no leaf */
 };
 /** What the part about other servers begins with; it is the last one. nats-server changes it at a
  * start only. */

@@ -87,17 +87,21 @@ vn_status vn_natsjwt_operator(const struct vn_nats_key *operator_key, const char
     return claims ? vn_natsjwt_encode(operator_key, claims, now_ms, ret) : VN_ERR_NOMEM;
 }
 
+/* Unlimited but for imports and exports: accounts share nothing but what vn_natsjwt_sharing says.
+ * Users present a signature, never the bare JWT (disallow_bearer). */
+static json_t *account_claims(const char *account, const char *name)
+{
+    return json_pack("{s:s, s:s, s:{s:{s:i, s:i, s:i, s:i, s:i, s:b}, s:[], s:s, s:i}}", "sub",
+                     account, "name", name, "nats", "limits", "subs", -1, "data", -1, "payload", -1,
+                     "conn", -1, "leaf", -1, "disallow_bearer", 1, "signing_keys", "type",
+                     "account", "version", 2);
+}
+
 vn_status vn_natsjwt_account(const struct vn_nats_key *operator_key, const char *account,
                              const char *const *signing, size_t signing_n, const char *name,
                              const json_t *revoked, uint64_t now_ms, char **ret)
 {
-    /* Unlimited but for imports, exports and leaf nodes: accounts share nothing. Users present a
-     * signature, never the bare JWT (disallow_bearer). */
-    VN_CLEANUP(vn_json_freep)
-    json_t *claims =
-        json_pack("{s:s, s:s, s:{s:{s:i, s:i, s:i, s:i, s:b}, s:[], s:s, s:i}}", "sub", account,
-                  "name", name, "nats", "limits", "subs", -1, "data", -1, "payload", -1, "conn", -1,
-                  "disallow_bearer", 1, "signing_keys", "type", "account", "version", 2);
+    VN_CLEANUP(vn_json_freep) json_t *claims = account_claims(account, name);
     if (!claims)
         return VN_ERR_NOMEM;
     json_t *keys = json_object_get(json_object_get(claims, "nats"), "signing_keys");
@@ -109,6 +113,18 @@ vn_status vn_natsjwt_account(const struct vn_nats_key *operator_key, const char 
         return VN_ERR_NOMEM;
     /* Servers that compare theirs keep the one with the later iat, and of those of one second
      * either: a revocation would be lost. It counts milliseconds here; nothing else looks at it. */
+    return encode(operator_key, claims, now_ms, ret);
+}
+
+vn_status vn_natsjwt_sharing(const struct vn_nats_key *operator_key, const char *account,
+                             const char *name, const char *what, json_t *shared, uint64_t now_ms,
+                             char **ret)
+{
+    VN_CLEANUP(vn_json_freep) json_t *claims = account_claims(account, name);
+    json_t *nats = json_object_get(claims, "nats");
+    if (!claims || !shared || json_object_set(nats, what, shared) ||
+        json_object_set_new(json_object_get(nats, "limits"), what, json_integer(-1)))
+        return VN_ERR_NOMEM;
     return encode(operator_key, claims, now_ms, ret);
 }
 
@@ -124,7 +140,7 @@ vn_status vn_natsjwt_user(const struct vn_nats_key *signer, const struct vn_nats
     json_t *claims = json_pack("{s:s, s:s, s:{s:I, s:i, s:I, s:[s], s:s, s:i}}", "sub", u->user,
                                "name", u->name, "nats", "subs", (json_int_t)u->subs, "data", -1,
                                "payload", (json_int_t)u->payload, "allowed_connection_types",
-                               "STANDARD", "type", "user", "version", 2);
+                               u->leaf ? "LEAFNODE" : "STANDARD", "type", "user", "version", 2);
     if (!claims)
         return VN_ERR_NOMEM;
     json_t *nats = json_object_get(claims, "nats");

@@ -36,11 +36,18 @@ VN_MUST_CHECK vn_status vn_natsjwt_account(const struct vn_nats_key *operator_ke
                                            size_t signing_n, const char *name,
                                            const json_t *revoked, uint64_t now_ms, char **ret);
 
+/** An account that shares with others. what: "exports" or "imports"; shared: the list of them as
+ * nats-io/jwt has it, borrowed. */
+VN_MUST_CHECK vn_status vn_natsjwt_sharing(const struct vn_nats_key *operator_key,
+                                           const char *account, const char *name, const char *what,
+                                           json_t *shared, uint64_t now_ms, char **ret);
+
 struct vn_nats_user {
     const char *user; /* "U..." */
     const char
         *account; /* "A...": whose signing key signs; NULL when the account key itself does */
     const char *name;
+    bool leaf;             /* a server that connects as a leaf; else a client, and nothing else */
     json_t *pub, *sub;     /* arrays of permitted subjects, borrowed; NULL: everything */
     int64_t subs, payload; /* limits, -1 for none */
     uint64_t expires_ms;   /* 0: never */

@@ -83,7 +83,8 @@ def user_jwt(user, signer, account_public, permissions):
 class NatsClient:
     """As much of the NATS client protocol as the tests need, over TLS with a client certificate."""
 
-    def __init__(self, address, port, ca, cert, key, jwt=None, nkey=None):
+    def __init__(self, address, port, ca, cert, key, jwt=None, nkey=None, leaf=False):
+        """leaf: as a server that is one."""
         raw = socket.create_connection((address, port), timeout=10)
         info = self._line(raw)
         self.info = json.loads(info.split(" ", 1)[1])
@@ -91,8 +92,8 @@ class NatsClient:
         context.check_hostname = False
         context.load_cert_chain(str(cert), str(key))
         self.sock = context.wrap_socket(raw)
-        connect = {"verbose": False, "pedantic": False, "tls_required": True, "lang": "python", "version": "0",
-                   "protocol": 1, "headers": False, "no_responders": False}
+        connect = {"verbose": False, "pedantic": False, "tls_required": True, "protocol": 1, **({} if leaf else {"lang": "python", "version": "0"}),
+                   "headers": False, "no_responders": False}
         if jwt:
             connect |= {"jwt": jwt, "sig": b64url(nkey.sign(self.info["nonce"].encode()))}
         self.buffer = b""
@@ -142,7 +143,7 @@ class NatsClient:
         while b"\r\n" in self.buffer:
             line, rest = self.buffer.split(b"\r\n", 1)
             word = line.split(b" ", 1)[0].upper()
-            if word == b"MSG":
+            if word in (b"MSG", b"LMSG"):
                 parts = line.decode().split()
                 size = int(parts[-1])
                 if len(rest) < size + 2:

@@ -1,16 +1,19 @@
-"""Master as three nats-servers on three machines, two in one region: nodes at different ones talk, one ends and its nodes go
-to the other, who is revoked is cut off at all; and nobody but a server comes in where servers do."""
+"""Master as three nats-servers on three machines, two in one region, and a leaf for one realm: nodes at different ones talk, one
+ends and its nodes go to the other, who is revoked is cut off at all; and nobody but a server comes in where servers do."""
 # timeout: 240
+import contextlib
 import json
+import ssl
 import stat
 
+from hostile import Nkey, NatsClient, in_namespace
 from lib import *
 from veil import Guardian, Node, Traffic
 
 need("nft", "nats-server", "openssl", "sqlite3")
 net = Net()
-srv, two, far, a, b, c, d = (net.machine(n) for n in ("srv", "two", "far", "a", "b", "c", "d"))
-address = net.switch([srv, two, far, a, b, c, d], "10.9.0")
+srv, two, far, a, b, c, d, e = (net.machine(n) for n in ("srv", "two", "far", "a", "b", "c", "d", "e"))
+address = net.switch([srv, two, far, a, b, c, d, e], "10.9.0")
 g = Guardian(srv, "10.9.0.1")
 folder = two.dir / "west"
 second = None
@@ -29,8 +32,8 @@ def not_without_being_told():
     for wrong, says in (("8443", "port of Guardian"), ("4222", "port of Guardian"), ("0", "1 to 65535"), ("x", "1 to 65535")):
         done = g.cli("run", "--cluster-port", wrong, ok=False)
         check(done.returncode == 1 and says in done.stdout, f"{wrong}: {done.stdout.strip()}")
-    g.start("--cluster-port", "6222", "--gateway-port", "7222")
-    for port in (6222, 7222):
+    g.start("--cluster-port", "6222", "--gateway-port", "7222", "--leaf-port", "7422")
+    for port in (6222, 7222, 7422):
         srv.wait_listening(port)
     check("master_replaced" in g.daemon.log_text() and (g.dir / "master/nats-server.pid").read_text() != pid,
           "told so, it was started anew")
@@ -133,6 +136,18 @@ def talks(node, tag):
     return link and (link["stream"]["tx_state"] or link["stream"]["rx"])
 
 
+def ends_at(server, machine, text):
+    """The server ends the connection of this machine's node."""
+    wait_until(lambda: not server.out(["ss", "-Htn", "state", "established", "sport = :4222", "and", "dst", address[machine.name]]).strip(),
+               5, text)
+
+
+def talks_with_both(node):
+    for n in (na, nb):
+        node.reaches(n.ip4, within=20)
+        n.reaches(node.ip4)
+
+
 def who_is_revoked_is_cut_off_at_both():
     only(a, "10.9.0.1")
     a.run(["ss", "-K", "dport", "=", ":4222"])
@@ -147,8 +162,7 @@ def who_is_revoked_is_cut_off_at_both():
     deaf.wait_log("time=")
     g.cli("node", "revoke", "c")
     wait_until(lambda: not talks(na, "c") and not talks(nb, "c"), 3, "peers at both servers cut it off")
-    wait_until(lambda: not two.out(["ss", "-Htn", "state", "established", "sport = :4222", "and", "dst", address["c"]]).strip(), 5,
-               "and the second server ends its connection")
+    ends_at(two, c, "and the second server ends its connection")
     na.reaches(nb.ip4)
 
 
@@ -163,17 +177,80 @@ def another_region():
     only(d, "10.9.0.3")
     nd = Node(d, g)
     check(master(d) == {"10.9.0.3:4222"}, "a node is at the server of another region")
-    for n in (na, nb):
-        nd.reaches(n.ip4, within=20)
-        n.reaches(nd.ip4)
+    talks_with_both(nd)
     check(master(a) == {"10.9.0.1:4222"} and master(b) == {"10.9.0.2:4222"}, "and talks with those at both of the first")
     g.cli("node", "taint", "d", "--add", "far")
     check("far" in nd.json("taint", "list")["taints"], "Guardian's commands reach it")
     d.ip("route", "add", "blackhole", "10.9.0.1/32")
     g.cli("node", "revoke", "d")
-    wait_until(lambda: not far.out(["ss", "-Htn", "state", "established", "sport = :4222", "and", "dst", address["d"]]).strip(), 5,
-               "revoked, its connection ends there too")
+    ends_at(far, d, "revoked, its connection ends there too")
     third.stop()
+
+
+def a_leaf_for_one_realm():
+    """On the machine that was the other region: it knows the realm home, and no other."""
+    there = far.dir / "leaf"
+    none = g.cli("master", "config", "site", "--leaf", "home,none", "--address", "10.9.0.3", "--to", str(there), ok=False)
+    check(none.returncode == 1 and "no realm none" in none.stdout, none.stdout.strip())
+    g.cli("master", "config", "site", "--leaf", "home", "--address", "10.9.0.3", "--to", str(there))
+    leaf = far.daemon(["nats-server", "-c", str(there / "nats-server.conf")], name="leaf")
+    far.wait_listening(4222)
+    wait_until(lambda: leaf.log_text().count("Leafnode connection created") == 2, 20, "it is in the accounts of leaves and of the realm")
+    only(e, "10.9.0.3")
+    ne = Node(e, g)
+    check(master(e) == {"10.9.0.3:4222"}, "a node is at the leaf")
+    talks_with_both(ne)
+    lone = Node(e, g, tag="lone", token=g.token("--realm", "lab", "--taints", "x"), run_words=["--interface", "lone"], start=False)
+    lone.start(wait=False)
+    wait_until(lambda: "authentication error" in leaf.log_text(), 20, "one of another realm is refused there")
+    only(e, "10.9.0.2", "10.9.0.3")
+    lone.wait_online()
+    check(master(e) == {"10.9.0.2:4222", "10.9.0.3:4222"}, "and goes elsewhere")
+    lone.stop()
+    g.cli("node", "taint", "e", "--add", "site")
+    check("site" in ne.json("taint", "list")["taints"], "Guardian's commands reach the node at the leaf")
+    e.ip("route", "add", "blackhole", "10.9.0.1/32")
+    g.cli("node", "revoke", "e")
+    wait_until(lambda: not talks(na, "e") and not talks(nb, "e"), 3, "revoked, its peers cut it off")
+    ends_at(far, e, "and the leaf ends its connection")
+
+
+def to_embedded(creds, files):
+    """As a leaf, with these credentials of one and this certificate."""
+    there = far.dir / "leaf"
+    text = (there / f"{creds}.creds").read_text().split("\n")
+    return in_namespace(far, lambda: NatsClient("10.9.0.1", 7422, there / "leaf-ca.crt", files["crt"], files["key"], text[1],
+                                                Nkey.from_seed_text(text[5], far.dir), leaf=True))
+
+
+def who_has_a_leafs_folder():
+    """It speaks to the embedded server itself, which lets a leaf say anything in the accounts that it is in."""
+    there = far.dir / "leaf"
+    answers = "$SYS._INBOX.x.y"
+
+    def as_leaf(creds, *lines):
+        """Says these, and takes what comes meanwhile."""
+        leaf = to_embedded(creds, {"crt": there / "leaf.crt", "key": there / "leaf.key"})
+        for line in lines:
+            leaf.sock.sendall(f"{line}\r\n".encode())
+        for _ in range(2):  # and what comes after the first answer
+            leaf.flush()
+        return leaf
+
+    def heard():
+        return sum(n for name, n in na.drops().items() if name.startswith("control"))
+
+    before, me = heard(), na.status()["node"]
+    as_leaf("realm-home", "LMSG a.rev 4\r\njunk", f"LMSG a.adm.{me} 4\r\njunk", f"LMSG a.in.{me}.{nb.status()['node']} 4\r\njunk")
+    wait_until(lambda: heard() == before + 3, 5, "what it says in others' names nodes throw away: it is not signed by them")
+    def asks(what):
+        return f"LMSG $SYS.REQ.{what} {answers} 0\r\n"
+
+    known = as_leaf("leaves", f"LS+ {answers}", asks("CLAIMS.PACK")).messages
+    check(len(known) > 2, "it may ask for the accounts, as a leaf does")
+    for what in ("SERVER.PING", "SERVER.PING.VARZ", "SERVER.PING.ACCOUNTZ"):
+        told = as_leaf("leaves", f"LS+ {answers}", asks(what), asks("CLAIMS.PACK")).messages
+        check(len(told) == len(known), f"{what}: the system does not hear it")
 
 
 def accounts(folder):
@@ -187,6 +264,7 @@ def what_changed_meanwhile():
     wait_until(lambda: accounts(g.dir / "master") != known, 5, "the embedded server hears of a revoked node, the second does not")
     start_second()
     wait_until(lambda: accounts(folder) == accounts(g.dir / "master"), 25, "it asks for what it missed")
+    wait_until(lambda: accounts(far.dir / "leaf") == accounts(g.dir / "master"), 25, "and the leaf has all of it, too")
     check(len(known) >= 3, "the system's account and the realms'")
 
 
@@ -222,7 +300,13 @@ except (ssl.SSLError, ConnectionError) as e:
     check(comes_in({"crt": folder / "route.crt", "key": folder / "route.key"}), "a server comes in")
     check(not comes_in(made("member", "ca", "clientAuth")), "who has a certificate of a node does not")
     check(not comes_in({"crt": folder / "server.crt", "key": folder / "server.key"}), "nor who has what a server shows to nodes")
+    leaf = {"crt": far.dir / "leaf/leaf.crt", "key": far.dir / "leaf/leaf.key"}
+    check(not comes_in(leaf), "nor a leaf")
+    check(to_embedded("leaves", leaf).errors == [], "which comes in where leaves do")
+    with contextlib.suppress(ssl.SSLError, ConnectionError, Failed):
+        to_embedded("leaves", made("member", "ca", "clientAuth"))
+        raise SystemError("who has a certificate of a node does, too")
 
 
 main(not_without_being_told, a_folder_for_it, nodes_at_both_talk, a_new_realm, stays_when_one_ends,
-     who_is_revoked_is_cut_off_at_both, another_region, what_changed_meanwhile, only_servers_come_in)
+     who_is_revoked_is_cut_off_at_both, another_region, a_leaf_for_one_realm, who_has_a_leafs_folder, what_changed_meanwhile, only_servers_come_in)

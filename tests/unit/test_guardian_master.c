@@ -1,4 +1,5 @@
-/* The files of nats-servers: the embedded one, what it must do when they change, and one more. */
+/* The files of nats-servers: the embedded one, what it must do when they change, one more, a leaf.
+ */
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -6,7 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "base/file.h"
+#include "base/text.h"
 #include "guardian/master_folder.h"
 #include "support/guardian_world.h"
 #include "support/test.h"
@@ -41,7 +45,7 @@ static int teardown(void **state)
 static void let_others(uint16_t port)
 {
     vn_cluster_done(&w.g.cfg.cluster);
-    assert_ok(vn_cluster_set(w.g.store, &port, NULL, NOW_MS));
+    assert_ok(vn_cluster_set(w.g.store, &(struct vn_cluster_ports){.routes = &port}, NOW_MS));
     assert_ok(vn_cluster_load(w.g.store, &w.g.cfg.cluster));
 }
 
@@ -111,12 +115,13 @@ static void test_a_restart_is_for_routes_alone(void **state)
     assert_int_equal(write_embedded(&p), VN_MASTER_RESTART);
     const uint16_t none = 0, gateway = 7222;
     vn_cluster_done(&w.g.cfg.cluster);
-    assert_ok(vn_cluster_set(w.g.store, &none, &gateway, NOW_MS));
+    assert_ok(vn_cluster_set(
+        w.g.store, &(struct vn_cluster_ports){.routes = &none, .gateway = &gateway}, NOW_MS));
     assert_ok(vn_cluster_load(w.g.store, &w.g.cfg.cluster));
     assert_int_equal(write_embedded(&p), VN_MASTER_RESTART);
     assert_true(holds(p.conf, VN_CONF_OTHERS "gateway {\nname: \"veilnet\"\n"));
     vn_cluster_done(&w.g.cfg.cluster);
-    assert_ok(vn_cluster_set(w.g.store, NULL, &none, NOW_MS));
+    assert_ok(vn_cluster_set(w.g.store, &(struct vn_cluster_ports){.gateway = &none}, NOW_MS));
     assert_ok(vn_cluster_load(w.g.store, &w.g.cfg.cluster));
     assert_int_equal(write_embedded(&p), VN_MASTER_RESTART);
     assert_false(holds(p.conf, VN_CONF_OTHERS));
@@ -178,6 +183,95 @@ static void test_a_folder_is_whole(void **state)
     vn_realm_unref(realm);
 }
 
+/* The claims of the JWT in a credentials file. */
+static json_t *claims_in(const char *path)
+{
+    static uint8_t payload[8192];
+    char *text = text_of(path), *from = strchr(text, '.');
+    size_t n;
+    assert_non_null(strstr(text, "-----BEGIN USER NKEY SEED-----\nSU"));
+    assert_non_null(from);
+    char *to = strchr(++from, '.');
+    assert_non_null(to);
+    assert_ok(vn_b64url_decode(VN_SPAN(from, (size_t)(to - from)), payload, sizeof(payload), &n));
+    json_t *claims = json_loadb((const char *)payload, n, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(claims);
+    free(text);
+    return claims;
+}
+
+static bool lists(json_t *claims, const char *verb, const char *way, const char *subject)
+{
+    json_t *nats = json_object_get(claims, "nats"), *one;
+    size_t i;
+    json_array_foreach(json_object_get(json_object_get(nats, verb), way), i, one)
+    {
+        if (strcmp(json_string_value(one), subject) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void test_a_leaf_is_for_its_realms(void **state)
+{
+    (void)state;
+    const struct vn_master_peer peers[] = {{"192.0.2.1", 7422}};
+    struct vn_master_folder f = one_more(peers, VN_ARRAY_LEN(peers));
+    static struct vn_master_paths p;
+    struct vn_realm *realm;
+    char path[96], creds[160];
+    const uint16_t port = 7422;
+    f.server.realms = &w.realm;
+    f.server.realm_count = 1;
+    assert_ok(vn_cluster_set(w.g.store, &(struct vn_cluster_ports){.leaves = &port}, NOW_MS));
+    assert_ok(vn_cluster_load(w.g.store, &w.g.cfg.cluster));
+    assert_null(w.g.cfg.cluster.ca);
+    snprintf(path, sizeof(path), "%s/west", dir);
+    assert_ok(vn_master_folder_write(&w.g, &f, path));
+    vn_master_paths_init(&p, path);
+    assert_ok(vn_guardian_realm(&w.g, &w.realm, &realm));
+    assert_int_equal(access(p.route_key, F_OK), -1); /* which would open routes */
+    assert_false(holds(p.conf, "cluster {"));
+    assert_false(holds(p.conf, "gateway {"));
+    assert_true(holds(p.conf, VN_CONF_OTHERS "leafnodes {\nremotes: [\n"));
+    assert_true(holds(p.conf, "urls: [\n  \"tls://192.0.2.1:7422\"\n]\n"));
+    char *text = text_of(p.conf), *pinned = strstr(text, "resolver_pinned_accounts: [\n");
+    assert_non_null(pinned);
+    assert_non_null(strstr(pinned, realm->account.public));
+    free(text);
+    snprintf(creds, sizeof(creds), "%s/realm-home.creds", path);
+    json_t *c = claims_in(creds);
+    assert_string_equal(json_string_value(json_object_get(c, "iss")), realm->account.public);
+    assert_true(lists(c, "pub", "allow", "a.>") && lists(c, "sub", "allow", "a.>"));
+    json_decref(c);
+    assert_false(holds(p.conf, w.g.cfg.nats_system.public)); /* it is not in the system's account */
+    snprintf(creds, sizeof(creds), "%s/leaves.creds", path);
+    c = claims_in(creds);
+    assert_string_equal(json_string_value(json_object_get(c, "iss")),
+                        w.g.cfg.cluster.leaves.public);
+    assert_true(lists(c, "sub", "allow", "$SYS.REQ.CLAIMS.UPDATE"));
+    assert_false(lists(c, "sub", "allow", ">"));
+    json_decref(c);
+    vn_realm_unref(realm);
+}
+
+static void test_leaves_need_a_restart(void **state)
+{
+    (void)state;
+    static struct vn_master_paths p;
+    const uint16_t port = 7422;
+    vn_master_paths_init(&p, dir);
+    (void)write_embedded(&p);
+    assert_ok(vn_cluster_set(w.g.store, &(struct vn_cluster_ports){.leaves = &port}, NOW_MS));
+    assert_ok(vn_cluster_load(w.g.store, &w.g.cfg.cluster));
+    assert_int_equal(write_embedded(&p), VN_MASTER_RESTART);
+    assert_true(holds(p.conf, w.g.cfg.cluster.leaves.public));
+    assert_true(holds(p.conf, VN_CONF_OTHERS "leafnodes {\nno_advertise: true\n"));
+    assert_true(holds(p.leaf_cert, "BEGIN CERTIFICATE"));
+    assert_int_equal(access(p.route_key, F_OK), -1);
+    assert_int_equal(write_embedded(&p), VN_MASTER_SAME);
+}
+
 static void test_a_folder_takes_no_place(void **state)
 {
     (void)state;
@@ -202,6 +296,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_port_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_restart_is_for_routes_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_folder_is_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_leaf_is_for_its_realms, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_leaves_need_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_folder_takes_no_place, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

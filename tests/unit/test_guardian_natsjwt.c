@@ -141,11 +141,34 @@ static void account_claims(void **state)
     number_is(c, "iat", NOW); /* two changes of one second are told apart */
     assert_string_equal(json_string_value(json_array_get(at(c, "nats.signing_keys"), 0)),
                         signing.public);
-    assert_null(json_object_get(at(c, "nats.limits"), "leaf"));
+    number_is(c, "nats.limits.leaf", -1);
+    assert_null(json_object_get(at(c, "nats.limits"), "imports"));
+    assert_null(json_object_get(at(c, "nats.limits"), "exports"));
     json_decref(c);
     vn_nats_key_done(&operator_key);
     vn_nats_key_done(&account);
     vn_nats_key_done(&signing);
+}
+
+static void shared_subjects(void **state)
+{
+    (void)state;
+    struct vn_nats_key operator_key = key_of(VN_NKEY_OPERATOR, 1),
+                       account = key_of(VN_NKEY_ACCOUNT, 2);
+    VN_CLEANUP(vn_json_strp) char *jwt = NULL;
+    VN_CLEANUP(vn_json_freep)
+    json_t *exports = json_pack("[{s:s, s:s}]", "subject", "a", "type", "stream");
+    assert_ok(
+        vn_natsjwt_sharing(&operator_key, account.public, "x", "exports", exports, NOW, &jwt));
+    json_t *c = open_jwt(jwt);
+    text_is(c, "iss", operator_key.public);
+    text_is(c, "nats.type", "account");
+    assert_true(json_equal(at(c, "nats.exports"), exports));
+    number_is(c, "nats.limits.exports", -1);
+    assert_null(json_object_get(at(c, "nats"), "imports"));
+    json_decref(c);
+    vn_nats_key_done(&operator_key);
+    vn_nats_key_done(&account);
 }
 
 static void user_claims(void **state)
@@ -181,6 +204,15 @@ static void user_claims(void **state)
     assert_string_equal(
         json_string_value(json_array_get(at(c, "nats.allowed_connection_types"), 0)), "STANDARD");
     json_decref(c);
+    VN_CLEANUP(vn_json_strp) char *leaf_jwt = NULL;
+    u.leaf = true;
+    assert_ok(vn_natsjwt_user(&signing, &u, NOW, &leaf_jwt));
+    c = open_jwt(leaf_jwt);
+    assert_int_equal(json_array_size(at(c, "nats.allowed_connection_types")), 1);
+    assert_string_equal(
+        json_string_value(json_array_get(at(c, "nats.allowed_connection_types"), 0)), "LEAFNODE");
+    assert_true(json_equal(at(c, "nats.pub.allow"), pub));
+    json_decref(c);
     /* an empty list would allow everything */
     u.pub = empty;
     char *none = NULL;
@@ -194,7 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(documented_key),  cmocka_unit_test(recorded),
         cmocka_unit_test(operator_claims), cmocka_unit_test(account_claims),
-        cmocka_unit_test(user_claims),
+        cmocka_unit_test(shared_subjects), cmocka_unit_test(user_claims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
