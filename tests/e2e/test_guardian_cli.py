@@ -136,7 +136,7 @@ master config west --address 10.0.0.9 --to /tmp/west --cluster-port 4222: two po
 master config west --address 10.0.0.9 --to /tmp/west --peers {machines}: HOST | master config west --address 10.0.0.9 --to /tmp/west --listen {machine}
 master config west --address 10.0.0.9 --to /tmp/west --region {server}: --region
 master config west --address 10.0.0.9 --to /tmp/west --region east --gateway-port {port}
-master config west --address 10.0.0.9 --to /tmp/west --region east --gateway-port 6222: three ports
+master config west --address 10.0.0.9 --to /tmp/west --region east --gateway-port 6222: four ports
 master config west --address 10.0.0.9 --to /tmp/west: run --cluster-port
 master config west --address 10.0.0.9 --to /tmp/west --region east: run --gateway-port
 login: --oidc | login --oidc none: provider | login --oidc idp --guardian {url} | login --oidc idp --guardian https://[::1]:1 --pin {key}
