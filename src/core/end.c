@@ -29,17 +29,6 @@ static void on_gathered(void *arg)
     vn_worker_tell_handle(end->worker, VN_EV_TETHER_GATHERED, end->handle);
 }
 
-/* Back to the head: this channel is ordered. */
-static void put_back(struct vn_pktqueue *q, struct vn_pktbuf *b)
-{
-    b->next = q->head;
-    q->head = b;
-    if (!q->tail)
-        q->tail = b;
-    q->count++;
-    q->bytes += b->len;
-}
-
 static void flush_control(struct vn_end *end)
 {
     const struct vn_tether_port *port = end->worker->cfg.tether;
@@ -51,7 +40,7 @@ static void flush_control(struct vn_end *end)
             continue;
         if (st != VN_OK && st != VN_ERR_AGAIN)
             vn_log(VN_LOG_DEBUG, "tether_send_failed", VN_KV_STATUS(st));
-        put_back(&end->control, b);
+        vn_pktqueue_unpop(&end->control, b); /* this channel is ordered */
         end->control_blocked = true;
     }
     vn_grants_flush(end);
