@@ -38,10 +38,7 @@ static void m1_free(struct vn_job *job)
     vn_buf_done(&j->statement);
     vn_buf_done(&j->params);
     vn_buf_done(&j->ret);
-    if (j->hs) {
-        vn_hs_state_wipe(j->hs);
-        free(j->hs);
-    }
+    vn_hs_state_free(j->hs);
     free(j);
 }
 
@@ -160,11 +157,7 @@ static vn_status start(struct vn_node *n, struct vn_stream *s)
         .params = vn_buf_span(&j->params),
     };
     vn_tai64n(p->tai_out_ms, j->args.tai64n);
-    if (s->hs) {
-        vn_hs_state_wipe(s->hs);
-        free(s->hs);
-        s->hs = NULL;
-    }
+    s->hs = vn_hs_state_free(s->hs);
     vn_buf_done(&s->m1);
     vn_timer_disarm(&n->timers, &s->timer);
     if (s->state != VN_TX_EXPECT_M1)
@@ -283,9 +276,7 @@ static void accept_m2(struct vn_node *n, struct vn_stream *s, const struct vn_su
         vn_tx_failed(n, s, VN_CLOSE_LOST);
         return;
     }
-    vn_hs_state_wipe(s->hs);
-    free(s->hs);
-    s->hs = NULL;
+    s->hs = vn_hs_state_free(s->hs);
     s->keyed = true;
     vn_buf_done(&s->m1);
     p->knows_cert = s->own_cert;

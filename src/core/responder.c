@@ -35,10 +35,7 @@ static void m2_free(struct vn_job *job)
     vn_buf_done(&j->statement);
     vn_buf_done(&j->params);
     vn_buf_done(&j->ret);
-    if (j->hs) {
-        vn_hs_state_wipe(j->hs);
-        free(j->hs);
-    }
+    vn_hs_state_free(j->hs);
     free(j);
 }
 

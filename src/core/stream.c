@@ -177,10 +177,7 @@ static void stream_free(struct vn_node *n, struct vn_stream *s)
         vn_stream_opened(n, s);
         n->streams.rx_count--;
     }
-    if (s->hs) {
-        vn_hs_state_wipe(s->hs);
-        free(s->hs);
-    }
+    vn_hs_state_free(s->hs);
     vn_rekey_done(n, &s->rekey);
     vn_hs_keys_wipe(&s->keys);
     vn_buf_done(&s->m1);

@@ -1,4 +1,6 @@
 /* What the messages of the handshake share: its state, the short head, and what comes out. */
+#include <stdlib.h>
+
 #include "base/reader.h"
 #include "base/writer.h"
 #include "wire/handshake_i.h"
@@ -7,6 +9,14 @@ void vn_hs_state_wipe(struct vn_hs_state *s)
 {
     s->eke = vn_kem_free(s->eke);
     vn_wipe(s, sizeof(*s));
+}
+
+struct vn_hs_state *vn_hs_state_free(struct vn_hs_state *s)
+{
+    if (s)
+        vn_hs_state_wipe(s);
+    free(s);
+    return NULL;
 }
 
 void vn_hs_keys_wipe(struct vn_hs_keys *k)

@@ -43,6 +43,8 @@ struct vn_hs_state {
     uint8_t sig[VN_SIG_MAX]; /* sig_I, then sig_R: part of the transcript */
 };
 void vn_hs_state_wipe(struct vn_hs_state *s);
+/** Of one on the heap. Returns NULL; NULL is fine. */
+struct vn_hs_state *vn_hs_state_free(struct vn_hs_state *s);
 
 /** What comes out: the chain key of epoch 0 and the control keys of both directions. */
 struct vn_hs_keys {
