@@ -1,7 +1,9 @@
 #include "base/id.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "base/text.h"
 
@@ -38,6 +40,23 @@ struct vn_ip vn_ip_from_v4(const uint8_t v4[4])
     memcpy(ip.b, V4_MAPPED, 12);
     memcpy(ip.b + 12, v4, 4);
     return ip;
+}
+
+bool vn_ip_from_sockaddr(const struct sockaddr *sa, struct vn_ip *ret)
+{
+    if (sa && sa->sa_family == AF_INET) {
+        struct sockaddr_in in;
+        memcpy(&in, sa, sizeof(in));
+        *ret = vn_ip_from_v4((const uint8_t *)&in.sin_addr);
+        return true;
+    }
+    if (sa && sa->sa_family == AF_INET6) {
+        struct sockaddr_in6 in;
+        memcpy(&in, sa, sizeof(in));
+        memcpy(ret->b, &in.sin6_addr, sizeof(ret->b));
+        return true;
+    }
+    return false;
 }
 
 bool vn_ip_is_v4(const struct vn_ip *ip)

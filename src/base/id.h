@@ -6,6 +6,8 @@
 #include "base/span.h"
 #include "base/status.h"
 
+struct sockaddr;
+
 #define VN_ID_LEN 16
 #define VN_ID_TEXT 23 /* 22 base64url characters and NUL */
 
@@ -35,6 +37,8 @@ struct vn_prefix {
 #define VN_PREFIX_TEXT 50
 
 struct vn_ip vn_ip_from_v4(const uint8_t v4[4]);
+/** False: it is none of the two. NULL is fine; ret is untouched then. */
+bool vn_ip_from_sockaddr(const struct sockaddr *sa, struct vn_ip *ret);
 bool vn_ip_is_v4(const struct vn_ip *ip);
 static inline bool vn_ip_equal(const struct vn_ip *a, const struct vn_ip *b)
 {

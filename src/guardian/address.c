@@ -13,25 +13,6 @@ void vn_host_format(const char *host, char ret[VN_HOST_MAX + 2])
     snprintf(ret, VN_HOST_MAX + 2, strchr(host, ':') ? "[%s]" : "%s", host);
 }
 
-static bool ip_of_sockaddr(const struct sockaddr *sa, struct vn_ip *ret)
-{
-    if (sa->sa_family == AF_INET) {
-        struct sockaddr_in in;
-        memcpy(&in, sa, sizeof(in));
-        uint8_t v4[4];
-        memcpy(v4, &in.sin_addr, 4);
-        *ret = vn_ip_from_v4(v4);
-        return true;
-    }
-    if (sa->sa_family == AF_INET6) {
-        struct sockaddr_in6 in;
-        memcpy(&in, sa, sizeof(in));
-        memcpy(ret->b, &in.sin6_addr, 16);
-        return true;
-    }
-    return false;
-}
-
 /* Connecting a datagram socket sends nothing, but makes the kernel choose route and source address.
  */
 static bool source_towards(const struct sockaddr *to, socklen_t n, struct vn_ip *ret)
@@ -42,7 +23,7 @@ static bool source_towards(const struct sockaddr *to, socklen_t n, struct vn_ip 
     struct sockaddr_storage own;
     socklen_t own_n = sizeof(own);
     bool ok = connect(fd, to, n) == 0 && getsockname(fd, (struct sockaddr *)&own, &own_n) == 0 &&
-              ip_of_sockaddr((struct sockaddr *)&own, ret);
+              vn_ip_from_sockaddr((struct sockaddr *)&own, ret);
     close(fd);
     return ok;
 }
@@ -55,7 +36,7 @@ static bool first_interface(int family, struct vn_ip *ret)
     bool found = false;
     for (struct ifaddrs *i = list; i && !found; i = i->ifa_next) {
         if (!i->ifa_addr || i->ifa_addr->sa_family != family || (i->ifa_flags & IFF_LOOPBACK) ||
-            !(i->ifa_flags & IFF_UP) || !ip_of_sockaddr(i->ifa_addr, ret))
+            !(i->ifa_flags & IFF_UP) || !vn_ip_from_sockaddr(i->ifa_addr, ret))
             continue;
         found = family == AF_INET || !(ret->b[0] == 0xfe && (ret->b[1] & 0xc0) == 0x80);
     }

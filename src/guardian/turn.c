@@ -1,7 +1,6 @@
 #include "guardian/turn.h"
 
 #include <netdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -183,17 +182,10 @@ static bool look_up(struct vn_turn_config *c, const struct vn_ice_server *url, s
         return false;
     for (const struct addrinfo *a = list; a; a = a->ai_next) {
         struct vn_ice_server s = *url;
-        if (a->ai_family == AF_INET && !v4) {
-            const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)a->ai_addr;
-            s.addr.ip = vn_ip_from_v4((const uint8_t *)&in->sin_addr);
-            v4 = true;
-        } else if (a->ai_family == AF_INET6 && !v6) {
-            const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)(const void *)a->ai_addr;
-            memcpy(s.addr.ip.b, &in->sin6_addr, 16);
-            v6 = true;
-        } else {
+        bool *const found = a->ai_family == AF_INET ? &v4 : &v6;
+        if (*found || !vn_ip_from_sockaddr(a->ai_addr, &s.addr.ip))
             continue;
-        }
+        *found = true;
         add(c, &s, room);
     }
     freeaddrinfo(list);

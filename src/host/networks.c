@@ -2,24 +2,7 @@
 
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <stdio.h>
-#include <sys/socket.h>
-
-static bool address_of(const struct sockaddr *sa, struct vn_ip *ret)
-{
-    if (sa && sa->sa_family == AF_INET) {
-        uint8_t v4[4];
-        memcpy(v4, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, sizeof(v4));
-        *ret = vn_ip_from_v4(v4);
-        return true;
-    }
-    if (sa && sa->sa_family == AF_INET6) {
-        memcpy(ret->b, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, sizeof(ret->b));
-        return true;
-    }
-    return false;
-}
 
 /* fe80::/10 and 169.254.0.0/16: every link has them, and they lead nowhere. */
 static bool is_link_local(const struct vn_ip *ip)
@@ -31,8 +14,8 @@ static bool is_link_local(const struct vn_ip *ip)
 static bool network_of(const struct ifaddrs *a, struct vn_prefix *ret)
 {
     struct vn_ip mask;
-    if (!address_of(a->ifa_addr, &ret->ip) || !address_of(a->ifa_netmask, &mask) ||
-        is_link_local(&ret->ip))
+    if (!vn_ip_from_sockaddr(a->ifa_addr, &ret->ip) ||
+        !vn_ip_from_sockaddr(a->ifa_netmask, &mask) || is_link_local(&ret->ip))
         return false;
     bool v4 = vn_ip_is_v4(&ret->ip);
     ret->bits = 0;

@@ -1,5 +1,9 @@
 #include "base/id.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+
 #include "support/test.h"
 
 static void id_text_round_trip(void **state)
@@ -67,6 +71,26 @@ static void ip_text(void **state)
     assert_int_equal(ip.b[3], 5);
 }
 
+static void ip_of_a_socket(void **state)
+{
+    (void)state;
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(9)};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
+    const struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct vn_ip ip, expected;
+    inet_pton(AF_INET, "192.0.2.1", &in.sin_addr);
+    inet_pton(AF_INET6, "2001:db8::1", &in6.sin6_addr);
+    assert_true(vn_ip_from_sockaddr((struct sockaddr *)&in, &ip));
+    assert_ok(vn_ip_parse("192.0.2.1", &expected));
+    assert_true(vn_ip_equal(&ip, &expected));
+    assert_true(vn_ip_from_sockaddr((struct sockaddr *)&in6, &ip));
+    assert_ok(vn_ip_parse("2001:db8::1", &expected));
+    assert_true(vn_ip_equal(&ip, &expected));
+    assert_false(vn_ip_from_sockaddr((const struct sockaddr *)&un, &ip));
+    assert_false(vn_ip_from_sockaddr(NULL, &ip));
+    assert_true(vn_ip_equal(&ip, &expected));
+}
+
 static void prefix_text(void **state)
 {
     (void)state;
@@ -128,6 +152,7 @@ int main(void)
         cmocka_unit_test(id_text_round_trip),
         cmocka_unit_test(id_text_is_strict),
         cmocka_unit_test(ip_text),
+        cmocka_unit_test(ip_of_a_socket),
         cmocka_unit_test(prefix_text),
         cmocka_unit_test(prefix_contains_agrees_with_a_naive_model),
     };
