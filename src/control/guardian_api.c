@@ -128,6 +128,17 @@ static bool op_answered(struct op *op, const struct vn_http_response *res)
     return false;
 }
 
+/* True when there is what was asked for. */
+static bool op_succeeded(struct op *op, const struct vn_http_response *res)
+{
+    if (!op_answered(op, res))
+        return false;
+    if (res->code == 200)
+        return true;
+    op_fail_answer(op, res);
+    return false;
+}
+
 static vn_status op_send(struct op *op, const char *method, const char *path, bool want_binding,
                          void (*fn)(void *arg, const struct vn_http_response *res))
 {
@@ -169,12 +180,8 @@ static void on_login(void *arg, const struct vn_http_response *res)
                             : res->detail);
         return;
     }
-    if (!op_answered(op, res))
+    if (!op_succeeded(op, res))
         return;
-    if (res->code != 200) {
-        op_fail_answer(op, res);
-        return;
-    }
     struct vn_credentials *cred = NULL;
     const vn_status st = vn_login_answer_parse(res->body, &cred);
     if (st != VN_OK) {
@@ -193,12 +200,8 @@ static void on_login(void *arg, const struct vn_http_response *res)
 static void on_nonce(void *arg, const struct vn_http_response *res)
 {
     struct op *op = arg;
-    if (!op_answered(op, res))
+    if (!op_succeeded(op, res))
         return;
-    if (res->code != 200) {
-        op_fail_answer(op, res);
-        return;
-    }
     uint8_t nonce[32];
     VN_CLEANUP(vn_jread_freep) json_t *root = vn_jread_parse(res->body);
     if (!vn_jread_bytes(root, "nonce", nonce, sizeof(nonce)) || !res->has_binding) {
@@ -235,12 +238,8 @@ static void on_logout(void *arg, const struct vn_http_response *res)
 static void on_taints(void *arg, const struct vn_http_response *res)
 {
     struct op *op = arg;
-    if (!op_answered(op, res))
+    if (!op_succeeded(op, res))
         return;
-    if (res->code != 200) {
-        op_fail_answer(op, res);
-        return;
-    }
     struct vn_taint_answer a;
     const vn_status st = vn_taint_answer_parse(res->body, &a);
     if (st != VN_OK) {
@@ -256,12 +255,8 @@ static void on_taints(void *arg, const struct vn_http_response *res)
 static void on_peers(void *arg, const struct vn_http_response *res)
 {
     struct op *op = arg;
-    if (!op_answered(op, res))
+    if (!op_succeeded(op, res))
         return;
-    if (res->code != 200) {
-        op_fail_answer(op, res);
-        return;
-    }
     struct vn_peer_entry *list = NULL;
     size_t n = 0;
     const vn_status st = vn_peers_answer_parse(res->body, &list, &n);
