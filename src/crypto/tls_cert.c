@@ -212,15 +212,23 @@ static vn_status make(const struct tls_cert *c, char **ret_cert_pem)
     return take_text(b, false, ret_cert_pem);
 }
 
-vn_status vn_tls_self_signed(const char *key_pem, const char *const *hosts, size_t host_count,
-                             uint64_t not_before_ms, uint64_t not_after_ms, char **ret_cert_pem)
+/* For the owner of that key, who signs it as well where there is no issuer. */
+static vn_status make_for(const char *key_pem, const struct tls_cert *as, char **ret_cert_pem)
 {
     VN_CLEANUP(vn_pkey_freep) EVP_PKEY *pkey = read_key(key_pem);
     if (!pkey)
         return vn_ossl_error("read key", VN_ERR_MALFORMED);
+    struct tls_cert c = *as;
+    c.subject = pkey;
+    if (!c.issuer)
+        c.signer = pkey;
+    return make(&c, ret_cert_pem);
+}
+
+vn_status vn_tls_self_signed(const char *key_pem, const char *const *hosts, size_t host_count,
+                             uint64_t not_before_ms, uint64_t not_after_ms, char **ret_cert_pem)
+{
     const struct tls_cert c = {
-        .subject = pkey,
-        .signer = pkey,
         .cn = "VeilNet Guardian",
         .usage = USAGE_SERVER,
         .hosts = hosts,
@@ -228,24 +236,19 @@ vn_status vn_tls_self_signed(const char *key_pem, const char *const *hosts, size
         .not_before_ms = not_before_ms,
         .not_after_ms = not_after_ms,
     };
-    return make(&c, ret_cert_pem);
+    return make_for(key_pem, &c, ret_cert_pem);
 }
 
 vn_status vn_tls_ca_new(const char *key_pem, const char *common_name, uint64_t not_before_ms,
                         uint64_t not_after_ms, char **ret_cert_pem)
 {
-    VN_CLEANUP(vn_pkey_freep) EVP_PKEY *pkey = read_key(key_pem);
-    if (!pkey)
-        return vn_ossl_error("read key", VN_ERR_MALFORMED);
     const struct tls_cert c = {
-        .subject = pkey,
-        .signer = pkey,
         .cn = common_name,
         .usage = USAGE_CA,
         .not_before_ms = not_before_ms,
         .not_after_ms = not_after_ms,
     };
-    return make(&c, ret_cert_pem);
+    return make_for(key_pem, &c, ret_cert_pem);
 }
 
 vn_status vn_tls_csr(const char *key_pem, const char *common_name, uint8_t **ret_der, size_t *ret_n)
@@ -313,11 +316,7 @@ static vn_status issue_server(const struct vn_tls_ca *ca, enum usage usage, cons
                               const char *const *hosts, size_t host_count, uint64_t not_before_ms,
                               uint64_t not_after_ms, char **ret_cert_pem)
 {
-    VN_CLEANUP(vn_pkey_freep) EVP_PKEY *pkey = read_key(key_pem);
-    if (!pkey)
-        return vn_ossl_error("read key", VN_ERR_MALFORMED);
     const struct tls_cert c = {
-        .subject = pkey,
         .signer = ca->key,
         .issuer = ca->cert,
         .cn = "VeilNet Master",
@@ -327,7 +326,7 @@ static vn_status issue_server(const struct vn_tls_ca *ca, enum usage usage, cons
         .not_before_ms = not_before_ms,
         .not_after_ms = not_after_ms,
     };
-    return make(&c, ret_cert_pem);
+    return make_for(key_pem, &c, ret_cert_pem);
 }
 
 vn_status vn_tls_ca_issue_server(const struct vn_tls_ca *ca, const char *key_pem,
