@@ -215,11 +215,11 @@ def a_leaf_for_one_realm():
     ends_at(far, e, "and the leaf ends its connection")
 
 
-def to_embedded(creds, files):
-    """As a leaf, with these credentials of one and this certificate."""
+def comes_as_leaf(creds, files, server="10.9.0.1"):
+    """To this server, with these credentials and this certificate."""
     there = far.dir / "leaf"
     text = (there / f"{creds}.creds").read_text().split("\n")
-    return in_namespace(far, lambda: NatsClient("10.9.0.1", 7422, there / "leaf-ca.crt", files["crt"], files["key"], text[1],
+    return in_namespace(far, lambda: NatsClient(server, 7422, there / "leaf-ca.crt", files["crt"], files["key"], text[1],
                                                 Nkey.from_seed_text(text[5], far.dir), leaf=True))
 
 
@@ -230,7 +230,7 @@ def who_has_a_leafs_folder():
 
     def as_leaf(creds, *lines):
         """Says these, and takes what comes meanwhile."""
-        leaf = to_embedded(creds, {"crt": there / "leaf.crt", "key": there / "leaf.key"})
+        leaf = comes_as_leaf(creds, {"crt": there / "leaf.crt", "key": there / "leaf.key"})
         for line in lines:
             leaf.sock.sendall(f"{line}\r\n".encode())
         for _ in range(2):  # and what comes after the first answer
@@ -302,9 +302,10 @@ except (ssl.SSLError, ConnectionError) as e:
     check(not comes_in({"crt": folder / "server.crt", "key": folder / "server.key"}), "nor who has what a server shows to nodes")
     leaf = {"crt": far.dir / "leaf/leaf.crt", "key": far.dir / "leaf/leaf.key"}
     check(not comes_in(leaf), "nor a leaf")
-    check(to_embedded("leaves", leaf).errors == [], "which comes in where leaves do")
+    for server in ("10.9.0.1", "10.9.0.2"):
+        check(comes_as_leaf("leaves", leaf, server).errors == [], f"which comes in where leaves do, at {server}")
     with contextlib.suppress(ssl.SSLError, ConnectionError, Failed):
-        to_embedded("leaves", made("member", "ca", "clientAuth"))
+        comes_as_leaf("leaves", made("member", "ca", "clientAuth"))
         raise SystemError("who has a certificate of a node does, too")
 
 
