@@ -253,7 +253,9 @@ static int find_realms(struct vn_admin *c, const char *list, struct wanted *w)
                 return vn_die("--leaf names the realm %s twice", one);
     }
     return st == VN_ERR_NOTFOUND ? 0
-                                 : vn_admin_usage("--leaf is a comma list of at most 16 realms");
+                                 : vn_die("--leaf is a comma list of at most %d realms "
+                                          "(veilnet-guardian realm list shows them)",
+                                          VN_LEAF_REALMS_MAX);
 }
 
 static int write_folder(struct vn_admin *c, struct wanted *w)

@@ -216,6 +216,9 @@ int main(int argc, char **argv)
         fputs(HELP, stderr);
         return 2;
     }
+    for (int i = 2; i < argc; i++) /* no value of an option looks so */
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return said(cmd_help(1, argv));
     for (size_t i = 0; i < VN_ARRAY_LEN(VERBS); i++)
         if (strcmp(argv[1], VERBS[i].name) == 0)
             return said(VERBS[i].run(argc - 1, argv + 1));

@@ -157,8 +157,8 @@ static bool read_selection(struct vn_request *r, struct group *g)
     g->nodes = json_object_get(r->body, "nodes");
     if (all + !!taint + !!team + !!g->nodes != 1) {
         vn_request_error(r, 400,
-                         "say to which nodes, by one of \"all\": true, \"taint\", \"team\" (an id) "
-                         "and \"nodes\" (conflux ids)");
+                         "say to which nodes, by one of all (true), taint, team (an id) and nodes "
+                         "(conflux ids); veilnet-guardian: --all, --taint, --team or --nodes");
         return false;
     }
     if (taint && vn_taints_add(&g->taint, taint) != VN_OK) {

@@ -111,7 +111,9 @@ void vn_route_org_delete(struct vn_request *r)
     vn_id_format(&r->org, id);
     vn_status st = vn_store_org_delete(r->g->store, &r->org);
     if (st == VN_ERR_STATE) {
-        vn_request_error(r, 409, "it still has realms: delete them first (DELETE /realms/ID)");
+        vn_request_error(
+            r, 409,
+            "it still has realms: delete them first (DELETE /realms/ID, or realm delete NAME)");
         return;
     }
     if (st != VN_OK) {

@@ -65,6 +65,7 @@ run --stun {addresses} | run --geo {file} | run --audit-age {duration} | run --a
 run --turn x: at most 4 | run --turn turn:192.0.2.1: --turn-secret-file | run --turn-secret-file {file}
 run --cluster-port {port} | run --cluster-port 0: 1 to 65535 | run --cluster-port {master}: another
 run --gateway-port {port} | run --gateway-port {master}: another | run --cluster-port 9999 --gateway-port 9999: two ports
+run --leaf-port {port} | run --leaf-port {master}: another | run --leaf-port 9999 --gateway-port 9999: two ports
 run --provider-networks x: at most 8 | run --provider-ca {file}
 stop now: argument now
 token create --taints {taints} | token create --allow-taints {taints} | token create --uses {number} | token create --uses 0: 1 or more
@@ -137,6 +138,9 @@ master config west --address 10.0.0.9 --to /tmp/west --peers {machines}: HOST | 
 master config west --address 10.0.0.9 --to /tmp/west --region {server}: --region
 master config west --address 10.0.0.9 --to /tmp/west --region east --gateway-port {port}
 master config west --address 10.0.0.9 --to /tmp/west --region east --gateway-port 6222: four ports
+master config west --address 10.0.0.9 --to /tmp/west --leaf-port {port} | master config west --address 10.0.0.9 --to /tmp/west --leaf-port 7222: four ports
+master config west --address 10.0.0.9 --to /tmp/west --leaf home: run --leaf-port | master config west --address 10.0.0.9 --to /tmp/west --leaf {realm}
+master config west --address 10.0.0.9 --to /tmp/west --leaf home,home: twice | master config west --address 10.0.0.9 --to /tmp/west --leaf home --region east: neither
 master config west --address 10.0.0.9 --to /tmp/west: run --cluster-port
 master config west --address 10.0.0.9 --to /tmp/west --region east: run --gateway-port
 login: --oidc | login --oidc none: provider | login --oidc idp --guardian {url} | login --oidc idp --guardian https://[::1]:1 --pin {key}
@@ -206,6 +210,8 @@ def refused(words, says, code=None, **kwargs):
 def all_verbs():
     """By help, and by what each says when it is not told what to do."""
     text = guardian("help").stdout.decode()
+    asked = guardian("token", "create", "--help")
+    check(asked.returncode == 0 and asked.stdout.decode() == text, "a verb that is asked for help gives all of it")
     sections = dict(re.findall(r"^  ([a-z-]+) (.*?)(?=^  [a-z]|\nEvery)", text, re.M | re.S))
     found = set()
     for verb, section in sections.items():
