@@ -100,6 +100,7 @@ static void turn_end(void *arg)
         vn_worker_tick(d->worker, now);
     if (d->turn_end)
         d->turn_end(d->arg);
+    vn_precedence_turn(&d->precedence, now);
     const uint64_t at = vn_worker_next_deadline(d->worker);
     if (at == UINT64_MAX)
         vn_loop_timer_disarm(d->timer);
@@ -127,6 +128,7 @@ vn_status vn_data_thread_init(struct vn_data_thread *d, struct vn_loop *loop,
     }
     const struct vn_loop_turn turn = {.arg = d, .begin = turn_begin, .end = turn_end};
     vn_loop_set_turn(loop, &turn);
+    vn_precedence_init(&d->precedence, cfg->number + 1u, vn_loop_now_us(loop));
     return VN_OK;
 }
 
@@ -134,6 +136,7 @@ void vn_data_thread_done(struct vn_data_thread *d)
 {
     if (!d->loop)
         return;
+    vn_precedence_done(&d->precedence);
     vn_loop_set_turn(d->loop, NULL);
     vn_loop_unwatch(d->tun_watch);
     d->tun_watch = NULL;

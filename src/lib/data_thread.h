@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/worker.h"
+#include "loop/precedence.h"
 #include "ports/io.h"
 
 struct vn_host;
@@ -30,6 +31,7 @@ struct vn_data_thread {
     struct vn_io_watch *tun_watch;
     struct vn_worker *worker;
     struct vn_io_timer *timer;
+    struct vn_precedence precedence;
     bool wrote;   /* to the TUN in this turn */
     size_t queue; /* of the TUN: the worker's number */
     /** Before the worker's own, at the end of each turn; may be NULL. */

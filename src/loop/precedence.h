@@ -1,0 +1,31 @@
+/*
+ * Precedence of a thread that carries packets: SCHED_RR (sched(7)). Woken by a packet it runs at
+ * once, where it would else wait until the programs that it carries packets for have had their
+ * share of the core; each packet waits for two such threads on its way there, and two on the way
+ * back.
+ *
+ * It lasts while the thread sleeps now and then. After 50 ms without a sleep (a flood, or a program
+ * here that sends without an end) the thread is as all others are, until it has slept in every
+ * 10 ms of 200 again. A core without a thread of these is always left: on a machine of one core
+ * nothing is done. Nor is it without CAP_SYS_NICE, or where the system refuses.
+ *
+ * All functions: on the thread concerned.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vn_precedence {
+    bool wanted, has;
+    uint64_t looked_us;
+    uint64_t since_us; /* has: it slept last; else: it did not sleep last */
+    long sleeps;       /* so far, when it was looked at */
+};
+
+/** threads: of these in the process, with this one. What the thread begins has no precedence. */
+void vn_precedence_init(struct vn_precedence *p, unsigned threads, uint64_t now_us);
+/** At the end of each turn of the thread's loop. */
+void vn_precedence_turn(struct vn_precedence *p, uint64_t now_us);
+/** The thread is as all others are. */
+void vn_precedence_done(struct vn_precedence *p);

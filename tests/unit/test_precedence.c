@@ -1,0 +1,114 @@
+#include "loop/precedence.h"
+
+#include <sched.h>
+#include <time.h>
+
+#include "support/test.h"
+
+static uint64_t now_us;
+static struct vn_precedence p;
+
+static int setup(void **state)
+{
+    (void)state;
+    now_us = 1000000;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    vn_precedence_done(&p);
+    return 0;
+}
+
+static int policy(void)
+{
+    return sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+}
+
+static void sleep_a_little(void)
+{
+    const struct timespec ts = {.tv_nsec = 1000000};
+    nanosleep(&ts, NULL);
+}
+
+static void turns(unsigned count, bool sleeping)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (sleeping)
+            sleep_a_little();
+        now_us += 10000;
+        vn_precedence_turn(&p, now_us);
+    }
+}
+
+/* On one core, or without the right to it, there is nothing more to see. */
+static void begin(void)
+{
+    vn_precedence_init(&p, 1, now_us);
+    if (!p.has)
+        skip();
+    assert_int_equal(SCHED_RR, policy());
+}
+
+static void who_sleeps_keeps_it(void **state)
+{
+    (void)state;
+    begin();
+    turns(40, true);
+    assert_int_equal(SCHED_RR, policy());
+    vn_precedence_done(&p);
+    assert_int_equal(SCHED_OTHER, policy());
+}
+
+static void who_does_not_sleep_loses_it(void **state)
+{
+    (void)state;
+    begin();
+    turns(4, false);
+    assert_int_equal(SCHED_RR, policy());
+    turns(1, false);
+    assert_int_equal(SCHED_OTHER, policy());
+}
+
+static void it_comes_back_after_calm(void **state)
+{
+    (void)state;
+    begin();
+    turns(5, false);
+    turns(19, true);
+    assert_int_equal(SCHED_OTHER, policy());
+    turns(1, false); /* calm begins anew */
+    turns(19, true);
+    assert_int_equal(SCHED_OTHER, policy());
+    turns(1, true);
+    assert_int_equal(SCHED_RR, policy());
+}
+
+static void a_core_is_left(void **state)
+{
+    (void)state;
+    vn_precedence_init(&p, CPU_SETSIZE, now_us);
+    assert_int_equal(SCHED_OTHER, policy());
+    turns(40, true);
+    assert_int_equal(SCHED_OTHER, policy());
+}
+
+static void children_have_none(void **state)
+{
+    (void)state;
+    begin();
+    assert_true(sched_getscheduler(0) & SCHED_RESET_ON_FORK);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(who_sleeps_keeps_it), T(who_does_not_sleep_loses_it), T(it_comes_back_after_calm),
+        T(a_core_is_left),      T(children_have_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
