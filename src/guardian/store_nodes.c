@@ -283,9 +283,7 @@ static vn_status take_id(struct vn_store *s, struct vn_query *q, const char *wha
 {
     if (!q)
         return VN_ERR_IO;
-    vn_status st = vn_sql_row(s, q, what);
-    if (st == VN_OK && !vn_sql_col_id(q, 0, ret))
-        return vn_sql_corrupt(what);
+    vn_status st = vn_sql_row_id(s, q, what, ret);
     /* the change is made when the statement is done */
     return st == VN_OK ? vn_sql_run(s, q, what, NULL) : st;
 }

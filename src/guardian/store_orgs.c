@@ -40,10 +40,7 @@ vn_status vn_store_org_by_name(struct vn_store *s, const char *name, struct vn_i
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_text(q, 1, name);
-    vn_status st = vn_sql_row(s, q, "organisation by name");
-    if (st == VN_OK && !vn_sql_col_id(q, 0, ret))
-        return vn_sql_corrupt("organisation");
-    return st;
+    return vn_sql_row_id(s, q, "organisation by name", ret);
 }
 
 vn_status vn_store_org_rename(struct vn_store *s, const struct vn_id *id, const char *name)

@@ -179,10 +179,7 @@ vn_status vn_store_realm_by_name(struct vn_store *s, const char *name, struct vn
     if (!q)
         return VN_ERR_IO;
     vn_sql_bind_text(q, 1, name);
-    vn_status st = vn_sql_row(s, q, "realm by name");
-    if (st == VN_OK && !vn_sql_col_id(q, 0, ret))
-        return vn_sql_corrupt("realm");
-    return st;
+    return vn_sql_row_id(s, q, "realm by name", ret);
 }
 
 vn_status vn_store_realm_list(struct vn_store *s, const struct vn_page *page,

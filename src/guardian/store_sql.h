@@ -49,6 +49,9 @@ vn_status vn_sql_change_one(struct vn_store *s, const char *sql, const struct vn
                             const char *what);
 /** VN_OK with a row, VN_ERR_NOTFOUND without. */
 vn_status vn_sql_row(struct vn_store *s, struct vn_query *q, const char *what);
+/** The same for one whose first column is an id. */
+vn_status vn_sql_row_id(struct vn_store *s, struct vn_query *q, const char *what,
+                        struct vn_id *ret);
 /** A record that does not fit its struct: the file was changed by something else. */
 vn_status vn_sql_corrupt(const char *what);
 /** Two columns or parameters from i on: bits, networks. */

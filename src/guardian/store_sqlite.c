@@ -91,6 +91,12 @@ vn_status vn_sql_row(struct vn_store *s, struct vn_query *q, const char *what)
     }
 }
 
+vn_status vn_sql_row_id(struct vn_store *s, struct vn_query *q, const char *what, struct vn_id *ret)
+{
+    vn_status st = vn_sql_row(s, q, what);
+    return st == VN_OK && !vn_sql_col_id(q, 0, ret) ? vn_sql_corrupt(what) : st;
+}
+
 vn_status vn_sql_run(struct vn_store *s, struct vn_query *q, const char *what, int *ret_changes)
 {
     vn_status st = vn_sql_row(s, q, what);

@@ -90,10 +90,7 @@ vn_status vn_store_conflux_next(struct vn_store *s, const struct vn_id *owner,
         return VN_ERR_IO;
     vn_sql_bind_id(q, 1, owner);
     vn_sql_bind_id(q, 2, after);
-    vn_status st = vn_sql_row(s, q, "nodes of an owner");
-    if (st == VN_OK && !vn_sql_col_id(q, 0, ret))
-        return vn_sql_corrupt("conflux");
-    return st;
+    return vn_sql_row_id(s, q, "nodes of an owner", ret);
 }
 
 /* For a statement whose first parameters are two ids. NULL when it cannot be prepared. */
