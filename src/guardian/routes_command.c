@@ -313,51 +313,6 @@ static void ask(struct vn_request *r, const struct vn_conflux_record *c, const c
     order_send(o, c, &m, false);
 }
 
-static void info(struct vn_request *r, struct vn_conflux_record *c, const char *name)
-{
-    ask(r, c, name, VN__COMMAND__KIND_INFO, "node_queried");
-}
-
-static void networks(struct vn_request *r, struct vn_conflux_record *c, const char *name)
-{
-    ask(r, c, name, VN__COMMAND__KIND_NETWORKS, "node_queried");
-}
-
-static void sessions(struct vn_request *r, struct vn_conflux_record *c, const char *name)
-{
-    ask(r, c, name, VN__COMMAND__KIND_SESSIONS, "node_queried");
-}
-
-static void remotes(struct vn_request *r, struct vn_conflux_record *c, const char *name)
-{
-    ask(r, c, name, VN__COMMAND__KIND_REMOTES, "node_queried");
-}
-
-static void routes(struct vn_request *r, struct vn_conflux_record *c, const char *name)
-{
-    ask(r, c, name, VN__COMMAND__KIND_ROUTES, "node_queried");
-}
-
-static void health(struct vn_request *r, struct vn_conflux_record *c, const char *name)
-{
-    ask(r, c, name, VN__COMMAND__KIND_HEALTH, "node_queried");
-}
-
-static void renew(struct vn_request *r, struct vn_conflux_record *c, const char *name)
-{
-    ask(r, c, name, VN__COMMAND__KIND_RENEW, "renewal_ordered");
-}
-
-static void invalidate(struct vn_request *r, struct vn_conflux_record *c, const char *name)
-{
-    ask(r, c, name, VN__COMMAND__KIND_INVALIDATE, "keys_invalidated");
-}
-
-static void shut_down(struct vn_request *r, struct vn_conflux_record *c, const char *name)
-{
-    ask(r, c, name, VN__COMMAND__KIND_SHUTDOWN, "node_shut_down");
-}
-
 /* The node is not asked: its peers, who cooperate, cut it, and Master ends its connection. */
 static void revoke_node(struct vn_request *r, struct vn_conflux_record *c, const char *name)
 {
@@ -371,23 +326,25 @@ static void revoke_node(struct vn_request *r, struct vn_conflux_record *c, const
 
 static const struct {
     const char *name;
-    void (*run)(struct vn_request *r, struct vn_conflux_record *c, const char *name);
     const char *members[4]; /* that it takes */
+    void (*run)(struct vn_request *r, struct vn_conflux_record *c, const char *name);
+    Vn__Command__KindCase kind; /* what the node is asked where there is nothing to run */
+    const char *audit;          /* of that */
 } COMMANDS[] = {
-    {"info", info, {NULL}},
-    {"networks", networks, {NULL}},
-    {"remote_networks", remotes, {NULL}},
-    {"routes", routes, {"offset"}},
-    {"sessions", sessions, {"offset"}},
-    {"health", health, {NULL}},
-    {"taint", taint, {"add", "remove"}},
-    {"scopes", scopes, {"add", "remove"}},
-    {"quarantine", quarantine, {"peers", "scopes", "taints"}},
-    {"release", quarantine, {"peers", "scopes", "taints"}},
-    {"renew", renew, {NULL}},
-    {"invalidate", invalidate, {NULL}},
-    {"shutdown", shut_down, {NULL}},
-    {"revoke", revoke_node, {NULL}},
+    {"info", .kind = VN__COMMAND__KIND_INFO, .audit = "node_queried"},
+    {"networks", .kind = VN__COMMAND__KIND_NETWORKS, .audit = "node_queried"},
+    {"remote_networks", .kind = VN__COMMAND__KIND_REMOTES, .audit = "node_queried"},
+    {"routes", {"offset"}, .kind = VN__COMMAND__KIND_ROUTES, .audit = "node_queried"},
+    {"sessions", {"offset"}, .kind = VN__COMMAND__KIND_SESSIONS, .audit = "node_queried"},
+    {"health", .kind = VN__COMMAND__KIND_HEALTH, .audit = "node_queried"},
+    {"taint", {"add", "remove"}, .run = taint},
+    {"scopes", {"add", "remove"}, .run = scopes},
+    {"quarantine", {"peers", "scopes", "taints"}, .run = quarantine},
+    {"release", {"peers", "scopes", "taints"}, .run = quarantine},
+    {"renew", .kind = VN__COMMAND__KIND_RENEW, .audit = "renewal_ordered"},
+    {"invalidate", .kind = VN__COMMAND__KIND_INVALIDATE, .audit = "keys_invalidated"},
+    {"shutdown", .kind = VN__COMMAND__KIND_SHUTDOWN, .audit = "node_shut_down"},
+    {"revoke", .run = revoke_node},
 };
 
 static const char *not_taken(size_t command, const json_t *body)
@@ -431,6 +388,11 @@ void vn_route_node_command(struct vn_request *r)
     static struct vn_conflux_record c;
     size_t command;
     c = r->conflux;
-    if (vn_node_command_is(r, r->body, &command))
-        COMMANDS[command].run(r, &c, COMMANDS[command].name);
+    if (!vn_node_command_is(r, r->body, &command))
+        return;
+    const char *name = COMMANDS[command].name;
+    if (COMMANDS[command].run)
+        COMMANDS[command].run(r, &c, name);
+    else
+        ask(r, &c, name, COMMANDS[command].kind, COMMANDS[command].audit);
 }
