@@ -31,9 +31,11 @@ uint64_t vn_bind_answered(struct vn_circuit *c, uint32_t request)
 {
     for (size_t i = 0; request && i < VN_ASKS_MAX; i++) {
         if (c->asks[i].request == request) {
+            const uint64_t sent_ms = c->asks[i].sent_ms; /* its place may be taken again */
             c->asks[i].request = 0;
             c->bound = true;
-            return c->asks[i].sent_ms;
+            vn_race_bound(c);
+            return sent_ms;
         }
     }
     return 0;
@@ -66,6 +68,8 @@ void vn_tx_advance(struct vn_node *n, struct vn_stream *s)
         vn_learn_advance(n, s);
         return;
     }
+    if (s->state == VN_TX_EXPECT_BOUND)
+        vn_race_bind(n, s);
     if (s->state != VN_TX_EXPECT_CIRCUIT)
         return;
     vn_race_advance(n, s);
@@ -84,7 +88,10 @@ void vn_tx_bind_timer(struct vn_node *n, struct vn_stream *s)
         send_bind(n, s);
         return;
     }
-    /* The other end has lost the stream, since the tether itself delivers: start anew. */
+    /* The other end has lost the stream, since tethers deliver, or a relay keeps what it gets:
+     * start anew. */
+    if (s->circuit->path)
+        vn_route_failed(n, &s->circuit->path->nodes[0]);
     vn_tx_renew(n, s, VN_CLOSE_LOST, true);
 }
 

@@ -179,6 +179,25 @@ void vn_race_advance(struct vn_node *n, struct vn_stream *s)
         join_direct(n, s);
 }
 
+void vn_race_bind(struct vn_node *n, struct vn_stream *s)
+{
+    VN_LIST_EACH(it, &s->circuits)
+    {
+        struct vn_circuit *c = VN_LIST_ENTRY(it, struct vn_circuit, of_stream);
+        if (races(c) && c != s->circuit && c->state == VN_CIRCUIT_UP && c->ask_count == 0)
+            vn_bind_ask(n, s, c, true);
+    }
+}
+
+void vn_race_bound(struct vn_circuit *c)
+{
+    struct vn_stream *s = c->stream;
+    if (!races(c) || c == s->circuit || s->state != VN_TX_EXPECT_BOUND)
+        return;
+    s->circuit = c;
+    vn_bind_ask(s->node, s, c, false); /* it was for standby */
+}
+
 bool vn_race_goes_on(struct vn_node *n, struct vn_stream *s)
 {
     struct vn_circuit *c = s->circuit ? NULL : next(s);
@@ -193,7 +212,7 @@ bool vn_race_goes_on(struct vn_node *n, struct vn_stream *s)
 
 void vn_race_lost(struct vn_node *n, struct vn_stream *s, const struct vn_circuit *c)
 {
-    if (c->racing && c->path && s->state == VN_TX_EXPECT_CIRCUIT)
+    if (c->racing && c->path)
         vn_timer_arm(&n->timers, &s->route, n->now_ms); /* another one, at once */
 }
 

@@ -183,7 +183,7 @@ void vn_route_on_timer(void *arg)
     }
     if (!s->circuit->path)
         return;
-    if (s->state == VN_TX_EXPECT_CIRCUIT) {
+    if (s->state != VN_TX_OPEN) {
         vn_race_on_timer(n, s);
         return;
     }

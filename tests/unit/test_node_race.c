@@ -12,6 +12,7 @@
 
 struct scene {
     struct vn_world w;
+    struct vn_id deaf; /* a tether that brings no word of ends; 0: none */
     struct vn_world_node *a, *b, *last, *first[4];
     size_t count;
 };
@@ -69,6 +70,34 @@ static enum vn_ccx_state state_of(const struct scene *s, const struct vn_world_n
     return seen->state;
 }
 
+static bool swallow(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
+                    struct vn_pktbuf *b)
+{
+    const struct scene *s = arg;
+    struct vn_circuit_msg m;
+    return cls != VN_TETHER_CONTROL || !vn_id_equal(tether, &s->deaf) ||
+           vn_world_is_circuit_msg(cls, b, &m);
+}
+
+/* A relay accepts, and keeps what is for the end. */
+static void test_accepts_and_keeps(void **state)
+{
+    (void)state;
+    struct scene s;
+    setup_net(
+        &s, VN_RELAY_PREFER, 1,
+        &(struct vn_mem_net_config){.seed = 1, .delay_us = 5000, .arg = &s, .filter = swallow});
+    vn_world_cut(s.a, s.b, true);
+    vn_world_cut(s.first[0], s.b, false);
+    s.deaf = vn_world_peer(s.a, s.first[0])->hop->tether;
+    assert_in_range(vn_world_ping(s.a, s.b, false, 10000), VN_DIRECT_WAIT_MS + VN_RACE_LEAST_MS,
+                    VN_DIRECT_WAIT_MS + VN_RACE_WAIT_MS + SET_UP_MS);
+    assert_ptr_equal(s.last, world_relay(s.a, s.b));
+    vn_world_run(&s.w, 4000);
+    assert_int_equal(VN_CCX_DEAD, state_of(&s, s.first[0]));
+    vn_world_done(&s.w);
+}
+
 static void test_silent_relay(void **state)
 {
     (void)state;
@@ -96,8 +125,8 @@ static void test_first_answers(void **state)
     struct scene s;
     setup(&s, VN_RELAY_PREFER, 1);
     vn_world_cut(s.first[0], s.b, false);
-    vn_mem_net_slow(s.w.net, vn_world_owner(s.first[0]), 500000);
-    vn_mem_net_slow(s.w.net, vn_world_owner(s.last), 200000);
+    vn_mem_net_slow(s.w.net, vn_world_owner(s.first[0]), 400000);
+    vn_mem_net_slow(s.w.net, vn_world_owner(s.last), 380000);
     assert_in_range(vn_world_ping(s.a, s.b, false, 20000), VN_DIRECT_WAIT_MS + VN_RACE_WAIT_MS,
                     10000);
     assert_ptr_equal(s.first[0], world_relay(s.a, s.b));
@@ -233,10 +262,11 @@ int main(void)
     if (getenv("VN_TEST_LOG"))
         vn_log_setup(VN_LOG_DEBUG, 0);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_silent_relay),   cmocka_unit_test(test_first_answers),
-        cmocka_unit_test(test_many_silent),    cmocka_unit_test(test_one_refuses),
-        cmocka_unit_test(test_pinned),         cmocka_unit_test(test_direct_comes_up),
-        cmocka_unit_test(test_known_distance), cmocka_unit_test(test_rule_comes),
+        cmocka_unit_test(test_silent_relay),    cmocka_unit_test(test_accepts_and_keeps),
+        cmocka_unit_test(test_first_answers),   cmocka_unit_test(test_many_silent),
+        cmocka_unit_test(test_one_refuses),     cmocka_unit_test(test_pinned),
+        cmocka_unit_test(test_direct_comes_up), cmocka_unit_test(test_known_distance),
+        cmocka_unit_test(test_rule_comes),
     };
     if (getenv("VN_TEST_ONLY"))
         cmocka_set_test_filter(getenv("VN_TEST_ONLY"));
