@@ -52,6 +52,10 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
     add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong
                         -fstack-clash-protection -ffunction-sections -fdata-sections)
     add_link_options(-Wl,-z,relro,-z,now -Wl,--gc-sections)
+    # Not every linker can: then functions stand in the order of their files.
+    include(CheckLinkerFlag)
+    set(VN_HOT_ORDER "${PROJECT_SOURCE_DIR}/cmake/hot.ld")
+    check_linker_flag(C "-Wl,--section-ordering-file=${VN_HOT_ORDER}" VN_LINKER_ORDERS)
 endif()
 # In every build: a library that a program does not use must not run in it either (libjose allocates
 # as it is loaded).

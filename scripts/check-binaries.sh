@@ -5,6 +5,7 @@
 #   - at the pace of the protocol: without the factor of test builds (VN_TIME_SCALE)
 #   - sealed: not the build that shows what sealing costs (VN_UNSEALED)
 #   - complete: every library it needs comes from a package that packages/run.txt brings
+#   - in order: of the functions that cmake/hot.ld names, nine of ten stand together
 set -eu
 here=$(dirname "$(readlink -f "$0")")/..
 stage=$(mktemp -d)
@@ -46,4 +47,10 @@ for f in "$stage"/usr/bin/* "$stage"/usr/lib/*/*.so*; do
     echo "$name: $size bytes"
 done
 [ $found -gt 0 ] || echo "nothing is installed yet"
+nm -n "$1/bin/veilnet-conflux" | sed -n '/ hot_first$/,/ hot_last$/s/.* [tT] \([^.]*\).*/\1/p' |
+    sort -u >"$stage/together"
+grep -o '\.text\.[a-z0-9_]*' "$here/cmake/hot.ld" | cut -d. -f3 | sort -u >"$stage/named"
+comm -13 "$stage/together" "$stage/named" >"$stage/gone"
+[ $(($(wc -l <"$stage/gone") * 10)) -le "$(wc -l <"$stage/named")" ] ||
+    bad "veilnet-conflux: cmake/hot.ld names what is not there: $(paste -sd ' ' "$stage/gone")"
 exit $status

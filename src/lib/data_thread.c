@@ -1,11 +1,14 @@
 #include "lib/data_thread.h"
 
+#include "base/hot.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "host/host.h"
 #include "lib/adapt.h"
 #include "loop/io.h"
 #include "loop/loop.h"
+
+#define SLEPT_US 2000 /* longer than turns are when there is much to do */
 
 static vn_status tun_write(void *self, struct vn_span packet)
 {
@@ -84,7 +87,11 @@ static void on_deadline(void *arg)
 static void turn_begin(void *arg)
 {
     struct vn_data_thread *d = arg;
-    vn_worker_set_now(d->worker, vn_loop_now_us(d->loop));
+    const uint64_t now = vn_loop_now_us(d->loop);
+    if (now - d->turned_us > SLEPT_US)
+        vn_hot_fetch();
+    d->turned_us = now;
+    vn_worker_set_now(d->worker, now);
 }
 
 static void turn_end(void *arg)

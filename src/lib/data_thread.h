@@ -32,8 +32,9 @@ struct vn_data_thread {
     struct vn_worker *worker;
     struct vn_io_timer *timer;
     struct vn_precedence precedence;
-    bool wrote;   /* to the TUN in this turn */
-    size_t queue; /* of the TUN: the worker's number */
+    uint64_t turned_us; /* when the last turn began */
+    bool wrote;         /* to the TUN in this turn */
+    size_t queue;       /* of the TUN: the worker's number */
     /** Before the worker's own, at the end of each turn; may be NULL. */
     void (*turn_end)(void *arg);
     void *arg;
