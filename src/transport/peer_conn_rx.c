@@ -135,6 +135,7 @@ static void take_runs(struct vn_pc *pc, size_t local, const struct vn_udp_run *r
     }
 }
 
+/* What came last, its caller lets progress. */
 static void read_socket(struct vn_pc *pc, struct vn_pc_socket *s, uint64_t now_us)
 {
     struct vn_transport *tp = pc->transport;
@@ -153,9 +154,9 @@ static void read_socket(struct vn_pc *pc, struct vn_pc_socket *s, uint64_t now_u
         }
         tp->counters.rx_reads += count;
         take_runs(pc, s->index, runs, count, now_us);
-        vn_pc_progress(pc);
         if (!vn_udp_more(tp->rx))
             break;
+        vn_pc_progress(pc);
     }
 }
 

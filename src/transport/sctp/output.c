@@ -207,7 +207,7 @@ static void output(struct vn_sctp *s, uint64_t now_us, bool end)
     size_t sent = 0;
     if (may_begin && now_ns > CATCH_UP_NS)
         tx->next_send_ns = VN_MAX(tx->next_send_ns, now_ns - CATCH_UP_NS);
-    for (;;) {
+    while (data || control) {
         paced = !may_begin || (tx->next_send_ns > now_ns && sent >= tx->bbr.quantum);
         const uint64_t seq = tx->seq;
         if ((paced && !control) || !fill(&b, &control, !paced, now_us))
