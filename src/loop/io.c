@@ -87,6 +87,8 @@ void vn_loop_unwatch(struct vn_io_watch *w)
 
 /* ---- timers: a binary heap by due time over one timerfd ---- */
 
+#define EARLY_US 5000
+
 struct vn_io_timer {
     struct vn_loop_timers *timers;
     void (*fn)(void *arg);
@@ -178,7 +180,8 @@ void vn_loop_timers_settle(struct vn_loop_timers *t)
     if (!t->count)
         return; /* a set timerfd costs one idle turn at most; to unset it costs a call for sure */
     uint64_t due = t->heap[0]->due_us;
-    if (t->set_us && t->set_us <= due)
+    /* Set too early it costs an idle turn, and to move it a call: most turns move it by little. */
+    if (t->set_us && t->set_us <= due && due - t->set_us < EARLY_US)
         return;
     struct itimerspec spec = {
         .it_value = {.tv_sec = (time_t)(due / 1000000), .tv_nsec = (long)(due % 1000000) * 1000}};

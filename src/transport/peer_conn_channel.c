@@ -340,10 +340,14 @@ static void wait_for_end(struct vn_pc *pc)
         vn_list_append(&pc->transport->waiting, &pc->of_waiting);
 }
 
-void vn_pc_wait_for_end(struct vn_pc *pc)
+/* What this turn still sends may take with it what the timer would be armed for. */
+void vn_pc_settle_turn(struct vn_pc *pc)
 {
-    if (pc->sctp && vn_sctp_waits_for_end(pc->sctp))
+    const bool open = pc->state == VN_PC_OPEN && !pc->failure;
+    if (pc->sctp && (vn_sctp_waits_for_end(pc->sctp) || (open && pc->transport->by_turns)))
         wait_for_end(pc);
+    if (!open || !pc->transport->by_turns)
+        vn_pc_arm(pc);
 }
 
 void vn_pc_end_turn(struct vn_pc *pc)
@@ -382,8 +386,7 @@ vn_status vn_pc_send(struct vn_pc *pc, uint16_t stream, struct vn_pktbuf **bufs,
     } else {
         vn_pc_pump(pc);
         vn_pc_flush(pc);
-        vn_pc_wait_for_end(pc);
-        vn_pc_arm(pc);
+        vn_pc_settle_turn(pc);
     }
     return taken < n && !c->blocked ? VN_ERR_ARG : VN_OK;
 }

@@ -237,8 +237,8 @@ void vn_pc_receive(struct vn_pc *pc);
 /** Gives SCTP what it takes. */
 void vn_pc_pump(struct vn_pc *pc);
 void vn_pc_report_writable(struct vn_pc *pc);
-/** Waits for vn_transport_end_turn, if SCTP does. */
-void vn_pc_wait_for_end(struct vn_pc *pc);
+/** Arms the timer, or leaves that and what SCTP still has to vn_transport_end_turn. */
+void vn_pc_settle_turn(struct vn_pc *pc);
 /** Sends what waited. May call the user. */
 void vn_pc_end_turn(struct vn_pc *pc);
 /** Messages that wait for SCTP, of all channels. */

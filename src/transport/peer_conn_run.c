@@ -4,7 +4,8 @@
  * called; the functions for the user leave what they find out to the next event, at the latest the
  * timer, which they then arm for at once.
  *
- * Timers: one of the loop's per connection, armed for the earliest deadline of
+ * Timers: one of the loop's per connection, armed (once open: when the turn ends, if anybody says
+ * when) for the earliest deadline of
  *   - ICE: checks, retransmissions, nomination, size probes, 10 s for a pair    (armed by start,
  * disarmed by selection)
  *   - DTLS: the flight's retransmission                                          (while the
@@ -249,8 +250,7 @@ void vn_pc_progress(struct vn_pc *pc)
     if (!vn_pc_is_live(pc))
         return;
     vn_pc_flush(pc);
-    vn_pc_wait_for_end(pc);
-    vn_pc_arm(pc);
+    vn_pc_settle_turn(pc);
 }
 
 /* ---- time ---- */
@@ -308,8 +308,9 @@ void vn_pc_arm(struct vn_pc *pc)
         due = VN_MIN(due, connect_until(pc));
     if (watches_consent(pc))
         due = VN_MIN(due, vn_consent_deadline(&pc->consent));
-    /* A timer that fires early just looks again: moving it at every packet would cost more. */
-    if (due == UINT64_MAX || pc->due_us <= due)
+    /* A timer that fires early just looks again: moving it at every packet would cost more, once a
+     * turn costs less. */
+    if (due == UINT64_MAX || due == pc->due_us || (due > pc->due_us && !pc->transport->by_turns))
         return;
     pc->due_us = due;
     pc->transport->io->timer_arm(pc->timer, due > now_us ? due - now_us : 0);

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -73,6 +74,40 @@ static void timers_fire_in_order_of_time(void **state)
     for (int i = 0; i < 7; i++)
         vn_loop_timer_free(ones[i].t);
     vn_loop_timer_free(NULL);
+}
+
+/* In seconds from now, what the only timerfd of this process is set to. */
+static long timerfd_is_set_to(void)
+{
+    char path[32], name[32];
+    for (int fd = 3; fd < 256; fd++) {
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        const ssize_t n = readlink(path, name, sizeof(name) - 1);
+        name[VN_MAX(n, 0)] = 0;
+        struct itimerspec spec;
+        if (strcmp(name, "anon_inode:[timerfd]") == 0 && timerfd_gettime(fd, &spec) == 0)
+            return spec.it_value.tv_sec;
+    }
+    return -1;
+}
+
+static void a_timer_that_moves_far_wakes_nobody_early(void **state)
+{
+    (void)state;
+    const uint64_t hour_us = 3600000000ull;
+    struct fired all = {0};
+    struct one o = {.all = &all};
+    assert_ok(vn_loop_timer_new(loop, on_timer, &o, &o.t));
+    vn_loop_timer_arm(o.t, hour_us);
+    vn_loop_poll(loop);
+    assert_in_range(timerfd_is_set_to(), 3000, 3600);
+    vn_loop_timer_arm(o.t, 2 * hour_us);
+    vn_loop_poll(loop);
+    assert_in_range(timerfd_is_set_to(), 6000, 7200);
+    vn_loop_timer_arm(o.t, hour_us);
+    vn_loop_poll(loop);
+    assert_in_range(timerfd_is_set_to(), 3000, 3600);
+    vn_loop_timer_free(o.t);
 }
 
 /* ---- of CLOCK_BOOTTIME ---- */
@@ -455,13 +490,21 @@ static void freeing_answers_everything(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(timers_fire_in_order_of_time),      T(disarmed_timers_do_not_fire),
-        T(a_timer_may_arm_and_free_itself),   T(timers_at_random),
-        T(watches_are_level_triggered),       T(rewatch_changes_what_is_reported),
-        T(a_watch_outlives_an_error),         T(hooks_surround_a_turn),
-        T(time_stands_still_in_a_turn),       T(signals_are_events),
-        T(work_is_answered_on_the_loop),      T(freeing_answers_everything),
-        T(boot_timers_fire_when_they_should), T(boot_timers_are_of_the_clock_that_goes_on),
+        T(timers_fire_in_order_of_time),
+        T(disarmed_timers_do_not_fire),
+        T(a_timer_may_arm_and_free_itself),
+        T(timers_at_random),
+        T(watches_are_level_triggered),
+        T(rewatch_changes_what_is_reported),
+        T(a_watch_outlives_an_error),
+        T(hooks_surround_a_turn),
+        T(time_stands_still_in_a_turn),
+        T(signals_are_events),
+        T(work_is_answered_on_the_loop),
+        T(freeing_answers_everything),
+        T(boot_timers_fire_when_they_should),
+        T(boot_timers_are_of_the_clock_that_goes_on),
+        T(a_timer_that_moves_far_wakes_nobody_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

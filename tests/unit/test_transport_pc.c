@@ -6,6 +6,7 @@
 #include "support/test_io.h"
 #include "transport/limits.h"
 #include "transport/peer_conn_i.h"
+#include "transport/sctp/assoc.h"
 
 enum { MSGS = 512 };
 
@@ -512,6 +513,22 @@ static void what_is_long_waits_for_nothing(void **state)
     a_gets(s, 3);
 }
 
+static void what_the_turn_sends_needs_no_timer(void **state)
+{
+    struct state *s = *state;
+    connect_by_turns(s);
+    assert_true(send_one(&s->a, 0, 100, 1));
+    b_gets(s, 1);
+    struct vn_pc *b = s->b.pc;
+    assert_true(b->sctp->rx.sack_due_us != VN_SCTP_NEVER);
+    assert_true(send_one(&s->b, 0, 100, 2));
+    vn_transport_end_turn(s->b.transport);
+    assert_true(b->sctp->rx.sack_due_us == VN_SCTP_NEVER); /* it went with the message */
+    const uint64_t other_us = VN_MIN(vn_consent_deadline(&b->consent), b->better_us);
+    assert_true(b->due_us == VN_MIN(vn_sctp_due_us(b->sctp), other_us));
+    a_gets(s, 2);
+}
+
 static void the_last_words_are_sent(void **state)
 {
     struct state *s = *state;
@@ -538,6 +555,7 @@ int main(void)
         TEST(strings_are_told_from_bytes),
         TEST(what_is_small_shares_a_datagram),
         TEST(what_is_long_waits_for_nothing),
+        TEST(what_the_turn_sends_needs_no_timer),
         TEST(the_last_words_are_sent),
     };
     vn_log_setup(VN_LOG_WARN, 0);
