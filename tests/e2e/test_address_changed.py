@@ -1,5 +1,5 @@
 """A machine changes its address while traffic runs: streams and the control channel are there again soon."""
-# timeout: 120
+# timeout: 120 waits
 from lib import *
 from veil import Guardian, Node, Traffic
 

@@ -1,5 +1,5 @@
 """What a node's JWT permits binds at Master, and thousands of revocations reach nodes and Master."""
-# timeout: 120
+# timeout: 120 waits
 import os
 import signal
 import sqlite3

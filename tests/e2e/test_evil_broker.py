@@ -3,7 +3,7 @@
 Numbered datagrams go from a to b all the time, none of which may come twice or to anybody else;
 c is started anew under each evil and must reach b as soon as enough messages get through.
 """
-# timeout: 300
+# timeout: 300 waits
 import os
 import re
 import select

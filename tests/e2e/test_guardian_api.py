@@ -1,5 +1,5 @@
 """Guardian's HTTP API: what it does, and that every refusal names the fix."""
-# timeout: 180
+# timeout: 180 waits
 import concurrent.futures
 import os
 import socket

@@ -1,6 +1,6 @@
 """Every text that a request to Guardian may hold, in every route, as its own document lists them: with what moves a cursor, climbs
 folders, ends a statement of SQL or a line of a log. It is refused, or is text like any other."""
-# timeout: 120
+# timeout: 300
 import itertools
 import re
 import socket

@@ -1,7 +1,7 @@
 """Nodes that register with a token of an identity provider: what their claims give them, what is refused, and what a provider
 that is slow, large, elsewhere or not allowed does not do to Guardian.
 """
-# timeout: 180
+# timeout: 180 waits
 import concurrent.futures
 import socket
 import sqlite3

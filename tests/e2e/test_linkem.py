@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The link emulator does to packets what it was told, each figure measured.
 
-timeout: 120
+timeout: 120 alone
 """
 import socket
 import statistics

@@ -1,5 +1,5 @@
 """What an administrator changes while a node has no Master reaches it when it has one again."""
-# timeout: 90
+# timeout: 90 waits
 from lib import *
 from veil import Guardian, Node
 

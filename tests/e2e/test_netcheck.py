@@ -1,5 +1,5 @@
 """`netcheck` tells each kind of NAT from the others, and names what is in the way."""
-# timeout: 180
+# timeout: 180 waits
 from lib import *
 from natlib import KINDS, place
 from turn_rig import Coturn

@@ -1,5 +1,5 @@
 """A node registered as public tells members behind NAT their outer address; strangers hear nothing from it."""
-# timeout: 120
+# timeout: 120 waits
 import socket
 import struct
 

@@ -1,5 +1,5 @@
 """Nodes that cannot reach each other talk through a TURN server: by UDP, TCP and TLS, with both kinds of credentials."""
-# timeout: 180
+# timeout: 180 waits
 import os
 import pathlib
 import re

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Our peer connection against headless Chromium: every kind of channel, both directions, both roles in DTLS.
 
-timeout: 400
+timeout: 400 waits
 """
 from webrtc_rig import *
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Our peer connection against @roamhq/wrtc, libwebrtc for Node.js: every kind of channel, both directions, both roles.
 
-timeout: 400
+timeout: 400 waits
 """
 from webrtc_rig import *
 
