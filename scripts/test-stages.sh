@@ -118,7 +118,7 @@ stage_models() {
     local log=$here/build/models.log
     mkdir -p "$here/build"
     {
-        "$here/models/run" --self-test && VN_LONG=$long "$here/models/run"
+        VN_LONG=$long "$here/models/run" --self-test first && VN_LONG=$long "$here/models/run"
     } 2>&1 | tee "$log" | sed -u 's/^/   /' || true
     count "$(grep -c '^ok ' "$log" || true)" "$(grep -c '^not ok ' "$log" || true)" 0
     check test "$(grep -c '^1[.][.]' "$log")" = 2 # both came to their end
