@@ -202,7 +202,7 @@
  * of the peer. Ours: DESIGN section 9 has near 1 MB on short paths; 1 Gbit/s for 1.5 round trips on
  * long ones.
  */
-#define VN_SCTP_SNDBUF_BYTES (1024 * 1024)
+#define VN_SCTP_SNDBUF_BYTES (768 * 1024)
 #define VN_SCTP_SNDBUF_MAX_BYTES (4 * 1024 * 1024)
 #define VN_SCTP_SNDBUF_BYTES_PER_US 190
 /* Bytes waiting in SCTP that are always accepted, however small the congestion window. Ours: a
