@@ -7,8 +7,8 @@
 #include "base/log.h"
 
 #define LOOK_US 10000
-#define BUSY_US 50000
-#define CALM_US 200000
+#define BUSY_US 100000
+#define REST_US 200000
 
 static bool set(bool high)
 {
@@ -56,14 +56,12 @@ void vn_precedence_turn(struct vn_precedence *p, uint64_t now_us)
     const long before = p->sleeps;
     p->sleeps = sleeps();
     p->looked_us = now_us;
-    const bool slept = p->sleeps != before;
-    if (slept == p->has) {
+    if (p->has && p->sleeps != before) {
         p->since_us = now_us;
     } else if (p->has && now_us - p->since_us >= BUSY_US) {
         p->has = !set(false);
         p->since_us = now_us;
-        vn_log(VN_LOG_DEBUG, "worker_precedence_lost");
-    } else if (!p->has && now_us - p->since_us >= CALM_US) {
+    } else if (!p->has && now_us - p->since_us >= REST_US) {
         raise_it(p, now_us);
     }
 }

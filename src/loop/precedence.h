@@ -4,10 +4,11 @@
  * share of the core; each packet waits for two such threads on its way there, and two on the way
  * back.
  *
- * It lasts while the thread sleeps now and then. After 50 ms without a sleep (a flood, or a program
- * here that sends without an end) the thread is as all others are, until it has slept in every
- * 10 ms of 200 again. A core without a thread of these is always left: on a machine of one core
- * nothing is done. Nor is it without CAP_SYS_NICE, or where the system refuses.
+ * It lasts while the thread sleeps now and then. After 100 ms without a sleep (a flood, or a
+ * program here that sends without an end) the thread is as all others are for 200 ms: so of a core
+ * that others want as well it takes two thirds at most. A core without a thread of these is always
+ * left: on a machine of one core nothing is done. Nor is it without CAP_SYS_NICE, or where the
+ * system refuses.
  *
  * All functions: on the thread concerned.
  */
@@ -19,7 +20,7 @@
 struct vn_precedence {
     bool wanted, has;
     uint64_t looked_us;
-    uint64_t since_us; /* has: it slept last; else: it did not sleep last */
+    uint64_t since_us; /* has: it slept last; else: it lost it */
     long sleeps;       /* so far, when it was looked at */
 };
 

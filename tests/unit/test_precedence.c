@@ -66,24 +66,26 @@ static void who_does_not_sleep_loses_it(void **state)
 {
     (void)state;
     begin();
-    turns(4, false);
+    turns(9, false);
+    turns(1, true);
+    turns(9, false);
     assert_int_equal(SCHED_RR, policy());
     turns(1, false);
     assert_int_equal(SCHED_OTHER, policy());
 }
 
-static void it_comes_back_after_calm(void **state)
+static void it_comes_back_for_a_while(void **state)
 {
     (void)state;
     begin();
-    turns(5, false);
-    turns(19, true);
-    assert_int_equal(SCHED_OTHER, policy());
-    turns(1, false); /* calm begins anew */
-    turns(19, true);
-    assert_int_equal(SCHED_OTHER, policy());
-    turns(1, true);
-    assert_int_equal(SCHED_RR, policy());
+    for (unsigned i = 0; i < 3; i++) {
+        turns(10, false);
+        assert_int_equal(SCHED_OTHER, policy());
+        turns(19, i == 1); /* whether it sleeps or not */
+        assert_int_equal(SCHED_OTHER, policy());
+        turns(1, false);
+        assert_int_equal(SCHED_RR, policy());
+    }
 }
 
 static void a_core_is_left(void **state)
@@ -107,7 +109,7 @@ static void children_have_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(who_sleeps_keeps_it), T(who_does_not_sleep_loses_it), T(it_comes_back_after_calm),
+        T(who_sleeps_keeps_it), T(who_does_not_sleep_loses_it), T(it_comes_back_for_a_while),
         T(a_core_is_left),      T(children_have_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
