@@ -67,6 +67,12 @@ if(VN_SANITIZE)
     add_link_options(-fsanitize=${vn_sanitize_csv})
     # Hundreds of programs are built to run once: reports need lines, not variables.
     add_compile_options(-g1)
+    # For the same reason they are linked by lld where it is: it takes a third of ld's time.
+    find_program(VN_LLD ld.lld PATHS /usr/lib/llvm-19/bin)
+    if(VN_LLD)
+        cmake_path(GET VN_LLD PARENT_PATH vn_lld_dir)
+        add_link_options(-B${vn_lld_dir} -fuse-ld=lld)
+    endif()
 endif()
 if(VN_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
