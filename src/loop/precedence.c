@@ -8,7 +8,7 @@
 
 #define LOOK_US 10000
 #define BUSY_US 100000
-#define REST_US 200000
+#define REST_US 20000
 
 static bool set(bool high)
 {

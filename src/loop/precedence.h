@@ -5,8 +5,8 @@
  * back.
  *
  * It lasts while the thread sleeps now and then. After 100 ms without a sleep (a flood, or a
- * program here that sends without an end) the thread is as all others are for 200 ms: so of a core
- * that others want as well it takes two thirds at most. A core without a thread of these is always
+ * program here that sends without an end) the thread is as all others are for 20 ms: so of a core
+ * that others want as well it takes nine tenths at most. A core without a thread of these is always
  * left: on a machine of one core nothing is done. Nor is it without CAP_SYS_NICE, or where the
  * system refuses.
  *
