@@ -305,7 +305,7 @@
 
 /* ---- egress ---- */
 #define VN_EGRESS_QUEUE_PACKETS 1024 /* per destination with a stream, one that re-routes too */
-#define VN_EGRESS_QUEUE_BYTES (1u << 20)
+#define VN_EGRESS_QUEUE_BYTES (640u << 10)
 #define VN_EGRESS_WAIT_PACKETS 64 /* per destination that the node was asked about */
 #define VN_EGRESSERS_MAX 4096
 #define VN_CODEL_INTERVAL_US 20000 /* about the longest round trip; raised with the path's */

@@ -7,7 +7,7 @@
 #include "wire/circuit.h"
 #include "wire/frame.h"
 
-#define PACKETS 600
+#define PACKETS 450
 #define PAYLOAD 1400
 
 struct route {
