@@ -13,9 +13,8 @@
 /* nats-server asks for accounts that changed while it was away, and hears so what they are now. */
 #define ASK_SUBJECT "$SYS.REQ.CLAIMS.PACK"
 #define ANSWERS "$SYS._INBOX.>"
-/* None of these accounts changes, but the system's, once, when it shares. It was dated a
- * millisecond earlier when accounts had no limit of leaves: see ACCOUNT_FORM in master_text.c. */
-#define MADE_MS 1001
+/* None of these accounts changes, but the system's, once, when it shares. */
+#define MADE_MS 1000
 
 static void creds_path(const char *dir, const char *realm, char *ret, size_t n)
 {

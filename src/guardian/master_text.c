@@ -11,9 +11,6 @@
 /* Newest ones, in an account JWT: as many as a message carries. Above VN_BROKER_REVOCATIONS_MAX the
  * signing key is changed. */
 #define REVOKED_USERS_MAX 10000
-/* Added to the date of every account JWT. One more when the same account is written otherwise, so
- * that servers that have it from before take the new one. */
-#define ACCOUNT_FORM 1
 
 void vn_conf_init(struct vn_conf_text *t)
 {
@@ -96,7 +93,7 @@ vn_status vn_master_account_jwt(struct vn_guardian *g, const struct vn_realm *r,
     if (r->r.nats_before[0])
         signing[n++] = r->r.nats_before;
     return st == VN_OK ? vn_natsjwt_account(&g->cfg.nats_operator, r->account.public, signing, n,
-                                            r->r.name, revoked, made_ms + ACCOUNT_FORM, ret)
+                                            r->r.name, revoked, made_ms, ret)
                        : st;
 }
 
