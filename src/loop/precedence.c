@@ -45,8 +45,8 @@ void vn_precedence_init(struct vn_precedence *p, unsigned threads, uint64_t now_
     if (p->has)
         vn_log(VN_LOG_INFO, "worker_precedence");
     else
-        vn_log(VN_LOG_INFO, "worker_without_precedence", VN_KV_U64("errno", (uint64_t)errno),
-               VN_KV_STR("hint", "give it CAP_SYS_NICE: packets wait for other programs"));
+        vn_log(VN_LOG_INFO, "worker_without_precedence", VN_KV_ERRNO(errno),
+               VN_KV_STR("hint", "packets wait for other programs: give it CAP_SYS_NICE"));
 }
 
 void vn_precedence_turn(struct vn_precedence *p, uint64_t now_us)

@@ -24,7 +24,7 @@ struct vn_precedence {
     long sleeps;       /* so far, when it was looked at */
 };
 
-/** threads: of these in the process, with this one. What the thread begins has no precedence. */
+/** threads: of these so far, with this one. What the thread begins has no precedence. */
 void vn_precedence_init(struct vn_precedence *p, unsigned threads, uint64_t now_us);
 /** At the end of each turn of the thread's loop. */
 void vn_precedence_turn(struct vn_precedence *p, uint64_t now_us);

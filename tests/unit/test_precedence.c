@@ -1,7 +1,9 @@
 #include "loop/precedence.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "support/test.h"
 
@@ -97,11 +99,34 @@ static void a_core_is_left(void **state)
     assert_int_equal(SCHED_OTHER, policy());
 }
 
-static void children_have_none(void **state)
+static void *say_policy(void *ret)
+{
+    *(int *)ret = policy();
+    return NULL;
+}
+
+static void what_it_begins_has_none(void **state)
 {
     (void)state;
+    pthread_t child;
+    int of_child = -1;
     begin();
-    assert_true(sched_getscheduler(0) & SCHED_RESET_ON_FORK);
+    assert_int_equal(0, pthread_create(&child, NULL, say_policy, &of_child));
+    assert_int_equal(0, pthread_join(child, NULL));
+    assert_int_equal(SCHED_OTHER, of_child);
+}
+
+static void without_the_right_all_goes_on(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(0, seteuid(65534));
+    vn_precedence_init(&p, 1, now_us);
+    turns(40, false);
+    assert_int_equal(SCHED_OTHER, policy());
+    assert_false(p.has);
+    assert_int_equal(0, seteuid(0));
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -110,7 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(who_sleeps_keeps_it), T(who_does_not_sleep_loses_it), T(it_comes_back_for_a_while),
-        T(a_core_is_left),      T(children_have_none),
+        T(a_core_is_left),      T(what_it_begins_has_none),     T(without_the_right_all_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
