@@ -199,8 +199,8 @@
 #define VN_SCTP_PORT 5000
 /*
  * Bytes sent or waiting in SCTP; bounds the congestion window too, and with it the queue in front
- * of the peer. Ours: DESIGN section 9 has near 1 MB on short paths; 1 Gbit/s for 1.5 round trips on
- * long ones.
+ * of the peer. Ours: DESIGN section 9 has 1 MB on short paths (decisions.md); 1 Gbit/s for 1.5
+ * round trips on long ones.
  */
 #define VN_SCTP_SNDBUF_BYTES (768 * 1024)
 #define VN_SCTP_SNDBUF_MAX_BYTES (4 * 1024 * 1024)

@@ -16,7 +16,6 @@ na = Node(a, g)
 killed, ended, frozen = (Node(m, g, token=token) for m in (b, c, d))
 
 
-
 def listed():
     return {n["tag"] for n in json.loads(g.cli("node", "list", "--json").stdout)["items"]}
 
