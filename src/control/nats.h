@@ -19,9 +19,11 @@
 
 #define VN_NATS_CONNECT_MS 10000 /* an attempt that takes longer is abandoned */
 #define VN_NATS_NEAREST_MS 3000  /* in which one of several addresses must answer */
-#define VN_NATS_RETIRE_MS 2000   /* how long a replaced connection is still read */
-#define VN_NATS_SLOW_MS 1000     /* to connect: the path is disturbed, or very long */
-#define VN_NATS_DOUBT_MS 60000   /* a long path is not doubted more often */
+/* How long a replaced connection is still read. What Master sends to it as it closes is lost: half
+ * of a queue group's messages in the time that one takes from there to here. */
+#define VN_NATS_RETIRE_MS 2000
+#define VN_NATS_SLOW_MS 1000   /* to connect: the path is disturbed, or very long */
+#define VN_NATS_DOUBT_MS 60000 /* a long path is not doubted more often */
 #define VN_NATS_SILENCE_MS                                                                         \
     150000 /* Master pings every 20 s (at most every 2 min): longer silence is a dead broker */
 #define VN_NATS_RETRY_MAX_MS 5000
