@@ -390,6 +390,11 @@ uint64_t vn_worker_next_deadline(const struct vn_worker *w)
     return VN_MIN(w->deadline_us, w->report_us);
 }
 
+const struct vn_worker_counters *vn_worker_counters(const struct vn_worker *w)
+{
+    return &w->counters;
+}
+
 void vn_worker_set_now(struct vn_worker *w, uint64_t now_us)
 {
     w->now_us = now_us;

@@ -47,5 +47,7 @@ void vn_worker_flush(struct vn_worker *w, uint64_t now_us);
 void vn_worker_tick(struct vn_worker *w, uint64_t now_us);
 /** When tick wants to run next (microseconds on the same clock); UINT64_MAX: not needed. */
 uint64_t vn_worker_next_deadline(const struct vn_worker *w);
+/** What it has counted so far; lives as long as w. */
+const struct vn_worker_counters *vn_worker_counters(const struct vn_worker *w);
 /** The time the worker uses inside tether callbacks: set before dispatching a loop turn. */
 void vn_worker_set_now(struct vn_worker *w, uint64_t now_us);

@@ -94,6 +94,12 @@ static void turn_begin(void *arg)
     vn_worker_set_now(d->worker, now);
 }
 
+static struct vn_precedence_bytes carried(const struct vn_data_thread *d)
+{
+    const struct vn_worker_counters *c = vn_worker_counters(d->worker);
+    return (struct vn_precedence_bytes){c->tun_rx_bytes + c->tun_tx_bytes, c->bytes_relayed};
+}
+
 static void turn_end(void *arg)
 {
     struct vn_data_thread *d = arg;
@@ -107,7 +113,7 @@ static void turn_end(void *arg)
         vn_worker_tick(d->worker, now);
     if (d->turn_end)
         d->turn_end(d->arg);
-    vn_precedence_turn(&d->precedence, now);
+    vn_precedence_turn(&d->precedence, carried(d), now);
     const uint64_t at = vn_worker_next_deadline(d->worker);
     if (at == UINT64_MAX)
         vn_loop_timer_disarm(d->timer);

@@ -9,6 +9,8 @@
 #define LOOK_US 10000
 #define BUSY_US 100000
 #define REST_US 20000
+#define RELAYS_BYTES 65536 /* between two looks: less passes at once, and costs little */
+#define RELAYS_PARTS 8     /* for each part of its own */
 
 static bool set(bool high)
 {
@@ -49,17 +51,28 @@ void vn_precedence_init(struct vn_precedence *p, unsigned threads, uint64_t now_
                VN_KV_STR("hint", "packets wait for other programs: give it CAP_SYS_NICE"));
 }
 
-void vn_precedence_turn(struct vn_precedence *p, uint64_t now_us)
+static bool relays(const struct vn_precedence *p, struct vn_precedence_bytes carried)
+{
+    const uint64_t relayed = carried.relayed - p->carried.relayed;
+    const uint64_t own = carried.own - p->carried.own;
+    return relayed >= RELAYS_BYTES && relayed / RELAYS_PARTS >= own;
+}
+
+void vn_precedence_turn(struct vn_precedence *p, struct vn_precedence_bytes carried,
+                        uint64_t now_us)
 {
     if (!p->wanted || now_us - p->looked_us < LOOK_US)
         return;
     const long before = p->sleeps;
+    const bool for_others = relays(p, carried);
     p->sleeps = sleeps();
+    p->carried = carried;
     p->looked_us = now_us;
-    if (p->has && p->sleeps != before) {
-        p->since_us = now_us;
-    } else if (p->has && now_us - p->since_us >= BUSY_US) {
+    const bool slept = p->sleeps != before;
+    if (p->has && (for_others || (!slept && now_us - p->since_us >= BUSY_US))) {
         p->has = !set(false);
+        p->since_us = now_us;
+    } else if (p->has ? slept : for_others) {
         p->since_us = now_us;
     } else if (!p->has && now_us - p->since_us >= REST_US) {
         raise_it(p, now_us);

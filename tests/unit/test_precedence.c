@@ -9,11 +9,13 @@
 
 static uint64_t now_us;
 static struct vn_precedence p;
+static struct vn_precedence_bytes carried;
 
 static int setup(void **state)
 {
     (void)state;
     now_us = 1000000;
+    carried = (struct vn_precedence_bytes){0};
     return 0;
 }
 
@@ -35,14 +37,22 @@ static void sleep_a_little(void)
     nanosleep(&ts, NULL);
 }
 
-static void turns(unsigned count, bool sleeping)
+/* own, relayed: bytes in each turn. */
+static void turns_with(unsigned count, bool sleeping, uint64_t own, uint64_t relayed)
 {
     for (unsigned i = 0; i < count; i++) {
         if (sleeping)
             sleep_a_little();
         now_us += 10000;
-        vn_precedence_turn(&p, now_us);
+        carried.own += own;
+        carried.relayed += relayed;
+        vn_precedence_turn(&p, carried, now_us);
     }
+}
+
+static void turns(unsigned count, bool sleeping)
+{
+    turns_with(count, sleeping, 0, 0);
 }
 
 /* On one core, or without the right to it, there is nothing more to see. */
@@ -90,6 +100,23 @@ static void it_comes_back_for_a_while(void **state)
     }
 }
 
+static void who_relays_has_none(void **state)
+{
+    (void)state;
+    begin();
+    turns_with(5, true, 0, 60000); /* little */
+    turns_with(5, true, 200000, 1000000);
+    assert_int_equal(SCHED_RR, policy());
+    turns_with(5, true, 100000, 1000000);
+    assert_int_equal(SCHED_OTHER, policy());
+    turns_with(1, false, 0, 0);
+    turns_with(1, false, 0, 1000000);
+    turns_with(1, true, 0, 0);
+    assert_int_equal(SCHED_OTHER, policy());
+    turns_with(1, false, 100000, 100000);
+    assert_int_equal(SCHED_RR, policy());
+}
+
 static void a_core_is_left(void **state)
 {
     (void)state;
@@ -134,8 +161,13 @@ static void without_the_right_all_goes_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(who_sleeps_keeps_it), T(who_does_not_sleep_loses_it), T(it_comes_back_for_a_while),
-        T(a_core_is_left),      T(what_it_begins_has_none),     T(without_the_right_all_goes_on),
+        T(who_sleeps_keeps_it),
+        T(who_does_not_sleep_loses_it),
+        T(it_comes_back_for_a_while),
+        T(who_relays_has_none),
+        T(a_core_is_left),
+        T(what_it_begins_has_none),
+        T(without_the_right_all_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
