@@ -96,10 +96,10 @@ class Bench:
         pairs = zip(self.values[(metric, subject)], self.values[(metric, other)])
         self.values[(metric, f"{subject}/{other}")] = [a / b for a, b in pairs if b]
 
-    def pings(self, metric, subject, machine, address, count=50):
+    def pings(self, metric, subject, machine, address, count=50, interval=0.02):
         """Idle round trips: the median of this round."""
         machine.ping(address, wait=5)
-        times = machine.ping(address, count=count, interval=0.02)
+        times = machine.ping(address, count=count, interval=interval)
         check(len(times) == count, f"{subject}: every ping of {count} answered")
         self.add(metric, subject, statistics.median(times) * 1000, "us")
 
