@@ -47,6 +47,18 @@ static int find_owner(struct vn_admin *c, const char *name, struct vn_id *ret)
     return 0;
 }
 
+/* A realm of taints lets nobody reach a node that has none. */
+static void note_no_taints(struct vn_admin *c)
+{
+    VN_CLEANUP(vn_realm_record_done) struct vn_realm_record realm = {0};
+    if (vn_store_realm_get(c->g.store, &c->realm_id, &realm) == VN_OK &&
+        realm.access != VN_ACCESS_TEAMS)
+        fputs("veilnet-guardian: note: nodes of this token begin without taints, and reach nobody "
+              "in this realm until they have one: token create --taints, or register --taints at "
+              "each node\n",
+              stderr);
+}
+
 static int token_create(int argc, char **argv)
 {
     struct vn_admin c = {0};
@@ -111,6 +123,8 @@ static int token_create(int argc, char **argv)
             json_decref(o);
         } else {
             puts(t.join);
+            if (!taints)
+                note_no_taints(&c);
         }
         if (st == VN_OK) {
             char id[VN_ID_TEXT];
