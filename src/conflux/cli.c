@@ -89,6 +89,8 @@ void vn_cli_settings(const struct vn_cli *c, struct vn_conflux_config *ret)
         ret->workers = c->o.workers;
     if (c->o.has_candidates)
         ret->candidates = c->o.candidates;
+    if (c->o.not_over)
+        snprintf(ret->not_over, sizeof(ret->not_over), "%s", c->o.not_over);
     if (c->o.no_relay)
         ret->no_relay = true;
     if (c->o.has_avoid)

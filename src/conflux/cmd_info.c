@@ -41,13 +41,14 @@ static json_t *conflux(const struct vn_cli *c, const struct vn_conflux_config *c
     vn_cli_run_line(c, run, sizeof(run));
     for (size_t i = 0; i < cfg->guardian.url_count; i++)
         json_array_append_new(urls, json_string(cfg->guardian.urls[i]));
-    return json_pack(
-        "{s:s, s:s, s:s, s:o, s:b, s:s, s:i, s:I, s:s, s:s, s:s}", "conflux", id, "tag", cfg->tag,
-        "realm", cfg->realm_name, "guardian", urls, "pinned", cfg->guardian.pinned, "interface",
-        cfg->interface[0] ? cfg->interface : "veilnet", "mtu",
-        cfg->mtu_bytes ? cfg->mtu_bytes : 1500, "idle_ms",
-        (json_int_t)(cfg->idle_ms ? cfg->idle_ms : VN_IDLE_MS), "candidates",
-        vn_candidate_filter_name(cfg->candidates), "state_dir", c->state_dir, "run", run);
+    return json_pack("{s:s, s:s, s:s, s:o, s:b, s:s, s:i, s:I, s:s, s:s, s:s, s:s}", "conflux", id,
+                     "tag", cfg->tag, "realm", cfg->realm_name, "guardian", urls, "pinned",
+                     cfg->guardian.pinned, "interface",
+                     cfg->interface[0] ? cfg->interface : "veilnet", "mtu",
+                     cfg->mtu_bytes ? cfg->mtu_bytes : 1500, "idle_ms",
+                     (json_int_t)(cfg->idle_ms ? cfg->idle_ms : VN_IDLE_MS), "candidates",
+                     vn_candidate_filter_name(cfg->candidates), "not_over", cfg->not_over,
+                     "state_dir", c->state_dir, "run", run);
 }
 
 static json_t *id(const Vn__Local__Status *s)

@@ -88,6 +88,7 @@ static vn_status save(const struct vn_cli *c, const struct vn_guardian_address *
         ret->idle_ms = before.idle_ms;
         ret->workers = before.workers;
         ret->candidates = before.candidates;
+        memcpy(ret->not_over, before.not_over, sizeof(ret->not_over));
         ret->no_relay = before.no_relay;
         ret->avoid_countries = before.avoid_countries;
         ret->prefer_countries = before.prefer_countries;

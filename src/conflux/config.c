@@ -135,6 +135,8 @@ static json_t *settings_json(const struct vn_conflux_config *c)
         ok = ok && json_object_set_new(o, "workers", json_integer((json_int_t)c->workers)) == 0;
     if (c->candidates != VN_CANDIDATES_ALL)
         ok = ok && set_text(o, "candidates", vn_candidate_filter_name(c->candidates));
+    if (c->not_over[0])
+        ok = ok && set_text(o, "not_over", c->not_over);
     if (c->no_relay)
         ok = ok && json_object_set_new(o, "relay", json_false()) == 0;
     ok = ok && set_countries(o, "avoid_countries", &c->avoid_countries) &&
@@ -281,6 +283,10 @@ static bool parse_settings(const json_t *o, struct vn_conflux_config *ret)
     if (json_object_get(o, "candidates") &&
         (!vn_jread_text(o, "candidates", candidates, sizeof(candidates)) ||
          !vn_candidate_filter_of(candidates, &ret->candidates)))
+        return false;
+    if (json_object_get(o, "not_over") &&
+        (!vn_jread_text(o, "not_over", ret->not_over, sizeof(ret->not_over)) ||
+         !vn_ifnames_valid(ret->not_over)))
         return false;
     if (!parse_countries(o, "avoid_countries", &ret->avoid_countries) ||
         !parse_countries(o, "prefer_countries", &ret->prefer_countries))

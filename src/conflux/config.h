@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/country.h"
+#include "base/ifname_list.h"
 #include "base/limits.h"
 #include "base/route_rule.h"
 #include "control/join_token.h"
@@ -26,6 +27,7 @@ struct vn_conflux_config {
     uint32_t idle_ms;
     size_t workers; /* at most VN_WORKERS_MAX */
     enum vn_candidate_filter candidates;
+    char not_over[VN_IFNAMES_TEXT];
 
     uint16_t public_port; /* registered with --public: answers members there; 0: not */
     bool no_relay;

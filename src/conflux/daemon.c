@@ -206,6 +206,7 @@ static int run_locked(const struct vn_daemon_options *o)
     struct vn_instance_config ic = {
         .state_dir = o->state_dir,
         .ifname = c->interface[0] ? c->interface : NULL,
+        .not_over = c->not_over,
         .mtu_bytes = c->mtu_bytes,
         .idle_ms = c->idle_ms,
         .workers = c->workers,

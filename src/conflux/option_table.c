@@ -164,6 +164,14 @@ const struct vn_option_row vn_option_rows[] = {
      "which addresses peers are told: all (default), reflexive (as STUN and TURN servers show "
      "them), "
      "relay (TURN servers' alone)"},
+    {VN_OPTION_NOT_OVER,
+     0,
+     "not-over",
+     "LIST",
+     VN_VALUE_TEXT,
+     STARTS,
+     {"VEILNET_NOT_OVER"},
+     "interfaces whose addresses are not used, such as wg0,docker*; \"\" ends it"},
     {VN_OPTION_KEEP_WARM,
      0,
      "keep-warm",

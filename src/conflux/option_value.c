@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ifname_list.h"
 #include "base/limits.h"
 #include "base/secret.h"
 #include "conflux/option_row.h"
@@ -158,6 +159,10 @@ static bool set_text(struct vn_options *o, enum vn_option_id id, const char *val
         struct vn_countries *l = id == VN_OPTION_AVOID ? &o->avoid_countries : &o->prefer_countries;
         *(id == VN_OPTION_AVOID ? &o->has_avoid : &o->has_prefer) = true;
         return vn_countries_parse(strcmp(value, "none") == 0 ? "" : value, l) == VN_OK;
+    }
+    if (id == VN_OPTION_NOT_OVER) {
+        o->not_over = value;
+        return vn_ifnames_valid(value);
     }
     const char **const text = id == VN_OPTION_TOKEN_FILE  ? &o->token_file
                               : id == VN_OPTION_STATE_DIR ? &o->state_dir

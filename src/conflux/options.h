@@ -64,6 +64,7 @@ struct vn_options {
     bool has_idle, has_mtu, has_workers, has_candidates, has_avoid, has_prefer;
     struct vn_countries avoid_countries, prefer_countries;
     enum vn_candidate_filter candidates;
+    const char *not_over; /* NULL: not said */
     uint32_t idle_ms;
     uint16_t mtu_bytes;
     size_t workers;

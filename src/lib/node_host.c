@@ -217,6 +217,7 @@ static vn_status make_parts(struct vn_instance *i)
         .public_port = i->cfg.public_port,
         .candidates = i->cfg.candidates,
         .ifname = i->ifname,
+        .not_over = i->cfg.not_over,
         .arg = i,
         .event = on_event,
     };
@@ -256,6 +257,7 @@ vn_status vn_instance_new(struct vn_loop *loop, const struct vn_instance_config 
     /* Borrowed from the caller for this call only. */
     i->cfg.conflux_token = NULL;
     i->cfg.guardian = NULL;
+    i->cfg.not_over = NULL;
     if (st != VN_OK) {
         if (st == VN_ERR_EXISTS)
             snprintf(ret_detail, 256,

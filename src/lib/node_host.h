@@ -23,10 +23,11 @@ enum vn_instance_failure {
 
 struct vn_instance_config {
     const char *state_dir;
-    const char *ifname; /* NULL: the default */
-    uint16_t mtu_bytes; /* 0: default */
-    uint32_t idle_ms;   /* 0: default */
-    size_t workers;     /* data workers, at most VN_WORKERS_MAX; 0: one */
+    const char *ifname;   /* NULL: the default */
+    const char *not_over; /* interfaces without tethers (base/ifname_list.h); NULL: none */
+    uint16_t mtu_bytes;   /* 0: default */
+    uint32_t idle_ms;     /* 0: default */
+    size_t workers;       /* data workers, at most VN_WORKERS_MAX; 0: one */
     enum vn_candidate_filter candidates;
     uint16_t public_port; /* answer STUN questions of members there; 0: open no port */
     bool no_relay;        /* as in vn_node_config, with the next two */

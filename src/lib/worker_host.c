@@ -130,6 +130,7 @@ static vn_status thread_init(void *arg, struct vn_loop *loop)
         .random = &w->data.random,
         .so_mark = w->cfg.so_mark,
         .exclude_ifname = w->cfg.ifname,
+        .not_over = w->cfg.not_over,
         .filter = w->cfg.candidates,
         .public_port = w->cfg.public_port,
         .by_turns = true,

@@ -19,7 +19,8 @@ struct vn_worker_host_config {
     uint32_t so_mark;
     uint16_t public_port; /* 0: none */
     enum vn_candidate_filter candidates;
-    const char *ifname; /* of the overlay: no candidates from it */
+    const char *ifname;   /* of the overlay: no candidates from it; outlives the worker */
+    const char *not_over; /* nor from these (base/ifname_list.h); borrowed for the call */
     void *arg;
     /** An event of the worker, on the core thread; takes ownership. */
     void (*event)(void *arg, struct vn_post_msg *m);

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "base/ifname_list.h"
 #include "transport/udp.h"
 
 enum rank {
@@ -70,6 +71,8 @@ static bool is_wanted(const struct vn_netif_filter *f, const struct ifaddrs *i, 
     if (!i->ifa_addr || !(i->ifa_flags & IFF_UP) || !(i->ifa_flags & (IFF_RUNNING | IFF_LOOPBACK)))
         return false;
     if (f->exclude_ifname && strcmp(i->ifa_name, f->exclude_ifname) == 0)
+        return false;
+    if (f->not_over && vn_ifnames_has(f->not_over, i->ifa_name))
         return false;
     if (!vn_addr_from_sockaddr(i->ifa_addr, ret))
         return false;

@@ -8,6 +8,7 @@
 
 struct vn_netif_filter {
     const char *exclude_ifname; /* the overlay's own TUN; NULL: none */
+    const char *not_over;       /* nor of these (base/ifname_list.h) */
     const struct vn_prefix *exclude;
     size_t exclude_count;
     bool loopback; /* loopback addresses too, not only when there is no other (tests) */

@@ -58,6 +58,8 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
 {
     if (cfg->exclude_ifname && strlen(cfg->exclude_ifname) >= IF_NAMESIZE)
         return VN_ERR_ARG;
+    if (cfg->not_over && !vn_ifnames_valid(cfg->not_over))
+        return VN_ERR_ARG;
     struct vn_transport *tp = calloc(1, sizeof(*tp));
     if (!tp)
         return VN_ERR_NOMEM;
@@ -83,6 +85,8 @@ vn_status vn_transport_new(const struct vn_transport_config *cfg, struct vn_tran
     tp->addr_fd = -1;
     if (cfg->exclude_ifname)
         memcpy(tp->exclude_ifname, cfg->exclude_ifname, strlen(cfg->exclude_ifname));
+    if (cfg->not_over)
+        memcpy(tp->not_over, cfg->not_over, strlen(cfg->not_over));
     vn_list_init(&tp->pcs);
     vn_list_init(&tp->waiting);
     vn_list_init(&tp->graves);
@@ -213,6 +217,7 @@ struct vn_netif_filter vn_transport_filter(const struct vn_transport *tp)
 {
     return (struct vn_netif_filter){.exclude_ifname =
                                         tp->exclude_ifname[0] ? tp->exclude_ifname : NULL,
+                                    .not_over = tp->not_over,
                                     .exclude = tp->exclude,
                                     .exclude_count = tp->exclude_count,
                                     .loopback = tp->allow_loopback};

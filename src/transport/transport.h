@@ -13,6 +13,7 @@ struct vn_transport_config {
     const struct vn_random *random; /* borrowed, outlives the transport */
     uint32_t so_mark;               /* mark of underlay sockets, 0: none */
     const char *exclude_ifname; /* the overlay's own TUN, never a candidate; copied; NULL: none */
+    const char *not_over; /* nor are these interfaces (base/ifname_list.h); copied; NULL: none */
     enum vn_candidate_filter filter;
     uint16_t public_port; /* answer members' STUN questions there; 0: no */
     bool allow_loopback;  /* loopback addresses are candidates beside others (tests) */

@@ -4,6 +4,7 @@
 
 #include <net/if.h>
 
+#include "base/ifname_list.h"
 #include "base/limits.h"
 #include "base/list.h"
 #include "transport/netif.h"
@@ -30,6 +31,7 @@ struct vn_transport {
     uint64_t key_bytes;
     enum vn_candidate_filter filter;
     char exclude_ifname[IF_NAMESIZE];
+    char not_over[VN_IFNAMES_TEXT];
     struct vn_prefix exclude[VN_EXCLUDE_MAX];
     size_t exclude_count;
     struct vn_addr stun[VN_STUN_SERVERS_MAX];

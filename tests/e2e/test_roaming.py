@@ -82,4 +82,16 @@ def the_uplink_in_use_loses_its_cable():
     moves(lambda: r.ip("link", "set", "lan1", "down"), "10.1.0")
 
 
-main(another_address, the_first_uplink_goes_down, it_comes_back, the_uplink_in_use_loses_its_cable)
+def an_uplink_that_is_not_to_be_used():
+    r.ip("link", "set", "lan1", "up")
+    routes()
+    wait_until(lambda: at().startswith("10.1.0"), 20, "the first uplink is preferred")
+    na.stop()
+    na.run_words = ["--not-over", "wg0,eth0"]
+    na.start()
+    na.reaches(nb.ip4)
+    check(at().startswith("10.2.0"), "with --not-over the tether runs by the other")
+
+
+main(another_address, the_first_uplink_goes_down, it_comes_back, the_uplink_in_use_loses_its_cable,
+     an_uplink_that_is_not_to_be_used)

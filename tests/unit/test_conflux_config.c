@@ -45,6 +45,7 @@ static struct vn_conflux_config sample(void)
     snprintf(c.realm_name, sizeof(c.realm_name), "home");
     snprintf(c.tag, sizeof(c.tag), "db1");
     snprintf(c.interface, sizeof(c.interface), "veil0");
+    snprintf(c.not_over, sizeof(c.not_over), "wg0,docker*");
     snprintf(c.via[c.via_count++], VN_VIA_NAME_MAX, "berlin");
     for (; c.keep_warm_count < VN_KEEP_WARM_MAX; c.keep_warm_count++)
         snprintf(c.keep_warm[c.keep_warm_count], VN_VIA_NAME_MAX, "db%zu", c.keep_warm_count);

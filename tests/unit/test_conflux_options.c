@@ -64,6 +64,11 @@ static void test_verbs(void **state)
     assert_false(o.has_candidates);
     assert_ok(parse("run --candidates reflexive"));
     assert_true(o.has_candidates && o.candidates == VN_CANDIDATES_REFLEXIVE);
+    assert_null(o.not_over);
+    assert_ok(parse("run --not-over wg0,docker*"));
+    assert_string_equal(o.not_over, "wg0,docker*");
+    assert_ok(parse("run --not-over ''"));
+    assert_string_equal(o.not_over, "");
     assert_ok(parse("--state-dir /x run --idle 2.5 --mtu=1400 -v"));
     assert_int_equal(o.mtu_bytes, 1400);
     assert_false(o.has_workers);
@@ -161,6 +166,9 @@ static void test_errors(void **state)
         "run --idle 0.4",
         "run --candidates",
         "run --candidates host",
+        "run --not-over",
+        "run --not-over wg0,,eth0",
+        "run --not-over sixteencharacter",
         "run --idle -5",
         "run --idle 1e3",
         "run --idle 1.2345",

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/ifname_list.h"
 #include "host/netlink.h"
 #include "support/inner.h"
 #include "support/test.h"
@@ -127,6 +128,42 @@ static void own_interface_and_ranges_are_left_out(void **state)
     assert_true(vn_netif_usable(&f, &good));
 }
 
+static void interfaces_that_are_not_to_be_used_are_left_out(void **state)
+{
+    (void)state;
+    const struct vn_netif_filter f = {.exclude_ifname = "veilnet", .not_over = "wg0,docker*"},
+                                 all = {.not_over = "*"};
+    device("wg0", false, ADDRS("10.5.0.1"));
+    device("wg01", false, ADDRS("10.5.1.1"));
+    device("docker0", true, ADDRS("172.17.0.1"));
+    device("ethernet", true, ADDRS("10.6.0.1"));
+    device("veilnet", false, ADDRS("10.9.9.9"));
+    ASSERT_LISTED(&f, "10.6.0.1", "10.5.1.1");
+    assert_listed(&all, ADDRS(NULL), 16);
+}
+
+static void lists_of_interfaces(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"", "wg0", "wg0,docker*", "fifteen-letters", "[ab]?"};
+    static const char *const bad[] = {",",   "wg0,", ",wg0", "a,,b", "sixteen-letters-",
+                                      "a b", "a/b",  "a:1"};
+    char longest[VN_IFNAMES_TEXT + 1];
+    for (size_t i = 0; i < VN_ARRAY_LEN(good); i++)
+        assert_true(vn_ifnames_valid(good[i]));
+    for (size_t i = 0; i < VN_ARRAY_LEN(bad); i++)
+        assert_false(vn_ifnames_valid(bad[i]));
+    for (size_t i = 0; i < VN_IFNAMES_TEXT; i++)
+        longest[i] = i % 2 ? ',' : 'a';
+    longest[VN_IFNAMES_TEXT - 1] = 0;
+    assert_true(vn_ifnames_valid(longest));
+    memcpy(longest + VN_IFNAMES_TEXT - 1, "a", 2);
+    assert_false(vn_ifnames_valid(longest));
+    assert_false(vn_ifnames_has("", "wg0"));
+    assert_false(vn_ifnames_has("wg", "wg0"));
+    assert_true(vn_ifnames_has("eth*,wg?", "wg0"));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -140,6 +177,8 @@ int main(void)
         T(a_tunnel_alone_is_used),
         T(link_local_and_loopback_where_nothing_else_is),
         T(own_interface_and_ranges_are_left_out),
+        T(interfaces_that_are_not_to_be_used_are_left_out),
+        T(lists_of_interfaces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
