@@ -212,7 +212,7 @@ def a_relay_dies_under_a_download():
     cut(underlay, True, (a, b))
     for m in (a, b):
         m.run(["sysctl", "-qw", "net.ipv4.tcp_ecn=1"])
-    b.run(["sysctl", "-qw", "net.ipv4.tcp_wmem=4096 65536 1500000"])
+    b.run(["sysctl", "-qw", "net.ipv4.tcp_wmem=4096 65536 600000"])  # VN_EGRESS_QUEUE_BYTES is 655,360
     way = b.out(["ip", "route", "get", na.ip4]).split()
     table = way[way.index("table") + 1] if "table" in way else "main"
     b.run(["ip", "route", "replace", f"{na.ip4}/32", "dev", "veilnet", "table", table, "rto_min", "3s"])
