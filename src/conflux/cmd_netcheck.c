@@ -38,8 +38,7 @@ struct report {
 
 /* ---- this machine ---- */
 
-/* Those that tethers begin at. */
-static void list_addresses(struct report *r, const char *not_over)
+static void list_addresses(struct report *r)
 {
     struct ifaddrs *list;
     r->addresses = json_array();
@@ -53,7 +52,6 @@ static void list_addresses(struct report *r, const char *not_over)
         struct vn_ip ip;
         if ((family != AF_INET && family != AF_INET6) || !(i->ifa_flags & IFF_UP) ||
             (i->ifa_flags & IFF_LOOPBACK) || strcmp(i->ifa_name, r->interface) == 0 ||
-            vn_ifnames_has(not_over, i->ifa_name) ||
             getnameinfo(i->ifa_addr, n, text, sizeof(text), NULL, 0, NI_NUMERICHOST) != 0)
             continue;
         text[strcspn(text, "%")] = 0;
@@ -371,7 +369,7 @@ int vn_cmd_netcheck(struct vn_cli *c)
     ask_guardian(&r, &cfg, r.net.so_mark);
     code = ask_node(c, &r);
     if (code == VN_EXIT_OK) {
-        list_addresses(&r, cfg.not_over);
+        list_addresses(&r);
         vn_netcheck_run(&r.net);
         if (c->o.json)
             vn_cli_print(report_json(&r));
