@@ -123,7 +123,7 @@ static int token_create(int argc, char **argv)
             json_decref(o);
         } else {
             puts(t.join);
-            if (!taints)
+            if (init.taints.n == 0 && !needs_jwt) /* a JWT may bring some */
                 note_no_taints(&c);
         }
         if (st == VN_OK) {
