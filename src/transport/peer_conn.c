@@ -72,7 +72,12 @@ vn_status vn_pc_open(struct vn_transport *tp, const struct vn_pc_config *cfg,
         return st;
     }
     vn_pc_plan_relays(pc);
-    if (pc->socket_count == 0 && !vn_pc_may_relay(pc))
+    const bool stranded = pc->socket_count == 0 && !vn_pc_may_relay(pc);
+    if (stranded && !tp->stranded)
+        vn_log(VN_LOG_WARN, "no_interface",
+               VN_KV_STR("hint", "no peer can be reached: is one up that --not-over leaves?"));
+    tp->stranded = stranded;
+    if (stranded)
         vn_pc_fail(pc, VN_TETHER_DOWN_NO_INTERFACE);
     vn_pc_arm(pc); /* to report the candidates */
     *ret = pc;

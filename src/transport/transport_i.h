@@ -32,6 +32,7 @@ struct vn_transport {
     enum vn_candidate_filter filter;
     char exclude_ifname[IF_NAMESIZE];
     char not_over[VN_IFNAMES_TEXT];
+    bool stranded; /* the last peer connection had no socket, and the log has it */
     struct vn_prefix exclude[VN_EXCLUDE_MAX];
     size_t exclude_count;
     struct vn_addr stun[VN_STUN_SERVERS_MAX];

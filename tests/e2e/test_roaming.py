@@ -91,6 +91,11 @@ def an_uplink_that_is_not_to_be_used():
     na.start()
     na.reaches(nb.ip4)
     check(at().startswith("10.2.0"), "with --not-over the tether runs by the other")
+    na.stop()
+    na.run_words = ["--not-over", "*"]
+    na.start()
+    check("Unreachable" in a.run(["ping", "-n", "-c", "3", nb.ip4], ok=False).stdout, "with none left b is unreachable, not a hang")
+    check(na.daemon.log_text().count('"no_interface"') == 1, "and the log tells once where to look")
 
 
 main(another_address, the_first_uplink_goes_down, it_comes_back, the_uplink_in_use_loses_its_cable,
