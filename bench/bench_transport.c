@@ -252,7 +252,7 @@ static void connect_end(struct end *e)
     struct hello peer;
     double cpu = cpu_seconds();
     open_end(e);
-    if (!test_io_until(e->io, is_gathered, e, 2000))
+    if (!test_io_until(e->io, is_gathered, e))
         die("no candidates");
     xfer(e->signal, &e->hello, sizeof(e->hello), true);
     xfer(e->signal, &peer, sizeof(peer), false);
@@ -261,15 +261,9 @@ static void connect_end(struct end *e)
     memset(&start.psk, 7, sizeof(start.psk));
     for (size_t i = 0; i < peer.count; i++)
         e->port->add_remote_candidate(e->tether, &peer.candidates[i]);
-    if (e->port->start(e->tether, &start) != VN_OK || !test_io_until(e->io, is_up, e, 5000))
+    if (e->port->start(e->tether, &start) != VN_OK || !test_io_until(e->io, is_up, e))
         die("tether does not come up");
     e->r.setup_cpu = cpu_seconds() - cpu;
-}
-
-static bool never(void *arg)
-{
-    (void)arg;
-    return false;
 }
 
 /* The first makes what all share; the others are counted. */
@@ -287,10 +281,10 @@ static void run_setups(struct end *e)
         cpu += i > 0 ? all[i].r.setup_cpu : 0;
         if (i > 0)
             continue;
-        (void)test_io_until(e->io, never, NULL, 100);
+        test_io_for(e->io, 100);
         e->r.heap_before = heap_bytes();
     }
-    (void)test_io_until(e->io, never, NULL, 100);
+    test_io_for(e->io, 100);
     e->r.heap_up = heap_bytes();
     e->r.setup_cpu = cpu / e->opt->setups;
     /* Until both have looked. */
@@ -320,11 +314,11 @@ static void run_end(struct end *e)
     if (e->sends) {
         e->end_us = began + (uint64_t)(e->opt->seconds * 1e6);
         send_some(e);
-        if (!test_io_until(e->io, is_over, e, (int)(e->opt->seconds * 1000) + 10000))
+        if (!test_io_within(e->io, (int)(e->opt->seconds * 1000) + 10000, is_over, e))
             die("what was sent is not acknowledged");
     } else {
         /* The sender closes when all is acknowledged. */
-        if (!test_io_until(e->io, is_down, e, (int)(e->opt->seconds * 1000) + 15000))
+        if (!test_io_within(e->io, (int)(e->opt->seconds * 1000) + 15000, is_down, e))
             die("the sender does not end");
         e->r.seconds = (double)(e->last_us - e->first_us) / 1e6;
     }

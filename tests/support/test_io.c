@@ -202,7 +202,7 @@ void test_io_turn(struct test_io *t, int max_ms)
     bury(t);
 }
 
-bool test_io_until(struct test_io *t, bool (*done)(void *arg), void *arg, int max_ms)
+bool test_io_within(struct test_io *t, int max_ms, bool (*done)(void *arg), void *arg)
 {
     uint64_t end = vn_clock_mono_us() + (uint64_t)max_ms * 1000;
     while (!done(arg)) {
@@ -212,6 +212,22 @@ bool test_io_until(struct test_io *t, bool (*done)(void *arg), void *arg, int ma
         test_io_turn(t, (int)((end - now) / 1000) + 1);
     }
     return true;
+}
+
+bool test_io_until(struct test_io *t, bool (*done)(void *arg), void *arg)
+{
+    return test_io_within(t, TEST_IO_WAIT_MS, done, arg);
+}
+
+static bool never(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+void test_io_for(struct test_io *t, int ms)
+{
+    (void)test_io_within(t, ms, never, NULL);
 }
 
 static vn_status fill(void *self, void *ret, size_t n)

@@ -206,10 +206,10 @@ static bool both_up(void *arg)
     return p->a.up && p->b.up;
 }
 
-bool tether_pair_until(struct tether_pair *p, bool (*done)(void *arg), void *arg, int max_ms)
+static bool within(struct tether_pair *p, int max_ms, bool (*done)(void *arg), void *arg)
 {
     if (!p->io_b)
-        return test_io_until(p->io, done, arg, max_ms);
+        return test_io_within(p->io, max_ms, done, arg);
     uint64_t end = vn_clock_mono_us() + (uint64_t)max_ms * 1000;
     while (!done(arg)) {
         if (vn_clock_mono_us() >= end)
@@ -220,13 +220,29 @@ bool tether_pair_until(struct tether_pair *p, bool (*done)(void *arg), void *arg
     return true;
 }
 
-bool tether_pair_up(struct tether_pair *p, struct test_io *io, int max_ms)
+bool tether_pair_until(struct tether_pair *p, bool (*done)(void *arg), void *arg)
+{
+    return within(p, TEST_IO_WAIT_MS, done, arg);
+}
+
+static bool never(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+void tether_pair_for(struct tether_pair *p, int ms)
+{
+    (void)within(p, ms, never, NULL);
+}
+
+bool tether_pair_up(struct tether_pair *p, struct test_io *io)
 {
     tether_pair_open(p, io);
-    if (!tether_pair_until(p, both_gathered, p, max_ms))
+    if (!tether_pair_until(p, both_gathered, p))
         return false;
     tether_pair_start(p);
-    return tether_pair_until(p, both_up, p, max_ms);
+    return tether_pair_until(p, both_up, p);
 }
 
 void tether_end_close(struct tether_end *e)
@@ -310,7 +326,7 @@ bool tether_pair_restart(struct tether_pair *p, bool better)
 {
     tether_end_restart(&p->a, better);
     tether_end_restart(&p->b, better);
-    if (!tether_pair_until(p, both_gathered, p, 5000))
+    if (!tether_pair_until(p, both_gathered, p))
         return false;
     struct tether_end *const ends[] = {&p->a, &p->b};
     for (size_t i = 0; i < 2; i++) {

@@ -59,10 +59,12 @@ void tether_end_restart(struct tether_end *e, bool better);
 /** Of both ends, up to the exchange of parameters and candidates; false: they did not gather. */
 bool tether_pair_restart(struct tether_pair *p, bool better);
 void tether_pair_signal(struct tether_end *from);
-/** open, gather, start, until both are up; false after max_ms. */
-bool tether_pair_up(struct tether_pair *p, struct test_io *io, int max_ms);
-/** Turns both loops until done(arg). */
-bool tether_pair_until(struct tether_pair *p, bool (*done)(void *arg), void *arg, int max_ms);
+/** open, gather, start, until both are up; false after TEST_IO_WAIT_MS each. */
+bool tether_pair_up(struct tether_pair *p, struct test_io *io);
+/** Turns both loops until done(arg); false after TEST_IO_WAIT_MS. */
+bool tether_pair_until(struct tether_pair *p, bool (*done)(void *arg), void *arg);
+/** Turns both loops for so long. */
+void tether_pair_for(struct tether_pair *p, int ms);
 void tether_pair_close(struct tether_pair *p);
 void tether_end_close(struct tether_end *e);
 

@@ -16,7 +16,7 @@ static int set_up(void **state)
     static struct state s;
     s = (struct state){.io = test_io_new(), .p = {.v4_only = true}};
     *state = &s;
-    return tether_pair_up(&s.p, s.io, 5000) ? 0 : -1;
+    return tether_pair_up(&s.p, s.io) ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -78,8 +78,8 @@ static void nothing_is_lost(void **state)
     send_some(s, 0, COUNT / 2);
     assert_true(tether_pair_restart(&s->p, false));
     send_some(s, COUNT / 2, COUNT);
-    assert_true(tether_pair_until(&s->p, both_restarted, s, 5000));
-    assert_true(tether_pair_until(&s->p, all_came, s, 5000));
+    assert_true(tether_pair_until(&s->p, both_restarted, s));
+    assert_true(tether_pair_until(&s->p, all_came, s));
     expect_all(&s->p.a);
     expect_all(&s->p.b);
     assert_int_not_equal(port_of(&s->p.a), before);
@@ -87,7 +87,7 @@ static void nothing_is_lost(void **state)
     /* and again */
     s->p.a.restarted = s->p.b.restarted = 0;
     assert_true(tether_pair_restart(&s->p, false));
-    assert_true(tether_pair_until(&s->p, both_restarted, s, 5000));
+    assert_true(tether_pair_until(&s->p, both_restarted, s));
     assert_true(!s->p.a.down && !s->p.b.down);
 }
 
@@ -98,12 +98,12 @@ static void one_that_comes_to_nothing(void **state)
     struct state *s = *state;
     const uint16_t before = port_of(&s->p.a);
     tether_end_restart(&s->p.a, false);
-    assert_true(tether_pair_until(&s->p, gathered, s, 5000));
+    assert_true(tether_pair_until(&s->p, gathered, s));
     send_some(s, 0, COUNT);
-    assert_true(tether_pair_until(&s->p, all_came, s, 5000));
+    assert_true(tether_pair_until(&s->p, all_came, s));
     assert_int_equal(port_of(&s->p.a), before);
     assert_true(tether_pair_restart(&s->p, false));
-    assert_true(tether_pair_until(&s->p, both_restarted, s, 5000));
+    assert_true(tether_pair_until(&s->p, both_restarted, s));
     assert_true(!s->p.a.down && !s->p.b.down);
 }
 
@@ -114,9 +114,9 @@ static void one_for_nothing_better(void **state)
     const uint16_t before = port_of(&s->p.a);
     assert_true(tether_pair_restart(&s->p, true));
     send_some(s, 0, COUNT);
-    assert_true(tether_pair_until(&s->p, all_came, s, 5000));
+    assert_true(tether_pair_until(&s->p, all_came, s));
     assert_int_equal(s->p.a.restarted, 0);
-    assert_true(tether_pair_until(&s->p, both_restarted, s, 2 * VN_BETTER_SEARCH_US / 1000));
+    assert_true(tether_pair_until(&s->p, both_restarted, s));
     assert_int_equal(port_of(&s->p.a), before);
     assert_int_equal(s->p.a.better, 0); /* nor is there any reason to look for one */
     assert_true(!s->p.a.down && !s->p.b.down);

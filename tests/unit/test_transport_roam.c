@@ -50,12 +50,6 @@ static void remove_address(unsigned number)
     interface(name, SIOCSIFFLAGS, &r); /* an alias that is down is gone */
 }
 
-static bool never(void *arg)
-{
-    (void)arg;
-    return false;
-}
-
 static bool message_came(void *arg)
 {
     return ((struct tether_pair *)arg)->b.msg_count > 0;
@@ -95,11 +89,11 @@ static void up(struct tether_pair *p, struct test_io *io, unsigned a, unsigned b
     struct vn_tether_stats stats;
     *p = (struct tether_pair){.v4_only = true};
     tether_pair_open(p, io);
-    assert_true(tether_pair_until(p, both_gathered, p, 5000));
+    assert_true(tether_pair_until(p, both_gathered, p));
     tell_only(&p->a, a);
     tell_only(&p->b, b);
     tether_pair_start(p);
-    assert_true(tether_pair_until(p, both_up, p, 5000));
+    assert_true(tether_pair_until(p, both_up, p));
     p->a.port->stats(p->a.tether, &stats);
     expect_address(&stats.local, a);
     expect_address(&stats.remote, b);
@@ -119,11 +113,11 @@ static bool both_restarted(void *arg)
 /* What was sent meanwhile arrives when both ends have agreed on another pair. */
 static void moves_at_once(struct tether_pair *p)
 {
-    assert_true(tether_pair_until(p, a_stranded, p, VN_LIVE_DOWN_US / 2000));
+    assert_true(tether_pair_until(p, a_stranded, p));
     assert_true(tether_end_send(&p->a, VN_TETHER_BULK, 100, 1));
     assert_true(tether_pair_restart(p, false));
-    assert_true(tether_pair_until(p, both_restarted, p, 5000));
-    assert_true(tether_pair_until(p, message_came, p, 2000));
+    assert_true(tether_pair_until(p, both_restarted, p));
+    assert_true(tether_pair_until(p, message_came, p));
     assert_true(tether_msg_holds(p->b.msgs[0], 100, 1));
     assert_true(p->a.down == 0 && p->b.down == 0);
 }
@@ -156,7 +150,7 @@ static void another_way_comes_later(void **state)
     add_address(2);
     up(&p, io, 1, 1);
     remove_address(1);
-    (void)tether_pair_until(&p, never, &p, 2 * VN_ROAM_RETRY_US / 1000);
+    tether_pair_for(&p, 2 * VN_ROAM_RETRY_US / 1000);
     assert_true(p.a.stranded == 0 && p.a.down == 0 && p.b.down == 0);
 
     char lo[] = "lo";
@@ -164,7 +158,7 @@ static void another_way_comes_later(void **state)
     struct rtentry route = {.rt_flags = RTF_UP | RTF_HOST, .rt_dev = lo};
     memcpy(&route.rt_dst, &to, sizeof(to));
     assert_int_equal(ioctl(control, SIOCADDRT, &route), 0);
-    assert_true(tether_pair_until(&p, a_stranded, &p, VN_LIVE_DOWN_US / 2000));
+    assert_true(tether_pair_until(&p, a_stranded, &p));
     assert_int_equal(ioctl(control, SIOCDELRT, &route), 0);
     tether_pair_close(&p);
     (void)test_io_free(io);
@@ -180,12 +174,12 @@ static void gone_and_back(void **state)
     static struct tether_pair pair, *p = &pair;
     up(p, io, 1, 1);
     remove_address(1);
-    (void)tether_pair_until(p, never, p, 300);
+    tether_pair_for(p, 300);
     assert_true(p->a.down == 0 && p->b.down == 0);
     add_address(1);
-    (void)tether_pair_until(p, never, p, 100);
+    tether_pair_for(p, 100);
     assert_true(tether_end_send(&p->a, VN_TETHER_BULK, 100, 1));
-    assert_true(tether_pair_until(p, message_came, p, 2000));
+    assert_true(tether_pair_until(p, message_came, p));
     assert_true(p->a.down == 0 && p->b.down == 0);
     tether_pair_close(p);
     (void)test_io_free(io);
@@ -202,7 +196,7 @@ static void another_goes(void **state)
     up(p, io, 1, 1);
     add_address(2);
     remove_address(2);
-    (void)tether_pair_until(p, never, p, 100);
+    tether_pair_for(p, 100);
     assert_true(p->a.down == 0 && p->b.down == 0);
     tether_pair_close(p);
     (void)test_io_free(io);
@@ -225,8 +219,8 @@ static void another_comes_before_it_waits(void **state)
     up(p, io, 1, 1);
     add_address(2);
     remove_address(1);
-    assert_true(tether_pair_until(p, a_looks_for_better, p, 4 * VN_BETTER_CHANGE_US / 1000));
-    (void)tether_pair_until(p, never, p, 2 * VN_BETTER_CHANGE_US / 1000);
+    assert_true(tether_pair_until(p, a_looks_for_better, p));
+    tether_pair_for(p, 2 * VN_BETTER_CHANGE_US / 1000);
     assert_int_equal(VN_HOP_PCS, p->a.better);
     assert_true(p->a.stranded == 0 && p->a.down == 0);
     tether_pair_close(p);

@@ -227,7 +227,7 @@ static uint16_t exchange(struct rig *r, const char *own, const char *to, const s
     int fd, err;
     assert_ok(vn_udp_open(&from, 0, &fd));
     assert_ok(vn_udp_send(fd, VN_SPAN(q->b, q->n), &server, &err));
-    assert_true(test_io_until(r->io, was_handled, r, 5000));
+    assert_true(test_io_until(r->io, was_handled, r));
     const struct vn_udp_run *runs;
     size_t count = 0;
     uint16_t port = 0;
