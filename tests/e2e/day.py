@@ -73,7 +73,8 @@ class Talk:
     left: int = 0
     sent: int = 0
     answered: int = 0
-    first_sent: int = 0   # requests sent when the first answer came
+    ran_from: int = 0     # the first request that was sent after an answer had come
+    ran_answered: int = 0 # answers to that one and later ones
     next_at: float = 0
     done_at: float = 0    # enough answers have come: it only waits for those under way
     late: list = dataclasses.field(default_factory=list)
@@ -137,21 +138,23 @@ class Pump:
                     t.late.append(now)
                     continue
                 t.answered += 1
-                t.first_sent = t.first_sent or seq
+                t.ran_from = t.ran_from or t.sent + 1
+                t.ran_answered += seq >= t.ran_from
 
     def _judge(self, t, now):
         """Ends a talk when its outcome is certain."""
         if t.a.away or t.b.away:
             self.end(t, "interrupted")
         elif t.done_at:
-            if t.answered < t.sent - t.first_sent + 1 and now - t.done_at < LATE_S:
+            requests = t.sent - t.ran_from + 1
+            lost = max(0, requests - t.ran_answered)
+            if lost and now - t.done_at < LATE_S:
                 return
             if max(t.a.changed, t.b.changed, self.changed) < t.began:  # nothing happened meanwhile
-                lost = max(0, t.sent - t.first_sent + 1 - t.answered)
-                self.result["requests"] += t.sent - t.first_sent + 1
+                self.result["requests"] += requests
                 self.result["lost"] += lost
                 if lost:
-                    log(f"talk {t.a.tag} {t.b.tag}, {now - t.began:.1f} s: {t.sent} sent, answered from number {t.first_sent} on, {lost} lost")
+                    log(f"talk {t.a.tag} {t.b.tag}, {now - t.began:.1f} s: {t.sent} sent, {requests} of them after the first answer, of which {lost} were lost")
             self.end(t, "answered")
         elif t.allowed and t.answered >= t.count:
             t.done_at = now

@@ -7,6 +7,7 @@
     na, nb = Node(a, g), Node(b, g)
     na.ping(nb.ip4)
 """
+import itertools
 import json
 import os
 import re
@@ -232,6 +233,11 @@ while True:
         """The longest time in ms without any from number `since` on, so far; where the machine stood still is not counted."""
         times = sorted(ms for n, ms in self.come() if n >= since)
         return max((y - x - int(stood_still(x / 1000, y / 1000) * 1000) for x, y in zip(times, times[1:])), default=0)
+
+    def longest_row(self):
+        """How many there are without a gap in their numbers, at most, so far."""
+        rows = itertools.groupby(enumerate(sorted({n for n, _ in self.come()})), lambda place: place[1] - place[0])
+        return max((sum(1 for _ in row) for _, row in rows), default=0)
 
     def lost(self, count):
         """The share of the last `count` numbers, up to the newest that has come, that have not; none may come twice."""
