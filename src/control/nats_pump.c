@@ -70,8 +70,8 @@ static void *attempt_thread(void *arg)
     vn_nats_attempt_run(a);
     vn_wipe_stack(); /* of the TLS handshake; the C library keeps stacks of threads that ended */
     pthread_mutex_lock(&s->mu);
-    /* Abandoned: s->finished names the attempt that is awaited. */
-    const bool awaited = !s->stop && s->awaited == a;
+    /* As long as the pump awaits it, it is the pump's, even when all of it is about to end. */
+    const bool awaited = s->awaited == a;
     if (awaited)
         s->finished = true;
     pthread_mutex_unlock(&s->mu);

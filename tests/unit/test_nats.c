@@ -468,11 +468,16 @@ static void test_stops_while_connecting(void **state)
 {
     (void)state;
     struct seen s;
+    struct vn_nats *n;
     /* nobody there */
     w.port = 1;
-    struct vn_nats *n = client(&s);
-    connect_to(n, "127.0.0.1", w.ca_cert);
-    free_clients();
+    /* at any moment of an attempt, which fails at once */
+    for (useconds_t us = 0; us < 2000; us += 20) {
+        n = client(&s);
+        connect_to(n, "127.0.0.1", w.ca_cert);
+        usleep(us);
+        free_clients();
+    }
     n = client(&s);
     connect_to(n, "127.0.0.1", w.ca_cert);
     until(&s.downs, 2);
