@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "guardian/store_audit.h"
 
 #define PIECE 1000         /* entries: a few milliseconds of the loop */
 #define SWEEP_MS 600000ull /* between looks */

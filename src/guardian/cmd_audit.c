@@ -6,6 +6,7 @@
 #include "guardian/commands.h"
 #include "guardian/json.h"
 #include "guardian/options.h"
+#include "guardian/store_audit.h"
 
 static bool print_json(void *arg, const struct vn_audit_entry *e)
 {

@@ -21,6 +21,7 @@
 #include "guardian/regtoken.h"
 #include "guardian/setup.h"
 #include "guardian/statedir.h"
+#include "guardian/store_audit.h"
 
 #define HTTPS_PORT 8443
 #define MASTER_PORT 4222

@@ -11,6 +11,7 @@
 #include "guardian/options.h"
 #include "guardian/realm_make.h"
 #include "guardian/store_orgs.h"
+#include "guardian/store_keys.h"
 
 static json_t *realm_json(const struct vn_realm_record *r)
 {

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "guardian/revoked.h"
+#include "guardian/store_audit.h"
 
 #define REALMS_MAX 4096
 

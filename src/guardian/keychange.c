@@ -8,6 +8,7 @@
 #include "guardian/link.h"
 #include "wire/bundle.h"
 #include "wire/names.h"
+#include "guardian/store_keys.h"
 
 #define TICK_MS 250
 #define CHANGES_MAX 4096

@@ -6,6 +6,7 @@
 #include "guardian/address.h"
 #include "guardian/json.h"
 #include "guardian/master_leaf.h"
+#include "guardian/store_revocations.h"
 
 #define CONFIG_MAX (64u << 20) /* account JWTs of 4,096 realms and more */
 /* Newest ones, in an account JWT: as many as a message carries. Above VN_BROKER_REVOCATIONS_MAX the

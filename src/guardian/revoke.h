@@ -6,6 +6,7 @@
 #pragma once
 
 #include "guardian/guardian.h"
+#include "guardian/store_revocations.h"
 
 /** In the transaction that ends the record's session: its node id is over. Nothing without one. */
 VN_MUST_CHECK vn_status vn_revoke_session(struct vn_store *s, const struct vn_conflux_record *c,

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "guardian/guardian.h"
+#include "guardian/store_revocations.h"
 
 /* Constant once made, and counted. */
 struct vn_revoked {

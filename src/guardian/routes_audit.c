@@ -8,6 +8,7 @@
 #include "guardian/http.h"
 #include "guardian/master.h"
 #include "guardian/routes.h"
+#include "guardian/store_audit.h"
 
 /* ---- audit ---- */
 

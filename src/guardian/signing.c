@@ -7,6 +7,7 @@
 #include "guardian/accounts.h"
 #include "guardian/link.h"
 #include "guardian/push.h"
+#include "guardian/store_signing.h"
 
 #define TICK_MS 1000
 #define CHANGES_MAX 64 /* at a time; the rest wait */

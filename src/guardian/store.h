@@ -20,7 +20,6 @@
 #include "guardian/scopes.h"
 #include "guardian/taints.h"
 #include "wire/credentials.h"
-#include "wire/revocation.h"
 
 #define VN_USER_NAME_MAX 64
 #define VN_DISPLAY_NAME_MAX 100 /* bytes */
@@ -332,103 +331,6 @@ VN_MUST_CHECK vn_status vn_store_outbox_spread(struct vn_store *s, const struct 
 VN_MUST_CHECK vn_status vn_store_outbox_take(struct vn_store *s, uint64_t now_ms,
                                              struct vn_id *ret);
 
-/* ---- revocations ---- */
-
-struct vn_revocation_row {
-    struct vn_revocation e;
-    bool has_nkey;
-    uint8_t nkey[32];
-    bool published;
-};
-/** Draws the number: above all before and not below the clock. Replaces what is older about the
- * same node, and forgets what has ended. */
-VN_MUST_CHECK vn_status vn_store_revocation_add(struct vn_store *s, const struct vn_id *realm,
-                                                const struct vn_revocation_row *row,
-                                                uint64_t now_ms);
-/** What has not ended and has a number beyond `after`, by number; *ret is malloc'ed (never NULL).
- */
-VN_MUST_CHECK vn_status vn_store_revocation_load(struct vn_store *s, const struct vn_id *realm,
-                                                 uint64_t after, uint64_t now_ms,
-                                                 struct vn_revocation_row **ret, size_t *ret_n);
-/** Of all realms: while these are the same, so are the rows, but for those that end. */
-struct vn_revocation_marks {
-    uint64_t added, removed; /* by us, or begun to be */
-    int64_t outside;         /* changes of anything by another process */
-};
-/** Outside a transaction. */
-VN_MUST_CHECK vn_status vn_store_revocation_marks(struct vn_store *s,
-                                                  struct vn_revocation_marks *ret);
-/** Realms with something to publish that has not ended, at most cap. VN_ERR_NOTFOUND: none. */
-VN_MUST_CHECK vn_status vn_store_revocation_pending(struct vn_store *s, uint64_t now_ms,
-                                                    struct vn_id *ret_realms, size_t cap,
-                                                    size_t *ret_n);
-VN_MUST_CHECK vn_status vn_store_revocation_published(struct vn_store *s, const struct vn_id *realm,
-                                                      uint64_t to);
-
-/* ---- changes of an account's signing key ---- */
-
-struct vn_signing_change {
-    struct vn_id realm;
-    bool announced; /* the next key waits to be used; else the one before to end */
-    uint64_t step_ms;
-};
-/** Those under way, at most cap. */
-VN_MUST_CHECK vn_status vn_store_signing_list(struct vn_store *s, struct vn_signing_change *ret,
-                                              size_t cap, size_t *ret_n);
-VN_MUST_CHECK vn_status vn_store_signing_announce(struct vn_store *s, const struct vn_id *realm,
-                                                  const struct vn_secret32 *next, uint64_t now_ms,
-                                                  uint64_t step_ms);
-/** The announced key is the signing key; `before`, its public text, was until now. In a
- * transaction. */
-VN_MUST_CHECK vn_status vn_store_signing_use(struct vn_store *s, const struct vn_id *realm,
-                                             const char *before, uint64_t now_ms, uint64_t step_ms);
-VN_MUST_CHECK vn_status vn_store_signing_end(struct vn_store *s, const struct vn_id *realm,
-                                             uint64_t now_ms);
-/** Revoked users whose JWTs count but for that. */
-VN_MUST_CHECK vn_status vn_store_signing_revoked(struct vn_store *s, const struct vn_id *realm,
-                                                 uint64_t now_ms, uint64_t *ret);
-/** Part of vn_store_realm_get. */
-VN_MUST_CHECK vn_status vn_store_realm_signing(struct vn_store *s, struct vn_realm_record *r);
-
-/* ---- changes of key generation ---- */
-
-struct vn_key_change {
-    struct vn_id realm;
-    uint64_t due_ms, due_spread_ms; /* the next one; due 0: none is wanted */
-    uint32_t other;                 /* 0: none is under way */
-    uint64_t began_ms, spread_ms;
-    uint64_t until_ms; /* 0: `other` is being handed out; else the one before, until then */
-};
-/** Somebody lost it: it gets a new key with the next change. Kind 0 with an empty label: all do. */
-VN_MUST_CHECK vn_status vn_store_identity_lost(struct vn_store *s, const struct vn_id *realm,
-                                               int kind, const char *label);
-/** A change is wanted at due_ms; of several wishes the most urgent counts. */
-VN_MUST_CHECK vn_status vn_store_key_change_want(struct vn_store *s, const struct vn_id *realm,
-                                                 uint64_t due_ms, uint64_t spread_ms);
-/** Those wanted or under way, at most cap. */
-VN_MUST_CHECK vn_status vn_store_key_change_list(struct vn_store *s, struct vn_key_change *ret,
-                                                 size_t cap, size_t *ret_n);
-/** Begins the one wanted: a generation above all before, and new keys for what was lost. In a
- * transaction. */
-VN_MUST_CHECK vn_status vn_store_key_change_begin(struct vn_store *s, const struct vn_id *realm,
-                                                  uint64_t now_ms, uint32_t *ret_generation);
-/** In a transaction. */
-VN_MUST_CHECK vn_status vn_store_key_change_in_force(struct vn_store *s, const struct vn_id *realm,
-                                                     uint32_t now, uint32_t before,
-                                                     uint64_t until_ms);
-/** In a transaction. */
-VN_MUST_CHECK vn_status vn_store_key_change_end(struct vn_store *s, const struct vn_id *realm);
-/** Part of vn_store_realm_get: the other generation and the raised identities. */
-VN_MUST_CHECK vn_status vn_store_realm_raised(struct vn_store *s, struct vn_realm_record *r);
-/** Nodes with a session that were not given this generation: at most cap, and how many in all. */
-VN_MUST_CHECK vn_status vn_store_conflux_behind(struct vn_store *s, const struct vn_id *realm,
-                                                uint32_t generation, uint64_t now_ms,
-                                                struct vn_id *ret, size_t cap, size_t *ret_n,
-                                                size_t *ret_all);
-/** It was given this generation, in this session. */
-VN_MUST_CHECK vn_status vn_store_conflux_reached(struct vn_store *s, const struct vn_id *conflux,
-                                                 const struct vn_id *node, uint32_t generation);
-
 /* ---- address leases ---- */
 
 /** Lowest free address in [first, last]. VN_ERR_LIMIT when there is none. */
@@ -441,31 +343,3 @@ VN_MUST_CHECK vn_status vn_store_lease_take(struct vn_store *s, const struct vn_
                                             uint32_t ip4, const struct vn_id *conflux,
                                             const char *tag, uint64_t now_ms, char ret_holder[64],
                                             uint64_t *ret_until_ms);
-
-/* ---- audit ---- */
-
-VN_MUST_CHECK vn_status vn_store_audit_add(struct vn_store *s, uint64_t at_ms,
-                                           const struct vn_id *realm, const char *actor,
-                                           const char *action, const char *subject,
-                                           const char *detail);
-struct vn_audit_entry {
-    uint64_t number, at_ms;
-    bool has_realm;
-    struct vn_id realm;
-    const char *actor, *action, *subject, *detail; /* borrowed for the call */
-};
-struct vn_audit_filter {
-    uint64_t before;             /* entries of lower numbers; 0: of any */
-    const struct vn_id *realm;   /* NULL: also those of none */
-    uint64_t since_ms, until_ms; /* until 0: now */
-    const char *action, *actor;  /* NULL: any */
-    unsigned limit;              /* 0: none */
-};
-/** Removes, of the oldest `piece` entries, those before a time and those beyond the newest `keep`;
- * never the newest one, so that numbers go on rising. */
-VN_MUST_CHECK vn_status vn_store_audit_prune(struct vn_store *s, uint64_t before_ms, uint64_t keep,
-                                             size_t piece, size_t *ret_n);
-/** The newest first. */
-VN_MUST_CHECK vn_status vn_store_audit_list(struct vn_store *s, const struct vn_audit_filter *f,
-                                            bool (*fn)(void *arg, const struct vn_audit_entry *e),
-                                            void *arg);

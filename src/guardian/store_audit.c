@@ -1,3 +1,5 @@
+#include "guardian/store_audit.h"
+
 #include "guardian/store_orgs.h"
 #include "guardian/store_sql.h"
 

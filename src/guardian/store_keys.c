@@ -1,4 +1,5 @@
-/* Changes of key generation in the store. */
+#include "guardian/store_keys.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,3 +1,5 @@
+#include "guardian/store_keys.h"
+#include "guardian/store_signing.h"
 #include "guardian/store_sql.h"
 
 /* ---- realms ---- */

@@ -1,3 +1,5 @@
+#include "guardian/store_revocations.h"
+
 #include "guardian/store_sql.h"
 
 /* ---- revocations ---- */

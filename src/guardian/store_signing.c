@@ -1,3 +1,5 @@
+#include "guardian/store_signing.h"
+
 #include "guardian/store_sql.h"
 
 vn_status vn_store_realm_signing(struct vn_store *s, struct vn_realm_record *r)

@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "guardian/store.h"
+#include "guardian/store_revocations.h"
 
 #define VN_STORE_STATEMENTS 192
 

@@ -4,6 +4,7 @@
 #include "guardian/oidc.h"
 #include "support/guardian_world.h"
 #include "support/test.h"
+#include "guardian/store_audit.h"
 
 #define NOW 1700000000000ull
 #define DAY_MS 86400000ull

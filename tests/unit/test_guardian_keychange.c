@@ -4,6 +4,7 @@
 #include "support/store_world.h"
 #include "support/test.h"
 #include "wire/bundle.h"
+#include "guardian/store_keys.h"
 
 #define NOW 1700000000000ull
 #define LIFE 43200000ull

@@ -11,6 +11,7 @@
 #include "guardian/store_sql.h"
 #include "support/store_world.h"
 #include "support/test.h"
+#include "guardian/store_audit.h"
 
 #define NOW 1700000000000ull
 #define OLD_VERSION 7 /* before organisations */

@@ -4,6 +4,7 @@
 #include "guardian/revoked.h"
 #include "support/store_world.h"
 #include "support/test.h"
+#include "guardian/store_revocations.h"
 
 #define NOW 1700000000000ull
 #define LIFE 43200000ull
