@@ -1,6 +1,6 @@
 """B sends four downloads to a through relays whose links carry 20 Mbit/s each: together they carry more. Where all ways
 have one link in common, b tries once, sees that nothing is gained, and goes one way."""
-# timeout: 480
+# timeout: 700 alone: what else takes the cores makes rates go up and down by more than a trial asks
 import json
 import os
 
@@ -68,8 +68,8 @@ def flows_share_two_relays():
         wires[n].set(*NARROW)
     curls = downloads()
     wait_until(lambda: nb.relay("a", (nc, nd)) and len(route(nb, "a")["standbys"]) == 1, 60, "one relay carries them, one stands by")
-    # A trial on a machine that is busy may gain nothing: then the next one comes two minutes later.
-    wait_until(lambda: mbit(4) > 1.25 * alone(), 220, "together they carry more than one")
+    # A trial on a machine that is busy may gain nothing: the next one comes two minutes later, and one four minutes after that.
+    wait_until(lambda: mbit(4) > 1.25 * alone(), 400, "together they carry more than one")
     log(f"by one: {alone():.1f} Mbit/s, together: {mbit(8):.1f}")
     check(spread() == {"c", "d"} - {nb.relay("a", (nc, nd)).tag}, "by both")
     check("some flows by " in nb.cli("routes").stdout, "routes says so")
