@@ -185,7 +185,8 @@ function(vn_unit_test name)
         PROPERTIES LABELS ${arg_LABEL}
                    TIMEOUT ${arg_TIMEOUT}
                    SKIP_RETURN_CODE 77
-                   ENVIRONMENT "CMOCKA_MESSAGE_OUTPUT=TAP;VN_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+                   ENVIRONMENT
+                   "CMOCKA_MESSAGE_OUTPUT=TAP;VN_SOURCE_DIR=${PROJECT_SOURCE_DIR};TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
 endfunction()
 
 function(vn_fuzz_target name)
