@@ -14,7 +14,10 @@ geo = srv.dir / "geo.mmdb"
 
 
 def countries(**where):
+    """Writes the file, and waits until the Guardian that has it reads it."""
+    read = g.daemon.log_text().count('"geo_loaded"')
     run(["make_mmdb", geo, *(f"10.9.0.{n}/32={c}" for n, c in where.values())])
+    wait_until(lambda: not read or g.daemon.log_text().count('"geo_loaded"') > read, 10, "Guardian reads the countries")
 
 
 def waits_with(node, words):

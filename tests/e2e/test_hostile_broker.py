@@ -139,7 +139,8 @@ def datagrams():
     frames = []
     while len(frames) < 30:
         frame = tap.recv(65536)
-        if frame[12:14] == b"\x08\x00" and frame[23] == 17 and len(frame) > 80 and frame[30:34] == socket.inet_aton("10.9.0.3"):
+        # What is longer are several datagrams that the kernel has not cut yet.
+        if frame[12:14] == b"\x08\x00" and frame[23] == 17 and 80 < len(frame) <= 1514 and frame[30:34] == socket.inet_aton("10.9.0.3"):
             frames.append(frame)
     d.stop()
     tap.close()
