@@ -20,6 +20,22 @@
 #define VN_CLASSES 2  /* of frames: VN_TETHER_BULK, VN_TETHER_REALTIME */
 #define VN_WAYS_MAX 3 /* of a stream's bulk frames at a time; way 0 is that of all others, too */
 
+/** Where packets of a stream leave by: each class by the way of the stream, and bulk by up to two
+ * ways more. */
+#define VN_OUTLETS (VN_CLASSES + VN_WAYS_MAX - 1)
+static inline size_t vn_outlet(enum vn_tether_class cls, size_t way)
+{
+    return way == 0 ? (size_t)cls : VN_CLASSES - 1 + way;
+}
+static inline size_t vn_outlet_way(size_t outlet)
+{
+    return outlet < VN_CLASSES ? 0 : outlet - VN_CLASSES + 1;
+}
+static inline enum vn_tether_class vn_outlet_class(size_t outlet)
+{
+    return outlet < VN_CLASSES ? (enum vn_tether_class)outlet : VN_TETHER_BULK;
+}
+
 enum vn_cmd_type {
     VN_CMD_LOCAL = 1,        /* struct vn_cmd_local */
     VN_CMD_TETHER_OPEN,      /* struct vn_cmd_tether_open */
@@ -77,6 +93,7 @@ enum vn_ev_type {
 enum vn_crew_type {
     VN_CREW_LANE = 128, /* struct vn_crew_lane: to seal with */
     VN_CREW_TAKEN,      /* struct vn_crew_taken: there is room for more frames */
+    VN_CREW_SHARES,     /* struct vn_crew_shares */
     VN_CREW_TO_OPEN,    /* struct vn_crew_frame */
     VN_CREW_EPOCH,      /* struct vn_crew_epoch: in both directions */
     VN_CREW_SEALED,     /* struct vn_crew_frame: to the first worker */
@@ -388,9 +405,16 @@ struct vn_crew_lane {
 struct vn_crew_taken { /* frames of that lane */
     struct vn_post_msg msg;
     uint32_t tx;
-    uint16_t count[VN_CLASSES];
+    uint16_t count[VN_OUTLETS];
     uint32_t srtt_us; /* of the tether they go to; 0: there is none */
     uint64_t rate;    /* as in vn_tether_stats */
+};
+/** How bulk flows share the ways from now on, as in struct vn_cmd_tx_spread. */
+struct vn_crew_shares {
+    struct vn_post_msg msg;
+    uint32_t tx;
+    uint32_t gap_us;
+    uint32_t share[VN_WAYS_MAX]; /* 0: it has no such way */
 };
 /** How a frame came: relays were between, the round trip of the tether, and its circuit. */
 struct vn_rx_way {
@@ -401,7 +425,9 @@ struct vn_rx_way {
 struct vn_crew_frame {
     struct vn_post_msg msg;
     uint32_t handle;       /* of the stream, rx or tx */
-    uint8_t cls;           /* SEALED */
+    uint8_t cls;           /* SEALED; see vn_crew_outlet */
+    uint32_t flows;        /* SEALED, bulk: that waited, those in the frame among them */
+    bool waits;            /* SEALED, bulk: some wait still */
     struct vn_rx_way way;  /* TO_OPEN */
     struct vn_pktbuf *buf; /* hop header first; owned, freed by free_fn unless taken (set NULL) */
 };

@@ -1,5 +1,6 @@
 #include "core/crew.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -95,9 +96,9 @@ void vn_crew_tx_done(struct vn_tx *tx)
     vn_list_remove(&tx->of_taken);
     for (size_t i = 0; tx->hands && i < tx->worker->cfg.hand_count; i++) {
         vn_retain_done(&tx->hands[i].retain);
-        for (size_t cls = 0; cls < VN_CLASSES; cls++) {
-            vn_worker_drop_n(tx->worker, VN_DROP_EGRESS_GONE, tx->hands[i].sealed[cls].count);
-            vn_pktqueue_clear(&tx->hands[i].sealed[cls]);
+        for (size_t outlet = 0; outlet < VN_OUTLETS; outlet++) {
+            vn_worker_drop_n(tx->worker, VN_DROP_EGRESS_GONE, tx->hands[i].sealed[outlet].count);
+            vn_pktqueue_clear(&tx->hands[i].sealed[outlet]);
         }
     }
     free(tx->hands);
@@ -128,14 +129,23 @@ void vn_crew_lanes(struct vn_tx *tx)
         give_lane(tx, i);
 }
 
-struct vn_pktbuf *vn_crew_next(struct vn_tx *tx, size_t number, enum vn_tether_class cls)
+size_t vn_crew_outlet(enum vn_tether_class cls, const struct vn_pktbuf *b)
+{
+    struct vn_reader r = vn_reader_of(vn_pktbuf_span(b));
+    struct vn_hop_header hop;
+    const bool ok = vn_hop_decode(&r, &hop);
+    assert(ok && hop.label <= VN_WAYS_MAX);
+    return ok ? vn_outlet(cls, hop.label - 1) : (size_t)cls;
+}
+
+struct vn_pktbuf *vn_crew_next(struct vn_tx *tx, size_t number, size_t outlet)
 {
     struct vn_tx_hand *h = &tx->hands[number - 1];
-    struct vn_pktbuf *b = vn_pktqueue_pop(&h->sealed[cls]);
+    struct vn_pktbuf *b = vn_pktqueue_pop(&h->sealed[outlet]);
     if (!b)
         return NULL;
-    tx->sealed_count[cls]--;
-    h->taken[cls]++;
+    tx->sealed_count[outlet]--;
+    h->taken[vn_crew_outlet(vn_outlet_class(outlet), b)]++; /* the hand knows of no other */
     if (vn_list_empty(&tx->of_taken))
         vn_list_append(&tx->worker->taken, &tx->of_taken);
     return b;
@@ -148,9 +158,68 @@ static void on_sealed(struct vn_worker *w, size_t number, struct vn_crew_frame *
         vn_worker_drop(w, VN_DROP_EGRESS_GONE); /* closed meanwhile */
         return;
     }
-    vn_pktqueue_push(&tx->hands[number - 1].sealed[m->cls], VN_TAKE(m->buf));
-    tx->sealed_count[m->cls]++;
-    vn_tx_active(tx, (enum vn_tether_class)m->cls);
+    struct vn_tx_hand *h = &tx->hands[number - 1];
+    const enum vn_tether_class cls = (enum vn_tether_class)m->cls;
+    if (cls == VN_TETHER_BULK) {
+        h->flows = m->flows;
+        h->waits = m->waits;
+    }
+    size_t outlet = vn_crew_outlet(cls, m->buf);
+    const size_t way = vn_outlet_way(outlet);
+    struct vn_side *side = way && tx->spread ? &tx->spread->sides[way - 1] : NULL;
+    if (!side || !side->tether)
+        outlet = vn_outlet(cls, 0); /* it was left, which the hand did not know */
+    vn_pktqueue_push(&h->sealed[outlet], VN_TAKE(m->buf));
+    tx->sealed_count[outlet]++;
+    if (outlet == vn_outlet(cls, 0))
+        vn_tx_active(tx, cls);
+    else
+        vn_side_active(side);
+}
+
+void vn_crew_leave(struct vn_tx *tx, size_t outlet)
+{
+    const size_t own = vn_outlet(VN_TETHER_BULK, 0);
+    for (size_t i = 0; i < tx->worker->cfg.hand_count; i++) {
+        struct vn_pktbuf *b;
+        while ((b = vn_pktqueue_pop(&tx->hands[i].sealed[outlet])))
+            vn_pktqueue_push(&tx->hands[i].sealed[own], b);
+    }
+    tx->sealed_count[own] += tx->sealed_count[outlet];
+    tx->sealed_count[outlet] = 0;
+}
+
+void vn_crew_shares(struct vn_tx *tx, const struct vn_stripe_shares *shares)
+{
+    for (size_t i = 1; i <= tx->worker->cfg.hand_count; i++) {
+        struct vn_crew_shares *m;
+        if (vn_post_msg_new(VN_CREW_SHARES, sizeof(*m), &m) != VN_OK)
+            continue; /* its frames go by way 0 where it has another that is gone */
+        m->tx = tx->handle;
+        m->gap_us = shares->gap_us;
+        for (size_t k = 0; k < shares->count; k++)
+            m->share[shares->paths[k].key] = shares->paths[k].share;
+        post(tx->worker, i, &m->msg);
+    }
+}
+
+void vn_crew_flows(const struct vn_tx *tx, struct vn_ev_sent *ev)
+{
+    for (size_t i = 0; i < tx->worker->cfg.hand_count; i++) {
+        ev->flows += tx->hands[i].flows;
+        ev->waits |= tx->hands[i].waits;
+    }
+    /* They seal ahead, so little may be left with them. */
+    for (size_t outlet = 0; outlet < VN_OUTLETS; outlet++)
+        ev->waits |= vn_outlet_class(outlet) == VN_TETHER_BULK && tx->sealed_count[outlet] > 0;
+}
+
+void vn_crew_flows_told(struct vn_tx *tx)
+{
+    for (size_t i = 0; i < tx->worker->cfg.hand_count; i++) {
+        tx->hands[i].flows = 0;
+        tx->hands[i].waits = false;
+    }
 }
 
 /* False: the hand will be told again. */
@@ -158,7 +227,10 @@ static bool tell_taken(struct vn_tx *tx, size_t number)
 {
     struct vn_tx_hand *h = &tx->hands[number - 1];
     struct vn_crew_taken *m;
-    if (!h->taken[VN_TETHER_BULK] && !h->taken[VN_TETHER_REALTIME])
+    unsigned all = 0;
+    for (size_t outlet = 0; outlet < VN_OUTLETS; outlet++)
+        all += h->taken[outlet];
+    if (!all)
         return true;
     if (vn_post_msg_new(VN_CREW_TAKEN, sizeof(*m), &m) != VN_OK)
         return false;

@@ -13,16 +13,20 @@
 #pragma once
 
 #include "core/retain.h"
+#include "core/turn.h"
 #include "core/worker_i.h"
+#include "router/stripe.h"
 
 struct vn_rx;
 struct vn_tx;
 
 /** Of a stream that the first worker sends: what one hand has sealed for it. */
 struct vn_tx_hand {
-    struct vn_pktqueue sealed[VN_CLASSES];
-    struct vn_retain retain;    /* of bulk frames of its lane */
-    uint16_t taken[VN_CLASSES]; /* that the hand does not know yet */
+    struct vn_pktqueue sealed[VN_OUTLETS];
+    struct vn_retain retain;    /* of bulk frames of its lane, on the stream's own way */
+    uint16_t taken[VN_OUTLETS]; /* that the hand does not know yet */
+    uint32_t flows;             /* as it told last, since the node was */
+    bool waits;                 /* likewise */
 };
 
 /** What a frame on the way to a hand counts for. */
@@ -30,6 +34,10 @@ static inline size_t vn_crew_memory(const struct vn_pktbuf *b)
 {
     return sizeof(*b) + b->cap;
 }
+
+/** Of a frame between a hand and the first worker: where it leaves by. One more than its way stands
+ * where its label will. */
+size_t vn_crew_outlet(enum vn_tether_class cls, const struct vn_pktbuf *b);
 
 /* ---- of the first worker, crew.c; nothing without hands ---- */
 
@@ -40,8 +48,16 @@ VN_MUST_CHECK vn_status vn_crew_tx_init(struct vn_tx *tx);
 void vn_crew_tx_done(struct vn_tx *tx);
 /** Gives the hands their keys of the stream's present epoch. */
 void vn_crew_lanes(struct vn_tx *tx);
-/** The next frame that this hand has sealed, or NULL. */
-struct vn_pktbuf *vn_crew_next(struct vn_tx *tx, size_t number, enum vn_tether_class cls);
+/** The next frame for that outlet that this hand has sealed, or NULL. */
+struct vn_pktbuf *vn_crew_next(struct vn_tx *tx, size_t number, size_t outlet);
+/** Of a way of bulk frames that the stream has no more: what hands have sealed for it goes by way
+ * 0. */
+void vn_crew_leave(struct vn_tx *tx, size_t outlet);
+/** Flows share the ways otherwise from now on; the keys of paths are their ways. */
+void vn_crew_shares(struct vn_tx *tx, const struct vn_stripe_shares *shares);
+/** Adds what hands have of bulk flows. */
+void vn_crew_flows(const struct vn_tx *tx, struct vn_ev_sent *ev);
+void vn_crew_flows_told(struct vn_tx *tx);
 /** A frame that arrived; true: a hand's to open, and taken. */
 bool vn_crew_to_open(struct vn_rx *rx, const struct vn_rx_way *way, struct vn_pktbuf *b);
 /** The present epoch of a stream to us is another one. */
@@ -53,6 +69,8 @@ void vn_crew_done(struct vn_worker *w);
 
 /* ---- of a hand, hand.c ---- */
 
+/** Of a stream: seals what there is room for with the first worker. */
+const struct vn_turn_kind *vn_hand_turn(void);
 /** Stands for the tether of a stream: hands frames to the first worker, a few ahead. */
 const struct vn_tether_port *vn_hand_port(void);
 /** True: it was one of enum vn_crew_type. */

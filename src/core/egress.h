@@ -12,22 +12,6 @@
 #include "core/packet.h"
 #include "core/worker_i.h"
 
-/** Where packets of a stream leave by: each class by the way of the stream, and bulk by up to two
- * ways more. */
-#define VN_OUTLETS (VN_CLASSES + VN_WAYS_MAX - 1)
-static inline size_t vn_outlet(enum vn_tether_class cls, size_t way)
-{
-    return way == 0 ? (size_t)cls : VN_CLASSES - 1 + way;
-}
-static inline size_t vn_outlet_way(size_t outlet)
-{
-    return outlet < VN_CLASSES ? 0 : outlet - VN_CLASSES + 1;
-}
-static inline enum vn_tether_class vn_outlet_class(size_t outlet)
-{
-    return outlet < VN_CLASSES ? (enum vn_tether_class)outlet : VN_TETHER_BULK;
-}
-
 enum vn_egress_state {
     VN_EGRESS_EXPECT_VERDICT, /* the node was asked */
     VN_EGRESS_USE,

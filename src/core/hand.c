@@ -3,40 +3,52 @@
 #include "core/crew.h"
 #include "core/end.h"
 #include "core/rx.h"
-#include "core/tx.h"
+#include "core/tx_i.h"
 
 /* ---- where frames of a stream go ---- */
 
 struct gate {
     struct vn_worker *worker;
     uint32_t tx;
-    unsigned room[VN_CLASSES]; /* for frames on the way to the first worker */
+    unsigned room[VN_OUTLETS]; /* for frames on the way to the first worker */
+    uint32_t flows;            /* of bulk packets, before the last frame took some */
     uint32_t srtt_us;
     uint64_t rate;
 };
 
+/* Takes b, for which there is room: nothing is sealed else. Without memory for the message it is
+ * dropped, for nothing would say when to try again. */
+static void pass_on(struct gate *g, enum vn_tether_class cls, struct vn_pktbuf *b)
+{
+    struct vn_worker *w = g->worker;
+    const struct vn_tx *tx = vn_map_get(w->tx_by_handle, &g->tx);
+    const size_t outlet = vn_crew_outlet(cls, b);
+    struct vn_crew_frame *m;
+    if (vn_post_msg_new(VN_CREW_SEALED, sizeof(*m), &m) != VN_OK) {
+        vn_worker_drop(w, VN_DROP_CREW_FULL);
+        vn_pktbuf_free(b);
+        return;
+    }
+    m->handle = g->tx;
+    m->cls = (uint8_t)cls;
+    if (cls == VN_TETHER_BULK && tx) {
+        (void)vn_tx_flows(tx, &m->waits);
+        m->flows = g->flows;
+    }
+    m->buf = b;
+    if (vn_worker_tell(w, &m->msg))
+        g->room[outlet]--;
+    else
+        vn_worker_drop(w, VN_DROP_CREW_FULL);
+}
+
 static vn_status gate_send(struct vn_tether *t, enum vn_tether_class cls, struct vn_pktbuf **bufs,
                            size_t n, size_t *ret_taken)
 {
-    struct gate *g = (struct gate *)t;
-    struct vn_worker *w = g->worker;
-    for (*ret_taken = 0; *ret_taken < n && g->room[cls]; ++*ret_taken) {
-        struct vn_crew_frame *m;
-        struct vn_pktbuf *b = bufs[*ret_taken];
-        if (vn_post_msg_new(VN_CREW_SEALED, sizeof(*m), &m) != VN_OK) {
-            vn_worker_drop(w, VN_DROP_CREW_FULL); /* nothing would say when to try again */
-            vn_pktbuf_free(b);
-            continue;
-        }
-        m->handle = g->tx;
-        m->cls = (uint8_t)cls;
-        m->buf = b;
-        if (vn_worker_tell(w, &m->msg))
-            g->room[cls]--;
-        else
-            vn_worker_drop(w, VN_DROP_CREW_FULL);
-    }
-    return *ret_taken < n ? VN_ERR_AGAIN : VN_OK;
+    for (size_t i = 0; i < n; i++)
+        pass_on((struct gate *)t, cls, bufs[i]);
+    *ret_taken = n;
+    return VN_OK;
 }
 
 static void gate_stats(const struct vn_tether *t, struct vn_tether_stats *ret)
@@ -78,11 +90,56 @@ static struct vn_end *gate_end(struct vn_worker *w, uint32_t tx)
     struct gate *g = calloc(1, sizeof(*g));
     if (!g)
         return NULL;
-    *g = (struct gate){.worker = w, .tx = tx, .room = {VN_HAND_FRAMES, VN_HAND_FRAMES}};
+    *g = (struct gate){.worker = w, .tx = tx};
+    for (size_t outlet = 0; outlet < VN_OUTLETS; outlet++)
+        g->room[outlet] = VN_HAND_FRAMES;
     struct vn_end *end = vn_end_made(w, tx, (struct vn_tether *)g);
     if (!end)
         free(g);
     return end;
+}
+
+/* ---- a stream's turn ---- */
+
+/* Of that class, with packets, and room for their frames; VN_OUTLETS: there is none. A way that
+ * stands still keeps no other waiting. */
+static size_t outlet_in_turn(const struct vn_turn *t, enum vn_tether_class cls)
+{
+    const struct vn_tx *tx = VN_CONTAINER_OF(t, struct vn_tx, turn);
+    const struct gate *g = (struct gate *)t->end->port;
+    const size_t ways = cls == VN_TETHER_BULK ? VN_WAYS_MAX : 1;
+    for (size_t i = 0; i < ways; i++) {
+        const size_t outlet = vn_outlet(cls, (tx->way_in_turn + i) % ways);
+        if (g->room[outlet] && !vn_list_empty(&tx->ready[outlet]))
+            return outlet;
+    }
+    return VN_OUTLETS;
+}
+
+static bool waits(const struct vn_turn *t, enum vn_tether_class cls)
+{
+    return outlet_in_turn(t, cls) < VN_OUTLETS;
+}
+
+static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
+{
+    struct vn_tx *tx = VN_CONTAINER_OF(t, struct vn_tx, turn);
+    const size_t outlet = outlet_in_turn(t, cls);
+    if (outlet == VN_OUTLETS || !vn_tx_ready_keys(tx))
+        return NULL;
+    tx->active_us = tx->worker->now_us;
+    if (cls == VN_TETHER_BULK) {
+        bool waits;
+        ((struct gate *)t->end->port)->flows = vn_tx_flows(tx, &waits);
+        tx->way_in_turn = vn_outlet_way(outlet) + 1;
+    }
+    return vn_tx_seal_next(tx, outlet);
+}
+
+const struct vn_turn_kind *vn_hand_turn(void)
+{
+    static const struct vn_turn_kind kind = {.waits = waits, .next = next};
+    return &kind;
 }
 
 /* ---- what the first worker says ---- */
@@ -100,15 +157,22 @@ static void on_taken(struct vn_worker *w, const struct vn_crew_taken *m)
     if (!end)
         return;
     struct gate *g = (struct gate *)end->port;
-    for (size_t cls = 0; cls < VN_CLASSES; cls++) {
-        g->room[cls] += m->count[cls];
-        if (m->count[cls])
-            end->blocked[cls] = false;
-    }
+    struct vn_tx *tx = vn_map_get(w->tx_by_handle, &m->tx);
+    for (size_t outlet = 0; outlet < VN_OUTLETS; outlet++)
+        g->room[outlet] += m->count[outlet];
+    for (enum vn_tether_class cls = 0; tx && cls < VN_CLASSES; cls++)
+        vn_turn_queue(&tx->turn, cls);
     if (m->srtt_us) {
         g->srtt_us = m->srtt_us;
         g->rate = m->rate;
     }
+}
+
+static void on_shares(struct vn_worker *w, const struct vn_crew_shares *m)
+{
+    struct vn_tx *tx = vn_map_get(w->tx_by_handle, &m->tx);
+    if (tx)
+        vn_spread_follow(tx, m);
 }
 
 static void on_to_open(struct vn_worker *w, struct vn_crew_frame *m)
@@ -139,6 +203,9 @@ bool vn_hand_command(struct vn_worker *w, struct vn_post_msg *m)
         return true;
     case VN_CREW_TAKEN:
         on_taken(w, (const struct vn_crew_taken *)m);
+        return true;
+    case VN_CREW_SHARES:
+        on_shares(w, (const struct vn_crew_shares *)m);
         return true;
     case VN_CREW_TO_OPEN:
         on_to_open(w, (struct vn_crew_frame *)m);

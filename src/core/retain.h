@@ -34,8 +34,8 @@ struct vn_retain {
 
 void vn_retain_init(struct vn_retain *r, size_t *node_bytes);
 void vn_retain_done(struct vn_retain *r);
-/** A new frame of this number, above all before. How many older ones, or this one, had to be let
- * go for want of room. */
+/** A new frame of this number, above all before; one that is not is told of with those. How many
+ * older ones, or this one, had to be let go for want of room. */
 size_t vn_retain_add(struct vn_retain *r, struct vn_pktbuf *frame, uint64_t seq, uint64_t now_us);
 /** The tether leads to the destination: what it has not any more, from the oldest on, has arrived.
  * Not after it went down. */

@@ -1,8 +1,9 @@
 /*
  * A stream's bulk flows over several ways at once (SPEC R4): beside its own, way 0, up to two more
  * circuits, each with a turn, credit and a memory of what it was sent. A flow has one way and keeps
- * it until it pauses (router/stripe.h), so no packet of it overtakes another.
- * Belongs to the first worker's half of a stream (core/tx.h).
+ * it until it pauses (router/stripe.h), so no packet of it overtakes another. The ways are the
+ * first worker's (core/crew.h); a hand shares out the flows that it reads, and tells it each
+ * frame's way.
  *
  *   egresser ── flows of way 0 ── tx   ── end
  *            ── flows of way 1 ── side ── end
@@ -26,9 +27,9 @@ struct vn_side {
     struct vn_turn turn;   /* its end is NULL: it carries nothing */
     struct vn_list of_end; /* end.sides */
     struct vn_label *rev;
-    struct vn_pktbuf *sealed; /* refused by the tether */
-    struct vn_retain retain;  /* of what was sent here; also after the way was left */
-    bool direct;              /* all of that by one tether, which tells what has arrived */
+    struct vn_pktbuf *sealed;  /* refused by the tether */
+    struct vn_retain *retains; /* of what was sent here, by lane; also after the way was left */
+    bool direct;               /* all of that by one tether, which tells what has arrived */
     struct vn_dry dry;
 };
 
@@ -42,6 +43,8 @@ struct vn_spread *vn_spread_new(struct vn_tx *tx);
 /** Returns NULL. */
 struct vn_spread *vn_spread_free(struct vn_spread *s);
 void vn_spread_set(struct vn_spread *s, const struct vn_cmd_tx_spread *cmd);
+/** Of a hand. Without memory for it all flows go by way 0. */
+void vn_spread_follow(struct vn_tx *tx, const struct vn_crew_shares *m);
 /** The stream goes another way, with all that may not have arrived. */
 void vn_spread_end(struct vn_spread *s);
 /** The way of the next packet of this flow, which is to wait in that queue. */

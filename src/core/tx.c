@@ -55,7 +55,7 @@ void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, size_t outlet)
     const size_t way = vn_outlet_way(outlet);
     if (vn_list_empty(&e->ready[outlet]))
         vn_list_append(&tx->ready[outlet], &e->ready[outlet]);
-    if (way == 0)
+    if (way == 0 || vn_worker_is_hand(tx->worker)) /* whose frames all go to the first worker */
         vn_tx_active(tx, vn_outlet_class(outlet));
     else
         vn_side_active(&tx->spread->sides[way - 1]);
@@ -99,7 +99,7 @@ static struct vn_tx *tx_alloc(struct vn_worker *w, uint32_t handle)
         return NULL;
     tx->worker = w;
     tx->handle = handle;
-    vn_turn_init(&tx->turn, &tx_kind);
+    vn_turn_init(&tx->turn, vn_worker_is_hand(w) ? vn_hand_turn() : &tx_kind);
     vn_retain_init(&tx->retain, &w->retained);
     vn_list_init(&tx->of_end);
     vn_list_init(&tx->egressers);
@@ -234,7 +234,24 @@ static void count_frame(struct vn_tx *tx)
         vn_tx_tell_sent(tx);
 }
 
-/* The next sealed frame of that class, or NULL. Lanes take turns. */
+struct vn_pktbuf *vn_tx_build(struct vn_tx *tx, size_t outlet, size_t *ret_lane)
+{
+    struct vn_pktbuf *f = NULL;
+    if (!vn_tx_ready_keys(tx))
+        return NULL;
+    const size_t lanes = vn_tx_lanes(tx);
+    for (size_t i = 0; i < lanes && !f; i++) {
+        const size_t lane = tx->lane_in_turn[outlet];
+        tx->lane_in_turn[outlet] = (lane + 1) % lanes;
+        *ret_lane = lane;
+        f = lane == 0 ? vn_tx_seal_next(tx, outlet) : vn_tx_take_sealed(tx, lane, outlet);
+    }
+    if (f)
+        count_frame(tx);
+    return f;
+}
+
+/* The next sealed frame of that class, or NULL. */
 static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
 {
     struct vn_tx *tx = tx_of(t);
@@ -243,16 +260,8 @@ static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
     struct vn_pktbuf *f = cls == VN_TETHER_BULK ? next_again(tx) : NULL;
     if (f)
         return f;
-    if (!waits(t, cls) || !vn_tx_ready_keys(tx))
-        return NULL;
-    const size_t lanes = vn_tx_lanes(tx);
-    size_t lane = 0;
-    for (size_t i = 0; i < lanes && !f; i++) {
-        lane = tx->lane_in_turn[cls];
-        tx->lane_in_turn[cls] = (lane + 1) % lanes;
-        f = lane == 0 ? vn_tx_seal_next(tx, vn_outlet(cls, 0)) : vn_tx_take_sealed(tx, lane, cls);
-    }
-    if (!f)
+    size_t lane;
+    if (!waits(t, cls) || !(f = vn_tx_build(tx, vn_outlet(cls, 0), &lane)))
         return NULL;
     if (cls == VN_TETHER_REALTIME) {
         tx->real_time++;
@@ -261,15 +270,6 @@ static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
         if (tx->aside)
             vn_aside_copy(tx->aside, f);
     }
-    count_frame(tx);
-    return f;
-}
-
-struct vn_pktbuf *vn_tx_build(struct vn_tx *tx, size_t outlet)
-{
-    struct vn_pktbuf *f = vn_tx_ready_keys(tx) ? vn_tx_seal_next(tx, outlet) : NULL;
-    if (f)
-        count_frame(tx);
     return f;
 }
 

@@ -34,9 +34,10 @@ struct vn_tx {
     struct vn_pktbuf *sealed[VN_CLASSES]; /* refused by the tether: the very next to go */
     struct vn_retain retain;              /* of bulk frames */
     struct vn_tx_hand *hands;             /* of the first worker: one for each hand */
-    size_t sealed_count[VN_CLASSES];      /* frames that they have */
+    size_t sealed_count[VN_OUTLETS];      /* frames that they have */
     struct vn_tally *tallies;             /* of each lane; NULL: none yet */
-    size_t lane_in_turn[VN_CLASSES];
+    size_t lane_in_turn[VN_OUTLETS];
+    size_t way_in_turn;      /* of a hand */
     struct vn_list of_taken; /* worker.taken */
 
     uint64_t packets, bytes, frames;
@@ -65,8 +66,11 @@ void vn_tx_follow(struct vn_worker *w, struct vn_end *end, const struct vn_crew_
 void vn_tx_active(struct vn_tx *tx, enum vn_tether_class cls);
 /** e, one of tx's, has packets for that outlet now. */
 void vn_tx_ready(struct vn_tx *tx, struct vn_egresser *e, size_t outlet);
-/** A sealed frame of what waits for that outlet; NULL: there is none just now. */
-struct vn_pktbuf *vn_tx_build(struct vn_tx *tx, size_t outlet);
+/** A sealed frame of what waits for that outlet, and its lane; NULL: there is none just now. Lanes
+ * take turns. */
+struct vn_pktbuf *vn_tx_build(struct vn_tx *tx, size_t outlet, size_t *ret_lane);
+/** Bulk flows whose packets wait, or have just left; whether any wait. */
+uint32_t vn_tx_flows(const struct vn_tx *tx, bool *ret_waits);
 /** The next of those that go again, with that label; NULL: none does. */
 struct vn_pktbuf *vn_tx_again(struct vn_tx *tx, struct vn_retain *r, uint32_t label);
 /** The tether is gone. */

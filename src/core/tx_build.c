@@ -20,11 +20,11 @@ struct batch {
     struct vn_pktbuf *packet[VN_FRAME_PACKETS_MAX];
 };
 
-/* NULL: the stream's own way. */
+/* NULL: the stream's own way, or a hand's, which all lead to the first worker. */
 static struct vn_side *side_of(const struct vn_tx *tx, size_t outlet)
 {
     const size_t way = vn_outlet_way(outlet);
-    return way == 0 ? NULL : &tx->spread->sides[way - 1];
+    return way == 0 || vn_worker_is_hand(tx->worker) ? NULL : &tx->spread->sides[way - 1];
 }
 
 static struct vn_end *end_of(const struct vn_tx *tx, size_t outlet)
@@ -192,24 +192,32 @@ void vn_tx_put_label(uint32_t label, struct vn_pktbuf *f)
     vn_hop_encode(&w, &(struct vn_hop_header){.type = VN_HOP_FRAME, .label = label});
 }
 
+static uint32_t label_of(const struct vn_tx *tx, size_t outlet)
+{
+    const struct vn_side *side = side_of(tx, outlet);
+    if (vn_worker_is_hand(tx->worker))
+        return 1 + (uint32_t)vn_outlet_way(outlet); /* see vn_crew_outlet */
+    return side ? side->label : tx->label;
+}
+
 static vn_status seal(struct vn_tx *tx, size_t outlet, struct vn_pktbuf *f)
 {
     const enum vn_tether_class cls = vn_outlet_class(outlet);
-    const struct vn_side *side = side_of(tx, outlet);
-    vn_tx_put_label(side ? side->label : tx->label, f);
+    vn_tx_put_label(label_of(tx, outlet), f);
     uint8_t *text = f->data + VN_HOP_HEADER_LEN + VN_E2E_HEADER_LEN;
     size_t n = f->len - VN_HOP_HEADER_LEN - VN_E2E_HEADER_LEN;
     return vn_tx_keys_seal(&tx->keys, (uint8_t)cls, f->data + VN_HOP_HEADER_LEN, text, n,
                            vn_pktbuf_put(f, VN_AEAD_TAG_LEN));
 }
 
-/* Until it has arrived. direct: without relays between, and so without credit, what the tether's
- * other end has acknowledged has. */
-static void keep(struct vn_tx *tx, struct vn_retain *r, bool direct, uint64_t seq,
-                 struct vn_pktbuf *f)
+/* Until it has arrived. Without relays between, and so without credit, what the tether's other end
+ * has acknowledged has. */
+static void keep(struct vn_tx *tx, size_t outlet, size_t lane, uint64_t seq, struct vn_pktbuf *f)
 {
     struct vn_worker *w = tx->worker;
-    if (direct)
+    const struct vn_side *side = side_of(tx, outlet);
+    struct vn_retain *r = side ? &side->retains[lane] : vn_tx_retain_of(tx, lane);
+    if (side ? side->direct : !tx->turn.purse.on)
         vn_retain_acked(r);
     w->counters.frames_let_go += vn_retain_add(r, f, seq, w->now_us);
 }
@@ -241,27 +249,22 @@ struct vn_pktbuf *vn_tx_seal_next(struct vn_tx *tx, size_t outlet)
     }
     w->counters.frames_sealed++;
     /* What a hand has sealed, the first worker keeps: with the tether it shares the buffer. */
-    if (vn_outlet_class(outlet) != VN_TETHER_BULK || vn_worker_is_hand(w))
-        return f;
-    struct vn_side *side = side_of(tx, outlet);
-    if (side)
-        keep(tx, &side->retain, side->direct, tx->keys.seq - 1, f);
-    else
-        keep(tx, &tx->retain, !tx->turn.purse.on, tx->keys.seq - 1, f);
+    if (vn_outlet_class(outlet) == VN_TETHER_BULK && !vn_worker_is_hand(w))
+        keep(tx, outlet, 0, tx->keys.seq - 1, f);
     return f;
 }
 
-struct vn_pktbuf *vn_tx_take_sealed(struct vn_tx *tx, size_t number, enum vn_tether_class cls)
+struct vn_pktbuf *vn_tx_take_sealed(struct vn_tx *tx, size_t number, size_t outlet)
 {
-    struct vn_pktbuf *f = vn_crew_next(tx, number, cls);
+    struct vn_pktbuf *f = vn_crew_next(tx, number, outlet);
     if (!f)
         return NULL;
-    vn_tx_put_label(tx->label, f);
+    vn_tx_put_label(label_of(tx, outlet), f);
     tx->keys.kem_bytes += f->len;
     struct vn_e2e_header h;
     struct vn_reader r =
         vn_reader_of(VN_SPAN(f->data + VN_HOP_HEADER_LEN, f->len - VN_HOP_HEADER_LEN));
-    if (cls == VN_TETHER_BULK && vn_e2e_decode(&r, &h))
-        keep(tx, vn_tx_retain_of(tx, number), !tx->turn.purse.on, h.seq, f);
+    if (vn_outlet_class(outlet) == VN_TETHER_BULK && vn_e2e_decode(&r, &h))
+        keep(tx, outlet, number, h.seq, f);
     return f;
 }

@@ -15,16 +15,17 @@ static inline struct vn_retain *vn_tx_retain_of(const struct vn_tx *tx, size_t l
     return lane == 0 ? (struct vn_retain *)&tx->retain : &tx->hands[lane - 1].retain;
 }
 
-/** Those of lanes, and of ways beside its own. */
+/** Those of lanes on its own way, then of lanes on each way beside it. */
 static inline size_t vn_tx_retains(const struct vn_tx *tx)
 {
-    return vn_tx_lanes(tx) + (tx->spread ? VN_ARRAY_LEN(tx->spread->sides) : 0);
+    return vn_tx_lanes(tx) * (tx->spread ? VN_WAYS_MAX : 1);
 }
 
 static inline struct vn_retain *vn_tx_retain_at(const struct vn_tx *tx, size_t i)
 {
     const size_t lanes = vn_tx_lanes(tx);
-    return i < lanes ? vn_tx_retain_of(tx, i) : &tx->spread->sides[i - lanes].retain;
+    return i < lanes ? vn_tx_retain_of(tx, i)
+                     : &tx->spread->sides[i / lanes - 1].retains[i % lanes];
 }
 
 /* tx_told.c */
@@ -39,4 +40,4 @@ bool vn_tx_ready_keys(struct vn_tx *tx);
 /** A frame of what waits for that outlet, or NULL. */
 struct vn_pktbuf *vn_tx_seal_next(struct vn_tx *tx, size_t outlet);
 /** One that a hand has sealed, or NULL. */
-struct vn_pktbuf *vn_tx_take_sealed(struct vn_tx *tx, size_t number, enum vn_tether_class cls);
+struct vn_pktbuf *vn_tx_take_sealed(struct vn_tx *tx, size_t number, size_t outlet);
