@@ -425,6 +425,33 @@ static bool is_up(void *arg)
     return n->online && vn_world_status(n).control == VN_CONTROL_UP;
 }
 
+void vn_world_pair(struct vn_world *w, enum vn_suite suite, const char *taints,
+                   struct vn_world_node **ret_a, struct vn_world_node **ret_b)
+{
+    vn_world_init(w, suite);
+    *ret_a = vn_world_add(w, "alice", taints);
+    *ret_b = vn_world_add(w, "bob", taints);
+}
+
+int vn_world_setup(void **state)
+{
+    struct vn_world *w = calloc(1, sizeof(*w));
+    struct vn_world_node *a, *b;
+    assert_non_null(w);
+    vn_world_pair(w, VN_SUITE_DEFAULT, *state ? *state : "home", &a, &b);
+    *state = w;
+    return 0;
+}
+
+int vn_world_teardown(void **state)
+{
+    struct vn_world *w = *state;
+    vn_mem_broker_hook(w->broker, NULL, NULL);
+    vn_world_done(w);
+    free(w);
+    return 0;
+}
+
 struct vn_world_node *vn_world_add(struct vn_world *w, const char *tag, const char *taints)
 {
     struct vn_world_node *n = &w->nodes[w->count++];

@@ -54,14 +54,6 @@ static const struct record *find(const struct recorder *rec, uint8_t type)
 static const uint8_t set_up_types[] = {VN_T_QUERY,        VN_T_ANSWER, VN_T_OFFER,
                                        VN_T_OFFER_ANSWER, VN_T_HS_M1,  VN_T_HS_M2};
 
-static void pair(struct vn_world *w, enum vn_suite suite, struct vn_world_node **a,
-                 struct vn_world_node **b)
-{
-    vn_world_init(w, suite);
-    *a = vn_world_add(w, "alice", "home");
-    *b = vn_world_add(w, "bob", "home");
-}
-
 /* Questions about relays, and answers, that the other of two nodes sent. */
 static size_t paths_to(const struct recorder *rec, const struct vn_world_node *n)
 {
@@ -81,7 +73,7 @@ static void test_everything_twice(void **state)
     struct vn_world w;
     struct vn_world_node *a, *b;
     struct recorder rec = {.copies = 3};
-    pair(&w, VN_SUITE_DEFAULT, &a, &b);
+    vn_world_pair(&w, VN_SUITE_DEFAULT, "home", &a, &b);
     vn_mem_broker_hook(w.broker, record, &rec);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     assert_true(vn_world_ping(b, a, false, 1000) < 100);
@@ -106,7 +98,7 @@ static void test_replays(void **state)
     struct vn_world w;
     struct vn_world_node *a, *b;
     struct recorder rec = {0};
-    pair(&w, VN_SUITE_DEFAULT, &a, &b);
+    vn_world_pair(&w, VN_SUITE_DEFAULT, "home", &a, &b);
     vn_mem_broker_hook(w.broker, record, &rec);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     vn_mem_broker_hook(w.broker, NULL, NULL);
@@ -163,7 +155,7 @@ static void test_changed_on_the_way(void **state)
             struct vn_world w;
             struct vn_world_node *a, *b;
             struct change c = {.type = set_up_types[t], .left = 1};
-            pair(&w, VN_SUITE_DEFAULT, &a, &b);
+            vn_world_pair(&w, VN_SUITE_DEFAULT, "home", &a, &b);
             /* The first bytes tell what it is; the rest is sampled. */
             c.at = round < 4 ? round : vn_test_below(20000);
             c.cut = round >= 20 ? 1 + vn_test_below(3000) : 0;
@@ -188,7 +180,7 @@ static void test_flips_at_live_nodes(void **state)
     struct vn_world w;
     struct vn_world_node *a, *b;
     struct recorder rec = {0};
-    pair(&w, VN_SUITE_DEFAULT, &a, &b);
+    vn_world_pair(&w, VN_SUITE_DEFAULT, "home", &a, &b);
     vn_mem_broker_hook(w.broker, record, &rec);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     vn_mem_broker_hook(w.broker, NULL, NULL);
@@ -256,7 +248,7 @@ static void test_forged_subject(void **state)
     struct vn_world w;
     struct vn_world_node *a, *b;
     struct recorder rec = {0};
-    pair(&w, VN_SUITE_DEFAULT, &a, &b);
+    vn_world_pair(&w, VN_SUITE_DEFAULT, "home", &a, &b);
     struct vn_world_node *c = vn_world_add(&w, "carol", "home");
     vn_mem_broker_hook(w.broker, record, &rec);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
@@ -295,7 +287,7 @@ static void test_member_signs_as_another(void **state)
     (void)state;
     struct vn_world w;
     struct vn_world_node *a, *b;
-    pair(&w, VN_SUITE_DEFAULT, &a, &b);
+    vn_world_pair(&w, VN_SUITE_DEFAULT, "home", &a, &b);
     const struct test_realm *r = vn_mem_authority_realm(w.authority);
     const struct test_node *mallory = &r->b;
     struct vn_node_status sa = vn_world_status(a), sb = vn_world_status(b);
@@ -361,7 +353,7 @@ static void test_flood(void **state)
     struct vn_world w;
     struct vn_world_node *a, *b;
     struct recorder rec = {0};
-    pair(&w, VN_SUITE_DEFAULT, &a, &b);
+    vn_world_pair(&w, VN_SUITE_DEFAULT, "home", &a, &b);
     struct vn_world_node *c = vn_world_add(&w, "carol", "home");
     vn_mem_broker_hook(w.broker, record, &rec);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);

@@ -8,13 +8,6 @@
 
 #include "anchor.pb-c.h"
 
-static void pair(struct vn_world *w, struct vn_world_node **a, struct vn_world_node **b)
-{
-    vn_world_init(w, VN_SUITE_DEFAULT);
-    *a = vn_world_add(w, "alice", "home");
-    *b = vn_world_add(w, "bob", "home");
-}
-
 static void dissolve(struct vn_world *w)
 {
     vn_world_run(w, 3 * VN_WORLD_IDLE_MS);
@@ -32,60 +25,51 @@ static void count_types(void *arg, struct vn_mem_message *m)
 
 static void test_stale_kid(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     struct sent sent = {0};
-    pair(&w, &a, &b);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    dissolve(&w);
+    dissolve(w);
     for (int i = 0; i < 2; i++) {
         vn_own_rotate(b->node);
-        vn_world_run(&w, 5);
+        vn_world_run(w, 5);
     }
-    vn_mem_broker_hook(w.broker, count_types, &sent);
+    vn_mem_broker_hook(w->broker, count_types, &sent);
     uint64_t took = vn_world_ping(a, b, false, 3000);
     assert_true(took < 100);
     assert_int_equal(sent.count[VN_T_HS_RETRY], 1);
     assert_int_equal(sent.count[VN_T_HS_M1], 2);
     assert_int_equal(sent.count[VN_T_QUERY], 0); /* the descriptor came with RETRY */
     assert_int_equal(vn_world_status(b).drops[VN_NDROP_SEAL], 2); /* M1 and the offer */
-    vn_world_done(&w);
 }
 
 static void test_kept_kid(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     struct sent sent = {0};
-    pair(&w, &a, &b);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    dissolve(&w);
+    dissolve(w);
     vn_own_rotate(b->node);
-    vn_world_run(&w, 5);
-    vn_mem_broker_hook(w.broker, count_types, &sent);
+    vn_world_run(w, 5);
+    vn_mem_broker_hook(w->broker, count_types, &sent);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     assert_int_equal(sent.count[VN_T_HS_RETRY], 0);
     assert_int_equal(vn_world_drops(b), 0);
-    vn_world_done(&w);
 }
 
 static void test_responder_forgot_certificate(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     struct sent sent = {0};
-    pair(&w, &a, &b);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    dissolve(&w);
+    dissolve(w);
     vn_world_peer(b, a)->cert_hash.b[0] ^= 1;
-    vn_mem_broker_hook(w.broker, count_types, &sent);
+    vn_mem_broker_hook(w->broker, count_types, &sent);
     assert_true(vn_world_ping(a, b, false, 3000) < 100);
     assert_int_equal(sent.count[VN_T_HS_RETRY], 1);
     assert_int_equal(sent.count[VN_T_HS_M1], 2);
-    vn_world_done(&w);
 }
 
 struct forget {
@@ -106,24 +90,19 @@ static void forget_certificate(void *arg, struct vn_mem_message *m)
 
 static void test_envelope_needs_certificate(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     struct forget f = {.who = a, .whom = b};
-    vn_mem_broker_hook(w.broker, forget_certificate, &f);
+    vn_mem_broker_hook(w->broker, forget_certificate, &f);
     assert_true(vn_world_ping(a, b, false, 5000) < 2000);
     assert_int_equal(f.sent.count[VN_T_NEED_CERT], 1);
     assert_int_equal(f.sent.count[VN_T_CERT], 1);
-    vn_world_done(&w);
 }
 
 static void test_statement_never_goes_back(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     const struct vn_blob *st = &a->node->session.cred->statement;
     uint8_t old[VN_STATEMENT_MAX];
@@ -131,11 +110,10 @@ static void test_statement_never_goes_back(void **state)
     memcpy(old, st->p, old_n);
     vn_world_taints(a, "prod", NULL);
     vn_world_taints(a, NULL, "home");
-    vn_world_run(&w, 100);
+    vn_world_run(w, 100);
     struct vn_checked_statement c;
     assert_status(VN_ERR_EXPIRED, vn_peer_check_statement(b->node, vn_world_peer(b, a)->cert,
                                                           VN_SPAN(old, old_n), &c));
-    vn_world_done(&w);
 }
 
 /* ---- control packets ---- */
@@ -143,10 +121,8 @@ static void test_statement_never_goes_back(void **state)
 /* Reports that no destination makes. */
 static void test_strange_reports(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     struct vn_stream *tx = vn_world_peer(a, b)->tx;
     struct vn_stream *rx = vn_stream_by_sid(b->node, &tx->sid);
@@ -185,15 +161,12 @@ static void test_strange_reports(void **state)
     vn_delivery_on_tally(b->node, rx, &(Vn__Tally)VN__TALLY__INIT);
     assert_int_equal(2, vn_world_drops_of(b, VN_NDROP_BODY));
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    vn_world_done(&w);
 }
 
 static void test_control_packets(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     struct vn_stream *tx = vn_world_peer(a, b)->tx;
     Vn__StatementUpdate u = VN__STATEMENT_UPDATE__INIT;
@@ -247,7 +220,6 @@ static void test_control_packets(void **state)
     vn_buf_done(&body);
     vn_buf_done(&packet);
     assert_true(vn_world_ping(a, b, false, 1000) < 10);
-    vn_world_done(&w);
 }
 
 static void test_ctl_window(void **state)
@@ -339,51 +311,47 @@ static void test_timers(void **state)
 
 static void test_labels_are_not_used_again_for_a_minute(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    dissolve(&w);
+    dissolve(w);
     assert_false(vn_list_empty(&a->node->hops.retired));
     size_t retired = vn_map_count(a->node->hops.labels);
     assert_true(retired > 0);
-    vn_world_run(&w, VN_LABEL_REUSE_MS);
+    vn_world_run(w, VN_LABEL_REUSE_MS);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     assert_int_equal(vn_map_count(a->node->hops.labels), 1); /* the old ones are forgotten */
-    vn_world_done(&w);
 }
 
 static void test_peers_are_bounded(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     for (size_t i = 0; i < VN_SOURCES_MAX + 10; i++) {
         struct vn_id id = {{(uint8_t)i, (uint8_t)(i >> 8), 7}};
         assert_non_null(vn_source_get(a->node, &id));
     }
     assert_int_equal(vn_map_count(a->node->seen.sources), VN_SOURCES_UNPROVEN_MAX);
     assert_true(vn_world_ping(b, a, false, 1000) < 100);
-    vn_world_done(&w);
 }
+
+#define PAIR(test) cmocka_unit_test_setup_teardown(test, vn_world_setup, vn_world_teardown)
 
 int main(void)
 {
     vn_log_setup(getenv("VN_TEST_LOG") ? VN_LOG_DEBUG : VN_LOG_ERROR, 0);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stale_kid),
-        cmocka_unit_test(test_kept_kid),
-        cmocka_unit_test(test_responder_forgot_certificate),
-        cmocka_unit_test(test_envelope_needs_certificate),
-        cmocka_unit_test(test_statement_never_goes_back),
-        cmocka_unit_test(test_strange_reports),
-        cmocka_unit_test(test_control_packets),
+        PAIR(test_stale_kid),
+        PAIR(test_kept_kid),
+        PAIR(test_responder_forgot_certificate),
+        PAIR(test_envelope_needs_certificate),
+        PAIR(test_statement_never_goes_back),
+        PAIR(test_strange_reports),
+        PAIR(test_control_packets),
         cmocka_unit_test(test_ctl_window),
         cmocka_unit_test(test_timers),
-        cmocka_unit_test(test_labels_are_not_used_again_for_a_minute),
-        cmocka_unit_test(test_peers_are_bounded),
+        PAIR(test_labels_are_not_used_again_for_a_minute),
+        PAIR(test_peers_are_bounded),
     };
     if (getenv("VN_TEST_ONLY"))
         cmocka_set_test_filter(getenv("VN_TEST_ONLY"));

@@ -4,19 +4,11 @@
 
 #include "base/log.h"
 
-static void setup_pair(struct vn_world *w, enum vn_suite suite, struct vn_world_node **a,
-                       struct vn_world_node **b)
-{
-    vn_world_init(w, suite);
-    *a = vn_world_add(w, "alice", "home");
-    *b = vn_world_add(w, "bob", "home");
-}
-
 static void reach_each_other(enum vn_suite suite)
 {
     struct vn_world w;
     struct vn_world_node *a, *b;
-    setup_pair(&w, suite, &a, &b);
+    vn_world_pair(&w, suite, "home", &a, &b);
     uint64_t cold = vn_world_ping(a, b, false, 5000);
     assert_true(cold < 100);
     assert_true(vn_world_ping(a, b, true, 5000) < 20);

@@ -3,12 +3,12 @@
 #include "support/node_world.h"
 #include "support/test.h"
 
-static void start(struct vn_world *w, struct vn_world_node **a, struct vn_world_node **b)
+static int setup(void **state)
 {
-    vn_world_init(w, VN_SUITE_DEFAULT);
-    *a = vn_world_add(w, "alice", "home");
-    *b = vn_world_add(w, "bob", "home");
-    assert_int_not_equal(vn_world_ping(*a, *b, false, 5000), UINT64_MAX);
+    vn_world_setup(state);
+    struct vn_world *w = *state;
+    assert_int_not_equal(vn_world_ping(&w->nodes[0], &w->nodes[1], false, 5000), UINT64_MAX);
+    return 0;
 }
 
 static uint32_t tether_of(const struct vn_world_node *n)
@@ -32,25 +32,22 @@ static void used_for(struct vn_world *w, struct vn_world_node *a, struct vn_worl
 /* Either end, or both at once, and again. */
 static void the_tether_stays(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    start(&w, &a, &b);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     const uint32_t at_a = tether_of(a), at_b = tether_of(b);
     for (unsigned who = 1; who <= 3; who++) {
         if (who & 1)
-            vn_mem_net_strand(w.net, true);
+            vn_mem_net_strand(w->net, true);
         if (who & 2)
-            vn_mem_net_strand(w.net, false);
-        vn_world_run(&w, 1000);
+            vn_mem_net_strand(w->net, false);
+        vn_world_run(w, 1000);
         assert_int_equal(tether_of(a), at_a);
         assert_int_equal(tether_of(b), at_b);
         assert_in_range(vn_world_ping(a, b, false, 1000), 0, 50);
     }
     /* nothing of it is left: beyond the time that a restart may take */
-    used_for(&w, a, b, 15);
+    used_for(w, a, b, 15);
     assert_int_equal(tether_of(a), at_a);
-    vn_world_done(&w);
 }
 
 static void lose_restarts(void *arg, struct vn_mem_message *m)
@@ -66,74 +63,67 @@ static void lose_restarts(void *arg, struct vn_mem_message *m)
  * later is not disturbed by it. */
 static void a_better_pair_is_no_need(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     unsigned lost = 0;
-    start(&w, &a, &b);
     const uint32_t at_a = tether_of(a), at_b = tether_of(b);
     for (unsigned who = 0; who < 2; who++) {
-        vn_mem_net_better(w.net, who == 0);
-        used_for(&w, a, b, 1);
+        vn_mem_net_better(w->net, who == 0);
+        used_for(w, a, b, 1);
     }
-    vn_mem_broker_hook(w.broker, lose_restarts, &lost);
+    vn_mem_broker_hook(w->broker, lose_restarts, &lost);
     for (unsigned i = 0; i < 2; i++) {
-        vn_mem_net_better(w.net, true);
-        used_for(&w, a, b, VN_TETHER_CONNECT_MS / 1000 + 2);
+        vn_mem_net_better(w->net, true);
+        used_for(w, a, b, VN_TETHER_CONNECT_MS / 1000 + 2);
     }
-    vn_mem_broker_hook(w.broker, NULL, NULL);
+    vn_mem_broker_hook(w->broker, NULL, NULL);
     assert_in_range(lost, 4, 12); /* it was asked for, and given up */
-    vn_mem_net_strand(w.net, true);
-    used_for(&w, a, b, VN_TETHER_CONNECT_MS / 1000 + 2);
+    vn_mem_net_strand(w->net, true);
+    used_for(w, a, b, VN_TETHER_CONNECT_MS / 1000 + 2);
     assert_int_equal(tether_of(a), at_a);
     assert_int_equal(tether_of(b), at_b);
-    vn_world_done(&w);
 }
 
 /* One end looks for a better pair as it, or the other, loses its address. */
 static void need_comes_first(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    start(&w, &a, &b);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     const uint32_t at_a = tether_of(a), at_b = tether_of(b);
     for (unsigned who = 0; who < 4; who++) {
-        const size_t moved = vn_mem_net_moved(w.net);
-        vn_mem_net_better(w.net, who & 1);
-        vn_mem_net_strand(w.net, who & 2);
-        used_for(&w, a, b, VN_TETHER_CONNECT_MS / 1000 + 2);
-        assert_int_equal(vn_mem_net_moved(w.net), moved + 1);
+        const size_t moved = vn_mem_net_moved(w->net);
+        vn_mem_net_better(w->net, who & 1);
+        vn_mem_net_strand(w->net, who & 2);
+        used_for(w, a, b, VN_TETHER_CONNECT_MS / 1000 + 2);
+        assert_int_equal(vn_mem_net_moved(w->net), moved + 1);
         assert_int_equal(tether_of(a), at_a);
         assert_int_equal(tether_of(b), at_b);
     }
-    vn_world_done(&w);
 }
 
 /* Nobody answers: another tether is made, as it would be without restarts. */
 static void an_end_that_is_gone(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    start(&w, &a, &b);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     const uint32_t before = tether_of(a);
     vn_world_kill(b);
-    vn_mem_net_strand(w.net, true);
-    vn_mem_net_strand(w.net, false);
-    vn_world_run(&w, VN_TETHER_CONNECT_MS + 2000);
+    vn_mem_net_strand(w->net, true);
+    vn_mem_net_strand(w->net, false);
+    vn_world_run(w, VN_TETHER_CONNECT_MS + 2000);
     struct vn_node_link l;
     assert_true(vn_node_links(a->node, &l, 1) == 0 || l.tether != before);
-    vn_world_done(&w);
 }
+
+#define PAIR(test) cmocka_unit_test_setup_teardown(test, setup, vn_world_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_tether_stays),
-        cmocka_unit_test(a_better_pair_is_no_need),
-        cmocka_unit_test(need_comes_first),
-        cmocka_unit_test(an_end_that_is_gone),
+        PAIR(the_tether_stays),
+        PAIR(a_better_pair_is_no_need),
+        PAIR(need_comes_first),
+        PAIR(an_end_that_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

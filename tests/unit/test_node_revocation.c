@@ -36,13 +36,18 @@ static void publish_to(struct vn_world *w, struct vn_world_node *who, uint64_t a
     }
 }
 
-static void pair(struct vn_world *w, struct vn_world_node **a, struct vn_world_node **b)
+static void meet(struct vn_world_node *a, struct vn_world_node *b)
 {
-    vn_world_init(w, VN_SUITE_DEFAULT);
-    *a = vn_world_add(w, "alice", "home");
-    *b = vn_world_add(w, "bob", "home");
-    assert_true(vn_world_ping(*a, *b, false, 1000) < 100);
-    assert_true(vn_world_ping(*b, *a, false, 1000) < 100);
+    assert_true(vn_world_ping(a, b, false, 1000) < 100);
+    assert_true(vn_world_ping(b, a, false, 1000) < 100);
+}
+
+static int setup(void **state)
+{
+    vn_world_setup(state);
+    struct vn_world *w = *state;
+    meet(&w->nodes[0], &w->nodes[1]);
+    return 0;
 }
 
 /* What Guardian takes from a member; the member's node hears nothing of it. */
@@ -54,159 +59,138 @@ static uint64_t take_taint_behind_its_back(struct vn_world *w, struct vn_world_n
 
 static void test_uncooperative_node_is_cut(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
-    uint64_t number = take_taint_behind_its_back(&w, b);
-    publish_to(&w, a, 0, number);
-    vn_world_run(&w, 500);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
+    uint64_t number = take_taint_behind_its_back(w, b);
+    publish_to(w, a, 0, number);
+    vn_world_run(w, 500);
     assert_true(vn_world_ping(b, a, false, 100) < 100); /* a second to show the new statement */
-    assert_true(vn_world_until(&w, cut_off, a, 1000));
-    vn_world_run(&w, 10);
+    assert_true(vn_world_until(w, cut_off, a, 1000));
+    vn_world_run(w, 10);
     /* It begins anew with the statement it likes. */
     assert_true(vn_world_ping(b, a, false, 5000) == UINT64_MAX);
     assert_true(vn_world_status(a).drops[VN_NDROP_STATEMENT] > 0);
     assert_true(vn_world_ping(a, b, false, 5000) == UINT64_MAX);
-    vn_world_run(&w, 30000); /* a tether is any member's, but nothing uses it */
+    vn_world_run(w, 30000); /* a tether is any member's, but nothing uses it */
     assert_int_equal(vn_world_status(a).tether_count, 0);
-    vn_world_done(&w);
 }
 
 /* Asking for ever newer statements does not put off the cut. */
 static void test_raising_again_does_not_delay(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     uint64_t after = 0;
     for (int i = 0; i < 4; i++) {
-        uint64_t number = take_taint_behind_its_back(&w, b);
-        publish_to(&w, a, after, number);
+        uint64_t number = take_taint_behind_its_back(w, b);
+        publish_to(w, a, after, number);
         after = number;
-        vn_world_run(&w, 400);
+        vn_world_run(w, 400);
     }
     assert_true(cut_off(a));
-    vn_world_done(&w);
 }
 
 static void test_cooperative_node_stays(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     vn_world_taints(b, "prod", NULL); /* its new statement is with a already */
     uint64_t number = vn_mem_authority_revoke(
-        w.authority, b->member, vn_mem_authority_member(w.authority, b->member)->number);
-    publish(&w, 0, number);
-    vn_world_run(&w, 2000);
+        w->authority, b->member, vn_mem_authority_member(w->authority, b->member)->number);
+    publish(w, 0, number);
+    vn_world_run(w, 2000);
     assert_int_equal(vn_world_ping(a, b, false, 1000) < 10, true);
     assert_int_equal(vn_world_status(a).handshakes_started, 1);
     assert_int_equal(vn_world_drops(a) + vn_world_drops(b), 0);
-    vn_world_done(&w);
 }
 
 /* A node that lost Guardian's message about itself asks for its statement. */
 static void test_own_minimum_renews(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
-    struct vn_mem_member *m = vn_mem_authority_member(w.authority, b->member);
-    publish(&w, 0, vn_mem_authority_revoke(w.authority, b->member, m->number + 1));
-    vn_world_run(&w, 4000);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
+    struct vn_mem_member *m = vn_mem_authority_member(w->authority, b->member);
+    publish(w, 0, vn_mem_authority_revoke(w->authority, b->member, m->number + 1));
+    vn_world_run(w, 4000);
     assert_int_equal(m->renewals, 1);
     assert_true(vn_world_ping(a, b, false, 2000) < 100);
-    vn_world_done(&w);
 }
 
 static void test_revoked_node(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
-    struct vn_world_node *c = vn_world_add(&w, "carol", "home");
-    uint64_t number = vn_mem_authority_revoke(w.authority, b->member, 0);
-    publish_to(&w, a, 0, number);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
+    struct vn_world_node *c = vn_world_add(w, "carol", "home");
+    uint64_t number = vn_mem_authority_revoke(w->authority, b->member, 0);
+    publish_to(w, a, 0, number);
     assert_true(cut_off(a)); /* at once */
     assert_int_equal(vn_world_status(a).tether_count, 0);
     assert_true(vn_world_ping(b, a, false, 6000) == UINT64_MAX);
     assert_true(vn_world_ping(a, b, false, 6000) == UINT64_MAX);
-    publish_to(&w, c, 0, number);
+    publish_to(w, c, 0, number);
     assert_true(vn_world_ping(b, c, false, 6000) == UINT64_MAX);
     assert_true(vn_world_status(a).drops[VN_NDROP_REVOKED] > 0);
     assert_true(vn_world_status(c).drops[VN_NDROP_REVOKED] > 0);
     assert_true(vn_world_ping(a, c, false, 1000) < 100);
     /* Who joins later knows it too. */
-    struct vn_world_node *d = vn_world_add(&w, "dave", "home");
+    struct vn_world_node *d = vn_world_add(w, "dave", "home");
     assert_true(vn_world_ping(b, d, false, 6000) == UINT64_MAX);
     assert_true(vn_world_status(d).drops[VN_NDROP_REVOKED] > 0);
     /* The node itself hears of it and stops trying. */
     assert_int_equal(b->refused, 0);
-    publish(&w, 0, number);
-    vn_world_run(&w, 10);
+    publish(w, 0, number);
+    vn_world_run(w, 10);
     assert_int_equal(b->refused, 1);
     assert_true(cut_off(b));
     /* The session that Guardian has for it may be another node's by now. */
-    vn_node_stop(b->node, w.now_us / 1000);
-    vn_world_run(&w, 100);
+    vn_node_stop(b->node, w->now_us / 1000);
+    vn_world_run(w, 100);
     assert_int_equal(b->stopped, 1);
-    assert_int_equal(vn_mem_authority_member(w.authority, b->member)->logouts, 0);
-    vn_world_done(&w);
+    assert_int_equal(vn_mem_authority_member(w->authority, b->member)->logouts, 0);
 }
 
 static void test_forged_and_replayed(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     struct vn_buf list;
-    uint64_t number = vn_mem_authority_revoke(w.authority, b->member, 0);
-    vn_mem_authority_list(w.authority, 0, number, &list);
+    uint64_t number = vn_mem_authority_revoke(w->authority, b->member, 0);
+    vn_mem_authority_list(w->authority, 0, number, &list);
     for (size_t i = 0; i < list.len; i += 61) {
         list.p[i] ^= 1;
         uint64_t drops = vn_world_drops(a);
-        vn_mem_broker_inject(w.broker, "a.rev", list.p, list.len);
-        vn_world_run(&w, 50);
+        vn_mem_broker_inject(w->broker, "a.rev", list.p, list.len);
+        vn_world_run(w, 50);
         list.p[i] ^= 1;
         assert_int_equal(vn_world_drops(a), drops + 1);
         assert_false(cut_off(a));
     }
-    vn_mem_broker_inject(w.broker, "a.rev", list.p, list.len);
-    vn_world_run(&w, 10);
+    vn_mem_broker_inject(w->broker, "a.rev", list.p, list.len);
+    vn_world_run(w, 10);
     assert_true(cut_off(a));
     uint64_t drops = vn_world_drops(a);
-    vn_mem_broker_inject(w.broker, "a.rev", list.p, list.len); /* again: nothing new */
-    vn_world_run(&w, 10);
+    vn_mem_broker_inject(w->broker, "a.rev", list.p, list.len); /* again: nothing new */
+    vn_world_run(w, 10);
     assert_int_equal(vn_world_drops(a), drops);
     vn_buf_done(&list);
-    vn_world_done(&w);
 }
 
 /* The second entry comes first: it counts at once, and the first is not taken for known. */
 static void test_out_of_order(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
-    struct vn_world_node *c = vn_world_add(&w, "carol", "home");
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
+    struct vn_world_node *c = vn_world_add(w, "carol", "home");
     assert_true(vn_world_ping(c, a, false, 1000) < 100);
-    uint64_t first = vn_mem_authority_revoke(w.authority, b->member, 0);
-    uint64_t second = vn_mem_authority_revoke(w.authority, c->member, 0);
+    uint64_t first = vn_mem_authority_revoke(w->authority, b->member, 0);
+    uint64_t second = vn_mem_authority_revoke(w->authority, c->member, 0);
     struct vn_node_link links[4];
-    publish(&w, first, second);
-    vn_world_run(&w, 10);
+    publish(w, first, second);
+    vn_world_run(w, 10);
     assert_int_equal(vn_node_links(a->node, links, 4), 1);
-    publish(&w, 0, first);
-    vn_world_run(&w, 10);
+    publish(w, 0, first);
+    vn_world_run(w, 10);
     assert_int_equal(vn_node_links(a->node, links, 4), 0);
-    vn_world_done(&w);
 }
 
 static bool renewed(void *arg)
@@ -217,21 +201,18 @@ static bool renewed(void *arg)
 /* A gap is closed by a renewal while Guardian is there. */
 static void test_lost_list_is_fetched_from_guardian(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
-    struct vn_world_node *c = vn_world_add(&w, "carol", "home");
-    uint64_t first = vn_mem_authority_revoke(w.authority, b->member, 0);
-    uint64_t second = vn_mem_authority_revoke(w.authority, c->member, 0);
-    publish_to(&w, a, first, second);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
+    struct vn_world_node *c = vn_world_add(w, "carol", "home");
+    uint64_t first = vn_mem_authority_revoke(w->authority, b->member, 0);
+    uint64_t second = vn_mem_authority_revoke(w->authority, c->member, 0);
+    publish_to(w, a, first, second);
     assert_true(vn_world_ping(b, a, false, 1000) < 100);
-    struct vn_mem_member *m = vn_mem_authority_member(w.authority, a->member);
-    assert_true(vn_world_until(&w, renewed, m, 32000));
-    vn_world_run(&w, 10);
+    struct vn_mem_member *m = vn_mem_authority_member(w->authority, a->member);
+    assert_true(vn_world_until(w, renewed, m, 32000));
+    vn_world_run(w, 10);
     assert_true(cut_off(a));
     assert_true(vn_world_ping(b, a, false, 5000) == UINT64_MAX);
-    vn_world_done(&w);
 }
 
 /* Guardian is away: who missed the list learns it from whom it next shakes hands with. */
@@ -241,7 +222,8 @@ static void test_peer_tells(void **state)
     for (int initiator_lacks_it = 0; initiator_lacks_it < 2; initiator_lacks_it++) {
         struct vn_world w;
         struct vn_world_node *a, *b;
-        pair(&w, &a, &b);
+        vn_world_pair(&w, VN_SUITE_DEFAULT, "home", &a, &b);
+        meet(a, b);
         struct vn_world_node *c = vn_world_add(&w, "carol", "home");
         uint64_t last = 0;
         for (int i = 0; i < 7; i++) { /* several lists, more than one message holds */
@@ -311,13 +293,11 @@ static void long_answer(struct vn_credentials *c)
 /* Who logs in after 4,000 nodes were revoked knows all of them, and misses nothing afterwards. */
 static void test_long_login_answer(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
-    filling = &w;
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
+    filling = w;
     filled = b->member;
-    vn_mem_authority_member(w.authority, a->member)->change = long_answer;
+    vn_mem_authority_member(w->authority, a->member)->change = long_answer;
     vn_world_kill(a);
     vn_world_revive(a);
     assert_int_equal(a->node->revocations.number, 4000);
@@ -328,28 +308,25 @@ static void test_long_login_answer(void **state)
     static uint8_t bytes[VN_REVOCATION_LIST_MAX];
     size_t n;
     next = (struct vn_revocation_list){
-        .realm = vn_mem_authority_realm(w.authority)->id, .after = 4000, .to = 4001, .count = 1};
+        .realm = vn_mem_authority_realm(w->authority)->id, .after = 4000, .to = 4001, .count = 1};
     next.entries[0] = (struct vn_revocation){.number = 4001,
                                              .kind = VN_REVOKE_NODE,
                                              .node = {{9, 9, 9}},
                                              .until_ms = TEST_NOW_MS + 86400000};
     assert_ok(
-        vn_revocation_list_issue(&next, vn_mem_authority_realm(w.authority)->command, bytes, &n));
-    vn_mem_broker_inject(w.broker, "a.rev", bytes, n);
-    vn_world_run(&w, 32000);
+        vn_revocation_list_issue(&next, vn_mem_authority_realm(w->authority)->command, bytes, &n));
+    vn_mem_broker_inject(w->broker, "a.rev", bytes, n);
+    vn_world_run(w, 32000);
     assert_int_equal(a->node->revocations.number, 4001);
-    assert_int_equal(vn_mem_authority_member(w.authority, a->member)->renewals, 0);
-    vn_world_done(&w);
+    assert_int_equal(vn_mem_authority_member(w->authority, a->member)->renewals, 0);
 }
 
 /* More than a node keeps: the oldest go, the newest count, and nothing else happens. */
 static void test_bounded(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    pair(&w, &a, &b);
-    const struct test_realm *r = vn_mem_authority_realm(w.authority);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
+    const struct test_realm *r = vn_mem_authority_realm(w->authority);
     static struct vn_revocation_list l;
     static uint8_t bytes[VN_REVOCATION_LIST_MAX];
     uint64_t number = 0;
@@ -364,29 +341,30 @@ static void test_bounded(void **state)
         l.to = number;
         size_t n;
         assert_ok(vn_revocation_list_issue(&l, r->command, bytes, &n));
-        vn_mem_broker_inject(w.broker, "a.rev", bytes, n);
-        vn_world_run(&w, 50);
+        vn_mem_broker_inject(w->broker, "a.rev", bytes, n);
+        vn_world_run(w, 50);
     }
     assert_int_equal(vn_world_drops(a), 0);
     assert_true(vn_world_ping(a, b, false, 1000) < 10);
-    vn_world_done(&w);
 }
+
+#define PAIR(test) cmocka_unit_test_setup_teardown(test, setup, vn_world_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_uncooperative_node_is_cut),
-        cmocka_unit_test(test_raising_again_does_not_delay),
-        cmocka_unit_test(test_cooperative_node_stays),
-        cmocka_unit_test(test_own_minimum_renews),
-        cmocka_unit_test(test_revoked_node),
-        cmocka_unit_test(test_forged_and_replayed),
-        cmocka_unit_test(test_out_of_order),
-        cmocka_unit_test(test_lost_list_is_fetched_from_guardian),
+        PAIR(test_uncooperative_node_is_cut),
+        PAIR(test_raising_again_does_not_delay),
+        PAIR(test_cooperative_node_stays),
+        PAIR(test_own_minimum_renews),
+        PAIR(test_revoked_node),
+        PAIR(test_forged_and_replayed),
+        PAIR(test_out_of_order),
+        PAIR(test_lost_list_is_fetched_from_guardian),
         cmocka_unit_test(test_peer_tells),
         cmocka_unit_test(test_expiry_forgets),
-        cmocka_unit_test(test_long_login_answer),
-        cmocka_unit_test(test_bounded),
+        PAIR(test_long_login_answer),
+        PAIR(test_bounded),
     };
     if (getenv("VN_TEST_ONLY"))
         cmocka_set_test_filter(getenv("VN_TEST_ONLY"));
