@@ -40,13 +40,10 @@ static void test_incompatible_is_silence(void **state)
  */
 static void test_incompatible_m1_is_silence(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    vn_world_init(&w, VN_SUITE_DEFAULT);
-    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
-    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    vn_world_run(&w, 3 * VN_WORLD_IDLE_MS);
+    vn_world_run(w, 3 * VN_WORLD_IDLE_MS);
     assert_true(no_streams(a) && no_streams(b));
     vn_world_taints(b, "work", NULL);
     vn_world_taints(b, NULL, "home");
@@ -57,7 +54,6 @@ static void test_incompatible_m1_is_silence(void **state)
     assert_true(sb.drops[VN_NDROP_AFFINITY] >= 3);
     assert_int_equal(sb.stream_rx_count, 0);
     assert_true(a->unreachables > 0);
-    vn_world_done(&w);
 }
 
 static void test_taint_admits(void **state)
@@ -78,119 +74,104 @@ static void test_taint_admits(void **state)
 
 static void test_lost_taint_stops_both_ends(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    vn_world_init(&w, VN_SUITE_DEFAULT);
-    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
-    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     assert_true(vn_world_ping(b, a, false, 1000) < 100);
     vn_world_taints(b, NULL, "home");
     assert_true(no_streams(b)); /* in force before the command returns */
-    assert_true(vn_world_until(&w, no_streams, a, 100));
+    assert_true(vn_world_until(w, no_streams, a, 100));
     assert_true(vn_world_ping(a, b, false, 5000) == UINT64_MAX);
     assert_true(vn_world_ping(b, a, false, 5000) == UINT64_MAX);
     assert_int_equal(vn_world_status(a).tether_count, 0);
     assert_int_equal(vn_world_status(b).tether_count, 0);
-    vn_world_done(&w);
 }
 
 static void test_harmless_change_keeps_streams(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    vn_world_init(&w, VN_SUITE_DEFAULT);
-    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
-    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     unsigned connects = vn_mem_client_connects(b->client);
     size_t subscriptions = vn_mem_client_subscriptions(b->client);
     vn_world_taints(b, "prod", NULL);
     assert_int_equal(vn_mem_client_connects(b->client), connects + 1); /* new permissions */
     assert_int_equal(vn_mem_client_subscriptions(b->client), subscriptions + 1);
-    vn_world_run(&w, 50);
+    vn_world_run(w, 50);
     assert_int_equal(vn_world_ping(a, b, false, 1000) < 10, true);
     assert_int_equal(vn_world_status(a).handshakes_started, 1);
     assert_int_equal(vn_world_drops(a) + vn_world_drops(b), 0);
     const char *taints[VN_TAINTS_MAX];
     assert_int_equal(vn_node_taints(b->node, taints), 2);
-    vn_world_done(&w);
 }
 
 static void test_guardian_takes_a_taint(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    vn_world_init(&w, VN_SUITE_DEFAULT);
-    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
-    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     char subject[80];
     struct vn_buf update;
-    vn_mem_authority_update(w.authority, b->member, "work", subject, &update);
-    vn_mem_broker_inject(w.broker, subject, update.p, update.len);
-    assert_true(vn_world_until(&w, no_streams, b, 100));
-    assert_true(vn_world_until(&w, no_streams, a, 100));
+    vn_mem_authority_update(w->authority, b->member, "work", subject, &update);
+    vn_mem_broker_inject(w->broker, subject, update.p, update.len);
+    assert_true(vn_world_until(w, no_streams, b, 100));
+    assert_true(vn_world_until(w, no_streams, a, 100));
     const char *taints[VN_TAINTS_MAX];
     assert_int_equal(vn_node_taints(b->node, taints), 1);
     assert_string_equal(taints[0], "work");
     assert_int_equal(vn_world_drops(b), 0);
     /* The same again is a replay; a flipped byte is nothing. */
-    vn_mem_broker_inject(w.broker, subject, update.p, update.len);
-    vn_world_run(&w, 10);
+    vn_mem_broker_inject(w->broker, subject, update.p, update.len);
+    vn_world_run(w, 10);
     assert_int_equal(vn_world_status(b).drops[VN_NDROP_REPLAY], 1);
-    vn_mem_authority_update(w.authority, b->member, "home", subject,
+    vn_mem_authority_update(w->authority, b->member, "home", subject,
                             (vn_buf_done(&update), &update));
     for (size_t i = 0; i < update.len; i += 97) {
         update.p[i] ^= 1;
         uint64_t drops = vn_world_drops(b);
-        vn_mem_broker_inject(w.broker, subject, update.p, update.len);
-        vn_world_run(&w, 20);
+        vn_mem_broker_inject(w->broker, subject, update.p, update.len);
+        vn_world_run(w, 20);
         update.p[i] ^= 1;
         assert_int_equal(vn_world_drops(b), drops + 1);
     }
     assert_string_equal((vn_node_taints(b->node, taints), taints[0]), "work");
     vn_buf_done(&update);
-    vn_world_done(&w);
 }
 
 /* The rule itself changes: streams that it forbids end at once, and who is refused asks anew. */
 static void test_guardian_changes_the_rule(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    vn_world_init(&w, VN_SUITE_DEFAULT);
-    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
-    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     struct vn_buf teams, taints;
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    vn_mem_authority_rule(w.authority, VN_ACCESS_TEAMS, VN_RELAYS_ALL, &teams); /* they have none */
+    vn_mem_authority_rule(w->authority, VN_ACCESS_TEAMS, VN_RELAYS_ALL,
+                          &teams); /* they have none */
     for (size_t i = 0; i < teams.len; i += 97) {
         const uint64_t drops = vn_world_drops(a);
         teams.p[i] ^= 1;
-        vn_mem_broker_inject(w.broker, "a.rev", teams.p, teams.len);
-        vn_world_run(&w, 20);
+        vn_mem_broker_inject(w->broker, "a.rev", teams.p, teams.len);
+        vn_world_run(w, 20);
         teams.p[i] ^= 1;
         assert_int_equal(vn_world_drops(a), drops + 1);
     }
     assert_false(no_streams(a) || no_streams(b));
-    vn_mem_broker_inject(w.broker, "a.rev", teams.p, teams.len);
-    assert_true(vn_world_until(&w, no_streams, a, 100));
-    assert_true(vn_world_until(&w, no_streams, b, 100));
+    vn_mem_broker_inject(w->broker, "a.rev", teams.p, teams.len);
+    assert_true(vn_world_until(w, no_streams, a, 100));
+    assert_true(vn_world_until(w, no_streams, b, 100));
     assert_true(vn_world_ping(a, b, false, 5000) == UINT64_MAX);
-    vn_mem_authority_rule(w.authority, VN_ACCESS_TAINTS, VN_RELAYS_ALL, &taints);
-    vn_mem_broker_inject(w.broker, "a.rev", taints.p, taints.len);
-    vn_world_run(&w, 10);
+    vn_mem_authority_rule(w->authority, VN_ACCESS_TAINTS, VN_RELAYS_ALL, &taints);
+    vn_mem_broker_inject(w->broker, "a.rev", taints.p, taints.len);
+    vn_world_run(w, 10);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     /* The one before, kept by whoever: it has a lower number. */
     const uint64_t replays = vn_world_status(a).drops[VN_NDROP_REPLAY];
-    vn_mem_broker_inject(w.broker, "a.rev", teams.p, teams.len);
-    vn_world_run(&w, 10);
+    vn_mem_broker_inject(w->broker, "a.rev", teams.p, teams.len);
+    vn_world_run(w, 10);
     assert_int_equal(vn_world_status(a).drops[VN_NDROP_REPLAY], replays + 1);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     vn_buf_done(&teams);
     vn_buf_done(&taints);
-    vn_world_done(&w);
 }
 
 static void forget_rule(struct vn_credentials *c)
@@ -221,16 +202,18 @@ static void test_the_word_outlives_an_older_answer(void **state)
     vn_world_done(&w);
 }
 
+#define PAIR(test) cmocka_unit_test_setup_teardown(test, vn_world_setup, vn_world_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_incompatible_is_silence),
-        cmocka_unit_test(test_incompatible_m1_is_silence),
+        PAIR(test_incompatible_m1_is_silence),
         cmocka_unit_test(test_taint_admits),
-        cmocka_unit_test(test_lost_taint_stops_both_ends),
-        cmocka_unit_test(test_harmless_change_keeps_streams),
-        cmocka_unit_test(test_guardian_takes_a_taint),
-        cmocka_unit_test(test_guardian_changes_the_rule),
+        PAIR(test_lost_taint_stops_both_ends),
+        PAIR(test_harmless_change_keeps_streams),
+        PAIR(test_guardian_takes_a_taint),
+        PAIR(test_guardian_changes_the_rule),
         cmocka_unit_test(test_the_word_outlives_an_older_answer),
     };
     if (getenv("VN_TEST_ONLY"))

@@ -29,47 +29,39 @@ static void publish(struct vn_world *w, uint64_t number)
 
 static void test_earlier_lives(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    vn_world_init(&w, VN_SUITE_DEFAULT);
-    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
-    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     for (int i = 0; i < LIVES; i++) {
         assert_true(vn_world_ping(b, a, false, 10000) < 5000);
         vn_world_kill(b);
-        vn_world_run(&w, 2000);
+        vn_world_run(w, 2000);
         vn_world_revive(b);
     }
     assert_true(vn_world_ping(b, a, false, 10000) < 5000);
     assert_int_equal(vn_world_status(a).peer_count, LIVES + 1);
-    vn_world_run(&w, 2 * VN_EKS_ROTATE_MS);
+    vn_world_run(w, 2 * VN_EKS_ROTATE_MS);
     assert_int_equal(vn_world_status(a).peer_count, 1); /* idle, but alive */
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    vn_world_done(&w);
 }
 
 static void test_revoked(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    vn_world_init(&w, VN_SUITE_DEFAULT);
-    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
-    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
-    struct vn_world_node *c = vn_world_add(&w, "carol", "home");
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
+    struct vn_world_node *c = vn_world_add(w, "carol", "home");
     assert_true(vn_world_ping(b, a, false, 1000) < 100);
     assert_true(vn_world_ping(c, a, false, 1000) < 100);
     assert_int_equal(vn_world_status(a).peer_count, 2);
     vn_world_kill(b);
-    publish(&w, vn_mem_authority_revoke(w.authority, b->member, 0));
+    publish(w, vn_mem_authority_revoke(w->authority, b->member, 0));
     size_t before = sources(a);
     /* Its address is looked for harder than one that never answered, as long as that matters. */
-    vn_world_run(&w, VN_EKS_ROTATE_MS);
+    vn_world_run(w, VN_EKS_ROTATE_MS);
     assert_int_equal(vn_world_status(a).peer_count, 2);
-    vn_world_run(&w, SWEPT_MS);
+    vn_world_run(w, SWEPT_MS);
     assert_int_equal(vn_world_status(a).peer_count, 1);
     assert_int_equal(sources(a), before - 1);
     assert_true(vn_world_ping(c, a, false, 1000) < 100);
-    vn_world_done(&w);
 }
 
 /* Nobody said so, but a certificate that was not renewed is over. */
@@ -93,40 +85,38 @@ static void test_expired(void **state)
 /* Each list repeats what is in force of those before: few are needed to pass all of it on. */
 static void test_covered_lists(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    vn_world_init(&w, VN_SUITE_DEFAULT);
-    struct vn_world_node *a = vn_world_add(&w, "alice", "home");
-    struct vn_world_node *b = vn_world_add(&w, "bob", "home");
-    struct vn_world_node *c = vn_world_add(&w, "carol", "home");
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
+    struct vn_world_node *c = vn_world_add(w, "carol", "home");
     const struct vn_control *deaf = vn_mem_client_port(c->client);
     deaf->unsubscribe(deaf->self, "a.rev");
     vn_world_kill(b);
     for (unsigned i = 0; i < LISTS; i++) {
-        uint64_t to = vn_mem_authority_revoke(w.authority, b->member, i + 1);
+        uint64_t to = vn_mem_authority_revoke(w->authority, b->member, i + 1);
         struct vn_buf list;
-        vn_mem_authority_list(w.authority, to > REPEATED ? to - REPEATED : 0, to, &list);
-        vn_mem_broker_inject(w.broker, "a.rev", list.p, list.len);
+        vn_mem_authority_list(w->authority, to > REPEATED ? to - REPEATED : 0, to, &list);
+        vn_mem_broker_inject(w->broker, "a.rev", list.p, list.len);
         vn_buf_done(&list);
-        vn_world_run(&w, 50);
+        vn_world_run(w, 50);
     }
     assert_int_equal(a->node->revocations.number, LISTS);
     assert_true(a->node->revocations.list_count <= LISTS / REPEATED + 2);
     assert_int_equal(c->node->revocations.number, 0);
     assert_true(vn_world_ping(c, a, false, 1000) < 100);
-    vn_world_run(&w, 200);
+    vn_world_run(w, 200);
     assert_int_equal(c->node->revocations.number, LISTS);
-    vn_world_done(&w);
 }
+
+#define PAIR(test) cmocka_unit_test_setup_teardown(test, vn_world_setup, vn_world_teardown)
 
 int main(void)
 {
     vn_log_setup(getenv("VN_TEST_LOG") ? VN_LOG_DEBUG : VN_LOG_ERROR, 0);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_earlier_lives),
-        cmocka_unit_test(test_revoked),
+        PAIR(test_earlier_lives),
+        PAIR(test_revoked),
         cmocka_unit_test(test_expired),
-        cmocka_unit_test(test_covered_lists),
+        PAIR(test_covered_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,22 +69,19 @@ static size_t paths_to(const struct recorder *rec, const struct vn_world_node *n
 
 static void test_everything_twice(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     struct recorder rec = {.copies = 3};
-    vn_world_pair(&w, VN_SUITE_DEFAULT, "home", &a, &b);
-    vn_mem_broker_hook(w.broker, record, &rec);
+    vn_mem_broker_hook(w->broker, record, &rec);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
     assert_true(vn_world_ping(b, a, false, 1000) < 100);
-    vn_world_run(&w, 100);
+    vn_world_run(w, 100);
     assert_int_equal(vn_world_status(a).handshakes_answered, 1);
     assert_int_equal(vn_world_status(b).handshakes_answered, 1);
-    assert_int_equal(vn_mem_net_count(w.net), 2);
+    assert_int_equal(vn_mem_net_count(w->net), 2);
     struct vn_node_status sb = vn_world_status(b);
     assert_int_equal(sb.drops[VN_NDROP_REPLAY], 2 * (2 + paths_to(&rec, b))); /* query, offer */
     recorder_done(&rec);
-    vn_world_done(&w);
 }
 
 static uint64_t sum(const struct vn_world_node *a, const struct vn_world_node *b)
@@ -94,35 +91,32 @@ static uint64_t sum(const struct vn_world_node *a, const struct vn_world_node *b
 
 static void test_replays(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     struct recorder rec = {0};
-    vn_world_pair(&w, VN_SUITE_DEFAULT, "home", &a, &b);
-    vn_mem_broker_hook(w.broker, record, &rec);
+    vn_mem_broker_hook(w->broker, record, &rec);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    vn_mem_broker_hook(w.broker, NULL, NULL);
+    vn_mem_broker_hook(w->broker, NULL, NULL);
     struct vn_node_status before = vn_world_status(b);
     for (size_t i = 0; i < rec.count; i++) {
-        vn_mem_broker_inject(w.broker, rec.r[i].subject, rec.r[i].p, rec.r[i].n);
-        vn_world_run(&w, 20);
+        vn_mem_broker_inject(w->broker, rec.r[i].subject, rec.r[i].p, rec.r[i].n);
+        vn_world_run(w, 20);
     }
     assert_int_equal(vn_world_status(b).handshakes_answered, before.handshakes_answered);
-    assert_int_equal(vn_mem_net_count(w.net), 2);
+    assert_int_equal(vn_mem_net_count(w->net), 2);
     assert_true(vn_world_ping(a, b, false, 1000) < 10);
     /* And long after, when the streams are gone and the nonces forgotten. */
-    vn_world_run(&w, 400000);
+    vn_world_run(w, 400000);
     uint64_t drops = sum(a, b);
-    struct vn_mem_broker_counters c = vn_mem_broker_counters(w.broker);
+    struct vn_mem_broker_counters c = vn_mem_broker_counters(w->broker);
     for (size_t i = 0; i < rec.count; i++) {
-        vn_mem_broker_inject(w.broker, rec.r[i].subject, rec.r[i].p, rec.r[i].n);
-        vn_world_run(&w, 1500);
+        vn_mem_broker_inject(w->broker, rec.r[i].subject, rec.r[i].p, rec.r[i].n);
+        vn_world_run(w, 1500);
     }
     assert_int_equal(sum(a, b), drops + rec.count);
-    assert_int_equal(vn_mem_broker_counters(w.broker).published, c.published);
-    assert_int_equal(vn_mem_net_count(w.net), 0);
+    assert_int_equal(vn_mem_broker_counters(w->broker).published, c.published);
+    assert_int_equal(vn_mem_net_count(w->net), 0);
     recorder_done(&rec);
-    vn_world_done(&w);
 }
 
 /* The message on its way is changed; the set-up must fail in silence or, by a re-send, succeed. */
@@ -176,31 +170,28 @@ static void test_changed_on_the_way(void **state)
 /* Every byte of every message again, at nodes that live. */
 static void test_flips_at_live_nodes(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     struct recorder rec = {0};
-    vn_world_pair(&w, VN_SUITE_DEFAULT, "home", &a, &b);
-    vn_mem_broker_hook(w.broker, record, &rec);
+    vn_mem_broker_hook(w->broker, record, &rec);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    vn_mem_broker_hook(w.broker, NULL, NULL);
+    vn_mem_broker_hook(w->broker, NULL, NULL);
     for (size_t t = 0; t < sizeof(set_up_types); t++) {
         const struct record *r = find(&rec, set_up_types[t]);
         for (size_t at = 0; at < r->n; at += at < 120 ? 1 : 1 + vn_test_below(400)) {
             r->p[at] ^= 0x81;
-            vn_mem_broker_inject(w.broker, r->subject, r->p, r->n);
-            vn_world_run(&w, 2);
+            vn_mem_broker_inject(w->broker, r->subject, r->p, r->n);
+            vn_world_run(w, 2);
             r->p[at] ^= 0x81;
         }
         for (size_t n = 0; n < r->n; n += 1 + vn_test_below(200)) {
-            vn_mem_broker_inject(w.broker, r->subject, r->p, n);
-            vn_world_run(&w, 2);
+            vn_mem_broker_inject(w->broker, r->subject, r->p, n);
+            vn_world_run(w, 2);
         }
     }
     assert_true(vn_world_ping(a, b, false, 1000) < 1000);
     assert_int_equal(vn_world_status(a).tether_count, 1);
     recorder_done(&rec);
-    vn_world_done(&w);
 }
 
 /* Control messages inside the tether: flipped, they are counted and the stream comes up by
@@ -244,16 +235,14 @@ static void test_tampered_inside_tether(void **state)
 
 static void test_forged_subject(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     struct recorder rec = {0};
-    vn_world_pair(&w, VN_SUITE_DEFAULT, "home", &a, &b);
-    struct vn_world_node *c = vn_world_add(&w, "carol", "home");
-    vn_mem_broker_hook(w.broker, record, &rec);
+    struct vn_world_node *c = vn_world_add(w, "carol", "home");
+    vn_mem_broker_hook(w->broker, record, &rec);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    vn_mem_broker_hook(w.broker, NULL, NULL);
-    vn_world_run(&w, 400);
+    vn_mem_broker_hook(w->broker, NULL, NULL);
+    vn_world_run(w, 400);
     struct vn_id carol = vn_world_status(c).node, bob = vn_world_status(b).node;
     char subject[VN_SUBJECT_MAX];
     for (size_t t = 0; t < sizeof(set_up_types); t++) {
@@ -266,29 +255,26 @@ static void test_forged_subject(void **state)
         s.src = carol;
         vn_subject_format(&s, subject);
         uint64_t drops = vn_world_drops(b);
-        vn_mem_broker_inject(w.broker, subject, r->p, r->n);
-        vn_world_run(&w, 10);
+        vn_mem_broker_inject(w->broker, subject, r->p, r->n);
+        vn_world_run(w, 10);
         assert_int_equal(vn_world_drops(b), drops + 1);
         /* Under the forged name, the broker refuses it. */
-        size_t refused = vn_mem_broker_counters(w.broker).refused;
+        size_t refused = vn_mem_broker_counters(w->broker).refused;
         const struct vn_control *port = vn_mem_client_port(c->client);
         assert_ok(port->publish(port->self, r->subject, VN_SPAN(r->p, r->n)));
-        vn_world_run(&w, 10);
-        assert_int_equal(vn_mem_broker_counters(w.broker).refused, refused + 1);
+        vn_world_run(w, 10);
+        assert_int_equal(vn_mem_broker_counters(w->broker).refused, refused + 1);
         assert_int_equal(vn_world_drops(b), drops + 1);
     }
     recorder_done(&rec);
-    vn_world_done(&w);
 }
 
 /* A member that signs, with its own good key and certificate, as another id. */
 static void test_member_signs_as_another(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
-    vn_world_pair(&w, VN_SUITE_DEFAULT, "home", &a, &b);
-    const struct test_realm *r = vn_mem_authority_realm(w.authority);
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
+    const struct test_realm *r = vn_mem_authority_realm(w->authority);
     const struct test_node *mallory = &r->b;
     struct vn_node_status sa = vn_world_status(a), sb = vn_world_status(b);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
@@ -314,8 +300,8 @@ static void test_member_signs_as_another(void **state)
             struct vn_subject s = {.kind = VN_SUBJ_IN, .name = sb.node, .src = sa.node};
             vn_subject_format(&s, subject);
             uint64_t certs = vn_world_status(b).drops[VN_NDROP_CERT];
-            vn_mem_broker_inject(w.broker, subject, env.p, env.len);
-            vn_world_run(&w, 10);
+            vn_mem_broker_inject(w->broker, subject, env.p, env.len);
+            vn_world_run(w, 10);
             assert_int_equal(vn_world_status(b).drops[VN_NDROP_CERT], certs + 1);
             vn_buf_done(&env);
         }
@@ -336,47 +322,43 @@ static void test_member_signs_as_another(void **state)
     assert_ok(vn_envelope_seal(&send, nonce, &env));
     char subject[VN_SUBJECT_MAX];
     vn_subject_format(&(struct vn_subject){.kind = VN_SUBJ_ADM, .name = sb.node}, subject);
-    vn_mem_broker_inject(w.broker, subject, env.p, env.len);
+    vn_mem_broker_inject(w->broker, subject, env.p, env.len);
     vn_subject_format(&(struct vn_subject){.kind = VN_SUBJ_IN, .name = sb.node, .src = mallory->id},
                       subject);
-    vn_mem_broker_inject(w.broker, subject, env.p, env.len);
-    vn_world_run(&w, 10);
+    vn_mem_broker_inject(w->broker, subject, env.p, env.len);
+    vn_world_run(w, 10);
     assert_int_equal(vn_world_status(b).drops[VN_NDROP_SUBJECT], 2);
     vn_buf_done(&env);
-    vn_world_done(&w);
 }
 
 /* A flood from one source stops at its bucket; others are served. */
 static void test_flood(void **state)
 {
-    (void)state;
-    struct vn_world w;
-    struct vn_world_node *a, *b;
+    struct vn_world *w = *state;
+    struct vn_world_node *a = &w->nodes[0], *b = &w->nodes[1];
     struct recorder rec = {0};
-    vn_world_pair(&w, VN_SUITE_DEFAULT, "home", &a, &b);
-    struct vn_world_node *c = vn_world_add(&w, "carol", "home");
-    vn_mem_broker_hook(w.broker, record, &rec);
+    struct vn_world_node *c = vn_world_add(w, "carol", "home");
+    vn_mem_broker_hook(w->broker, record, &rec);
     assert_true(vn_world_ping(a, b, false, 1000) < 100);
-    vn_mem_broker_hook(w.broker, NULL, NULL);
+    vn_mem_broker_hook(w->broker, NULL, NULL);
     const struct record *q = find(&rec, VN_T_QUERY);
     for (unsigned i = 0; i < 400; i++) {
         q->p[85] = (uint8_t)i; /* the nonce: new, and the seal wrong; the hour MAC fails first */
-        vn_mem_broker_inject(w.broker, q->subject, q->p, q->n);
+        vn_mem_broker_inject(w->broker, q->subject, q->p, q->n);
     }
     const struct record *m1 = find(&rec, VN_T_HS_M1);
     uint64_t rate = vn_world_status(b).drops[VN_NDROP_RATE];
     for (unsigned i = 0; i < 100; i++) {
         /* Another sealed part under the same good mac1 and a sid that no stream has any more. */
-        vn_mem_broker_inject(w.broker, m1->subject, m1->p, m1->n);
+        vn_mem_broker_inject(w->broker, m1->subject, m1->p, m1->n);
         m1->p[m1->n - 60] ^= 1;
     }
-    vn_world_run(&w, 5);
+    vn_world_run(w, 5);
     /* The stored M2 is sent again, as often as new ones would be answered. */
     assert_in_range(vn_world_status(b).drops[VN_NDROP_RATE], rate + 100 - VN_HS_SRC_BURST,
                     rate + 100 - VN_HS_SRC_BURST + 1);
     assert_true(vn_world_ping(c, b, false, 1000) < 100);
     recorder_done(&rec);
-    vn_world_done(&w);
 }
 
 static void noise(void *arg, struct vn_mem_message *m)
@@ -465,18 +447,20 @@ static void test_chaos(void **state)
     vn_world_done(&w);
 }
 
+#define PAIR(test) cmocka_unit_test_setup_teardown(test, vn_world_setup, vn_world_teardown)
+
 int main(void)
 {
     vn_log_setup(getenv("VN_TEST_LOG") ? VN_LOG_DEBUG : VN_LOG_ERROR, 0);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everything_twice),
-        cmocka_unit_test(test_replays),
+        PAIR(test_everything_twice),
+        PAIR(test_replays),
         cmocka_unit_test(test_changed_on_the_way),
-        cmocka_unit_test(test_flips_at_live_nodes),
+        PAIR(test_flips_at_live_nodes),
         cmocka_unit_test(test_tampered_inside_tether),
-        cmocka_unit_test(test_forged_subject),
-        cmocka_unit_test(test_member_signs_as_another),
-        cmocka_unit_test(test_flood),
+        PAIR(test_forged_subject),
+        PAIR(test_member_signs_as_another),
+        PAIR(test_flood),
         cmocka_unit_test(test_chaos),
     };
     if (getenv("VN_TEST_ONLY"))
