@@ -124,16 +124,21 @@ static bool waits(const struct vn_turn *t, enum vn_tether_class cls)
 static struct vn_pktbuf *next(struct vn_turn *t, enum vn_tether_class cls)
 {
     struct vn_tx *tx = VN_CONTAINER_OF(t, struct vn_tx, turn);
-    const size_t outlet = outlet_in_turn(t, cls);
-    if (outlet == VN_OUTLETS || !vn_tx_ready_keys(tx))
-        return NULL;
-    tx->active_us = tx->worker->now_us;
-    if (cls == VN_TETHER_BULK) {
-        bool waits;
-        ((struct gate *)t->end->port)->flows = vn_tx_flows(tx, &waits);
-        tx->way_in_turn = vn_outlet_way(outlet) + 1;
+    struct gate *g = (struct gate *)t->end->port;
+    struct vn_pktbuf *f = NULL;
+    size_t outlet;
+    bool any;
+    if (cls == VN_TETHER_BULK)
+        g->flows = vn_tx_flows(tx, &any);
+    /* Of one way nothing may be left, when CoDel took it or its flows moved to another. */
+    while (!f && (outlet = outlet_in_turn(t, cls)) < VN_OUTLETS && vn_tx_ready_keys(tx)) {
+        if (cls == VN_TETHER_BULK)
+            tx->way_in_turn = vn_outlet_way(outlet) + 1;
+        f = vn_tx_seal_next(tx, outlet);
     }
-    return vn_tx_seal_next(tx, outlet);
+    if (f)
+        tx->active_us = tx->worker->now_us;
+    return f;
 }
 
 const struct vn_turn_kind *vn_hand_turn(void)

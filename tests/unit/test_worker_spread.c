@@ -278,6 +278,32 @@ static void flows_of_all_workers_are_told(void **state)
     vn_rig_done(&s.r);
 }
 
+/* A hand hears that there is one way, and its flows take along what waited. */
+static void an_empty_way_keeps_none_waiting(void **state)
+{
+    (void)state;
+    struct scene s;
+    const uint32_t handle = 11;
+    setup(&s, false, 2);
+    spread(&s, 1, false);
+    run(&s, 0, 2, PAUSE_US);
+    struct vn_worker *hand = s.r.side[0].hand[0].worker;
+    struct vn_tx *tx = vn_map_get(hand->tx_by_handle, &handle);
+    for (uint32_t i = 1; i < 2 * FLOWS; i += 2) {
+        if (i == FLOWS + 1)
+            vn_spread_follow(tx, &(struct vn_crew_shares){.tx = handle});
+        send(&s, i);
+    }
+    assert_false(vn_list_empty(&tx->ready[vn_outlet(VN_TETHER_BULK, 1)]));
+    tx->way_in_turn = 1;
+    const uint64_t before = vn_worker_counters(hand)->frames_sealed;
+    vn_worker_flush(hand, s.r.now_us);
+    assert_true(vn_worker_counters(hand)->frames_sealed > before);
+    assert_int_equal(0, vn_tx_queued(tx));
+    vn_rig_run(&s.r, 100000);
+    vn_rig_done(&s.r);
+}
+
 /* Without need: what is under way comes, and what waits goes the own way. */
 static void way_left(struct scene *s)
 {
@@ -344,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_way_that_stands_still),
         cmocka_unit_test(a_full_way_is_left),
         cmocka_unit_test(flows_of_all_workers_are_told),
+        cmocka_unit_test(an_empty_way_keeps_none_waiting),
         cmocka_unit_test(a_way_is_left),
         cmocka_unit_test(the_stream_moves_there),
         cmocka_unit_test(it_ends),
