@@ -22,11 +22,9 @@ struct flood_net *flood_net_new(void)
 {
     struct flood_net *t = calloc(1, sizeof(*t));
     assert_non_null(t);
-    vn_world_init(&t->w, VN_SUITE_DEFAULT);
     vn_buf_init(&t->m1, VN_CONTROL_PAYLOAD_MAX);
     vn_buf_init(&t->query, VN_CONTROL_PAYLOAD_MAX);
-    t->alice = vn_world_add(&t->w, "alice", "home");
-    t->bob = vn_world_add(&t->w, "bob", "home");
+    vn_world_pair(&t->w, VN_SUITE_DEFAULT, "home", &t->alice, &t->bob);
     t->carol = vn_world_add(&t->w, "carol", "home");
     vn_mem_broker_hook(t->w.broker, keep_first, t);
     assert_true(vn_world_ping(t->alice, t->bob, false, 1000) < 100);

@@ -348,6 +348,7 @@ static void jobs_run(struct vn_world *w, bool cancelled)
 
 void vn_world_done(struct vn_world *w)
 {
+    vn_mem_broker_hook(w->broker, NULL, NULL);
     for (size_t i = 0; i < w->count; i++) {
         node_stop(&w->nodes[i]);
         vn_pktqueue_clear(&w->nodes[i].written);
@@ -445,10 +446,8 @@ int vn_world_setup(void **state)
 
 int vn_world_teardown(void **state)
 {
-    struct vn_world *w = *state;
-    vn_mem_broker_hook(w->broker, NULL, NULL);
-    vn_world_done(w);
-    free(w);
+    vn_world_done(*state);
+    free(*state);
     return 0;
 }
 

@@ -73,14 +73,15 @@ void vn_world_init(struct vn_world *w, enum vn_suite suite);
 /** The same, on such tethers. */
 void vn_world_init_net(struct vn_world *w, enum vn_suite suite,
                        const struct vn_mem_net_config *net);
+/** Hooks need not outlive the test. */
 void vn_world_done(struct vn_world *w);
 /** The first with two members, alice and bob, of these taints. */
 void vn_world_pair(struct vn_world *w, enum vn_suite suite, const char *taints,
                    struct vn_world_node **ret_a, struct vn_world_node **ret_b);
 /** What tests in such a world begin with and leave behind: *state is the world, its nodes 0 and 1
- * are alice and bob. Of "home", or of the taints that *state was before. Hooks need not outlive the
- * test. */
+ * are alice and bob. Of "home", or of the taints that *state was before. */
 int vn_world_setup(void **state);
+/** Of that, or of whatever malloc gave that begins with its world. */
 int vn_world_teardown(void **state);
 /** Registers a member, starts its node, waits until it is online. Node i has 10.66.0.(i+1) and
  * fd66::(i+1). */

@@ -430,7 +430,6 @@ static void test_chaos(void **state)
     }
     vn_mem_broker_hook(w.broker, NULL, NULL);
     vn_world_run(&w, 30000);
-    w.net = w.net;
     for (size_t i = 0; i < 3; i++) {
         for (size_t k = 0; k < 3; k++) {
             unsigned tries = 0;

@@ -7,16 +7,15 @@
 #include "wire/inband.h"
 
 struct scene {
-    struct vn_world w;
+    struct vn_world w; /* first: see vn_world_teardown */
     struct vn_world_node *a, *b, *c, *d;
 };
 
 /* All have a tether to c, and none to each other. */
 static int setup(void **state)
 {
-    static struct scene scene;
-    struct scene *s = &scene;
-    memset(s, 0, sizeof(*s));
+    struct scene *s = calloc(1, sizeof(*s));
+    assert_non_null(s);
     vn_world_init(&s->w, VN_SUITE_DEFAULT);
     s->c = vn_world_add(&s->w, "carol", "home");
     s->a = vn_world_add(&s->w, "alice", "home");
@@ -26,14 +25,6 @@ static int setup(void **state)
     assert_true(vn_world_ping(s->b, s->c, false, 5000) < 300);
     assert_true(vn_world_ping(s->d, s->c, false, 5000) < 300);
     *state = s;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct scene *s = *state;
-    vn_mem_broker_hook(s->w.broker, NULL, NULL);
-    vn_world_done(&s->w);
     return 0;
 }
 
@@ -282,7 +273,7 @@ static void test_forged_senders(void **state)
                                      vn_world_drops_of(s->b, VN_NDROP_MALFORMED));
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, vn_world_teardown)
 
 int main(void)
 {

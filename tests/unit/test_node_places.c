@@ -7,30 +7,21 @@
 #include "support/test.h"
 
 struct scene {
-    struct vn_world w;
+    struct vn_world w; /* first: see vn_world_teardown */
     struct vn_world_node *a, *b, *c, *d;
 };
 
 /* a and b may talk; c and d are members whom they may not talk to. */
 static int setup(void **state)
 {
-    static struct scene scene;
-    struct scene *s = &scene;
-    memset(s, 0, sizeof(*s));
+    struct scene *s = calloc(1, sizeof(*s));
+    assert_non_null(s);
     vn_world_init(&s->w, VN_SUITE_DEFAULT);
     s->c = vn_world_add(&s->w, "carol", "x");
     s->d = vn_world_add(&s->w, "dave", "y");
     s->b = vn_world_add(&s->w, "bob", "home");
     s->a = vn_world_add(&s->w, "alice", "home");
     *state = s;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct scene *s = *state;
-    vn_mem_broker_hook(s->w.broker, NULL, NULL);
-    vn_world_done(&s->w);
     return 0;
 }
 
@@ -292,7 +283,7 @@ static void test_flood(void **state)
     assert_int_equal(before + 2, vn_world_drops_of(s->c, VN_NDROP_PATH));
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, vn_world_teardown)
 
 int main(void)
 {

@@ -25,7 +25,7 @@ static bool see(void *arg, const struct vn_id *tether, enum vn_tether_class cls,
 }
 
 struct scene {
-    struct vn_world w;
+    struct vn_world w; /* first: see vn_world_teardown */
     struct vn_world_node *a, *b, *c;
     struct tap tap;
     uint32_t request;
@@ -33,9 +33,8 @@ struct scene {
 
 static int setup(void **state)
 {
-    static struct scene scene;
-    struct scene *s = &scene;
-    memset(s, 0, sizeof(*s));
+    struct scene *s = calloc(1, sizeof(*s));
+    assert_non_null(s);
     vn_world_init_net(
         &s->w, VN_SUITE_DEFAULT,
         &(struct vn_mem_net_config){.seed = 1, .delay_us = 1000, .arg = &s->tap, .filter = see});
@@ -46,14 +45,6 @@ static int setup(void **state)
     assert_true(s->tap.n > 0);
     s->request = 1u << 20;
     *state = s;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct scene *s = *state;
-    vn_mem_broker_hook(s->w.broker, NULL, NULL);
-    vn_world_done(&s->w);
     return 0;
 }
 
@@ -265,7 +256,7 @@ static void test_setups_that_wait_are_bounded(void **state)
     assert_true(vn_list_empty(waiting));
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, vn_world_teardown)
 
 int main(void)
 {

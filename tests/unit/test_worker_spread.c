@@ -208,6 +208,12 @@ static void way_stands_still(struct scene *s)
     assert_int_equal(0, s->r.side[0].worker->retained);
 }
 
+static void a_way_that_stands_still(void **state)
+{
+    (void)state;
+    with_each(way_stands_still);
+}
+
 /* When it is left, what waits for it goes the own way, and it can be taken again. */
 static void way_left_full(struct scene *s)
 {
@@ -233,12 +239,6 @@ static void a_full_way_is_left(void **state)
 {
     (void)state;
     with_each(way_left_full);
-}
-
-static void a_way_that_stands_still(void **state)
-{
-    (void)state;
-    with_each(way_stands_still);
 }
 
 /* What the node hears of them now; 0: nothing, for nothing was sent. */
