@@ -178,9 +178,11 @@ class Traffic:
         check_in_time(came[0] - since - stood_still(since, came[0]), limit, f"{what}: traffic flows")
         self.steady()
 
-    def longest_gap(self, since=0):
-        """The longest time between two answers, and until now, but for those in which the machine stood still."""
-        times = [t for t in self.answers() if t >= since] + [time.time()]
+    def longest_gap(self, since=None):
+        """The longest time without an answer from `since` (the first) until now, but for those in which the machine stood still."""
+        come = self.answers()
+        since = since or come[0]
+        times = [since] + [t for t in come if t >= since] + [time.time()]
         return max(y - x - stood_still(x, y) for x, y in zip(times, times[1:]))
 
     def stop(self):
