@@ -52,10 +52,20 @@ def check(condition, text):
 
 
 _stalls = []  # from, to: by the wall clock
+_lent = []  # when, by the wall clock, and how many seconds of each processor its host had lent to others by then
+
+
+def _note_lent():
+    with open("/proc/stat") as f:
+        stolen = int(f.readline().split()[8])
+    _lent.append((time.time(), stolen / os.sysconf("SC_CLK_TCK") / os.cpu_count()))
 
 
 def _watch_stalls():
+    _note_lent()
     while True:
+        if time.time() - _lent[-1][0] > 0.2:
+            _note_lent()
         wall, began, worked = time.time(), time.monotonic(), time.process_time()
         time.sleep(0.02)
         took = time.monotonic() - began
@@ -65,10 +75,17 @@ def _watch_stalls():
 
 
 def stood_still(start, end=None):
-    """Seconds between these two times, of the wall clock, in which this machine let not even a sleeper of 20 ms wake: what
-    a limit in time does not count."""
+    """Seconds between these two times, of the wall clock, in which this machine let not even a sleeper of 20 ms wake, or
+    its host lent its processors to others: what a limit in time does not count."""
     end = end or time.time()
-    return sum(max(0, min(end, y) - max(start, x)) for x, y in list(_stalls))
+    asleep = sum(max(0, min(end, y) - max(start, x)) for x, y in list(_stalls))
+    lent = [seconds for when, seconds in list(_lent) if start <= when <= end]
+    return max(asleep, lent[-1] - lent[0] if lent else 0)
+
+
+def seconds_since(began):
+    """Seconds since then, by the wall clock, as a limit counts them."""
+    return time.time() - began - stood_still(began)
 
 
 class Late(Failed):

@@ -51,9 +51,9 @@ def commands_follow():
     """Guardian is asked over a kept connection, which the change makes useless."""
     nb.cli("taint", "add", "moved")
     change(b, 33, 43)
-    began = time.monotonic()
+    began = time.time()
     nb.cli("taint", "remove", "moved")
-    took = time.monotonic() - began
+    took = seconds_since(began)
     check(took < 5, f"a command that asks Guardian is done {took:.2f} s after the change")
 
 

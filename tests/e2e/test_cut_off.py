@@ -23,9 +23,9 @@ def ends_when_told_to():
     net._machines["switch"].ip("link", "set", "p2", "nomaster")  # a's cable is pulled, far away
     d = a.daemon(["ping", "-n", "-i", "0.2", nb.ip4], name="ping")
     wait_until(lambda: unsent() > 40000, 30, "what a asks of b piles up")
-    began = time.monotonic()
+    began = time.time()
     check(na.daemon.stop(timeout=10) == 0, "a ends")
-    check(time.monotonic() - began < 5, "without waiting for the network")
+    check(seconds_since(began) < 5, "without waiting for the network")
     check("fwmark" not in a.ip("rule", "show"), "and leaves nothing behind")
     d.stop()
 

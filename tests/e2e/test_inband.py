@@ -97,9 +97,9 @@ def nobody_passes_on():
     nc.run_words.append("--no-relay")
     nc.start()
     away()
-    since = time.monotonic()
+    began = time.time()
     out = a.run(["ping", "-n", "-c", "1", "-W", "8", nb.ip4], ok=False, timeout=15).stdout
-    check("Unreachable" in out and time.monotonic() - since < 5, "without permission b is unreachable, not a hang")
+    check("Unreachable" in out and seconds_since(began) < 5, "without permission b is unreachable, not a hang")
     check(passed() == 0, "c passed on nothing")
 
 
