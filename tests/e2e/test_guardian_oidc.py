@@ -197,11 +197,15 @@ def flows_are_used_once_and_by_their_owner():
 
 
 def new_keys():
+    def forgotten():
+        rig.daemon.stop()
+        rig.start()
+
+    forgotten()
     done(sign_in())
     idp.order("rotate")
-    refused(sign_in(), 401, "key")  # asked for a minute ago: it is not asked for again by whoever comes
-    rig.daemon.stop()
-    rig.start()
+    refused(sign_in(), 401, "key")  # asked for less than a minute ago: it is not asked for again by whoever comes
+    forgotten()
     done(sign_in())
     idp.order("only")
     done(sign_in())

@@ -60,7 +60,8 @@ def well(since):
     flow.goes_on()
     gap = ping.longest_gap(since)
     check(gap < 1 and not ping.unreachable(), f"who talks through c does not notice: at most {gap:.2f} s between answers")
-    check(na.relay("b", (nc, nd)) is nc, "and goes through it still")
+    # What is pinned is left while it does not answer, which a busy machine is enough for.
+    wait_until(lambda: na.relay("b", (nc, nd)) is nc, 10, "and goes through it still")
 
 
 def all_go_through_the_relay():
@@ -113,6 +114,7 @@ def floods():
     ne.json("relays", "prefer", "b")
     wait_until(lambda: any(r["tag"] == "b" for r in ne.status()["relays"]), 10, "e knows b")
     flood = threading.Thread(target=nh.does, args=("nowhere", 4000, 500))
+    flood_began = time.monotonic()
     flood.start()
     wait_until(lambda: count("control_rate") > rate, 10, "c refuses what is too much")
     times = a.ping(ne.ip4, wait=8)
@@ -122,7 +124,8 @@ def floods():
     check(flood.is_alive(), "while the flood goes on")
     flood.join()
     log(f"figure: c took {cpu_seconds(nc.daemon.pid) - began:.2f} s of processor for 8 s of it")
-    check(count("control_rate") >= rate + 3000, "most of it was too much")
+    allowed = 100 + 50 * (time.monotonic() - flood_began)  # VN_SETUP_BURST, VN_SETUP_RATE
+    check(count("control_rate") >= rate + 4000 - allowed - 100, f"all of it but {allowed:.0f} was too much")
     nh.does("report", 5000, 1000)
     grown = memory_kib(nc) - memory
     log(f"figure: memory of c {memory} KiB, grown by {grown} KiB")

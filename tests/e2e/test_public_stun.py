@@ -36,8 +36,8 @@ def members_are_told():
     na.start(), nb.start()
     na.reaches(nb.ip4, within=10)
     nb.reaches(na.ip4, within=5)
-    for node, other in ((na, "10.9.0.3"), (nb, "10.9.0.2")):
-        tether = node.links()[0]["tether"]
+    for node, tag, other in ((na, "b", "10.9.0.3"), (nb, "a", "10.9.0.2")):
+        tether = wait_until(lambda: node.tether(tag), 10, f"{node.tag} has a tether to {tag}")
         check(tether["remote"].startswith(f"{other}:"), f"{node.tag} sends to the other's NAT: {tether}")
     check(np.drops()["tether_public_stranger"] == 0, "no question was refused")
 

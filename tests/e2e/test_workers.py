@@ -13,7 +13,8 @@ srv, a, b, c = (net.machine(n) for n in ("srv", "a", "b", "c"))
 net.switch([srv, a, b, c], "10.9.0", "fd09")
 g = Guardian(srv, "10.9.0.1")
 workers = {"a": 1, "b": 3, "c": 2}
-nodes = {m.name: Node(m, g, run_words=["--idle", "3", "--verbose", "--workers", str(workers[m.name])])
+# None relays: each link is one between two that talk.
+nodes = {m.name: Node(m, g, run_words=["--no-relay", "--idle", "3", "--verbose", "--workers", str(workers[m.name])])
          for m in (a, b, c)}
 FLOWS, ROUNDS = 4, 25
 data = os.urandom(1 << 20)

@@ -117,6 +117,10 @@ class Node:
         """That with this peer; None: there is none."""
         return next((l for l in self.links() if l["tag"] == tag), None)
 
+    def tether(self, tag):
+        """That to this peer which is up; None: there is none."""
+        return next((l["tether"] for l in self.links() if l["tag"] == tag and l["tether"] and l["tether"]["up"]), None)
+
     def via(self, tag):
         """The ids of the nodes that its open stream to this peer goes through, [] if directly; None: none is open."""
         link = self.link(tag)
