@@ -99,8 +99,8 @@ class Bench:
     def pings(self, metric, subject, machine, address, count=50, interval=0.02):
         """Idle round trips: the median of this round."""
         machine.ping(address, wait=5)
-        times = machine.ping(address, count=count, interval=interval)
-        check(len(times) == count, f"{subject}: every ping of {count} answered")
+        times = machine.ping(address, count=count, interval=interval, wait=5)
+        check(len(times) >= count * 0.9, f"{subject}: {len(times)} pings of {count} answered")
         self.add(metric, subject, statistics.median(times) * 1000, "us")
 
     def difference(self, metric, subject, other):

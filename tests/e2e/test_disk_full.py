@@ -50,7 +50,7 @@ def fails_to_start(node, *words):
 def node_runs_on():
     nb.reaches(na.ip4)
     fill(node_disk)
-    check(len(b.ping(na.ip4, count=3)) == 3, "a full disk does not touch a running node")
+    check(len(b.ping(na.ip4, count=3, wait=5)) == 3, "a full disk does not touch a running node")
     nb.cli("taint", "add", "full")
     check(nb.status()["state"] == "online", "commands work")
     nb.stop()

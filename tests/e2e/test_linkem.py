@@ -93,8 +93,8 @@ def iperf(seconds=2, *options):
 
 def test_transparent():
     figures()
-    check(len(a.ping("10.9.0.2", 5, 0.05)) == 5, "five pings of five by IPv4")
-    check(len(a.ping("fd09::2", 5, 0.05)) == 5, "five pings of five by IPv6")
+    check(len(a.ping("10.9.0.2", 5, 0.05, wait=5)) == 5, "five pings of five by IPv4")
+    check(len(a.ping("fd09::2", 5, 0.05, wait=5)) == 5, "five pings of five by IPv6")
     check(statistics.median(a.ping("10.9.0.2", 20, 0.02)) < 2, "no delay when none is asked")
 
 
@@ -231,6 +231,26 @@ def linkem_pid():
     return link.daemon.pid
 
 
-main(test_transparent, test_delay, test_jitter, test_loss, test_duplication, test_reorder,
-     test_mtu, test_rate, test_loss_hits_packets_not_super_packets, test_taking_apart,
-     test_gigabit_with_delay)
+def each_figure():
+    """A machine that does something else makes figures worse, never what they should be: one right time of five will do. One
+    whose host takes a tenth of it meanwhile has no figures."""
+    untold = []
+    for scene in (test_transparent, test_delay, test_jitter, test_loss, test_duplication, test_reorder, test_mtu, test_rate,
+                  test_loss_hits_packets_not_super_packets, test_taking_apart, test_gigabit_with_delay):
+        began = time.time()
+        for left in reversed(range(5)):
+            log("-", scene.__name__)
+            try:
+                scene()
+                break
+            except Failed as e:
+                log("not now:", e)
+                if not left:
+                    if stood_still(began) < (time.time() - began) / 10:
+                        raise
+                    untold.append(scene.__name__)
+    if untold:
+        skip(f"the host takes so much time that there is no figure of {', '.join(untold)}")
+
+
+main(each_figure)
