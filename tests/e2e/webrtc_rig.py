@@ -234,7 +234,11 @@ class Link:
         want = [hashlib.sha256(pattern(size, k, text)).hexdigest() for k in range(count)]
         got = []
         while exact and len(got) < count:
-            got.append(there.wait(event="message", label=label, size=size, text=text)["hash"])
+            try:
+                got.append(there.wait(event="message", label=label, size=size, text=text)["hash"])
+            except Failed as e:
+                said = [x for x in here.events if x.get("event") != "message"][-5:]
+                raise Failed(f"{label}: {len(got)} messages of {count} came; {here.name} said last {said}; {e}") from None
         if exact and got != want:
             raise Failed(f"{label}: {count} messages of {size} B arrived changed or in another order")
         return want
