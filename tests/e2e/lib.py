@@ -10,6 +10,7 @@
 A test is a program: exit 0 passes, 77 is skipped with a printed reason, all else fails.
 """
 import atexit
+import bisect
 import contextlib
 import json
 import os
@@ -79,8 +80,8 @@ def stood_still(start, end=None):
     its host lent its processors to others: what a limit in time does not count."""
     end = end or time.time()
     asleep = sum(max(0, min(end, y) - max(start, x)) for x, y in list(_stalls))
-    lent = [seconds for when, seconds in list(_lent) if start <= when <= end]
-    return max(asleep, lent[-1] - lent[0] if lent else 0)
+    first, after = bisect.bisect_left(_lent, (start,)), bisect.bisect_left(_lent, (end,))
+    return max(asleep, _lent[after - 1][1] - _lent[first][1] if first < after else 0)
 
 
 def seconds_since(began):
