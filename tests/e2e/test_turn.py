@@ -40,7 +40,11 @@ table ip t {{
 
 
 def sockets(node):
-    return node.machine.out(["ls", "-l", f"/proc/{node.daemon.pid}/fd"], ok=False).count("socket:")
+    # ls goes on when one closes meanwhile, which it tells by its status.
+    listed = node.machine.out(["ls", "-l", f"/proc/{node.daemon.pid}/fd"], ok=False)
+    if not node.daemon.running():
+        raise Failed(f"{node.tag} has ended")
+    return listed.count("socket:")
 
 
 def tether_of(node):
@@ -143,7 +147,9 @@ def direct_where_possible():
         before = len(coturn.allocations())
         na.start(), nb.start()
         na.reaches(nb.ip4)
-        wait_until(lambda: not is_relayed(na), 10, "directly")
+        wait_until(lambda: not is_relayed(na), 10, "no relay is used")
+        t = tether_of(na)
+        check(t["local_type"] == "host" and "relay" not in t["remote_type"], f"directly: {t}")
         na.stop(), nb.stop()
         if len(coturn.allocations()) > before:
             raise Late("the server was asked")
